@@ -1,0 +1,147 @@
+"""Every error reelzero raises on purpose, in one tree.
+
+ReelzeroError                 code, message, field, retryable; HTTP status for the API
+├── InvalidRequest            422  the request cannot be done as asked; `field` says where
+├── MalformedRequest          400  the bytes are not what the protocol says
+├── UnsupportedMedia          415  a content type we do not read
+├── TooLarge                  413  the body is over the limit
+├── Unauthorized              401  no key, or not a valid one
+├── NotFound                  404  no such job (or not yours: one answer for both)
+├── Conflict                  409  the id or state does not allow it
+├── TooMany                   429  rate or quota; `retry_after` seconds
+├── Unavailable               503  a part we need is away; `retry_after` seconds
+│   └── Busy                  503  this predictor runs another job
+├── GenerationError           500  an attempt failed
+│   ├── OutOfMemory                not retryable: the same job would fail the same way
+│   ├── BrokenFrames               NaN or infinite pixels; not retryable
+│   ├── DeviceLost                 retryable elsewhere; this predictor goes unready
+│   ├── StorageError               retryable: S3 was away
+│   └── ModelUnavailable           weights missing or corrupt; names the file
+├── Cancelled                 499  the caller closed the connection or asked to stop
+└── ConfigurationError             a setting is wrong; names the key (start-up only)
+"""
+
+from __future__ import annotations
+
+
+class ReelzeroError(Exception):
+    """Base of all errors raised on purpose. `code` is stable and public, `message` is for a person."""
+
+    code = "internal_error"
+    status = 500
+    retryable = False
+
+    def __init__(self, message: str, *, field: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        self.retry_after = retry_after
+
+
+class InvalidRequest(ReelzeroError):
+    """The request is well formed but cannot be done as asked."""
+
+    code, status = "invalid_request", 422
+
+
+class MalformedRequest(ReelzeroError):
+    """The bytes do not follow the protocol (JSON, UTF-8, CloudEvents attributes)."""
+
+    code, status = "malformed_request", 400
+
+
+class UnsupportedMedia(ReelzeroError):
+    """A content type that is not read here."""
+
+    code, status = "unsupported_media_type", 415
+
+
+class TooLarge(ReelzeroError):
+    """The body exceeds the configured limit."""
+
+    code, status = "body_too_large", 413
+
+
+class Unauthorized(ReelzeroError):
+    """No API key, or one that is unknown or revoked."""
+
+    code, status = "unauthorized", 401
+
+
+class NotFound(ReelzeroError):
+    """Nothing there, or it belongs to somebody else: the answer is the same."""
+
+    code, status = "not_found", 404
+
+
+class Conflict(ReelzeroError):
+    """The resource's state, or its id, does not allow the call."""
+
+    code, status = "conflict", 409
+
+
+class TooMany(ReelzeroError):
+    """A rate or a quota is used up; `retry_after` says for how long."""
+
+    code, status, retryable = "too_many_requests", 429, True
+
+
+class Unavailable(ReelzeroError):
+    """Something needed is away for now."""
+
+    code, status, retryable = "unavailable", 503, True
+
+
+class Busy(Unavailable):
+    """The predictor already runs a job; it never queues."""
+
+    code = "busy"
+
+
+class GenerationError(ReelzeroError):
+    """One attempt at a video failed."""
+
+    code = "generation_failed"
+    retryable = True
+
+
+class OutOfMemory(GenerationError):
+    """The device has too little memory for this request."""
+
+    code, retryable = "out_of_memory", False
+
+
+class BrokenFrames(GenerationError):
+    """The pipeline produced NaN or infinite pixels."""
+
+    code, retryable = "broken_frames", False
+
+
+class DeviceLost(GenerationError):
+    """The accelerator no longer answers; the process must be replaced."""
+
+    code = "device_lost"
+
+
+class StorageError(GenerationError):
+    """Object storage could not be reached or refused the write."""
+
+    code = "storage_unavailable"
+
+
+class ModelUnavailable(GenerationError):
+    """The weights are missing or corrupt; the message names the file."""
+
+    code, status = "model_unavailable", 503
+
+
+class Cancelled(ReelzeroError):
+    """The caller went away or asked to stop."""
+
+    code, status = "cancelled", 499
+
+
+class ConfigurationError(ReelzeroError):
+    """A setting is missing or wrong; `field` is its environment variable."""
+
+    code = "configuration_error"
