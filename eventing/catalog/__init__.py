@@ -14,7 +14,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from eventing.budget import Budget
-from eventing.contract import SEED_LIMIT, Frozen, GenerationSpec, Quality, VideoRequest
+from eventing.contract import SEED_LIMIT, Frozen, GenerationSpec, VideoRequest
 from eventing.errors import ConfigurationError, InvalidRequest
 
 HERE = Path(__file__).parent

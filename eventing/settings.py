@@ -1,0 +1,152 @@
+"""Every setting of the eventing service, read once from the environment into a frozen object.
+
+`docs/settings.md` lists them all, with the predictor's; a test keeps it complete.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from eventing.contract import Frozen
+from eventing.errors import ConfigurationError
+from eventing.s3 import S3Location
+
+PREFIX = "REELZERO_"
+T = TypeVar("T", bound=BaseSettings)
+
+
+class Endpoint(Frozen):
+    """Where jobs of one model and lane are sent, and how many at once.
+
+    On a cluster this is an InferenceService: `capacity` = maxReplicas x containerConcurrency, so that the
+    requests in flight are exactly what Knative's autoscaler should see.
+    """
+
+    model: str
+    lane: str = "default"
+    url: str = ""
+    capacity: int = Field(1, ge=1, le=1000)
+    max_frames: int | None = Field(
+        None, ge=1, description="Jobs that name no lane come here up to this length."
+    )
+
+
+class S3Settings(BaseSettings):
+    """Object storage, as eventing and the predictor both read it."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    s3_bucket: str = Field("reelzero", description="Bucket for videos, manifests and terminal events.")
+    s3_endpoint: str | None = Field(None, description="S3 endpoint; empty for AWS itself.")
+    s3_public_endpoint: str | None = Field(
+        None, description="Endpoint that presigned URLs name, if clients reach S3 by another address."
+    )
+    s3_region: str = Field("us-east-1", description="S3 region.")
+
+    @field_validator("s3_endpoint", "s3_public_endpoint", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: Any) -> Any:
+        return value or None
+
+    def s3(self) -> S3Location:
+        """The location as the S3 client wants it."""
+        return S3Location(self.s3_bucket, self.s3_endpoint, self.s3_public_endpoint, self.s3_region)
+
+
+class Settings(S3Settings):
+    """The eventing service."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on. A public one needs API keys.")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    database_url: str = Field(
+        "sqlite+aiosqlite:///reelzero.db", description="sqlite+aiosqlite:///… or postgresql+asyncpg://…"
+    )
+    source: str = Field("urn:reelzero:local", description="CloudEvents `source` of our events.")
+    public_url: str = Field("http://127.0.0.1:8080", description="Our own base URL, for links in events.")
+    endpoints: tuple[Endpoint, ...] = Field(
+        (), description="JSON list: model, lane, url, capacity, max_frames."
+    )
+    default_model: str | None = Field(
+        None, description="Model for requests that name none; else the first endpoint's."
+    )
+    catalog_dir: Path | None = Field(None, description="Folder with more catalog entries (YAML).")
+    sink_url: str | None = Field(None, description="Where completion events go; K_SINK if empty.")
+    progress_events: bool = Field(False, description="Send progressed events to the sink, at most every 5 s.")
+    webhook_secrets: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Comma-separated whsec_… secrets; every one signs, so that they can be rotated.",
+        repr=False,
+    )
+    webhook_allow: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Comma-separated host:port or CIDR that webhooks may reach although internal."
+    )
+    webhook_timeout_seconds: float = Field(20, gt=0, description="Limit on one webhook or sink delivery.")
+    auth: Literal["open", "required"] = Field(
+        "required", description="open: no API key needed (loopback only)."
+    )
+    trusted_sources: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Comma-separated source=owner: events of this source need no key and belong to owner."
+    )
+    rate_per_minute: int = Field(600, ge=1, description="Submissions a minute per API key.")
+    queue_quota: int = Field(1000, ge=1, description="Jobs one owner may have waiting.")
+    max_body_bytes: int = Field(1 << 20, ge=1024, description="Largest request body.")
+    body_timeout_seconds: float = Field(30, gt=0, description="A body must have arrived by then.")
+    max_attempts: int = Field(3, ge=1, le=20, description="Attempts before a job fails.")
+    lease_seconds: float = Field(30, ge=2, description="A job whose holder is silent this long is freed.")
+    heartbeat_timeout_seconds: float = Field(
+        30, ge=1, description="Silence in a predictor's stream that breaks it."
+    )
+    poll_seconds: float = Field(1.0, gt=0, description="How often idle loops look at the database.")
+    retention_hours: float = Field(
+        168, gt=0, description="Rows and objects are deleted this long after the end."
+    )
+    presign_seconds: int = Field(3600, ge=60, le=604800, description="Life of presigned URLs.")
+    drain_seconds: float | None = Field(
+        None, ge=0, description="On SIGTERM, wait this long for open streams; empty: the longest budget."
+    )
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_prompts: bool = Field(False, description="Write prompts to the log.")
+
+    @field_validator("webhook_secrets", "webhook_allow", "trusted_sources", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return (
+            tuple(part.strip() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
+
+    @model_validator(mode="after")
+    def _one_endpoint_per_lane(self) -> Self:
+        lanes = [(endpoint.model, endpoint.lane) for endpoint in self.endpoints]
+        if len(set(lanes)) != len(lanes):
+            raise ValueError("endpoints: a model and lane may appear once")
+        return self
+
+
+def read(kind: type[T], **overrides: Any) -> T:
+    """Read settings from the environment, with overrides. Raises ConfigurationError naming the variable."""
+    try:
+        return kind(**overrides)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = PREFIX + "_".join(str(part) for part in first["loc"][:1]).upper()
+        raise ConfigurationError(f"{name}: {first['msg']}", field=name) from error
+    except (ValueError, json.JSONDecodeError) as error:
+        raise ConfigurationError(f"the environment could not be read: {error}") from error
+
+
+def describe(kinds: Iterable[type[BaseSettings]]) -> list[tuple[str, str, str]]:
+    """(variable, default, meaning) of every setting, for the documentation and its test."""
+    rows: dict[str, tuple[str, str, str]] = {}
+    for kind in kinds:
+        for name, field in kind.model_fields.items():
+            default = "" if field.default in (None, ()) else str(field.default)
+            rows.setdefault(name, (PREFIX + name.upper(), default, field.description or ""))
+    return sorted(rows.values())
