@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Coroutine
+from typing import Any
 
 import typer
 
@@ -63,9 +65,9 @@ async def _migrate() -> int:
     return 0
 
 
-def _run(main: object) -> int:
+def _run(main: Coroutine[Any, Any, int]) -> int:
     try:
-        return asyncio.run(main)  # type: ignore[arg-type] -- a coroutine; typer wants plain functions
+        return asyncio.run(main)
     except ReelzeroError as error:
         typer.secho(f"reelzero: {error.message}", fg="red", err=True)
         return 1
