@@ -9,6 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from eventing.api.problems import answer
 from eventing.errors import MalformedRequest, ReelzeroError, TooLarge
 
+DISCARD_BYTES = 64 << 20
+
 
 class BodyLimits:
     """ASGI middleware that reads the body whole (it is small) and hands it on, or refuses it."""
@@ -24,7 +26,7 @@ class BodyLimits:
             await self._app(scope, receive, send)
             return
         try:
-            body = await asyncio.wait_for(self._read(scope, receive), self._seconds)
+            body = await asyncio.wait_for(self._read(receive), self._seconds)
         except TimeoutError:
             late = MalformedRequest(f"the body did not arrive within {self._seconds:g} s")
             await answer(late, scope["path"], {"Connection": "close"})(scope, receive, send)
@@ -34,21 +36,23 @@ class BodyLimits:
             if body is not None:
                 await self._app(scope, _replay(body, receive), send)
 
-    async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
-        too_large = TooLarge(f"the body may have {self._max} bytes at most")
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > self._max:
-            raise too_large
-        body = bytearray()
+    async def _read(self, receive: Receive) -> bytes | None:
+        body, size = bytearray(), 0
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return None
-            body += message.get("body", b"")
-            if len(body) > self._max:
-                raise too_large
-            if not message.get("more_body"):
-                return bytes(body)
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size <= self._max:
+                body += chunk
+            # The rest is read and dropped: a client that still writes would otherwise see a reset
+            # connection in place of our answer. What never ends is cut.
+            if not message.get("more_body") or size > DISCARD_BYTES:
+                break
+        if size > self._max:
+            raise TooLarge(f"the body may have {self._max} bytes at most")
+        return bytes(body)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -91,7 +91,10 @@ def _from_validation(error: RequestValidationError) -> ReelzeroError:
 
 def _from_http(error: HTTPException) -> ReelzeroError:
     kinds: dict[int, type[ReelzeroError]] = {400: MalformedRequest, 413: TooLarge, 415: UnsupportedMedia}
-    plain = kinds.get(error.status_code, PlainHttp)(str(error.detail))
+    detail = str(error.detail)
+    if detail == "There was an error parsing the body":  # FastAPI's words for undecodable bytes
+        detail = "the body is not JSON in UTF-8"
+    plain = kinds.get(error.status_code, PlainHttp)(detail)
     plain.status = error.status_code
     if isinstance(plain, PlainHttp):
         plain.code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
