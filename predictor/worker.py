@@ -85,7 +85,7 @@ class Worker:
     @property
     def occupied(self) -> bool:
         """Whether the device thread is inside a load or a job."""
-        return self.busy or self._model is None and self.state is not State.failed
+        return self.busy or (self._model is None and self.state is not State.failed)
 
     def take(self, job: Job) -> Run:
         """Give the device to a job. Raises Busy, ModelUnavailable or Unavailable at once; never waits."""
@@ -153,7 +153,7 @@ class Worker:
             try:
                 record: Terminal = self._generate(run)
                 self._count(run, "completed")
-            except Exception as error:  # noqa: BLE001 - whatever a pipeline raises ends this job only
+            except Exception as error:
                 record = self._failed(run, explain(error), span)
         return record
 
@@ -190,5 +190,5 @@ class Worker:
             return
         try:
             self._model.pipeline.release()
-        except Exception as error:  # noqa: BLE001 - see explain
+        except Exception as error:
             self._lose(explain(error).message)
