@@ -15,7 +15,7 @@ from eventing.store.schema import migrate
 
 
 def pytest_configure() -> None:
-    """One thread for torch (steps take 20 times longer when cores are fought over); no settings from outside."""
+    """One thread for torch (steps slow down 20 times when cores are fought over); no outside settings."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     for name in [name for name in os.environ if name.startswith("REELZERO_") and "TEST" not in name]:
         del os.environ[name]
