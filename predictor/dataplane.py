@@ -59,4 +59,6 @@ class PredictorDataPlane(DataPlane):  # type: ignore[misc] # kserve ships no typ
         except InvalidInput as error:
             raise MalformedRequest(error.reason) from error
         except Exception as error:
-            raise MalformedRequest(f"the body is not a V2 inference request: {type(error).__name__}") from error
+            raise MalformedRequest(
+                f"the body is not a V2 inference request: {type(error).__name__}"
+            ) from error
