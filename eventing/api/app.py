@@ -1,0 +1,30 @@
+"""The FastAPI application: routes, limits and error answers put together."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from eventing import __version__
+from eventing.api import health, ingress, jobs, problems, progress
+from eventing.api.auth import RateLimit
+from eventing.api.core import Core
+from eventing.api.limits import BodyLimits
+
+
+def create_app(core: Core) -> FastAPI:
+    """The application over a core. It starts nothing."""
+    app = FastAPI(
+        title="reelzero",
+        version=__version__,
+        description="Text to video that scales to zero. Errors are RFC 9457 problem details.",
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    )
+    app.state.core = core
+    app.state.rate_limit = RateLimit(core.settings.rate_per_minute)
+    problems.install(app)
+    app.add_middleware(
+        BodyLimits, max_bytes=core.settings.max_body_bytes, seconds=core.settings.body_timeout_seconds
+    )
+    for module in (jobs, progress, ingress, health):
+        app.include_router(module.router)
+    return app

@@ -1,0 +1,80 @@
+"""Who is calling: an API key names its owner; rates are counted per owner."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from eventing.api.core import Core, CoreDep
+from eventing.errors import TooMany, Unauthorized
+
+LOCAL_OWNER = "local"
+REMEMBERED = 10_000
+
+
+class RateLimit:
+    """Token buckets in memory: each replica allows the configured rate, which is a brake and not a quota."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._rate = per_minute / 60
+        self._burst = float(per_minute)
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, owner: str) -> None:
+        """Use one token. Raises TooMany with the seconds until there is one."""
+        now = time.monotonic()
+        tokens, at = self._buckets.pop(owner, (self._burst, now))
+        tokens = min(self._burst, tokens + (now - at) * self._rate)
+        allowed = tokens >= 1
+        self._buckets[owner] = (tokens - allowed, now)
+        if len(self._buckets) > REMEMBERED:
+            self._buckets.popitem(last=False)
+        if not allowed:
+            limit = f"{self._burst:g} submissions a minute"
+            raise TooMany(f"more than {limit}", retry_after=(1 - tokens) / self._rate)
+
+
+def api_key(request: Request) -> str | None:
+    """The key from `Authorization: Bearer …` or `X-API-Key`."""
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and value.strip():
+        return value.strip()
+    return request.headers.get("x-api-key")
+
+
+async def identify(request: Request, core: Core) -> str | None:
+    """The owner of the key, LOCAL_OWNER where none is needed, None if one is missing.
+
+    Raises Unauthorized for a key that is not valid, also where none is needed.
+    """
+    key = api_key(request)
+    if key is None:
+        return LOCAL_OWNER if core.settings.auth == "open" else None
+    owner = await core.keys.owner_of(key)
+    if owner is None and core.settings.auth == "required":
+        raise Unauthorized("this API key is not valid")
+    return owner or LOCAL_OWNER
+
+
+async def owner_of(request: Request, core: CoreDep) -> str:
+    """The caller. Raises Unauthorized."""
+    owner = await identify(request, core)
+    if owner is None:
+        raise Unauthorized("an API key is needed: Authorization: Bearer rz_…")
+    return owner
+
+
+Owner = Annotated[str, Depends(owner_of)]
+
+
+def limit_rate(request: Request, owner: Owner) -> str:
+    """The caller, after one submission was counted. Raises TooMany."""
+    limit: RateLimit = request.app.state.rate_limit
+    limit.take(owner)
+    return owner
+
+
+Submitter = Annotated[str, Depends(limit_rate)]

@@ -1,0 +1,61 @@
+"""Liveness, readiness, metrics and the list of models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from eventing.api.auth import Owner
+from eventing.api.core import CoreDep
+from eventing.metrics import DEPTH, PAUSED
+from eventing.store.engine import now
+
+router = APIRouter(tags=["operation"])
+
+
+@router.get("/healthz")
+async def live() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz")
+async def ready(core: CoreDep) -> dict[str, str]:
+    """The database answers: jobs can be taken. S3 and predictors may be away; jobs wait for them."""
+    async with core.database.read() as connection:
+        await now(connection)
+    return {"status": "ok"}
+
+
+@router.get("/metrics", response_class=Response)
+async def metrics(core: CoreDep) -> Response:
+    """Prometheus metrics; the gauges are read from the database, so any replica tells the truth."""
+    DEPTH.clear()
+    for (model, lane, status), count in (await core.jobs.depths()).items():
+        DEPTH.labels(model, lane, status).set(count)
+    paused = await core.claims.paused()
+    for endpoint in core.settings.endpoints:
+        PAUSED.labels(endpoint.model, endpoint.lane).set((endpoint.model, endpoint.lane) in paused)
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/v1/models", tags=["models"])
+async def models(core: CoreDep, _: Owner) -> dict[str, Any]:
+    """The models served here: what they can make, their lanes, and whether they start."""
+    paused = await core.claims.paused()
+    served = dict.fromkeys(endpoint.model for endpoint in core.settings.endpoints)
+    hidden = {"notes", "bundled", "offload", "vae_tiling"}
+    data = [
+        core.catalog.get(name).model_dump(mode="json", exclude=hidden)
+        | {
+            "id": name,
+            "object": "model",
+            "default": name == core.intake.default_model(),
+            "lanes": core.intake.lanes(name),
+            "unavailable": {lane: why for (model, lane), why in paused.items() if model == name},
+        }
+        for name in served
+    ]
+    return {"object": "list", "data": data}

@@ -1,0 +1,151 @@
+"""`/v1/jobs`: submit, read, list, cancel, fetch the result, follow the progress."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
+from fastapi.responses import JSONResponse, RedirectResponse
+
+from eventing.api.auth import Owner, Submitter
+from eventing.api.core import Core, CoreDep
+from eventing.api.views import JobPage, JobView, job_view
+from eventing.contract import JOB_ID_PATTERN, Frozen, JobRequest, StoredFile, VideoResult
+from eventing.errors import Conflict
+from eventing.intake import Origin
+from eventing.jobs import Job, Status
+
+router = APIRouter(prefix="/v1", tags=["jobs"])
+JobId = Annotated[str, Path(pattern=JOB_ID_PATTERN, description="The job's id.")]
+Variant = Literal["video", "poster", "spritesheet", "manifest"]
+Request_ = Annotated[
+    JobRequest,
+    Body(openapi_examples={"red circle": {"value": {"prompt": "a red circle moving right", "seed": 7}}}),
+]
+
+
+class ResultView(Frozen):
+    """Where a finished video is. `url` is presigned and expires; `uri` does not."""
+
+    url: str
+    expires_in_seconds: int
+    uri: str
+    result: VideoResult
+
+
+@router.post("/jobs", status_code=202)
+async def submit(
+    body: Request_, core: CoreDep, owner: Submitter, response: Response,
+    idempotency_key: Annotated[str | None, Header(max_length=255, min_length=1)] = None,
+) -> JobView:  # fmt: skip
+    """Store a job and answer at once. The same `Idempotency-Key` leads to the same job."""
+    key = f"header:{idempotency_key}" if idempotency_key else None
+    job, _ = await core.intake.submit(body, Origin(owner, "rest", key=key))
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    return job_view(job)
+
+
+@router.put("/jobs/{job_id}", status_code=202, responses={200: {"model": JobView}})
+async def put(job_id: JobId, body: Request_, core: CoreDep, owner: Submitter, response: Response) -> JobView:
+    """Store a job under an id of the caller's choice; repeating the call answers 200 with the same job."""
+    job, new = await core.intake.submit(body, Origin(owner, "rest", job_id=job_id))
+    response.status_code = 202 if new else 200
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    return job_view(job)
+
+
+@router.get("/jobs")
+async def page(
+    core: CoreDep, owner: Owner,
+    status: Annotated[list[Status] | None, Query(description="Only these; may be repeated.")] = None,
+    model: Annotated[str | None, Query(max_length=64)] = None,
+    lane: Annotated[str | None, Query(max_length=32)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    after: Annotated[str | None, Query(pattern=JOB_ID_PATTERN, description="Last id seen.")] = None,
+    order: Literal["asc", "desc"] = "desc",
+) -> JobPage:  # fmt: skip
+    """The caller's jobs, newest first."""
+    jobs, more = await core.jobs.page(
+        owner, limit=limit, after=after, ascending=order == "asc",
+        statuses=tuple(status or ()), model=model, lane=lane,
+    )  # fmt: skip
+    return JobPage(data=[job_view(job) for job in jobs], has_more=more, next=jobs[-1].id if more else None)
+
+
+@router.get("/jobs/{job_id}")
+async def read(job_id: JobId, core: CoreDep, owner: Owner) -> JobView:
+    """One job; a queued one with its place in the queue."""
+    job = await core.jobs.get(job_id, owner)
+    return job_view(job, await core.jobs.position(job) if job.status is Status.queued else None)
+
+
+@router.delete("/jobs/{job_id}", status_code=202, responses={200: {"model": JobView}})
+async def cancel(job_id: JobId, core: CoreDep, owner: Owner, response: Response) -> JobView:
+    """Cancel: at once if the job waits (200), within one denoising step if it runs (202)."""
+    job = await core.jobs.cancel(job_id, owner)
+    core.wake.now()
+    response.status_code = 200 if job.status.is_terminal else 202
+    return job_view(job)
+
+
+@router.get(
+    "/jobs/{job_id}/result",
+    response_model=ResultView,
+    responses={307: {"description": "Redirect to a presigned URL."}, 409: {"description": "Not finished."}},
+)
+async def result(
+    job_id: JobId, core: CoreDep, owner: Owner, request: Request,
+    variant: Annotated[Variant, Query(description="Which file.")] = "video",
+) -> Response:  # fmt: skip
+    """A redirect to a presigned URL, or JSON for `Accept: application/json`."""
+    job = await core.jobs.get(job_id, owner)
+    finished = finished_result(job)
+    url = await presigned(core, finished, variant)
+    if "application/json" not in request.headers.get("accept", ""):
+        return RedirectResponse(url, 307, {"Cache-Control": "no-store"})
+    view = ResultView(
+        url=url,
+        expires_in_seconds=core.settings.presign_seconds,
+        uri=_uri(finished, variant),
+        result=finished,
+    )
+    return JSONResponse(view.model_dump(mode="json"), headers={"Cache-Control": "no-store"})
+
+
+@router.get("/jobs/{job_id}/deliveries")
+async def deliveries(job_id: JobId, core: CoreDep, owner: Owner) -> dict[str, Any]:
+    """Where the job's events went: each message with its tries."""
+    await core.jobs.get(job_id, owner)
+    rows = await core.outbox.messages(job_id=job_id)
+    hidden = {"body", "owner"}
+    data = [
+        {key: value for key, value in vars(row).items() if key not in hidden}
+        | {"log": await core.outbox.tries(row.id)}
+        for row in rows
+    ]
+    return {"object": "list", "data": data}
+
+
+def finished_result(job: Job) -> VideoResult:
+    """The job's result. Raises Conflict saying why there is none (yet)."""
+    if job.result is not None:
+        return job.result
+    if not job.status.is_terminal:
+        raise Conflict(f"job {job.id} is {job.status}; its result is not there yet", retry_after=5)
+    cause = f": {job.error.message}" if job.error else ""
+    raise Conflict(f"job {job.id} {job.status}{cause}")
+
+
+async def presigned(core: Core, finished: VideoResult, variant: Variant) -> str:
+    """A presigned URL of one of the result's files."""
+    key = core.bucket.key(_uri(finished, variant))
+    name = f"{finished.job_id}-{key.rpartition('/')[2]}"
+    return await asyncio.to_thread(core.bucket.presign, key, core.settings.presign_seconds, name)
+
+
+def _uri(finished: VideoResult, variant: Variant) -> str:
+    if variant == "manifest":
+        return finished.manifest_uri
+    file: StoredFile = getattr(finished, variant)
+    return file.uri

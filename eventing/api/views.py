@@ -1,0 +1,92 @@
+"""Jobs as the REST API shows them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from eventing.contract import Failure, Frozen, GenerationSpec, Progress, VideoResult
+from eventing.events import seconds, timestamp
+from eventing.jobs import Job, Status
+
+
+class JobView(Frozen):
+    """One job."""
+
+    id: str
+    object: Literal["job"] = "job"
+    status: Status
+    model: str
+    lane: str
+    request: GenerationSpec
+    metadata: dict[str, str]
+    callback_url: str | None
+    attempts: int = Field(description="Attempts that reached a predictor.")
+    progress: Progress
+    percent: int = Field(ge=0, le=100)
+    queue_position: int | None = Field(None, description="Jobs ahead in the same lane; queued jobs only.")
+    waiting_for: str | None = Field(None, description="Why a queued job waits, such as model_unavailable.")
+    cancel_requested: bool
+    error: Failure | None
+    result: VideoResult | None
+    submitted_at: datetime
+    updated_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    expires_at: datetime | None
+    start_by: datetime | None
+    queue_seconds: float | None
+    cold_start_seconds: float | None
+    remixed_from: str | None
+    links: dict[str, str]
+
+
+class JobPage(Frozen):
+    """A page of jobs; `next` goes into `after` for the following one."""
+
+    object: Literal["list"] = "list"
+    data: list[JobView]
+    has_more: bool
+    next: str | None
+
+
+def job_view(job: Job, position: int | None = None) -> JobView:
+    """The public face of a job."""
+    return JobView(
+        id=job.id,
+        status=job.status,
+        model=job.model,
+        lane=job.lane,
+        request=job.spec,
+        metadata=job.metadata,
+        callback_url=job.callback_url,
+        attempts=job.attempts_used,
+        progress=job.progress,
+        percent=100 if job.status is Status.completed else job.progress.percent(),
+        queue_position=position,
+        waiting_for=job.error.code if job.status is Status.queued and job.error else None,
+        cancel_requested=job.cancel_requested,
+        error=job.error,
+        result=job.result,
+        submitted_at=timestamp(job.submitted_at),
+        updated_at=timestamp(job.updated_at),
+        started_at=_time(job.started_at),
+        completed_at=_time(job.completed_at),
+        expires_at=_time(job.expires_at),
+        start_by=_time(job.start_by),
+        queue_seconds=seconds(job.submitted_at, job.claimed_at),
+        cold_start_seconds=seconds(job.claimed_at, job.started_at),
+        remixed_from=job.remixed_from,
+        links={
+            "self": f"/v1/jobs/{job.id}",
+            "events": f"/v1/jobs/{job.id}/events",
+            "result": f"/v1/jobs/{job.id}/result",
+            "deliveries": f"/v1/jobs/{job.id}/deliveries",
+        },
+    )
+
+
+def _time(epoch: float | None) -> datetime | None:
+    return None if epoch is None else timestamp(epoch)

@@ -1,0 +1,204 @@
+"""One attempt at a job, from claim to verdict.
+
+adopt what an earlier attempt finished, or open a predictor, follow its stream, and write the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from eventing import jobs as state
+from eventing.catalog import Catalog
+from eventing.contract import Failure, Manifest, Progress, VideoResult, manifest_key
+from eventing.endpoints import Endpoints
+from eventing.errors import ModelUnavailable, ReelzeroError, StorageError, Unavailable
+from eventing.jobs import Job, LeaseLost
+from eventing.lease import End, Lease
+from eventing.metrics import ADOPTED, COLD_START, ENDED, JOB, PUT_BACK, QUEUE
+from eventing.predictor_client import Broken, Failed, NotStarted, PredictorClient
+from eventing.s3 import Bucket
+from eventing.store.claims import ClaimStore
+from eventing.store.pauses import PAUSE_AFTER
+from eventing.telemetry import job_context, tracer
+
+REPORT_RETRY = 1.0
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Back into the queue, because nothing is decided yet."""
+
+    failure: Failure
+    delay: float
+
+
+Verdict = VideoResult | Failure | Retry | None  # None: cancelled, or no longer ours to judge
+
+
+class Attempts:
+    """Runs claimed jobs. Holds what all attempts share; keeps no state of its own."""
+
+    def __init__(
+        self, claims: ClaimStore, endpoints: Endpoints, client: PredictorClient, bucket: Bucket,
+        catalog: Catalog, *, max_attempts: int, announce: bool,
+    ) -> None:  # fmt: skip
+        self._claims = claims
+        self._endpoints = endpoints
+        self._client = client
+        self._bucket = bucket
+        self._catalog = catalog
+        self._max_attempts = max_attempts
+        self._announce = announce
+
+    async def run(self, job: Job) -> None:
+        """Bring one claimed job to a verdict and write it. Cancelling this puts the job back."""
+        with job_context(job.id, job.traceparent), tracer.start_as_current_span("attempt") as span:
+            span.set_attributes({"job.id": job.id, "job.attempt": job.attempt, "job.model": job.model})
+            log.info("claimed", extra={"attempt": job.attempt, "model": job.model})
+            QUEUE.labels(job.model, job.lane).observe((job.claimed_at or 0) - job.submitted_at)
+            lease = Lease(self._claims, job, claimed=time.monotonic(), announce=self._announce)
+            holding = asyncio.create_task(lease.hold())
+            try:
+                await self._settle(job, await self._held(job, lease, holding))
+            except asyncio.CancelledError:
+                stopped = Failure(code="stopped", message="the service was stopped", retryable=True)
+                await asyncio.shield(self._settle(job, Retry(stopped, 0.0)))
+                raise
+            finally:
+                holding.cancel()
+
+    async def _held(self, job: Job, lease: Lease, holding: asyncio.Task[End]) -> Verdict:
+        """The verdict of the work, unless the lease ends first: then the work stops at once."""
+        working = asyncio.create_task(self._work(job, lease))
+        try:
+            await asyncio.wait({working, holding}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                return working.result()
+            log.info("the attempt is stopped", extra={"reason": holding.result()})
+            return (
+                Failure(code="cancelled", message="cancelled") if holding.result() is End.cancelled else None
+            )
+        finally:
+            if not working.done():
+                working.cancel()
+                await asyncio.wait({working})  # the stream is closed before the place is free again
+
+    async def _work(self, job: Job, lease: Lease) -> Verdict:
+        try:
+            if job.attempt > 1 and (result := await self._adopt(job, job.attempt - 1)):
+                return result
+            if job.attempts_used >= self._max_attempts:
+                return job.error or Failure(code="attempts_exhausted", message="all attempts are used up")
+            return await self._attempt(job, lease)
+        except StorageError as error:
+            failure = Failure(code=error.code, message=error.message, retryable=True)
+            return Retry(failure, state.backoff(job.attempt))
+        except Exception:
+            log.exception("the attempt failed on our side")
+            failure = Failure(code="internal_error", message="an internal error; see the log", retryable=True)
+            # Counted by claims: such an attempt may have ended before it counted as one.
+            return self._judge(failure, job.attempt)
+
+    async def _attempt(self, job: Job, lease: Lease) -> Verdict:
+        try:
+            return await self._generate(job, lease)
+        except Failed as failed:
+            return self._judge(failed.failure, job.attempts_used + 1)
+        except NotStarted as refusal:
+            return await self._not_started(job, refusal)
+        except Broken as broken:
+            lost = Failure(code="predictor_lost", message=str(broken), retryable=True)
+            return await self._adopt(job, job.attempt) or self._judge(lost, job.attempts_used + 1)
+
+    async def _generate(self, job: Job, lease: Lease) -> VideoResult:
+        started = False
+
+        async def report(progress: Progress) -> None:
+            nonlocal started
+            lease.report(progress)
+            if not started:
+                started = True
+                now = await self._claims.start(job)
+                COLD_START.labels(job.model, job.lane).observe((now.started_at or 0) - (now.claimed_at or 0))
+
+        budget = self._catalog.get(job.model).time_budget()
+        try:
+            async with self._endpoints.open(job.model, job.lane) as url:
+                return await self._client.generate(url, job.spec, job.id, job.attempt, budget, report)
+        except ModelUnavailable as error:
+            raise Failed(Failure(code=error.code, message=error.message)) from error
+        except Unavailable as error:
+            raise NotStarted(error.code, error.message) from error
+
+    async def _adopt(self, job: Job, last: int) -> VideoResult | None:
+        """The result of the latest attempt up to `last` that finished although its report was lost."""
+        for attempt in range(last, 0, -1):
+            body = await asyncio.to_thread(self._bucket.get, manifest_key(job.id, attempt))
+            if body is None:
+                continue
+            try:
+                result = Manifest.model_validate_json(body).result
+            except ValidationError:
+                log.exception("a manifest cannot be read; its attempt is ignored", extra={"attempt": attempt})
+                continue
+            log.info("a finished result is adopted", extra={"attempt": attempt})
+            ADOPTED.labels(job.model).inc()
+            return result
+        return None
+
+    def _judge(self, failure: Failure, used: int) -> Failure | Retry:
+        """Another attempt if the cause may pass and one is left."""
+        if failure.retryable and used < self._max_attempts:
+            return Retry(failure, state.backoff(used))
+        return failure
+
+    async def _not_started(self, job: Job, refusal: NotStarted) -> Retry:
+        failure = Failure(code=refusal.code, message=str(refusal), retryable=True)
+        if refusal.code == "busy":
+            return Retry(failure, state.backoff(1))
+        probe_after = state.backoff(job.attempt, base=5.0, limit=300.0)
+        failures = await self._claims.start_failed(job, str(refusal), probe_after)
+        if failures < PAUSE_AFTER:
+            return Retry(failure, state.backoff(failures))
+        message = f"the predictor of {job.model} does not start: {refusal}"
+        return Retry(Failure(code="model_unavailable", message=message, retryable=True), 0.0)
+
+    async def _settle(self, job: Job, verdict: Verdict) -> None:
+        """Write the verdict, for as long as the lease may last; what is refused is only logged."""
+        deadline = time.monotonic() + self._claims.lease
+        while verdict is not None:
+            try:
+                self._count(await self._write(job, verdict), verdict)
+                return
+            except LeaseLost as error:
+                log.warning("a late report was refused: %s", error)
+                return
+            except ReelzeroError:
+                if time.monotonic() > deadline:
+                    log.exception("the verdict could not be written; another attempt will find it")
+                    return
+                await asyncio.sleep(REPORT_RETRY)
+
+    async def _write(self, job: Job, verdict: VideoResult | Failure | Retry) -> Job:
+        if isinstance(verdict, VideoResult):
+            return await self._claims.complete(job, verdict)
+        if isinstance(verdict, Failure):
+            return await self._claims.fail(job, verdict)
+        return await self._claims.put_back(job, verdict.failure, verdict.delay)
+
+    def _count(self, job: Job, verdict: VideoResult | Failure | Retry) -> None:
+        if not job.status.is_terminal:
+            code = verdict.failure.code if isinstance(verdict, Retry) else ""
+            PUT_BACK.labels(job.model, job.lane, code).inc()
+            log.info("put back into the queue", extra={"code": code})
+            return
+        code = job.error.code if job.error else ""
+        ENDED.labels(job.model, job.lane, job.status, code).inc()
+        JOB.labels(job.model, job.lane, job.status).observe((job.completed_at or 0) - job.submitted_at)
+        log.info("ended", extra={"status": str(job.status), "code": code})

@@ -1,0 +1,22 @@
+"""Prometheus metrics of the eventing service. Buckets reach half an hour: this is video."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+SECONDS = (0.1, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 900, 1200, 1800)
+
+SUBMITTED = Counter("reelzero_jobs_submitted_total", "Jobs stored.", ["model", "lane", "way"])
+ENDED = Counter("reelzero_jobs_ended_total", "Jobs that ended.", ["model", "lane", "status", "code"])
+PUT_BACK = Counter("reelzero_jobs_put_back_total", "Jobs returned to the queue.", ["model", "lane", "code"])
+ADOPTED = Counter("reelzero_results_adopted_total", "Finished files found after a lost report.", ["model"])
+QUEUE = Histogram("reelzero_queue_seconds", "Submission to last claim.", ["model", "lane"], buckets=SECONDS)
+COLD_START = Histogram(
+    "reelzero_cold_start_seconds", "Claim to the predictor's first word.", ["model", "lane"], buckets=SECONDS
+)
+JOB = Histogram(
+    "reelzero_job_seconds", "Submission to the end.", ["model", "lane", "status"], buckets=SECONDS
+)
+DEPTH = Gauge("reelzero_jobs", "Jobs that have not ended.", ["model", "lane", "status"])
+PAUSED = Gauge("reelzero_model_paused", "1 while a model's predictors do not start.", ["model", "lane"])
+DELIVERIES = Counter("reelzero_deliveries_total", "Delivery tries.", ["destination", "outcome"])

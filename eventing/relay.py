@@ -1,0 +1,68 @@
+"""The relay: takes due messages from the outbox and delivers them, many at once, each on its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from eventing.errors import Unavailable
+from eventing.metrics import DELIVERIES
+from eventing.store.outbox import OutboxStore, Row
+from eventing.wake import Wake
+from eventing.webhook import Sender
+
+IN_FLIGHT = 32
+log = logging.getLogger(__name__)
+
+
+class Relay:
+    """Runs until cancelled; a delivery that was cut off is due again when its lease lapses."""
+
+    def __init__(self, store: OutboxStore, sender: Sender, wake: Wake, poll_seconds: float) -> None:
+        self._store = store
+        self._sender = sender
+        self._wake = wake
+        self._poll = poll_seconds
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Deliver for ever."""
+        while True:
+            try:
+                await self._round()
+            except Unavailable as error:
+                log.warning("the outbox cannot be read: %s", error)
+                await asyncio.sleep(self._poll)
+
+    async def drain(self) -> None:
+        """Deliver what is due right now and wait for what is in flight."""
+        while rows := await self._store.claim(IN_FLIGHT):
+            await asyncio.gather(*(self._deliver(row) for row in rows))
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _round(self) -> None:
+        if len(self._tasks) >= IN_FLIGHT:
+            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        seen = self._wake.mark()
+        rows = await self._store.claim(IN_FLIGHT - len(self._tasks)) if len(self._tasks) < IN_FLIGHT else []
+        for row in rows:
+            task = asyncio.create_task(self._deliver(row))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        if not rows:
+            await self._wake.wait(seen, self._poll)
+
+    async def _deliver(self, row: Row) -> None:
+        outcome = await self._sender.send(row)
+        DELIVERIES.labels(row.destination, "delivered" if outcome.ok else "failed").inc()
+        extra = {"event_id": row.event_id, "destination": row.destination, "job_id": row.job_id}
+        if outcome.ok:
+            log.info("event delivered", extra=extra)
+        else:
+            log.warning("event not delivered: %s", outcome.error, extra=extra | {"try": row.tries + 1})
+        try:
+            await self._store.record(row, outcome)
+            self._wake.now()  # the next message of the same job may have waited for this one
+        except Unavailable:
+            log.warning("a delivery could not be recorded; it will be repeated", extra=extra, exc_info=True)

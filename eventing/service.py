@@ -1,0 +1,198 @@
+"""The eventing service as one object: API, dispatcher, relay and sweeper in one event loop.
+
+`start` returns when it serves; `stop` claims nothing more at once, finishes open streams within the
+grace, delivers what is due, and closes. If a part that must never end does end, `failed` is set.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import secrets
+import socket
+
+import uvicorn
+
+from eventing.api.app import create_app
+from eventing.api.core import Core
+from eventing.attempt import Attempts
+from eventing.catalog import load_catalog
+from eventing.contract import job_prefix
+from eventing.dispatcher import Dispatcher
+from eventing.endpoints import Endpoints
+from eventing.errors import ConfigurationError, ReelzeroError
+from eventing.events import Announcer
+from eventing.intake import Intake
+from eventing.predictor_client import PredictorClient
+from eventing.relay import Relay
+from eventing.s3 import Bucket
+from eventing.settings import Settings
+from eventing.store.claims import ClaimStore
+from eventing.store.engine import Database
+from eventing.store.jobs import JobStore
+from eventing.store.keys import KeyStore
+from eventing.store.outbox import OutboxStore
+from eventing.wake import Wake
+from eventing.webhook import Sender, check_secrets
+
+SWEEP_SECONDS = 60.0
+log = logging.getLogger(__name__)
+
+
+class Service:
+    """One replica."""
+
+    def __init__(self, settings: Settings, endpoints: Endpoints) -> None:
+        check_secrets(settings.webhook_secrets)
+        settings = settings.model_copy(update={"sink_url": settings.sink_url or os.environ.get("K_SINK")})
+        self.settings = settings
+        self.failed = asyncio.Event()
+        self.core = build_core(settings)
+        self._endpoints = endpoints
+        self._tasks: list[asyncio.Task[None]] = []
+        self._server: uvicorn.Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://{self.settings.host}:{self.port}"
+
+    async def start(self) -> None:
+        """Serve. Raises ConfigurationError if the port is taken or what it needs is missing."""
+        core, settings = self.core, self.settings
+        self._socket = _listen(settings.host, settings.port)
+        self.port: int = self._socket.getsockname()[1]
+        self._client = PredictorClient(settings.heartbeat_timeout_seconds)
+        self._sender = Sender(settings, core.bucket, _overrides())
+        self._attempts = Attempts(
+            core.claims, self._endpoints, self._client, core.bucket, core.catalog,
+            max_attempts=settings.max_attempts, announce=settings.progress_events,
+        )  # fmt: skip
+        pools = self._endpoints.pools()
+        self._dispatcher = Dispatcher(core.claims, self._attempts, pools, core.wake, settings.poll_seconds)
+        self._relay = Relay(core.outbox, self._sender, core.wake, settings.poll_seconds)
+        for task in await self._dispatcher.start():
+            self._watch(task)
+        self._watch(asyncio.create_task(self._relay.run(), name="relay"))
+        self._watch(asyncio.create_task(self._sweep(), name="sweep"))
+        await self._serve()
+
+    async def stop(self, drain_seconds: float | None = None) -> None:
+        """End: open attempts get `drain_seconds` (the longest budget if None), then their jobs go back."""
+        if drain_seconds is None:
+            drain_seconds = self.settings.drain_seconds
+        if drain_seconds is None:
+            entries = [self.core.catalog.get(endpoint.model) for endpoint in self.settings.endpoints]
+            drain_seconds = max((entry.time_budget().client_timeout for entry in entries), default=0)
+        await self._dispatcher.drain(drain_seconds)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._last_round()
+        await self._stop_serving()
+        await self._client.close()
+        await self._sender.close()
+        await self._endpoints.close()
+        await self.core.database.close()
+
+    async def _last_round(self) -> None:
+        try:
+            await asyncio.wait_for(self._relay.drain(), self.settings.webhook_timeout_seconds)
+        except (ReelzeroError, TimeoutError):
+            log.warning("some events wait in the outbox; the next start delivers them")
+
+    async def _serve(self) -> None:
+        config = uvicorn.Config(
+            create_app(self.core), log_config=None, access_log=False, lifespan="off",
+            timeout_graceful_shutdown=5, timeout_keep_alive=30,
+        )  # fmt: skip
+        self._server = uvicorn.Server(config)
+        # The service owns the signals, not uvicorn: stopping has an order of its own.
+        self._serving = asyncio.create_task(self._server._serve([self._socket]), name="http")
+        while not self._server.started:
+            if self._serving.done():
+                await self._serving
+            await asyncio.sleep(0.01)
+        self._serving.add_done_callback(lambda _: self.failed.set())
+
+    async def _stop_serving(self) -> None:
+        if self._server and self._serving:
+            self._server.should_exit = True
+            await self._serving
+
+    def _watch(self, task: asyncio.Task[None]) -> None:
+        def ended(task: asyncio.Task[None]) -> None:
+            if not task.cancelled():
+                log.critical("%s ended; the service stops", task.get_name(), exc_info=task.exception())
+                self.failed.set()
+
+        task.add_done_callback(ended)
+        self._tasks.append(task)
+
+    async def _sweep(self) -> None:
+        """Retention: rows and objects of expired jobs, and old messages that belong to no job."""
+
+        async def remove(job_id: str) -> None:
+            await asyncio.to_thread(self.core.bucket.delete_prefix, job_prefix(job_id))
+
+        while True:
+            try:
+                while await self.core.jobs.sweep(remove):
+                    pass
+                await self.core.outbox.sweep(self.settings.retention_hours * 3600)
+            except ReelzeroError as error:
+                log.warning("retention has to wait: %s", error)
+            await asyncio.sleep(SWEEP_SECONDS)
+
+
+def build_core(settings: Settings) -> Core:
+    """The parts behind the API, from settings. Raises ConfigurationError."""
+    database = Database(settings.database_url)
+    keep = settings.retention_hours * 3600
+    announcer = Announcer(settings.source, settings.public_url.rstrip("/"), bool(settings.sink_url))
+    holder = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+    jobs = JobStore(database, announcer, quota=settings.queue_quota, keep_seconds=keep)
+    catalog = load_catalog(settings.catalog_dir)
+    for endpoint in settings.endpoints:
+        if endpoint.model not in catalog.names():
+            raise ConfigurationError(
+                f"REELZERO_ENDPOINTS: unknown model {endpoint.model!r}", field="REELZERO_ENDPOINTS"
+            )
+    wake = Wake()
+    return Core(
+        settings=settings,
+        catalog=catalog,
+        database=database,
+        jobs=jobs,
+        claims=ClaimStore(database, announcer, holder, lease=settings.lease_seconds, keep_seconds=keep),
+        outbox=OutboxStore(database),
+        keys=KeyStore(database),
+        bucket=Bucket(settings.s3()),
+        intake=Intake(settings, catalog, jobs, wake),
+        wake=wake,
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(
+            f"cannot listen on {host}:{port}: {error.strerror}", field="REELZERO_PORT"
+        ) from error
+    listener.listen(2048)
+    listener.setblocking(False)
+    return listener
+
+
+def _overrides() -> dict[str, str]:
+    """Extensions a Knative SinkBinding wants on every event (K_CE_OVERRIDES)."""
+    text = os.environ.get("K_CE_OVERRIDES", "")
+    return dict(json.loads(text).get("extensions", {})) if text else {}

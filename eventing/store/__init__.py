@@ -1,0 +1,1 @@
+"""Everything that is remembered: jobs, places, messages, keys. SQL lives here and nowhere else."""

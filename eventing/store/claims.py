@@ -1,0 +1,161 @@
+"""Jobs as dispatchers see them: claim a place and a job together, renew, finish, free what lapsed.
+
+One statement picks a free place and the oldest job that may use it and locks both (SKIP LOCKED on
+PostgreSQL, so racing replicas take different rows and never wait for each other; on SQLite the whole
+transaction is exclusive). Every later write carries the attempt number as its fencing token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import delete, exists, select, true, tuple_, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql import ColumnElement
+
+from eventing import jobs as state
+from eventing.contract import Failure, Progress, VideoResult
+from eventing.endpoints import Pool
+from eventing.events import Announcer
+from eventing.jobs import Job, LeaseLost
+from eventing.store import pauses
+from eventing.store.engine import Database, db_now, now
+from eventing.store.rows import job_from_row
+from eventing.store.tables import jobs, slots
+from eventing.store.transitions import add_messages, drop_progress, locked, transition, write_transition
+
+SWEEP_LIMIT = 100
+
+
+class ClaimStore:
+    """The dispatchers' half of the job table. `holder` names this process."""
+
+    def __init__(
+        self, database: Database, announcer: Announcer, holder: str, *, lease: float, keep_seconds: float
+    ) -> None:
+        self.lease = lease
+        self._database = database
+        self._announcer = announcer
+        self._holder = holder
+        self._keep = keep_seconds
+
+    async def prepare(self, pools: tuple[Pool, ...]) -> None:
+        """Make the pools' places; extra places of a larger past are dropped once they are free."""
+        dialect_insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
+        async with self._database.write() as connection:
+            for pool in pools:
+                rows = [{"pool": pool.name, "n": n} for n in range(1, pool.capacity + 1)]
+                await connection.execute(dialect_insert(slots).on_conflict_do_nothing(), rows)
+                extra = (slots.c.pool == pool.name) & (slots.c.n > pool.capacity) & slots.c.job_id.is_(None)
+                await connection.execute(delete(slots).where(extra))
+
+    async def claim(self, pool: Pool) -> Job | None:
+        """Take a free place and the oldest job that may use it; None if there is no such pair."""
+        routes = tuple_(jobs.c.model, jobs.c.lane).in_(pool.routes)
+        async with self._database.write() as connection:
+            job = await self._claim(connection, pool, routes & ~pauses.is_paused(jobs.c.model, jobs.c.lane))
+            if job is None and (route := await pauses.take_probe(connection, pool.routes)):
+                model, lane = route
+                job = await self._claim(connection, pool, (jobs.c.model == model) & (jobs.c.lane == lane))
+            return job
+
+    async def renew(self, job: Job, progress: Progress | None) -> Job:
+        """Prolong the lease and store progress. The answer shows a requested cancel. Raises LeaseLost."""
+        return await self._change(job, lambda j, at: state.renew(j, job.attempt, progress, at, self.lease))
+
+    async def start(self, job: Job) -> Job:
+        """The predictor's first word came: the attempt counts, and the model does start. Raises LeaseLost."""
+        async with self._database.write() as connection:
+            old = await locked(connection, job.id)
+            new = state.start(old, job.attempt, await now(connection))
+            await write_transition(connection, old, new, self._announcer)
+            await pauses.clear(connection, job.model, job.lane)
+            return new
+
+    async def complete(self, job: Job, result: VideoResult) -> Job:
+        """End with a result, or as cancelled if that was asked before. Raises LeaseLost."""
+        return await self._change(job, lambda j, at: state.complete(j, job.attempt, result, at, self._keep))
+
+    async def fail(self, job: Job, failure: Failure) -> Job:
+        """End without one. Raises LeaseLost."""
+        return await self._change(job, lambda j, at: state.fail(j, job.attempt, failure, at, self._keep))
+
+    async def put_back(self, job: Job, cause: Failure, delay: float) -> Job:
+        """Back into the queue for another attempt. Raises LeaseLost."""
+        return await self._change(
+            job, lambda j, at: state.put_back(j, job.attempt, cause, delay, at, self._keep)
+        )
+
+    async def announce_progress(self, job: Job) -> None:
+        """Put a progress event into the outbox in place of one that still waits; nothing after the end."""
+        async with self._database.write() as connection:
+            current = await locked(connection, job.id)
+            if current.attempt == job.attempt and not current.status.is_terminal:
+                await drop_progress(connection, job.id)
+                await add_messages(connection, self._announcer.progressed(current), await now(connection))
+
+    async def start_failed(self, job: Job, reason: str, probe_after: float) -> int:
+        """Count a start that failed; from the third in a row the model is paused. How many by now."""
+        async with self._database.write() as connection:
+            return await pauses.count(connection, job.model, job.lane, reason, probe_after)
+
+    async def paused(self) -> dict[tuple[str, str], str]:
+        """Paused (model, lane) pairs with the reason."""
+        async with self._database.read() as connection:
+            return await pauses.listing(connection)
+
+    async def free_lapsed(self) -> int:
+        """Queue again, or cancel, jobs whose holder went silent; how many."""
+        due = (jobs.c.status == "in_progress") & (jobs.c.lease_until < db_now())
+        return await self._each(due, lambda job, at: state.lapse(job, at, self._keep))
+
+    async def fail_overdue(self) -> int:
+        """Fail waiting jobs whose start deadline has passed; how many."""
+        due = (jobs.c.status == "queued") & (jobs.c.start_by < db_now())
+        return await self._each(due, lambda job, at: state.miss_deadline(job, at, self._keep))
+
+    async def _claim(
+        self, connection: AsyncConnection, pool: Pool, eligible: ColumnElement[bool]
+    ) -> Job | None:
+        free = (slots.c.pool == pool.name) & (slots.c.n <= pool.capacity) & slots.c.job_id.is_(None)
+        place = (
+            select(slots.c.n).where(free).order_by(slots.c.n).limit(1).with_for_update(skip_locked=True)
+        ).cte("place")
+        ready = (jobs.c.status == "queued") & (jobs.c.not_before <= db_now()) & eligible
+        in_time = jobs.c.start_by.is_(None) | (jobs.c.start_by >= db_now())
+        oldest = (
+            select(jobs)
+            .where(ready & in_time & exists(select(place.c.n)))
+            .order_by(jobs.c.submitted_at, jobs.c.id)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        ).cte("oldest")
+        both = select(place.c.n.label("place_n"), oldest).select_from(place.join(oldest, true()))
+        row = (await connection.execute(both)).mappings().first()
+        if row is None:
+            return None
+        values = dict(row)
+        n = values.pop("place_n")
+        old = job_from_row(values)
+        new = state.claim(old, self._holder, await now(connection), self.lease)
+        await write_transition(connection, old, new, self._announcer)
+        mine = (slots.c.pool == pool.name) & (slots.c.n == n)
+        await connection.execute(update(slots).where(mine).values(job_id=new.id, attempt=new.attempt))
+        return new
+
+    async def _change(self, job: Job, change: Callable[[Job, float], Job]) -> Job:
+        return await transition(self._database, self._announcer, job.id, change)
+
+    async def _each(self, due: ColumnElement[bool], change: Callable[[Job, float], Job]) -> int:
+        async with self._database.read() as connection:
+            ids = (await connection.execute(select(jobs.c.id).where(due).limit(SWEEP_LIMIT))).scalars().all()
+        count = 0
+        for job_id in ids:
+            try:
+                await transition(self._database, self._announcer, job_id, change)
+            except LeaseLost:
+                continue  # another replica was faster, or the holder came back in time
+            count += 1
+        return count

@@ -1,0 +1,78 @@
+"""API keys: shown once, stored as a hash, each with an owner whose jobs no other key can see."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+
+from sqlalchemy import func, insert, select, update
+
+from eventing.errors import NotFound
+from eventing.store.engine import Database, now
+from eventing.store.tables import api_keys
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """A key without its secret."""
+
+    id: str
+    owner: str
+    created_at: float
+    revoked_at: float | None
+
+
+class KeyStore:
+    """The api_keys table. Keys look like `rz_<id>_<secret>`; the secret has 256 bits."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, owner: str) -> str:
+        """A new key for the owner: the only time it can be seen."""
+        key_id = secrets.token_hex(6)
+        key = f"rz_{key_id}_{secrets.token_urlsafe(32)}"
+        async with self._database.write() as connection:
+            row = {"id": key_id, "owner": owner, "hash": _hash(key), "created_at": await now(connection)}
+            await connection.execute(insert(api_keys).values(**row))
+        return key
+
+    async def owner_of(self, key: str) -> str | None:
+        """The owner of a valid key. The stored hash is compared in constant time."""
+        parts = key.split("_", 2)
+        key_id = parts[1] if len(parts) == 3 and parts[0] == "rz" else ""
+        query = select(api_keys).where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).first()
+        # A 256-bit random secret needs no slow hash: there is nothing to guess.
+        same = hmac.compare_digest(row.hash if row else "0" * 64, _hash(key))
+        return row.owner if row and same else None
+
+    async def revoke(self, key_id: str) -> None:
+        """End a key's life at once. Raises NotFound."""
+        mine = (api_keys.c.id == key_id) & api_keys.c.revoked_at.is_(None)
+        async with self._database.write() as connection:
+            gone = update(api_keys).where(mine).values(revoked_at=await now(connection))
+            if (await connection.execute(gone)).rowcount != 1:
+                raise NotFound(f"there is no live key {key_id}")
+
+    async def keys(self) -> list[ApiKey]:
+        """All keys, oldest first."""
+        query = select(api_keys).order_by(api_keys.c.created_at)
+        async with self._database.read() as connection:
+            return [
+                ApiKey(row.id, row.owner, row.created_at, row.revoked_at)
+                for row in await connection.execute(query)
+            ]
+
+    async def any(self) -> bool:
+        """Whether at least one live key exists."""
+        query = select(func.count()).where(api_keys.c.revoked_at.is_(None))
+        async with self._database.read() as connection:
+            return (await connection.execute(query)).scalar_one() > 0
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()

@@ -1,0 +1,154 @@
+"""Messages that must leave: claimed under a lease, delivered at least once, kept when they cannot be.
+
+The schedule is Standard Webhooks' (0 s, 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h). A message
+never overtakes one of the same job and destination that is in flight, so no progress follows the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.sql import ColumnElement
+
+from eventing.errors import NotFound
+from eventing.store.engine import Database, db_now, now
+from eventing.store.tables import deliveries, outbox
+
+SCHEDULE = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
+LEASE_SECONDS = 120  # longer than any single delivery
+
+
+@dataclass(frozen=True)
+class Row:
+    """One message on its way."""
+
+    id: str
+    event_id: str
+    event_type: str
+    job_id: str | None
+    owner: str
+    destination: str
+    target: str | None
+    body: str
+    tries: int
+    status: str
+    last_error: str | None
+    created_at: float
+    next_at: float
+    delivered_at: float | None
+
+
+@dataclass(frozen=True)
+class Try:
+    """How one delivery went. `final` ends it for good; `retry_after` (seconds) is the receiver's wish."""
+
+    ok: bool
+    seconds: float
+    http_status: int | None = None
+    error: str | None = None
+    final: bool = False
+    retry_after: float | None = None
+
+
+class OutboxStore:
+    """The outbox table and the log of tries."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def claim(self, limit: int) -> list[Row]:
+        """Due messages, leased to the caller, oldest first."""
+        other = outbox.alias("other")
+        in_flight = (
+            select(other.c.id)
+            .where(other.c.job_id == outbox.c.job_id, other.c.destination == outbox.c.destination)
+            .where(other.c.id != outbox.c.id, other.c.lease_until > db_now(), other.c.status == "pending")
+            .exists()
+        )
+        unleased = outbox.c.lease_until.is_(None) | (outbox.c.lease_until < db_now())
+        due = (outbox.c.status == "pending") & (outbox.c.next_at <= db_now()) & unleased & ~in_flight
+        query = select(outbox).where(due).order_by(outbox.c.next_at, outbox.c.sequence).limit(limit)
+        async with self._database.write() as connection:
+            found = (await connection.execute(query.with_for_update(skip_locked=True))).mappings().all()
+            rows = _one_per_lane([_row(row) for row in found])
+            until = await now(connection) + LEASE_SECONDS
+            mine = outbox.c.id.in_([row.id for row in rows])
+            if rows:
+                await connection.execute(update(outbox).where(mine).values(lease_until=until))
+        return rows
+
+    async def record(self, row: Row, outcome: Try) -> None:
+        """Log a try and settle the message: delivered, dead, or due again."""
+        async with self._database.write() as connection:
+            at = await now(connection)
+            last = select(func.coalesce(func.max(deliveries.c["try"]), 0)).where(
+                deliveries.c.outbox_id == row.id
+            )
+            number = (await connection.execute(last)).scalar_one() + 1
+            log: dict[str, object] = {"outbox_id": row.id, "try": number, "at": at, "error": outcome.error}
+            log |= {"seconds": outcome.seconds, "http_status": outcome.http_status}
+            await connection.execute(insert(deliveries).values(**log))
+            settled = _settle(row, outcome, at) | {"tries": row.tries + 1, "lease_until": None}
+            still = (outbox.c.id == row.id) & (outbox.c.status == "pending")
+            await connection.execute(update(outbox).where(still).values(**settled))
+
+    async def messages(
+        self,
+        *,
+        job_id: str | None = None,
+        owner: str | None = None,
+        status: str | None = None,
+        limit: int = 100,
+    ) -> list[Row]:
+        """Messages, newest first."""
+        query = select(outbox).order_by(outbox.c.created_at.desc(), outbox.c.id).limit(limit)
+        for column, value in ((outbox.c.job_id, job_id), (outbox.c.owner, owner), (outbox.c.status, status)):
+            query = query.where(column == value) if value is not None else query
+        async with self._database.read() as connection:
+            return [_row(row) for row in (await connection.execute(query)).mappings()]
+
+    async def tries(self, message_id: str) -> list[dict[str, object]]:
+        """The log of one message, first try first."""
+        query = select(deliveries).where(deliveries.c.outbox_id == message_id).order_by(deliveries.c["try"])
+        async with self._database.read() as connection:
+            return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+    async def replay(self, message_id: str, owner: str | None = None) -> None:
+        """Send a message again now, whatever became of it. Raises NotFound."""
+        mine = outbox.c.id == message_id
+        mine = mine if owner is None else mine & (outbox.c.owner == owner)
+        again = {"status": "pending", "next_at": db_now(), "lease_until": None}
+        async with self._database.write() as connection:
+            done = await connection.execute(update(outbox).where(mine).values(**again))
+            if done.rowcount != 1:
+                raise NotFound(f"there is no delivery {message_id}")
+
+    async def sweep(self, keep_seconds: float) -> None:
+        """Delete old delivered messages that belong to no job (those of jobs go with their jobs)."""
+        old: ColumnElement[bool] = outbox.c.created_at < db_now() - keep_seconds
+        async with self._database.write() as connection:
+            await connection.execute(delete(outbox).where(old & outbox.c.job_id.is_(None)))
+
+
+def _one_per_lane(rows: list[Row]) -> list[Row]:
+    """At most one message per job and destination in a batch: they would race each other."""
+    first: dict[object, Row] = {}
+    for row in rows:
+        first.setdefault((row.job_id or row.id, row.destination), row)
+    return list(first.values())
+
+
+def _settle(row: Row, outcome: Try, at: float) -> dict[str, object]:
+    if outcome.ok:
+        return {"status": "delivered", "delivered_at": at, "last_error": None}
+    if outcome.final or row.tries >= len(SCHEDULE):
+        return {"status": "dead", "last_error": outcome.error}
+    delay = max(SCHEDULE[row.tries], outcome.retry_after or 0.0)
+    return {"next_at": at + delay, "last_error": outcome.error}
+
+
+def _row(row: Mapping[Any, Any]) -> Row:
+    return Row(**{name: row[name] for name in Row.__dataclass_fields__})

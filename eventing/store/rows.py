@@ -1,0 +1,41 @@
+"""Rows to records and back: the only place that knows both."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from eventing.contract import Failure, Frozen, GenerationSpec, Progress, VideoResult
+from eventing.jobs import Job, Status
+
+_RECORDS: dict[str, type[Frozen]] = {
+    "spec": GenerationSpec,
+    "progress": Progress,
+    "error": Failure,
+    "result": VideoResult,
+}
+
+
+def job_from_row(row: Mapping[Any, Any]) -> Job:
+    """A Job from a row of the jobs table."""
+    values: dict[str, Any] = dict(row)
+    for name, kind in _RECORDS.items():
+        if values[name] is not None:
+            values[name] = kind.model_validate(values[name])
+    return Job(**values | {"status": Status(values["status"])})
+
+
+def job_values(job: Job) -> dict[str, Any]:
+    """All columns of a job."""
+    values = {field.name: getattr(job, field.name) for field in dataclasses.fields(job)}
+    for name in _RECORDS:
+        if values[name] is not None:
+            values[name] = values[name].model_dump(mode="json")
+    return values | {"status": str(job.status)}
+
+
+def changed_values(old: Job, new: Job) -> dict[str, Any]:
+    """Only the columns a transition changed."""
+    before, after = job_values(old), job_values(new)
+    return {name: value for name, value in after.items() if before[name] != value}

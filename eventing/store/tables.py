@@ -1,0 +1,163 @@
+"""The tables. `eventing/migrations` builds them; a test holds both against each other.
+
+Times are double-precision seconds since the epoch, always written from the database's own clock.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("owner", String(128), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("model", String(64), nullable=False),
+    Column("lane", String(32), nullable=False),
+    Column("spec", JSON, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("metadata", JSON, nullable=False),
+    Column("callback_url", Text),
+    Column("callback_format", String(16), nullable=False),
+    Column("remixed_from", String(64)),
+    Column("traceparent", String(64)),
+    Column("attempt", Integer, nullable=False),
+    Column("attempts_used", Integer, nullable=False),
+    Column("holder", String(128)),
+    Column("lease_until", Double),
+    Column("not_before", Double, nullable=False),
+    Column("start_by", Double),
+    Column("submitted_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Column("claimed_at", Double),
+    Column("started_at", Double),
+    Column("completed_at", Double),
+    Column("expires_at", Double),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("progress", JSON, nullable=False),
+    Column("error", JSON(none_as_null=True)),
+    Column("result", JSON(none_as_null=True)),
+    Column("sequence", Integer, nullable=False),
+    Index("ix_jobs_listing", "owner", "submitted_at", "id"),
+    # Partial indexes hold only live rows, so claims stay fast however long the history is.
+    Index(
+        "ix_jobs_queue",
+        "model",
+        "lane",
+        "submitted_at",
+        postgresql_where=text("status = 'queued'"),
+        sqlite_where=text("status = 'queued'"),
+    ),
+    Index(
+        "ix_jobs_leases",
+        "lease_until",
+        postgresql_where=text("status = 'in_progress'"),
+        sqlite_where=text("status = 'in_progress'"),
+    ),
+    Index("ix_jobs_expiry", "expires_at"),
+)
+
+# One row per place in a pool. A claim takes a free row and a job together, so racing replicas cannot
+# exceed the cap however they race; counting running jobs first could.
+slots = Table(
+    "slots",
+    metadata,
+    Column("pool", String(128), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("job_id", String(64)),
+    Column("attempt", Integer),
+    Index("ix_slots_job_id", "job_id"),
+)
+
+# Outlives the jobs: a key used once never makes a second job, also after retention swept the first.
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("owner", String(128), primary_key=True),
+    Column("key", String(512), primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("job_id", String(64), nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("event_id", String(128), nullable=False),
+    Column("event_type", String(128), nullable=False),
+    Column("job_id", String(64)),
+    Column("owner", String(128), nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("destination", String(16), nullable=False),  # sink | s3 | webhook
+    Column("target", Text),
+    Column("body", Text, nullable=False),
+    Column("status", String(16), nullable=False),  # pending | delivered | dead
+    Column("tries", Integer, nullable=False),
+    Column("next_at", Double, nullable=False),
+    Column("lease_until", Double),
+    Column("last_error", Text),
+    Column("created_at", Double, nullable=False),
+    Column("delivered_at", Double),
+    Index(
+        "ix_outbox_due",
+        "next_at",
+        postgresql_where=text("status = 'pending'"),
+        sqlite_where=text("status = 'pending'"),
+    ),
+    Index("ix_outbox_job_id", "job_id", "destination"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("outbox_id", String(64), ForeignKey("outbox.id", ondelete="CASCADE"), primary_key=True),
+    Column("try", Integer, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("http_status", Integer),
+    Column("error", Text),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("owner", String(128), nullable=False),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("created_at", Double, nullable=False),
+    Column("revoked_at", Double),
+)
+
+# Models whose predictors do not start: while a row has three failures or more, only one probe at a time.
+model_state = Table(
+    "model_state",
+    metadata,
+    Column("model", String(64), primary_key=True),
+    Column("lane", String(32), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("next_probe_at", Double, nullable=False),
+    Column("reason", Text, nullable=False),
+)

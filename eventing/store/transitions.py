@@ -1,0 +1,80 @@
+"""Writing a transition: the row, its place in the pool and its outbox rows, in one transaction."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from eventing.errors import NotFound
+from eventing.events import PROGRESSED, Announcer, Message
+from eventing.jobs import Job, LeaseLost, Status
+from eventing.store.engine import Database, now
+from eventing.store.rows import changed_values, job_from_row
+from eventing.store.tables import jobs, outbox, slots
+
+
+async def locked(connection: AsyncConnection, job_id: str) -> Job:
+    """The job, locked until the transaction ends. Raises NotFound."""
+    query = select(jobs).where(jobs.c.id == job_id).with_for_update()
+    row = (await connection.execute(query)).mappings().first()
+    if row is None:
+        raise NotFound(f"there is no job {job_id}")
+    return job_from_row(row)
+
+
+async def write_transition(connection: AsyncConnection, old: Job, new: Job, announcer: Announcer) -> None:
+    """Store what changed, only while the row still is the one that was read. Raises LeaseLost."""
+    guard = (jobs.c.id == old.id) & (jobs.c.status == str(old.status)) & (jobs.c.attempt == old.attempt)
+    done = await connection.execute(update(jobs).where(guard).values(**changed_values(old, new)))
+    if done.rowcount != 1:
+        raise LeaseLost(f"job {old.id} changed under attempt {old.attempt}")
+    if old.status is Status.in_progress and new.status is not Status.in_progress:
+        await _free_place(connection, old)
+    if new.status.is_terminal:
+        await drop_progress(connection, old.id)
+    await add_messages(connection, announcer.transition(old, new), new.updated_at)
+
+
+async def add_messages(connection: AsyncConnection, messages: Iterable[Message], at: float) -> None:
+    """Put messages into the outbox."""
+    rows = [
+        vars(message)
+        | {
+            "id": f"msg_{secrets.token_hex(12)}",
+            "status": "pending",
+            "tries": 0,
+            "next_at": at,
+            "created_at": at,
+        }
+        for message in messages
+    ]
+    if rows:
+        await connection.execute(insert(outbox), rows)
+
+
+async def transition(
+    database: Database, announcer: Announcer, job_id: str, change: Callable[[Job, float], Job]
+) -> Job:
+    """Read, change and write one job in one transaction. Raises NotFound, LeaseLost."""
+    async with database.write() as connection:
+        old = await locked(connection, job_id)
+        new = change(old, await now(connection))
+        if new != old:
+            await write_transition(connection, old, new, announcer)
+        return new
+
+
+async def _free_place(connection: AsyncConnection, job: Job) -> None:
+    mine = (slots.c.job_id == job.id) & (slots.c.attempt == job.attempt)
+    await connection.execute(update(slots).where(mine).values(job_id=None, attempt=None))
+
+
+async def drop_progress(connection: AsyncConnection, job_id: str) -> None:
+    """Delete progress messages that still wait: only the latest matters, and none after the end."""
+    pending = (
+        (outbox.c.job_id == job_id) & (outbox.c.event_type == PROGRESSED) & (outbox.c.status == "pending")
+    )
+    await connection.execute(delete(outbox).where(pending & outbox.c.lease_until.is_(None)))

@@ -1,0 +1,130 @@
+"""Signing (Standard Webhooks 1.0) and sending messages: to the sink, to a webhook, to S3.
+
+Sending never raises: it answers with a Try that says how it went and whether to try again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+from standardwebhooks import Webhook
+
+from eventing.errors import ConfigurationError, StorageError
+from eventing.guard import BlockedAddress, Guard
+from eventing.s3 import Bucket
+from eventing.settings import Settings
+from eventing.store.outbox import Row, Try
+
+JSON_EVENT = "application/cloudevents+json"
+GONE = 410
+LONGEST_WISH = 86400.0
+
+
+def signature_headers(secrets: tuple[str, ...], message_id: str, body: str, at: datetime) -> dict[str, str]:
+    """Standard Webhooks headers; one signature per secret, so that receivers can rotate."""
+    signatures = " ".join(Webhook(secret).sign(message_id, at, body) for secret in secrets)
+    stamp = str(int(at.timestamp()))
+    return {"webhook-id": message_id, "webhook-timestamp": stamp, "webhook-signature": signatures}
+
+
+def check_secrets(secrets: tuple[str, ...]) -> None:
+    """Raise ConfigurationError for a secret that cannot sign, without showing it."""
+    for position, secret in enumerate(secrets, 1):
+        try:
+            if not secret.startswith("whsec_"):
+                raise ValueError("does not start with whsec_")
+            Webhook(secret).sign("msg", datetime.now(UTC), "{}")
+        except Exception as error:
+            raise ConfigurationError(
+                f"REELZERO_WEBHOOK_SECRETS: entry {position} is not whsec_ and base64",
+                field="REELZERO_WEBHOOK_SECRETS",
+            ) from error
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds from a Retry-After header (RFC 9110, 10.2.3: seconds or a date), at most a day."""
+    value = headers.get("Retry-After", "").strip()
+    if value.isdigit():
+        return min(float(value), LONGEST_WISH)
+    try:
+        wait = parsedate_to_datetime(value).timestamp() - time.time()
+    except ValueError:
+        return None
+    return min(max(wait, 0.0), LONGEST_WISH)
+
+
+class Sender:
+    """Delivers one message to where it belongs."""
+
+    def __init__(
+        self, settings: Settings, bucket: Bucket, overrides: Mapping[str, str] | None = None
+    ) -> None:
+        self._settings = settings
+        self._bucket = bucket
+        self._overrides = dict(overrides or {})
+        self._guard = Guard(settings.webhook_allow)
+        timeout = aiohttp.ClientTimeout(total=settings.webhook_timeout_seconds)
+        self._open = aiohttp.ClientSession(timeout=timeout)
+        self._guarded = aiohttp.ClientSession(timeout=timeout, connector=self._guard.connector())
+
+    async def close(self) -> None:
+        """Close connections."""
+        await self._open.close()
+        await self._guarded.close()
+
+    async def send(self, row: Row) -> Try:
+        """Deliver; never raises."""
+        start = time.monotonic()
+        try:
+            outcome = await self._send(row, start)
+        except StorageError as error:
+            return Try(False, time.monotonic() - start, error=error.message)
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+            blocked = _cause(error, BlockedAddress)
+            text = str(blocked or error) or type(error).__name__
+            return Try(False, time.monotonic() - start, error=text, final=blocked is not None)
+        return outcome
+
+    async def _send(self, row: Row, start: float) -> Try:
+        if row.destination == "s3":
+            await asyncio.to_thread(self._bucket.put, row.target or "", row.body.encode(), JSON_EVENT)
+            return Try(True, time.monotonic() - start)
+        if row.destination == "sink":
+            return await self._post(
+                self._open, self._settings.sink_url or "", self._overridden(row), {}, start
+            )
+        target = row.target or ""
+        headers = signature_headers(self._settings.webhook_secrets, row.id, row.body, datetime.now(UTC))
+        session = self._open if self._guard.lists(target) else self._guarded
+        return await self._post(session, target, row.body, headers, start)
+
+    async def _post(
+        self, session: aiohttp.ClientSession, url: str, body: str, headers: dict[str, str], start: float
+    ) -> Try:
+        kind = JSON_EVENT if '"specversion"' in body[:200] else "application/json"
+        headers = {"Content-Type": f"{kind}; charset=utf-8", "User-Agent": "reelzero", **headers}
+        async with session.post(url, data=body.encode(), headers=headers, allow_redirects=False) as answer:
+            status = answer.status
+            seconds = time.monotonic() - start
+            if 200 <= status < 300:
+                return Try(True, seconds, status)
+            error = f"the receiver answered {status}"
+            return Try(
+                False, seconds, status, error, final=status == GONE, retry_after=retry_after(answer.headers)
+            )
+
+    def _overridden(self, row: Row) -> str:
+        # K_CE_OVERRIDES from a SinkBinding: extensions an operator adds to every event.
+        return json.dumps(json.loads(row.body) | self._overrides) if self._overrides else row.body
+
+
+def _cause(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:
+    while error is not None and not isinstance(error, kind):
+        error = error.__cause__ or error.__context__ or getattr(error, "os_error", None)
+    return error
