@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from eventing.contract import CompletedRecord, GenerateBody, InlineVideo, VideoResult
 from eventing.errors import InvalidRequest, MalformedRequest, NotFound, ReelzeroError
 from predictor import tensors
+from predictor.failures import sentence
 from predictor.job import Job, make_job
 from predictor.model import VideoModel
 from predictor.run import Run
@@ -122,7 +123,7 @@ async def _reelzero_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ReelzeroError)  # noqa: S101 - registered for this class only
     log.info("refused", extra={"code": error.code, "field": error.field, "status": error.status})
     headers = {"retry-after": f"{error.retry_after:g}"} if error.retry_after else {}
-    body = {"error": error.message, "code": error.code, "field": error.field}
+    body = {"error": sentence(error), "code": error.code, "field": error.field}
     return JSONResponse(body, status_code=error.status, headers=headers)
 
 

@@ -163,8 +163,8 @@ def wan() -> Any:
     )
 
 
-def ltx() -> Any:
-    """4k+1 frames, sizes divisible by 32; its VAE wants noise, as those from 0.9.1 on do."""
+def ltx(conditioned: bool = False) -> Any:
+    """4k+1 frames, sizes divisible by 32; `conditioned`: the VAE wants noise, as those from 0.9.1 on do."""
     transformer = LTXVideoTransformer3DModel(
         in_channels=8,
         out_channels=8,
@@ -185,7 +185,7 @@ def ltx() -> Any:
         decoder_inject_noise=(False, False, False, False, False),
         upsample_residual=(False, False, False, False),
         upsample_factor=(1, 1, 1, 1),
-        timestep_conditioning=True,
+        timestep_conditioning=conditioned,
         patch_size=1,
         patch_size_t=1,
         encoder_causal=True,

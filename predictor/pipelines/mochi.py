@@ -82,8 +82,9 @@ class Family:
 
     def _unscaled(self, latents: torch.Tensor) -> torch.Tensor:
         config = self.pipe.vae.config
+        scale = float(config.scaling_factor)
         if config.latents_mean is None or config.latents_std is None:
-            return latents / config.scaling_factor
+            return latents / scale
         mean = torch.tensor(config.latents_mean).view(1, -1, 1, 1, 1).to(latents)
         std = torch.tensor(config.latents_std).view(1, -1, 1, 1, 1).to(latents)
-        return latents * std / config.scaling_factor + mean
+        return latents * std / scale + mean
