@@ -48,7 +48,13 @@ def _start(folder: Path, port: int) -> subprocess.Popen[bytes]:
         + [f"-{name}.port={value}" for name, value in ports.items()]
         + [f"-{name}.port.grpc={free_port()}" for name in ports]
         + [f"-s3.port={port}", f"-s3.port.grpc={free_port()}", f"-s3.config={folder}/s3.json"]
-        + ["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false", "-volume.max=8", "-master.volumeSizeLimitMB=64"],
+        + [
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+            "-master.telemetry=false",
+            "-volume.max=8",
+            "-master.volumeSizeLimitMB=64",
+        ],
         stdout=(folder / "log").open("wb"),
         stderr=subprocess.STDOUT,
     )
@@ -93,7 +99,9 @@ def start(tmp_path: Path, tiny: Path) -> Iterator[Start]:
 
 
 @pytest.fixture(scope="module")
-def shared(tiny: Path, seaweed: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Predictor]:
+def shared(
+    tiny: Path, seaweed: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Predictor]:
     """One ready predictor for all tests of a module that leave it as it was."""
     log = tmp_path_factory.mktemp("shared") / "log"
     predictor = Predictor(seaweed | {"REELZERO_MODEL_DIR": str(tiny)}, log)
