@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -189,7 +189,7 @@ def _database(data_dir: Path | None) -> dict[str, str]:
     return {"database_url": f"sqlite+aiosqlite:///{file.absolute()}"}
 
 
-def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     if not console.is_terminal:  # for scripts: tab-separated, nothing cut
         for row in (heads, *rows):
             typer.echo("\t".join(row))

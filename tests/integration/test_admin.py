@@ -1,13 +1,14 @@
 """The operator's tools, as commands on a real database."""
 
 import asyncio
-import os
 import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
 
 from eventing.admin import DATABASE_FILE
+from eventing.cli import app
 from eventing.contract import Failure
 from eventing.store.engine import Database
 from eventing.store.outbox import Try
@@ -35,11 +36,9 @@ def data_dir(tmp_path):
     return tmp_path
 
 
-def reelzero(*arguments, data_dir=None):
-    command = [sys.executable, "-c", "from eventing.cli import main; main()", *arguments]
-    command += ["--data-dir", str(data_dir)] if data_dir else []
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("REELZERO_")}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+def reelzero(*arguments, data_dir):
+    """The command in this process: an interpreter for each call would take most of the time."""
+    return CliRunner().invoke(app, [*arguments, "--data-dir", str(data_dir)])
 
 
 def test_a_failed_job_gets_its_second_chance_once(data_dir):
@@ -47,8 +46,7 @@ def test_a_failed_job_gets_its_second_chance_once(data_dir):
     assert "job-1" in listed and "out_of_memory" in listed
     assert reelzero("jobs", "requeue", "job-1", data_dir=data_dir).stdout == "job job-1 is queued\n"
     again = reelzero("jobs", "requeue", "job-1", data_dir=data_dir)
-    assert again.returncode == 1 and "only a failed or cancelled job" in again.stderr
-    assert "Traceback" not in again.stderr
+    assert again.exit_code == 1 and "only a failed or cancelled job" in again.stderr
     assert reelzero("jobs", "cancel", "job-1", data_dir=data_dir).stdout == "job job-1 is cancelled\n"
 
 
@@ -58,7 +56,7 @@ def test_dead_deliveries_are_shown_and_sent_again(data_dir):
     assert reelzero("deliveries", "replay", "--dead", data_dir=data_dir).stdout == "2 will be sent again\n"
     assert "job-1" in reelzero("deliveries", "list", "--status", "pending", data_dir=data_dir).stdout
     assert "no delivery msg_x" in reelzero("deliveries", "replay", "msg_x", data_dir=data_dir).stderr
-    assert reelzero("deliveries", "replay", data_dir=data_dir).returncode == 1
+    assert reelzero("deliveries", "replay", data_dir=data_dir).exit_code == 1
 
 
 def test_a_key_is_shown_once(data_dir):
@@ -70,6 +68,8 @@ def test_a_key_is_shown_once(data_dir):
     assert "no live key" in reelzero("keys", "revoke", key_id, data_dir=data_dir).stderr
 
 
-def test_a_wrong_folder_is_explained(tmp_path):
-    answer = reelzero("jobs", "list", data_dir=tmp_path / "nowhere")
-    assert answer.returncode == 1 and "there is no database at" in answer.stderr
+def test_a_wrong_folder_is_explained_without_a_traceback(tmp_path):
+    command = [sys.executable, "-m", "eventing", "jobs", "list", "--data-dir", str(tmp_path / "nowhere")]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert answer.returncode == 1 and answer.stderr.startswith("reelzero: there is no database at")
+    assert answer.stderr.count("\n") == 1
