@@ -130,8 +130,8 @@ def _check(attributes: dict[str, Any]) -> None:
             raise MalformedRequest(f"the attribute {name} is missing or empty", field=name)
         if len(value) > LONGEST_ATTRIBUTE:
             raise MalformedRequest(f"{name} may have {LONGEST_ATTRIBUTE} characters at most", field=name)
-        if any(ord(letter) < 32 for letter in value):
-            raise MalformedRequest(f"{name} contains control characters", field=name)
+        if not value.isprintable():  # control characters, and halves of surrogate pairs
+            raise MalformedRequest(f"{name} contains characters that cannot be printed", field=name)
     if attributes["specversion"] != "1.0":
         raise MalformedRequest(
             f"specversion must be 1.0, not {attributes['specversion']}", field="specversion"
