@@ -5,11 +5,14 @@ from __future__ import annotations
 import typer
 
 from eventing import serve
+from eventing.standalone import commands
 
 app = typer.Typer(
     name="reelzero", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     help="Text to video that scales to zero.",
 )  # fmt: skip
+app.command("run")(commands.run)
+app.command("up")(commands.up)
 app.command("serve")(serve.serve)
 app.command("migrate")(serve.migrate)
 

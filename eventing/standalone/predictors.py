@@ -60,6 +60,10 @@ class LocalPredictors:
         """Process id → model of all predictors that are up, for tests and for people."""
         return {place.predictor.process.pid: place.model for place in self._places if place.predictor}
 
+    def working(self) -> int:
+        """How many places a job holds now."""
+        return sum(place.idle_since is None for place in self._places)
+
     @asynccontextmanager
     async def open(self, model: str, lane: str) -> AsyncIterator[str]:
         """A ready predictor of the model, this caller's alone. Raises ModelUnavailable with the reason."""
