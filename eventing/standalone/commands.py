@@ -47,8 +47,8 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option is how typer reads
     """Make one video on this machine, from a prompt to an MP4, with every part real.
 
     Starts what is needed (an S3 server, the service, a predictor from zero), sends the prompt as a
-    CloudEvent, shows the progress, hears the completion event and the signed webhook, and stops everything again. A
-    service that `reelzero up` runs on the same --data-dir is used instead.
+    CloudEvent, shows the progress, hears the completion event and the signed webhook, and stops everything
+    again. A service that `reelzero up` runs on the same --data-dir is used instead.
 
     Example: reelzero run "a red circle moving right" --seed 7
     """

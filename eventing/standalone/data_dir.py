@@ -57,7 +57,7 @@ class DataDir:
     @property
     def database_url(self) -> str:
         """SQLite in this directory."""
-        return f"sqlite+aiosqlite:///{self.path}/jobs.db"
+        return f"sqlite+aiosqlite:///{self.path}/reelzero.db"
 
     def webhook_secret(self) -> str:
         """The `whsec_` secret that signs this directory's webhooks, made on first use."""

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from eventing import telemetry
 from eventing.api.auth import LOCAL_OWNER
-from eventing.api.core import Core
 from eventing.catalog import Catalog, load_catalog
+from eventing.core import Core
 from eventing.errors import ConfigurationError, ReelzeroError, StorageError
 from eventing.jobs import Status
 from eventing.s3 import Bucket, S3Location
@@ -86,9 +86,9 @@ class Edition:
         log_to(data.log)
         catalog = load_catalog(_folder("CATALOG_DIR"))
         await self._prepare_database(data)
-        self._tell("s3", "starting")
+        self._tell("S3 server", "starting")
         location = await self._storage(data)
-        self._tell("s3", location.endpoint or "AWS")
+        self._tell("S3 server", location.endpoint or "AWS")
         self._tell("service", "starting")
         await self._serve(data, catalog, location)
         data.remember_port(self.service.port if self.service else 0)

@@ -8,7 +8,7 @@ from typing import Any
 from eventing.contract import VideoResult
 from eventing.standalone.screen import Screen
 
-NOISE = "tiny has random weights: its picture is noise by design, everything else is real"
+NOISE = "tiny has random weights: its picture is noise by design"
 
 
 def show_result(screen: Screen, job: dict[str, Any], link: str, path: Path) -> None:
@@ -21,7 +21,7 @@ def show_result(screen: Screen, job: dict[str, Any], link: str, path: Path) -> N
     screen.say(f"  {result.video.uri}", copy=True)
     screen.say(f"  {link}", copy=True)
     screen.say()
-    screen.say(f"  {describe_seconds(job, result)}")
+    screen.say(f"  {describe_seconds(job, result)}", copy=True)
     for warning in result.warnings:
         screen.say(f"  note: {warning}")
     if result.model == "tiny":

@@ -26,13 +26,14 @@ from eventing.standalone.client import ServiceClient, Update
 from eventing.standalone.data_dir import DataDir, InUse
 from eventing.standalone.edition import WAITED_FOR, Edition
 from eventing.standalone.interrupts import INTERRUPTED, on_interrupt, uncut
-from eventing.standalone.options import Options, default_model
+from eventing.standalone.options import DATA_DIR, Options, default_model
 from eventing.standalone.receiver import Receiver
 from eventing.standalone.report import show_result
 from eventing.standalone.screen import Screen, open_screen
 
 DELIVERY_SECONDS = 60.0
 CANCEL_SECONDS = 15.0
+WHILE_UP = "the service is stopped again; its jobs and links are served by"
 STAGES = {
     "queued": "waiting for its turn",
     "starting": "a predictor, from zero",
@@ -97,8 +98,9 @@ async def _main(asked: Asked, options: Options, screen: Screen) -> None:
         session = await stack.enter_async_context(aiohttp.ClientSession())
         service = await _connect(options, receiver, screen, session, stack)
         finished = await _make(asked, service, receiver, screen)
-        screen.done("saved", str(finished.path))
     show_result(screen, finished.job, finished.link, finished.path)
+    if service.ours:
+        screen.say(f"  {WHILE_UP} reelzero up{_folder(options)}", copy=True)
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ async def _connect(
     except InUse as error:
         if not error.holder.url:
             raise
-        screen.done("service", f"{error.holder.url}, which runs already")
+        screen.done("service", f"{error.holder.url} (runs already)")
         receiver.secret = _secret(options)
         return Service(
             ServiceClient(session, error.holder.url, os.environ.get("REELZERO_API_KEY")), ours=False
@@ -228,6 +230,10 @@ async def _fetch(client: ServiceClient, job: dict[str, Any], out: Path, screen: 
 def _with_sink(options: Options, receiver: Receiver) -> Options:
 
     return replace(options, sink_url=receiver.sink_url)
+
+
+def _folder(options: Options) -> str:
+    return "" if options.data_dir == DATA_DIR else f" --data-dir {options.data_dir}"
 
 
 def _secret(options: Options) -> str:

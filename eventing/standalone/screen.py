@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
+from rich.table import Column
 from rich.text import Text
 
 QUIET_SECONDS = 2.0  # between plain lines of one stage
@@ -82,7 +83,7 @@ class PlainScreen(Screen):
 
     def _line(self, name: str, text: str) -> None:
         seconds = time.monotonic() - self._start
-        self.say(f"[{seconds:6.1f} s] {name:<13} {text}", copy=True)
+        self.say(f"[{seconds:6.1f} s] {name:<12} {text}", copy=True)
 
 
 class LiveScreen(Screen):
@@ -92,13 +93,14 @@ class LiveScreen(Screen):
         super().__init__(console)
         self._progress = Progress(
             SpinnerColumn(finished_text="[green]✓"),
-            TextColumn("{task.fields[name]:<13}"),
-            TextColumn("{task.description}"),
+            TextColumn("{task.fields[name]:<12}"),
+            TextColumn("{task.description}", table_column=Column(min_width=46, no_wrap=True)),
             _Bar(bar_width=24),
             _Clock(),
             console=console,
         )
         self._tasks: dict[str, TaskID] = {}
+        self._last_words: dict[str, str] = {}
         self._current = ""
 
     def __enter__(self) -> Self:
@@ -121,6 +123,7 @@ class LiveScreen(Screen):
     def move(self, name: str, step: int, total: int) -> None:
         """Move the bar; the last step does not finish it, what follows does."""
         self.step(name, f"{step} of {total}")
+        self._last_words[name] = f"{total} steps"  # progress is seen now and then; the last step may not be
         self._progress.update(self._tasks[name], completed=min(step, total - 0.01), total=total)
 
     def done(self, name: str, text: str) -> None:
@@ -130,7 +133,8 @@ class LiveScreen(Screen):
         self._current = ""
 
     def _finish(self, name: str) -> None:
-        self._progress.update(self._tasks[name], total=1, completed=1)
+        text = self._last_words.get(name) or self._progress.tasks[self._tasks[name]].description
+        self._progress.update(self._tasks[name], total=1, completed=1, description=text)
         self._progress.stop_task(self._tasks[name])
 
 
