@@ -10,7 +10,7 @@ import asyncio
 import getpass
 import os
 import socket
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from eventing.standalone.screen import Screen, open_screen
 
 DELIVERY_SECONDS = 60.0
 CANCEL_SECONDS = 15.0
-WHILE_UP = "the service is stopped again; its jobs and links are served by"
+WHILE_UP = "everything is stopped again; these links are served by:"
 STAGES = {
     "queued": "waiting for its turn",
     "starting": "a predictor, from zero",
@@ -53,6 +53,10 @@ class Asked:
     out: Path
 
 
+class Stopped(Exception):
+    """The person at the terminal has had enough; the text says what became of the job."""
+
+
 class JobEnded(GenerationError):
     """The job ended without a video."""
 
@@ -69,8 +73,11 @@ def run(asked: Asked, options: Options) -> int:
     try:
         check(asked)
         asyncio.run(_main(asked, options, open_screen(console)))
-    except (asyncio.CancelledError, KeyboardInterrupt):
-        console.print("stopped on request: the job was cancelled and nothing is left running")
+    except Stopped as stopped:
+        console.print(f"stopped on request: {stopped}", soft_wrap=True)
+        return INTERRUPTED
+    except asyncio.CancelledError:
+        console.print("stopped on request; nothing is left running")
         return INTERRUPTED
     except ReelzeroError as error:
         console.print(f"[red]reelzero:[/] {error.message}", soft_wrap=True)
@@ -156,20 +163,23 @@ async def _make(asked: Asked, service: Service, receiver: Receiver, screen: Scre
         screen.done("request", f"accepted: {job_id}")
         job = await _follow(client, job_id, screen)
     except asyncio.CancelledError:
-        with suppress(ReelzeroError, TimeoutError):
-            await asyncio.wait_for(_cancel(client, await submitting, screen), CANCEL_SECONDS)
-        raise
+        raise Stopped(await _cancel(client, await submitting, screen)) from None
     if job["status"] != "completed":
         raise JobEnded(job)
-    await _hear(job_id, service, receiver, screen)
-    return await _fetch(client, job, asked.out, screen)
+    try:
+        await _hear(job_id, service, receiver, screen)
+        return await _fetch(client, job, asked.out, screen)
+    except asyncio.CancelledError:
+        raise Stopped(f"the video was done; reelzero up serves it at /v1/jobs/{job_id}/result") from None
 
 
-async def _follow(client: ServiceClient, job_id: str, screen: Screen) -> dict[str, Any]:
+async def _follow(client: ServiceClient, job_id: str, screen: Screen | None = None) -> dict[str, Any]:
+    """The job at its end; on the way its progress goes to the screen."""
     async for update in client.follow(job_id):
         if update.is_end:
             return update.data
-        _show(update, screen)
+        if screen:
+            _show(update, screen)
     raise AssertionError("a job's updates end with its end")
 
 
@@ -185,13 +195,17 @@ def _show(update: Update, screen: Screen) -> None:
         screen.step(stage, STAGES.get(stage, ""))
 
 
-async def _cancel(client: ServiceClient, job_id: str, screen: Screen) -> None:
-    """Cancel and see it end, so that no later start finds a job that nobody waits for."""
-    screen.step("cancel", "waiting for the predictor to let go")
-    await client.cancel(job_id)
-    async for update in client.follow(job_id):
-        if update.is_end:
-            screen.done("cancel", f"the job is {update.name}")
+async def _cancel(client: ServiceClient, job_id: str, screen: Screen) -> str:
+    """Cancel and see it end, so that no later start finds a job that nobody waits for; what became of it."""
+    screen.step("cancel", "the predictor lets go at its next step")
+    try:
+        async with asyncio.timeout(CANCEL_SECONDS):
+            await client.cancel(job_id)
+            ended = (await _follow(client, job_id))["status"]
+    except (ReelzeroError, TimeoutError):
+        return f"{job_id} did not end yet; the next start cancels it"
+    screen.done("cancel", f"the job is {ended}")
+    return f"the job is {ended}, nothing is left running"
 
 
 async def _hear(job_id: str, service: Service, receiver: Receiver, screen: Screen) -> None:
