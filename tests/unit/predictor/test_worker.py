@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -111,11 +112,20 @@ async def test_a_cancel_is_seen_in_every_stage(entry: CatalogEntry, stage: str) 
 
 
 async def test_a_decode_is_cancelled_in_the_middle(entry: CatalogEntry) -> None:
-    pipeline, runs = FakePipeline(), []
-    pipeline.at_decode = lambda: runs[0].cancel()
+    pipeline, entered, gate = FakePipeline(), threading.Event(), threading.Event()
+
+    def at_decode() -> None:
+        entered.set()
+        gate.wait(SOON)
+
+    pipeline.at_decode = at_decode
     worker = await make_worker(entry, pipeline)
-    runs.append(worker.take(job(entry)))
-    record = await finish(runs[0])
+    run = worker.take(job(entry))
+    await until(entered.is_set)
+    run.cancel()
+    gate.set()
+    record = await finish(run)
+    assert run.watch.progress.stage.value == "decode"
     assert isinstance(record, FailedRecord)
     assert record.error.code == "cancelled"
 
@@ -283,7 +293,7 @@ async def test_scratch_is_empty_after_a_job_and_after_a_failed_one(
     pipeline.at_step = failing(ValueError())
     await finish(worker.take(job(entry)))
     assert seen == [1]
-    assert list(tmp_path.iterdir()) == []
+    assert os.listdir(tmp_path) == []
 
 
 async def test_prompts_are_logged_only_when_asked(entry: CatalogEntry, caplog: Any) -> None:
