@@ -69,7 +69,7 @@ def wait_ready(port: int, process: subprocess.Popen[bytes]) -> None:
                 return
         except OSError:
             pass
-        time.sleep(0.01)
+        time.sleep(0.05)
     raise RuntimeError("the predictor did not become ready")
 
 
