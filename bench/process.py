@@ -75,7 +75,11 @@ def wait_ready(port: int, process: subprocess.Popen[bytes]) -> None:
 
 def machine() -> str:
     model = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        (
+            line.split(":")[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
         "unknown CPU",
     )
     return f"{os.cpu_count()} cores, {model}, load {os.getloadavg()[0]:.1f}, Python {sys.version.split()[0]}"

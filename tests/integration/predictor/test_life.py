@@ -68,6 +68,22 @@ def test_sigterm_lets_the_job_finish_and_refuses_new_ones(start: Start, tmp_path
     assert predictor.process.wait(60) == 0
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("REELZERO_MODEL", "sora", "unknown model 'sora'"),
+        ("REELZERO_DEVICE", "tpu", "REELZERO_DEVICE"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_and_an_exit_status(
+    start: Start, name: str, value: str, words: str
+) -> None:
+    predictor = start(**{name: value})
+    assert predictor.process.wait(60) == 1
+    lines = predictor.log.read_text().splitlines()
+    assert [words in line for line in lines] == [True]
+
+
 @pytest.mark.parametrize("broken", ["no folder", "half a file"])
 def test_it_stays_up_and_names_the_file_when_weights_are_broken(
     start: Start, tiny, tmp_path, broken: str
