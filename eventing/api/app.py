@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from eventing import __version__
-from eventing.api import health, ingress, jobs, problems, progress
+from eventing.api import health, inference, ingress, jobs, openai, problems, progress, videos
 from eventing.api.auth import RateLimit
 from eventing.api.core import Core
 from eventing.api.limits import BodyLimits
@@ -22,9 +22,11 @@ def create_app(core: Core) -> FastAPI:
     app.state.core = core
     app.state.rate_limit = RateLimit(core.settings.rate_per_minute)
     problems.install(app)
+    problems.register_form("/v1/videos", openai.error_form, openai.STATUSES)
+    problems.register_form("/v2", inference.error_form)
     app.add_middleware(
         BodyLimits, max_bytes=core.settings.max_body_bytes, seconds=core.settings.body_timeout_seconds
     )
-    for module in (jobs, progress, ingress, health):
+    for module in (jobs, progress, videos, inference, ingress, health):
         app.include_router(module.router)
     return app

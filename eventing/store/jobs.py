@@ -7,7 +7,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from sqlalchemy import and_, delete, func, insert, or_, select
+from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -128,6 +128,25 @@ class JobStore:
             return await transition(self._database, self._announcer, job_id, state.requeue)
         except ValueError as error:
             raise Conflict(str(error), field="id") from error
+
+    async def delete(
+        self, job_id: str, owner: str, remove_objects: Callable[[str], Awaitable[object]]
+    ) -> None:
+        """Delete an ended job and its objects before its time. Raises NotFound, Conflict.
+
+        Events that still wait are sent all the same: deleting a file does not unsay that it was made.
+        """
+        job = await self.get(job_id, owner)
+        if not job.status.is_terminal:
+            raise Conflict(f"job {job_id} is {job.status}; only an ended job can be deleted", field="id")
+        await remove_objects(job_id)
+        mine = outbox.c.job_id == job_id
+        orphan = mine & (outbox.c.status == "pending") & (outbox.c.destination != "s3")
+        async with self._database.write() as connection:
+            await connection.execute(update(outbox).where(orphan).values(job_id=None))
+            await connection.execute(delete(outbox).where(mine))
+            await connection.execute(delete(jobs).where(jobs.c.id == job_id))
+        await remove_objects(job_id)  # the event that a relay may have written meanwhile
 
     async def reject(self, source: str, event_id: str, owner: str, error: Failure, field: str | None) -> None:
         """Announce once per source and id that an event cannot become a job."""
