@@ -17,6 +17,8 @@ ReelzeroError                 code, message, field, retryable; HTTP status for t
 │   ├── BrokenFrames               NaN or infinite pixels; not retryable
 │   ├── DeviceLost                 retryable elsewhere; this predictor goes unready
 │   ├── StorageError               retryable: S3 was away
+│   ├── ScratchFull                retryable elsewhere: no room for the file before its upload
+│   ├── GenerationTimeout          over the model's time limit; not retryable
 │   └── ModelUnavailable           weights missing or corrupt; names the file
 ├── Cancelled                 499  the caller closed the connection or asked to stop
 └── ConfigurationError             a setting is wrong; names the key (start-up only)
@@ -134,6 +136,18 @@ class StorageError(GenerationError):
     """Object storage could not be reached or refused the write."""
 
     code = "storage_unavailable"
+
+
+class ScratchFull(GenerationError):
+    """The predictor's scratch disk has no room for the video; another machine may have."""
+
+    code = "scratch_full"
+
+
+class GenerationTimeout(GenerationError):
+    """The attempt took longer than the model's time budget allows."""
+
+    code, retryable = "generation_timeout", False
 
 
 class ModelUnavailable(GenerationError):

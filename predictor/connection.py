@@ -1,0 +1,124 @@
+"""The caller's connection: whether it is still there, and how much it may send.
+
+Frameworks notice a closed connection only when they read or write, and a job that runs for minutes does
+neither. This pure-ASGI middleware goes on reading once the body is complete, so that a disconnect is
+known at once and the job it asked for stops within a step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextvars import ContextVar
+from typing import Any
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+BODY_LIMIT = 1 << 20  # bytes; a request is a prompt and a few numbers
+JSON_HEADER = (b"content-type", b"application/json")
+
+
+class Caller:
+    """The other end of one HTTP request."""
+
+    def __init__(self) -> None:
+        self._gone = False
+        self._on_gone: list[Callable[[], None]] = []
+
+    def when_gone(self, action: Callable[[], None]) -> None:
+        """Run an action as soon as the connection is closed; at once if it is already."""
+        self._on_gone.append(action)
+        if self._gone:
+            action()
+
+    def leave(self) -> None:
+        """The connection is closed."""
+        self._gone = True
+        for action in self._on_gone:
+            action()
+
+
+current: ContextVar[Caller | None] = ContextVar("caller", default=None)  # None: not HTTP
+
+
+class ConnectionMiddleware:
+    """Watches every HTTP connection, bounds bodies, and fills in the content type that tritonclient omits."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        _default_to_json(scope)
+        pump = _Pump(receive)
+        token = current.set(pump.caller)
+        try:
+            await self.app(scope, pump.receive, send)
+        except BodyTooLargeError:
+            await _refuse(send)
+        finally:
+            current.reset(token)
+            pump.stop()
+
+
+class BodyTooLargeError(Exception):
+    """The body went over the limit; nothing was answered yet."""
+
+
+class _Pump:
+    """Passes the body on, then waits for the disconnect by itself."""
+
+    def __init__(self, receive: Receive) -> None:
+        self.caller = Caller()
+        self._receive = receive
+        self._size = 0
+        self._closed = asyncio.Event()
+        self._waiter: asyncio.Task[None] | None = None
+
+    async def receive(self) -> Message:
+        if self._waiter is not None:
+            await self._closed.wait()
+            return {"type": "http.disconnect"}
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self.caller.leave()
+            return message
+        self._size += len(message.get("body", b""))
+        if self._size > BODY_LIMIT:
+            raise BodyTooLargeError
+        if not message.get("more_body"):
+            self._waiter = asyncio.create_task(self._wait())
+        return message
+
+    def stop(self) -> None:
+        if self._waiter is not None:
+            self._waiter.cancel()
+
+    async def _wait(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._closed.set()
+        self.caller.leave()
+
+
+def _default_to_json(scope: MutableMapping[str, Any]) -> None:
+    """An inference is JSON unless it says that binary tensors follow, whatever its content type.
+
+    tritonclient names no type and `curl -d` names a form; FastAPI's strict reading refuses both.
+    """
+    names = {name for name, _ in scope["headers"]}
+    if scope["path"].endswith("/infer") and b"inference-header-content-length" not in names:
+        others = [(name, value) for name, value in scope["headers"] if name != b"content-type"]
+        scope["headers"] = [*others, JSON_HEADER]
+
+
+async def _refuse(send: Send) -> None:
+    body = b'{"error":"the body is over the limit of 1 MiB","code":"body_too_large","field":null}'
+    await send({"type": "http.response.start", "status": 413, "headers": [JSON_HEADER]})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,101 @@
+"""Find a model's weights, check every file by name, and load them: one path for every model.
+
+A folder given by the operator (STORAGE_URI lands in /mnt/models) comes first, then the folder bundled with
+this package, then the Hugging Face cache. Whatever is wrong is a ModelUnavailable that names the file.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eventing.catalog import CatalogEntry
+from eventing.errors import ModelUnavailable
+from predictor.prompts import Vocabulary
+from predictor.settings import PredictorSettings
+from predictor.weights import check_folder
+
+if TYPE_CHECKING:
+    from predictor.pipelines import Pipeline
+
+ASSETS = Path(__file__).parent / "assets"
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """Weights in memory. `revision` is what the manifests name, `device` a torch device."""
+
+    entry: CatalogEntry
+    pipeline: Pipeline
+    revision: str
+    device: str
+    vocabulary: Vocabulary | None
+
+
+def load_model(entry: CatalogEntry, settings: PredictorSettings) -> LoadedModel:
+    """Load the model; blocks for as long as its bytes need. Raises ModelUnavailable."""
+    folder, revision = find_folder(entry, settings)
+    check_folder(folder)
+    import_module("predictor.generate")  # torch and PyAV: seconds that the first job shall not wait for
+    device = pick_device(settings.device)
+    log.info("loading weights", extra={"model": entry.name, "folder": str(folder), "device": device})
+    return LoadedModel(entry, _load(entry, folder, device), revision, device, Vocabulary.read(folder))
+
+
+def find_folder(entry: CatalogEntry, settings: PredictorSettings) -> tuple[Path, str]:
+    """The folder of the weights and the revision they are. Raises ModelUnavailable saying what to do."""
+    if (given := settings.weights_folder()) is not None:
+        return given, entry.revision
+    if entry.bundled:
+        return ASSETS / entry.bundled, entry.revision
+    if entry.repository:
+        return _cached(entry, settings.allow_download)
+    raise ModelUnavailable(
+        f"{entry.name} has no weights to download: build them with `python -m predictor.tiny FOLDER` "
+        "and set REELZERO_MODEL_DIR to that folder"
+    )
+
+
+def pick_device(wanted: str) -> str:
+    """The torch device for a setting: `auto` is the first GPU, or the CPU where there is none."""
+    import torch  # noqa: PLC0415 - takes a second; the process is alive before it
+
+    if wanted == "auto":
+        return "cuda:0" if torch.cuda.is_available() else "cpu"
+    if wanted.startswith("cuda") and not torch.cuda.is_available():
+        raise ModelUnavailable(f"REELZERO_DEVICE is {wanted}, but this machine has no CUDA device")
+    return "cuda:0" if wanted == "cuda" else wanted
+
+
+def _cached(entry: CatalogEntry, download: bool) -> tuple[Path, str]:
+    from huggingface_hub import snapshot_download  # noqa: PLC0415 - see pick_device
+
+    try:
+        found = Path(snapshot_download(entry.repository, revision=entry.revision, local_files_only=not download))
+    except Exception as error:
+        raise ModelUnavailable(
+            f"{entry.repository} at {entry.revision} is not in the Hugging Face cache: set REELZERO_MODEL_DIR "
+            "to a folder with it, or REELZERO_ALLOW_DOWNLOAD=true to fetch it"
+        ) from error
+    return found, found.name  # a snapshot's folder is named after its commit
+
+
+def _load(entry: CatalogEntry, folder: Path, device: str) -> Pipeline:
+    try:
+        family: Any = import_module(f"predictor.pipelines.{entry.family}")
+        pipeline: Pipeline = family.Family.load(folder, entry, device)
+    except ModelUnavailable:
+        raise
+    except Exception as error:
+        raise ModelUnavailable(f"{folder} could not be loaded as {entry.family}: {_first_line(error)}") from error
+    return pipeline
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:300]
+

@@ -1,0 +1,47 @@
+"""Every setting of the predictor, read once from the environment into a frozen object."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from pydantic import Field
+
+from eventing.settings import S3Settings
+
+STORAGE_MOUNT = Path("/mnt/models")  # where KServe's storage initializer puts STORAGE_URI
+
+
+class PredictorSettings(S3Settings):
+    """One predictor process: which model, on which device, and where its files go."""
+
+    model: str = Field("tiny", description="Catalog name of the model this predictor serves.")
+    model_dir: Path | None = Field(
+        None, description="Folder with the weights; /mnt/models if that exists, else bundled or cached ones."
+    )
+    allow_download: bool = Field(
+        False, description="Fetch weights from the Hugging Face Hub when they are in no folder and no cache."
+    )
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu or cuda:N; auto takes a GPU if any."
+    )
+    torch_threads: int | None = Field(None, ge=1, description="CPU threads of torch; empty: torch decides.")
+    scratch_dir: Path = Field(
+        Path(tempfile.gettempdir()), description="Where files wait for their upload; needs room for one video."
+    )
+    heartbeat_seconds: float = Field(
+        10, gt=0, description="A heartbeat record goes out when a stream was silent for this long."
+    )
+    predictor_host: str = Field(
+        "0.0.0.0",  # noqa: S104 - a pod is reached from outside; one machine sets 127.0.0.1
+        description="Address the predictor's HTTP port listens on; its gRPC port always takes all.",
+    )
+    catalog_dir: Path | None = Field(None, description="Folder with more catalog entries (YAML).")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_prompts: bool = Field(False, description="Write prompts to the log.")
+
+    def weights_folder(self) -> Path | None:
+        """The folder the operator gave, by setting or by mount; None to look for bundled or cached weights."""
+        if self.model_dir is not None:
+            return self.model_dir
+        return STORAGE_MOUNT if STORAGE_MOUNT.is_dir() else None

@@ -1,0 +1,118 @@
+"""Results in S3: files first, the manifest last and once, and patience while S3 is away.
+
+A manifest's presence means that its attempt is complete, so a request that is sent a second time is
+answered from it, and a predictor killed before it wrote one has produced nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from eventing.contract import Manifest, StoredFile, VideoResult, attempt_prefix, manifest_key
+from eventing.errors import StorageError
+from eventing.s3 import Bucket
+from predictor.job import Address
+from predictor.watch import Watch
+
+LOOKUP_PATIENCE = 20.0  # seconds; a lookup that fails costs nothing but a generation that might be repeated
+FIRST_DELAY, LONGEST_DELAY = 0.5, 15.0
+POLL = 0.1  # seconds between looks at a cancel while a call to S3 blocks
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+class Results:
+    """The result of one attempt, in one bucket."""
+
+    def __init__(self, bucket: Bucket, address: Address) -> None:
+        self._bucket = bucket
+        self._address = address
+        self._manifest_key = manifest_key(address.job_id, address.attempt)
+
+    def find(self, watch: Watch) -> VideoResult | None:
+        """The result this attempt already has, or None. Raises StorageError."""
+        body = patiently(lambda: self._bucket.get(self._manifest_key), watch, LOOKUP_PATIENCE)
+        return Manifest.model_validate_json(body).result if body is not None else None
+
+    def store_file(self, path: Path, content_type: str, watch: Watch) -> StoredFile:
+        """Upload one file. Raises StorageError once the job's time is used up."""
+        key = attempt_prefix(self._address.job_id, self._address.attempt) + path.name
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        patiently(lambda: self._bucket.upload(key, str(path), content_type), watch)
+        size = path.stat().st_size
+        return StoredFile(uri=self._bucket.uri(key), sha256=digest, bytes=size, content_type=content_type)
+
+    def manifest_uri(self) -> str:
+        """Where the manifest will be."""
+        return self._bucket.uri(self._manifest_key)
+
+    def complete(self, manifest: Manifest, watch: Watch) -> VideoResult:
+        """Write the manifest, last and once. If this attempt has one already, that result is the answer."""
+        body = manifest.model_dump_json(indent=2).encode()
+        written = patiently(
+            lambda: self._bucket.put_once(self._manifest_key, body, "application/json"), watch
+        )
+        return manifest.result if written else self.find(watch) or manifest.result
+
+
+def now() -> str:
+    """The wall clock as RFC 3339 in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def patiently(call: Callable[[], T], watch: Watch, patience: float = float("inf")) -> T:
+    """Call S3 until it answers, for `patience` seconds but never past the job's limit.
+
+    Raises the last StorageError, at once if S3 refused the call (a 4xx) and waiting cannot help; Cancelled
+    or GenerationTimeout if the job has to stop.
+    """
+    end = watch.remaining - patience  # of `remaining`, which counts down
+    delay = FIRST_DELAY
+    while True:
+        try:
+            return _interruptible(call, watch)
+        except StorageError as error:
+            if _is_refusal(error) or watch.remaining - delay < max(end, 0):
+                raise
+            log.warning("S3 is away; trying again", extra={"seconds": delay, "cause": error.message})
+        watch.pause(delay)
+        delay = min(2 * delay, LONGEST_DELAY)
+
+
+def _interruptible(call: Callable[[], T], watch: Watch) -> T:
+    """Run a call that blocks in a thread of its own, so that a cancel need not wait for a dead socket."""
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(call())
+        except BaseException as error:
+            done.set_exception(error)
+
+    threading.Thread(target=run, name="s3", daemon=True).start()
+    while True:
+        try:
+            return done.result(timeout=POLL)
+        except TimeoutError:
+            if done.done():
+                raise
+            watch.check()
+
+
+def _is_refusal(error: BaseException | None) -> bool:
+    """Whether S3 answered with a 4xx other than 408 and 429, somewhere down the chain of causes."""
+    while error is not None:
+        response: dict[str, Any] = getattr(error, "response", None) or {}
+        status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if status:
+            return 400 <= status < 500 and status not in (408, 429)
+        error = error.__cause__ or error.__context__
+    return False

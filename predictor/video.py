@@ -1,0 +1,61 @@
+"""Frames to files: an H.264 MP4 that browsers play, a poster and a sprite sheet.
+
+The same frames give the same bytes: x264 runs with a fixed number of threads and no date is written.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Frames = NDArray[np.uint8]  # (frames, height, width, 3), RGB
+BT709 = 1  # ITU-T H.273 code point, the same number for matrix, primaries and transfer
+LIMITED_RANGE = 1  # AVCOL_RANGE_MPEG: 16..235, which every player assumes
+SPRITES = 16
+SPRITE_WIDTH = 160
+
+
+def write_mp4(frames: Frames, fps: int, path: Path, check: Callable[[], None]) -> None:
+    """Encode frames as yuv420p H.264 with the index in front (faststart). `check` may raise to stop.
+
+    Raises OSError if the file cannot be written. Width and height must be even, as yuv420p requires.
+    """
+    # A file and not a buffer: faststart rewrites the head once the end is known.
+    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+        stream = container.add_stream("libx264", rate=fps, options={"preset": "medium", "crf": "18"})
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        context = stream.codec_context
+        context.thread_count = 1
+        context.colorspace = context.color_primaries = context.color_trc = BT709
+        context.color_range = LIMITED_RANGE
+        for pixels in frames:
+            check()
+            picture = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            container.mux(stream.encode(picture.reformat(format="yuv420p", dst_colorspace=BT709)))
+        container.mux(stream.encode())
+
+
+def write_poster(frames: Frames, path: Path) -> None:
+    """The first frame as JPEG: what a player shows before it plays."""
+    Image.fromarray(frames[0]).save(path, "JPEG", quality=90)
+
+
+def write_spritesheet(frames: Frames, path: Path) -> None:
+    """Up to 16 frames spread over the video, in reading order on a square-ish grid, as one JPEG."""
+    count = min(SPRITES, len(frames))
+    picked = np.linspace(0, len(frames) - 1, count).round().astype(int)
+    columns = math.ceil(math.sqrt(count))
+    height, width = frames.shape[1:3]
+    size = (min(width, SPRITE_WIDTH), max(1, round(height * min(width, SPRITE_WIDTH) / width)))
+    sheet = Image.new("RGB", (columns * size[0], math.ceil(count / columns) * size[1]))
+    for cell, index in enumerate(picked):
+        corner = (cell % columns * size[0], cell // columns * size[1])
+        sheet.paste(Image.fromarray(frames[index]).resize(size), corner)
+    sheet.save(path, "JPEG", quality=85)
