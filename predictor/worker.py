@@ -147,9 +147,11 @@ class Worker:
     def _do(self, run: Run) -> Terminal:
         """Run a job to its terminal record; never raises."""
         run.watch.start()
-        with job_context(run.job.address.job_id, run.job.traceparent), metrics.running.labels(
-            self.entry.name
-        ).track_inprogress(), tracer.start_as_current_span("generate") as span:
+        with (
+            job_context(run.job.address.job_id, run.job.traceparent),
+            metrics.running.labels(self.entry.name).track_inprogress(),
+            tracer.start_as_current_span("generate") as span,
+        ):
             try:
                 record: Terminal = self._generate(run)
                 self._count(run, "completed")
@@ -159,14 +161,14 @@ class Worker:
 
     def _generate(self, run: Run) -> CompletedRecord:
         assert self._model is not None, "jobs are taken after the load"  # noqa: S101 - for the type checker
-        from predictor.generate import generate  # noqa: PLC0415 - brings torch, which the load has imported
+        from predictor.generate import Workspace, generate  # noqa: PLC0415 - brings torch, which the load has imported
 
         bucket = Bucket(self._settings.s3()) if run.job.address.output is Output.s3 else None
-        load, self._cold_start = self._cold_start, 0.0
+        cold_start, self._cold_start = self._cold_start, 0.0
         prompt = {"prompt": run.job.spec.prompt} if self._settings.log_prompts else {}
         log.info("job taken", extra=run.job.spec.model_dump(exclude={"prompt", "negative_prompt"}) | prompt)
         with tempfile.TemporaryDirectory(prefix="reelzero-", dir=self._settings.scratch_dir) as folder:
-            return generate(self._model, run.job, run.watch, Path(folder), bucket, load)
+            return generate(self._model, run.job, run.watch, Workspace(Path(folder), bucket, cold_start))
 
     def _failed(self, run: Run, error: ReelzeroError, span: trace.Span) -> FailedRecord:
         if isinstance(error, Cancelled):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from eventing.s3 import Bucket, S3Location
 from eventing.store.engine import Database
 from eventing.store.schema import migrate
 
@@ -67,3 +68,20 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     await migrate(database)
     yield database
     await database.close()
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Location]:
+    """A real S3 server: REELZERO_TEST_S3_ENDPOINT with AWS_… credentials, or SeaweedFS on loopback."""
+    if endpoint := os.environ.get("REELZERO_TEST_S3_ENDPOINT"):
+        yield S3Location("test-" + secrets.token_hex(4), endpoint)
+        return
+    raise NotImplementedError
+
+
+@pytest.fixture(scope="session")
+def bucket(s3: S3Location) -> Bucket:
+    """One bucket for all tests: job ids keep them apart."""
+    bucket = Bucket(s3)
+    bucket.ensure()
+    return bucket

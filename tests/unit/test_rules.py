@@ -30,7 +30,9 @@ def test_eventing_stays_light(path):
 
 
 def test_eventing_stays_light_when_it_runs():
-    code = "import sys, eventing.cli; print([m for m in ('torch', 'kserve', 'diffusers') if m in sys.modules])"
+    code = (
+        "import sys, eventing.cli; print([m for m in ('torch', 'kserve', 'diffusers') if m in sys.modules])"
+    )
     assert subprocess.check_output([sys.executable, "-c", code], text=True, cwd=ROOT).strip() == "[]"
 
 

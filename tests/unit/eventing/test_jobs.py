@@ -120,5 +120,5 @@ def test_an_operator_can_queue_a_failed_job_again_but_not_a_completed_one():
 
 def test_backoff_doubles_within_bounds():
     for tries in range(40):
-        delay = state.backoff(tries, base=1.0, limit=60.0)
-        assert min(60.0, 2.0**tries) * 0.5 <= delay <= min(60.0, 2.0**tries)
+        delay = state.backoff(tries, base=0.5)
+        assert min(60.0, 2.0**tries) * 0.25 <= delay <= min(60.0, 2.0**tries) * 0.5
