@@ -1,27 +1,26 @@
-"""One S3 server for all tests of the API, and a fresh service for each."""
+"""A fresh service for each test, and one that is shared by tests that leave nothing behind."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
-from eventing.s3 import Bucket, S3Location
+from eventing.s3 import Bucket
 from tests.integration.api.deployment import Deployment, deployment
-from tests.s3server import s3_server
-
-
-@pytest.fixture(scope="session")
-def s3() -> Iterator[str]:
-    """Endpoint of an S3 server with the bucket the deployments use."""
-    with s3_server() as url:
-        Bucket(S3Location("api-tests", url)).ensure()
-        yield url
 
 
 @pytest.fixture
-async def service(tmp_path: Path, s3: str) -> AsyncIterator[Deployment]:
+async def service(tmp_path: Path, bucket: Bucket) -> AsyncIterator[Deployment]:
     """An open deployment."""
-    async with deployment(tmp_path, s3) as running:
+    async with deployment(tmp_path, bucket) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared(tmp_path_factory: pytest.TempPathFactory, bucket: Bucket) -> AsyncIterator[Deployment]:
+    """One deployment for requests that are refused; its tests run in the session's loop."""
+    async with deployment(tmp_path_factory.mktemp("shared"), bucket) as running:
         yield running

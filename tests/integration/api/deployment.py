@@ -18,6 +18,7 @@ import aiohttp
 from aiohttp import web
 
 from eventing.endpoints import RemoteEndpoints
+from eventing.s3 import Bucket
 from eventing.service import Service
 from eventing.settings import Endpoint, Settings, read
 from eventing.store.schema import migrate
@@ -100,7 +101,7 @@ class Deployment:
 
 
 @contextlib.asynccontextmanager
-async def deployment(folder: Path, s3: str, **overrides: Any) -> AsyncIterator[Deployment]:
+async def deployment(folder: Path, bucket: Bucket, **overrides: Any) -> AsyncIterator[Deployment]:
     """Start everything, and stop it again."""
     receiver = Receiver()
     app = web.Application()
@@ -111,7 +112,7 @@ async def deployment(folder: Path, s3: str, **overrides: Any) -> AsyncIterator[D
     receiver.port = runner.addresses[0][1]
     receiver.url = f"http://127.0.0.1:{receiver.port}"
     async with FakePredictor() as predictor, aiohttp.ClientSession() as http:
-        chosen = settings(folder, s3, predictor, receiver, overrides)
+        chosen = settings(folder, bucket, predictor, receiver, overrides)
         service = Service(chosen, RemoteEndpoints(chosen.endpoints))
         await migrate(service.core.database)
         predictor.bucket = service.core.bucket
@@ -124,14 +125,14 @@ async def deployment(folder: Path, s3: str, **overrides: Any) -> AsyncIterator[D
 
 
 def settings(
-    folder: Path, s3: str, predictor: FakePredictor, receiver: Receiver, overrides: dict[str, Any]
+    folder: Path, bucket: Bucket, predictor: FakePredictor, receiver: Receiver, overrides: dict[str, Any]
 ) -> Settings:
     """Open to everybody unless told otherwise, quick, with a sink and webhooks to the receiver."""
     defaults: dict[str, Any] = {
         "port": 0,
         "database_url": f"sqlite+aiosqlite:///{folder}/jobs.db",
-        "s3_endpoint": s3,
-        "s3_bucket": "api-tests",
+        "s3_endpoint": bucket.location.endpoint,
+        "s3_bucket": bucket.name,
         "endpoints": (Endpoint(model="tiny", url=predictor.url, capacity=2),),
         "auth": "open",
         "source": "urn:reelzero:test",

@@ -63,6 +63,7 @@ async def test_forms_are_read_as_json_is(service):
     assert job["metadata"] == {"shot": "12"}
 
 
+@pytest.mark.asyncio(loop_scope="session")
 @pytest.mark.parametrize(
     ("fields", "param", "says"),
     [
@@ -80,15 +81,19 @@ async def test_forms_are_read_as_json_is(service):
         ({"callback_url": "ftp://x.test"}, "callback_url", "http"),
     ],
 )
-async def test_what_cannot_be_done_is_said_in_their_form(service, fields, param, says):
+async def test_what_cannot_be_done_is_said_in_their_form(shared, fields, param, says):
     import json
 
     body = json.dumps({"prompt": PROMPT} | fields)
     headers = {"Content-Type": "application/json"}
-    answer, body = await service.call("POST", "/v1/videos", data=body, headers=headers)
+    answer, body = await shared.call("POST", "/v1/videos", data=body, headers=headers)
     assert (answer.status, set(body)) == (400, {"error"})
     error = body["error"]
-    assert (error["type"], error["code"], error["param"]) == ("invalid_request_error", "invalid_request", param)
+    assert (error["type"], error["code"], error["param"]) == (
+        "invalid_request_error",
+        "invalid_request",
+        param,
+    )
     assert says in error["message"]
 
 
@@ -101,6 +106,7 @@ async def test_a_file_as_input_reference_is_refused_by_name(service):
     assert (answer.status, body["error"]["param"]) == (400, "input_reference")
 
 
+@pytest.mark.asyncio(loop_scope="session")
 @pytest.mark.parametrize(
     ("body", "media", "status"),
     [
@@ -114,8 +120,8 @@ async def test_a_file_as_input_reference_is_refused_by_name(service):
         (b" " * (1 << 20) + b" ", "application/json", 413),
     ],
 )
-async def test_bytes_that_are_no_request(service, body, media, status):
-    answer, error = await service.call("POST", "/v1/videos", data=body, headers={"Content-Type": media})
+async def test_bytes_that_are_no_request(shared, body, media, status):
+    answer, error = await shared.call("POST", "/v1/videos", data=body, headers={"Content-Type": media})
     assert (answer.status, set(error["error"])) == (status, {"message", "type", "code", "param"})
 
 
@@ -167,7 +173,9 @@ async def test_deleting_removes_files_and_row_but_not_the_news(service):
     for path in (f"/v1/videos/{video_id}", f"/v1/videos/{video_id}/content", f"/v1/jobs/{video_id}"):
         answer, _ = await service.call("GET", path)
         assert answer.status == 404
-    assert (await service.receiver.next("/sink", "dev.reelzero.video.completed.v1")).json["subject"] == video_id
+    assert (await service.receiver.next("/sink", "dev.reelzero.video.completed.v1")).json[
+        "subject"
+    ] == video_id
 
 
 async def test_a_remix_keeps_all_but_the_prompt(service):
@@ -219,13 +227,13 @@ async def test_the_webhook_has_their_form_unless_told_otherwise(service):
     assert (body["type"], body["subject"]) == ("dev.reelzero.video.completed.v1", video_id)
 
 
-async def test_an_alias_serves_clients_that_cannot_change_the_name(tmp_path, s3):
-    async with deployment(tmp_path, s3, model_aliases="sora-2=tiny") as service:
+async def test_an_alias_serves_clients_that_cannot_change_the_name(tmp_path, bucket):
+    async with deployment(tmp_path, bucket, model_aliases="sora-2=tiny") as service:
         assert (await make(service, model="sora-2"))["model"] == "tiny"
 
 
-async def test_one_owner_never_sees_anothers_videos(tmp_path, s3):
-    async with deployment(tmp_path, s3, auth="required") as service:
+async def test_one_owner_never_sees_anothers_videos(tmp_path, bucket):
+    async with deployment(tmp_path, bucket, auth="required") as service:
         keys = service.service.core.keys
         ann, bob = [{"Authorization": f"Bearer {await keys.create(name)}"} for name in ("ann", "bob")]
         answer, body = await service.call("POST", "/v1/videos", json={"prompt": PROMPT})
