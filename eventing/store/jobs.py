@@ -39,6 +39,11 @@ def digest(request: JobRequest) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+def event_key(source: str, event_id: str, prefix: str = "event") -> str:
+    """The idempotency key of an event; hashed, since both parts together may be longer than a key."""
+    return f"{prefix}:" + hashlib.sha256(f"{source}\n{event_id}".encode()).hexdigest()
+
+
 @uninterrupted
 class JobStore:
     """The callers' half of the job table."""
@@ -155,7 +160,7 @@ class JobStore:
         messages = self._announcer.rejected(source, event_id, owner, error, field)
         async with self._database.write() as connection:
             at = await now(connection)
-            key = {"owner": owner, "key": f"rejected:{source}\n{event_id}"[:512], "digest": "", "job_id": ""}
+            key = {"owner": owner, "key": event_key(source, event_id, "rejected"), "digest": "", "job_id": ""}
             if await _insert_once(connection, key | {"created_at": at}):
                 await add_messages(connection, messages, at)
 
