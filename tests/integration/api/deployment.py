@@ -50,7 +50,7 @@ class Receiver:
     consent: str | None = "*"
     asked: list[dict[str, str]] = field(default_factory=list)
     queues: dict[str, asyncio.Queue[Received]] = field(default_factory=dict)
-    answers: list[web.Response] = field(default_factory=list)
+    answers: dict[str, list[web.Response]] = field(default_factory=dict)  # by path; 200 after these
 
     def queue(self, path: str) -> asyncio.Queue[Received]:
         return self.queues.setdefault(path, asyncio.Queue())
@@ -69,7 +69,8 @@ class Receiver:
             self.asked.append(headers)
             return web.Response(headers={"WebHook-Allowed-Origin": self.consent} if self.consent else {})
         self.queue(request.path).put_nowait(Received(headers, await request.text()))
-        return self.answers.pop(0) if self.answers else web.Response()
+        answers = self.answers.get(request.path)
+        return answers.pop(0) if answers else web.Response()
 
 
 @dataclass
