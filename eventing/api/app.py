@@ -5,7 +5,19 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from eventing import __version__
-from eventing.api import dead_letters, health, inference, ingress, jobs, openai, problems, progress, videos
+from eventing.api import (
+    dead_letters,
+    health,
+    inference,
+    ingress,
+    jobs,
+    openai,
+    openapi,
+    page,
+    problems,
+    progress,
+    videos,
+)
 from eventing.api.auth import RateLimit
 from eventing.api.core import Core
 from eventing.api.limits import BodyLimits
@@ -29,6 +41,8 @@ def create_app(core: Core) -> FastAPI:
     app.add_middleware(
         BodyLimits, max_bytes=core.settings.max_body_bytes, seconds=core.settings.body_timeout_seconds
     )
-    for module in (jobs, progress, videos, inference, ingress, dead_letters, health):
+    for module in (jobs, progress, videos, inference, ingress, dead_letters, health, page):
         app.include_router(module.router)
+    app.mount("/static", page.files, name="static")
+    openapi.install(app)
     return app

@@ -67,7 +67,7 @@ async def receive(request: Request, core: CoreDep) -> Response:
 
 
 @router.options("/events", response_class=Response)
-@router.options("/events/dead-letter", response_class=Response)
+@router.options("/events/dead-letter", response_class=Response, include_in_schema=False)
 async def consent(request: Request, core: CoreDep) -> Response:
     """Consent to deliveries; `WebHook-Allowed-Rate` is what one owner may send a minute."""
     headers = {"Allow": "POST, OPTIONS"}

@@ -71,7 +71,8 @@ async def retrieve(video_id: VideoId, core: CoreDep, owner: Owner, response: Res
     return _shown(await core.jobs.get(video_id, owner), response)
 
 
-@router.api_route("/{video_id}/content", methods=["GET", "HEAD"], response_class=Response)
+@router.get("/{video_id}/content", response_class=Response)
+@router.head("/{video_id}/content", response_class=Response, include_in_schema=False)
 async def content(
     video_id: VideoId, core: CoreDep, owner: Owner, request: Request,
     variant: Literal["video", "thumbnail", "spritesheet"] = "video",
