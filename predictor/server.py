@@ -17,6 +17,7 @@ from kserve import ModelServer
 
 from eventing import telemetry
 from eventing.catalog import load_catalog
+from eventing.errors import ReelzeroError
 from eventing.settings import read
 from predictor import routes, subscriber
 from predictor.connection import ConnectionMiddleware
@@ -34,11 +35,14 @@ log = logging.getLogger(__name__)
 def main(on_stage: Callable[[str], None] = ignore) -> None:
     """Serve until SIGTERM; the running job is finished first. `on_stage` is for tests."""
     arguments = parse_arguments()
-    settings = read(PredictorSettings)
+    try:
+        settings = read(PredictorSettings)
+        entry = load_catalog(settings.catalog_dir).get(settings.model)
+    except ReelzeroError as error:
+        raise SystemExit(f"reelzero predictor: {error.message}") from error
     telemetry.configure("reelzero-predictor", settings.log_level)
     logging.captureWarnings(True)  # so that every line on stderr is JSON
     quiet_kserve()
-    entry = load_catalog(settings.catalog_dir).get(settings.model)
     worker = Worker(entry, settings, load_model, on_stage)
     model = VideoModel(worker, settings.heartbeat_seconds)
     server = Server(arguments, model, settings.predictor_host)
