@@ -135,7 +135,9 @@ class Service:
             try:
                 while await self.core.jobs.sweep(remove):
                     pass
-                await self.core.outbox.sweep(self.settings.retention_hours * 3600)
+                keep = self.settings.retention_hours * 3600
+                await self.core.outbox.sweep(keep)
+                await self.core.dead_letters.sweep(keep)
             except ReelzeroError as error:
                 log.warning("retention has to wait: %s", error)
             await asyncio.sleep(SWEEP_SECONDS)
