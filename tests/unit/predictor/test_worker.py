@@ -141,7 +141,7 @@ async def test_a_reader_who_leaves_cancels(entry: CatalogEntry) -> None:
         await reader
     gate.set()
     await until(lambda: not worker.busy)
-    assert run.watch.progress.step == 0
+    assert (run.watch.progress.stage.value, run.watch.progress.step) == ("denoise", 0)
 
 
 ERRORS = {
