@@ -115,7 +115,7 @@ class FakePredictor:
         if script.status != 200:
             return web.json_response({"error": "no", "code": script.code}, status=script.status)
         job_id = str(body.parameters["job_id"])
-        self._take(job_id)
+        self._take(body)
         try:
             answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
             await answer.prepare(request)
@@ -125,8 +125,7 @@ class FakePredictor:
             self.aborted.append(job_id)
             raise
         finally:
-            self.running -= 1
-            self._idle.set()
+            self._leave(body)
         return answer
 
     def _refusal(self) -> str | None:
@@ -135,12 +134,16 @@ class FakePredictor:
         self.busy += self.running
         return "busy" if self.running else None
 
-    def _take(self, job_id: str) -> None:
+    def _take(self, body: GenerateBody) -> None:
         if self.on_start:
-            self.on_start(job_id)
+            self.on_start(str(body.parameters["job_id"]))
         self._idle.clear()
         self.running += 1
         self.most_at_once = max(self.most_at_once, self.running)
+
+    def _leave(self, _body: GenerateBody) -> None:
+        self.running -= 1
+        self._idle.set()
 
     async def _records(self, body: GenerateBody, model: str, script: Script) -> AsyncIterator[Frozen]:
         """Every record up to the terminal one, with the work between them."""
