@@ -19,7 +19,7 @@ from eventing import telemetry
 from eventing.catalog import load_catalog
 from eventing.errors import ReelzeroError
 from eventing.settings import read
-from predictor import routes
+from predictor import routes, subscriber
 from predictor.connection import ConnectionMiddleware
 from predictor.dataplane import OneModel, PredictorDataPlane
 from predictor.loading import load_model
@@ -98,6 +98,7 @@ class Server(ModelServer):  # type: ignore[misc] # kserve ships no types
 def prepare(app: FastAPI, model: VideoModel) -> None:
     """Everything of ours on KServe's application, before it starts."""
     routes.install(app, model)
+    subscriber.install(app, model)
     app.add_middleware(ConnectionMiddleware)
     app.router.lifespan_context = lifespan(model.worker)
 
