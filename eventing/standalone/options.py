@@ -70,7 +70,7 @@ def build_settings(
         chosen["endpoints"] = endpoints(catalog, options.models)
     if options.sink_url:
         chosen["sink_url"] = options.sink_url
-    settings = read(Settings, **_missing(filled), **chosen)
+    settings = read(Settings, **(_missing(filled) | chosen))
     # Whoever develops a receiver has it on this machine; a public service must not reach in here.
     allow = settings.webhook_allow + (OWN_NETWORKS if options.is_private else ())
     return settings.model_copy(update={"webhook_allow": allow})
