@@ -22,4 +22,3 @@ app.command("migrate")(serve.migrate)
 app.add_typer(admin.jobs, name="jobs")
 app.add_typer(admin.deliveries, name="deliveries")
 app.add_typer(admin.keys, name="keys")
-
