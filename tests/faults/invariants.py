@@ -1,4 +1,4 @@
-"""What must hold after every round, looked at from the outside: API, S3, sink, webhooks, predictor's journal."""
+"""What must hold after every round, seen from outside: API, S3, sink, webhooks, predictor's journal."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from standardwebhooks import Webhook
@@ -147,7 +148,7 @@ def works(world: World) -> list[Work]:
 def _generations(world: World) -> list[str]:
     begun = works(world)
     found = []
-    for before, after in zip(begun, begun[1:], strict=False):
+    for before, after in pairwise(begun):
         if before.end is None or before.end > after.begin:
             found.append(f"the predictor ran {before.job} and {after.job} at once")
     counts = Counter(work.job for work in begun)
