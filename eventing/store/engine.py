@@ -85,11 +85,7 @@ async def now(connection: AsyncConnection) -> float:
 async def _translated() -> AsyncIterator[None]:
     try:
         yield
-    except (
-        OperationalError,
-        InterfaceError,
-        OSError,
-    ) as error:  # OSError: no socket, no name, no route, time-out
+    except (OperationalError, InterfaceError, OSError) as error:  # OSError: no socket, name, route or time
         raise Unavailable("the database cannot be reached", retry_after=5) from error
     except DBAPIError as error:
         if error.connection_invalidated or _passes(error):
