@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from eventing import serve
+from eventing.doctor.command import doctor
 
 app = typer.Typer(
     name="reelzero", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -12,6 +13,7 @@ app = typer.Typer(
 )  # fmt: skip
 app.command("serve")(serve.serve)
 app.command("migrate")(serve.migrate)
+app.command("doctor")(doctor)
 
 
 def main() -> None:
