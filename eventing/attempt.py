@@ -13,16 +13,14 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from eventing import jobs as state
-from eventing.catalog import Catalog
 from eventing.contract import Failure, Manifest, Progress, VideoResult, manifest_key
+from eventing.core import Core
 from eventing.endpoints import Endpoints
 from eventing.errors import ModelUnavailable, ReelzeroError, StorageError, Unavailable
 from eventing.jobs import Job, LeaseLost
 from eventing.lease import End, Lease
 from eventing.metrics import ADOPTED, COLD_START, ENDED, JOB, PUT_BACK, QUEUE
 from eventing.predictor_client import Broken, Failed, NotStarted, PredictorClient
-from eventing.s3 import Bucket
-from eventing.store.claims import ClaimStore
 from eventing.store.pauses import PAUSE_AFTER
 from eventing.telemetry import job_context, tracer
 
@@ -44,25 +42,26 @@ Verdict = VideoResult | Failure | Retry | None  # None: cancelled, or no longer 
 class Attempts:
     """Runs claimed jobs. Holds what all attempts share; keeps no state of its own."""
 
-    def __init__(
-        self, claims: ClaimStore, endpoints: Endpoints, client: PredictorClient, bucket: Bucket,
-        catalog: Catalog, *, max_attempts: int, announce: bool,
-    ) -> None:  # fmt: skip
-        self._claims = claims
+    def __init__(self, core: Core, endpoints: Endpoints, client: PredictorClient) -> None:
+        self._claims = core.claims
+        self._bucket = core.bucket
+        self._catalog = core.catalog
         self._endpoints = endpoints
         self._client = client
-        self._bucket = bucket
-        self._catalog = catalog
-        self._max_attempts = max_attempts
-        self._announce = announce
+        self._max_attempts = core.settings.max_attempts
+        self._retry = core.settings.retry_seconds
+        self._announce = core.settings.progress_events
 
-    async def run(self, job: Job) -> None:
-        """Bring one claimed job to a verdict and write it. Cancelling this puts the job back."""
+    async def run(self, job: Job, asked: float) -> None:
+        """Bring a job to a verdict and write it; `asked` is the monotonic time before it was claimed.
+
+        Cancelling this closes the stream and puts the job back.
+        """
         with job_context(job.id, job.traceparent), tracer.start_as_current_span("attempt") as span:
             span.set_attributes({"job.id": job.id, "job.attempt": job.attempt, "job.model": job.model})
             log.info("claimed", extra={"attempt": job.attempt, "model": job.model})
             QUEUE.labels(job.model, job.lane).observe((job.claimed_at or 0) - job.submitted_at)
-            lease = Lease(self._claims, job, claimed=time.monotonic(), announce=self._announce)
+            lease = Lease(self._claims, job, claimed=asked, announce=self._announce)
             holding = asyncio.create_task(lease.hold())
             try:
                 await self._settle(job, await self._held(job, lease, holding))
@@ -98,7 +97,7 @@ class Attempts:
             return await self._attempt(job, lease)
         except StorageError as error:
             failure = Failure(code=error.code, message=error.message, retryable=True)
-            return Retry(failure, state.backoff(job.attempt))
+            return Retry(failure, state.backoff(job.attempt, self._retry))
         except Exception:
             log.exception("the attempt failed on our side")
             failure = Failure(code="internal_error", message="an internal error; see the log", retryable=True)
@@ -155,17 +154,17 @@ class Attempts:
     def _judge(self, failure: Failure, used: int) -> Failure | Retry:
         """Another attempt if the cause may pass and one is left."""
         if failure.retryable and used < self._max_attempts:
-            return Retry(failure, state.backoff(used))
+            return Retry(failure, state.backoff(used, self._retry))
         return failure
 
     async def _not_started(self, job: Job, refusal: NotStarted) -> Retry:
         failure = Failure(code=refusal.code, message=str(refusal), retryable=True)
         if refusal.code == "busy":
-            return Retry(failure, state.backoff(1))
-        probe_after = state.backoff(job.attempt, base=5.0, limit=300.0)
+            return Retry(failure, state.backoff(1, self._retry))
+        probe_after = state.backoff(job.attempt, self._retry * 5)
         failures = await self._claims.start_failed(job, str(refusal), probe_after)
         if failures < PAUSE_AFTER:
-            return Retry(failure, state.backoff(failures))
+            return Retry(failure, state.backoff(failures, self._retry))
         message = f"the predictor of {job.model} does not start: {refusal}"
         return Retry(Failure(code="model_unavailable", message=message, retryable=True), 0.0)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 
 from eventing.attempt import Attempts
 from eventing.endpoints import Pool
@@ -55,11 +56,12 @@ class Dispatcher:
         running = self._running[pool.name]
         while True:
             seen = self._wake.mark()
+            asked = time.monotonic()
             job = await self._claim(pool) if len(running) < pool.capacity else None
             if job is None:
                 await self._wake.wait(seen, self._poll)
                 continue
-            task = asyncio.create_task(self._attempts.run(job))
+            task = asyncio.create_task(self._attempts.run(job, asked))
             running.add(task)
             task.add_done_callback(running.discard)
             task.add_done_callback(lambda _: self._wake.now())
@@ -82,7 +84,7 @@ class Dispatcher:
         except ReelzeroError:
             return
         if job is not None:
-            self._running[pool.name].add(asyncio.create_task(self._attempts.run(job)))
+            self._running[pool.name].add(asyncio.create_task(self._attempts.run(job, time.monotonic())))
 
     async def _sweep(self) -> None:
         while True:

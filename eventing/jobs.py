@@ -196,9 +196,9 @@ def requeue(job: Job, now: float) -> Job:
     )
 
 
-def backoff(tries: int, base: float = 1.0, limit: float = 60.0) -> float:
-    """Seconds before the next try: doubling, with jitter so that replicas do not march in step."""
-    return min(limit, base * 2.0 ** min(tries, 16)) * random.uniform(0.5, 1.0)  # noqa: S311 -- not a secret
+def backoff(tries: int, base: float) -> float:
+    """Seconds before the next try: doubling from `base` up to 60 times it, with jitter against lockstep."""
+    return base * min(60.0, 2.0 ** min(tries, 16)) * random.uniform(0.5, 1.0)  # noqa: S311 -- not a secret
 
 
 def _requeue(job: Job, cause: Failure, delay: float, now: float, keep: float) -> Job:

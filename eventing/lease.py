@@ -65,14 +65,16 @@ class Lease:
         if not fresh and asked - self._renewed < min(self._claims.lease / 3, 2.0):
             return None
         progress = self._progress
+        renewing = asyncio.ensure_future(self._claims.renew(self._job, progress))
+        # Not wait_for: it would wait for a hanging transaction to end, past the lease.
+        await asyncio.wait({renewing}, timeout=max(0.1, self._safe_until - asked))
+        if not renewing.done():
+            return None  # the next round sees that the time is up
         try:
-            limit = max(0.1, self._safe_until - asked)
-            job = await asyncio.wait_for(self._claims.renew(self._job, progress), limit)
+            job = renewing.result()
         except (LeaseLost, NotFound) as error:
             log.warning("the lease is lost: %s", error)
             return End.lost
-        except TimeoutError:
-            return None  # the next round sees that the time is up
         self._written, self._renewed = progress, asked
         self._safe_until = asked + self._claims.lease * 0.8
         if job.cancel_requested:

@@ -10,31 +10,20 @@ import asyncio
 import json
 import logging
 import os
-import secrets
 import socket
 
 import uvicorn
 
 from eventing.api.app import create_app
-from eventing.api.core import Core
 from eventing.attempt import Attempts
-from eventing.catalog import load_catalog
 from eventing.contract import job_prefix
+from eventing.core import build_core
 from eventing.dispatcher import Dispatcher
 from eventing.endpoints import Endpoints
 from eventing.errors import ConfigurationError, ReelzeroError
-from eventing.events import Announcer
-from eventing.intake import Intake
 from eventing.predictor_client import PredictorClient
 from eventing.relay import Relay
-from eventing.s3 import Bucket
 from eventing.settings import Settings
-from eventing.store.claims import ClaimStore
-from eventing.store.engine import Database
-from eventing.store.jobs import JobStore
-from eventing.store.keys import KeyStore
-from eventing.store.outbox import OutboxStore
-from eventing.wake import Wake
 from eventing.webhook import Sender, check_secrets
 
 SWEEP_SECONDS = 60.0
@@ -67,10 +56,7 @@ class Service:
         self.port: int = self._socket.getsockname()[1]
         self._client = PredictorClient(settings.heartbeat_timeout_seconds)
         self._sender = Sender(settings, core.bucket, _overrides())
-        self._attempts = Attempts(
-            core.claims, self._endpoints, self._client, core.bucket, core.catalog,
-            max_attempts=settings.max_attempts, announce=settings.progress_events,
-        )  # fmt: skip
+        self._attempts = Attempts(core, self._endpoints, self._client)
         pools = self._endpoints.pools()
         self._dispatcher = Dispatcher(core.claims, self._attempts, pools, core.wake, settings.poll_seconds)
         self._relay = Relay(core.outbox, self._sender, core.wake, settings.poll_seconds)
@@ -146,34 +132,6 @@ class Service:
             except ReelzeroError as error:
                 log.warning("retention has to wait: %s", error)
             await asyncio.sleep(SWEEP_SECONDS)
-
-
-def build_core(settings: Settings) -> Core:
-    """The parts behind the API, from settings. Raises ConfigurationError."""
-    database = Database(settings.database_url)
-    keep = settings.retention_hours * 3600
-    announcer = Announcer(settings.source, settings.public_url.rstrip("/"), bool(settings.sink_url))
-    holder = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-    jobs = JobStore(database, announcer, quota=settings.queue_quota, keep_seconds=keep)
-    catalog = load_catalog(settings.catalog_dir)
-    for endpoint in settings.endpoints:
-        if endpoint.model not in catalog.names():
-            raise ConfigurationError(
-                f"REELZERO_ENDPOINTS: unknown model {endpoint.model!r}", field="REELZERO_ENDPOINTS"
-            )
-    wake = Wake()
-    return Core(
-        settings=settings,
-        catalog=catalog,
-        database=database,
-        jobs=jobs,
-        claims=ClaimStore(database, announcer, holder, lease=settings.lease_seconds, keep_seconds=keep),
-        outbox=OutboxStore(database),
-        keys=KeyStore(database),
-        bucket=Bucket(settings.s3()),
-        intake=Intake(settings, catalog, jobs, wake),
-        wake=wake,
-    )
 
 
 def _listen(host: str, port: int) -> socket.socket:

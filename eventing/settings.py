@@ -98,6 +98,9 @@ class Settings(S3Settings):
     max_body_bytes: int = Field(1 << 20, ge=1024, description="Largest request body.")
     body_timeout_seconds: float = Field(30, gt=0, description="A body must have arrived by then.")
     max_attempts: int = Field(3, ge=1, le=20, description="Attempts before a job fails.")
+    retry_seconds: float = Field(
+        1.0, gt=0, description="First back-off between attempts; doubles, up to 60 times."
+    )
     lease_seconds: float = Field(30, ge=2, description="A job whose holder is silent this long is freed.")
     heartbeat_timeout_seconds: float = Field(
         30, ge=1, description="Silence in a predictor's stream that breaks it."

@@ -69,9 +69,9 @@ class FakePredictor:
         app.router.add_post("/v2/models/{model}/generate_stream", self._generate)
         app.router.add_get("/v2/models/{model}/ready", self._ready)
         # Like the real one: a closed connection ends the work at once.
-        self._runner = web.AppRunner(app, handler_cancellation=True)
+        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0, shutdown_timeout=0.1)
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
         return self

@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from contextvars import ContextVar
 from typing import Any
 
+from starlette.exceptions import HTTPException
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -60,15 +62,9 @@ class ConnectionMiddleware:
         token = current.set(pump.caller)
         try:
             await self.app(scope, pump.receive, send)
-        except BodyTooLargeError:
-            await _refuse(send)
         finally:
             current.reset(token)
             pump.stop()
-
-
-class BodyTooLargeError(Exception):
-    """The body went over the limit; nothing was answered yet."""
 
 
 class _Pump:
@@ -91,7 +87,8 @@ class _Pump:
             return message
         self._size += len(message.get("body", b""))
         if self._size > BODY_LIMIT:
-            raise BodyTooLargeError
+            # The one kind of error that FastAPI lets through while it reads a body.
+            raise HTTPException(413, f"the body is over the limit of {BODY_LIMIT} bytes")
         if not message.get("more_body"):
             self._waiter = asyncio.create_task(self._wait())
         return message
@@ -116,9 +113,3 @@ def _default_to_json(scope: MutableMapping[str, Any]) -> None:
     if scope["path"].endswith("/infer") and b"inference-header-content-length" not in names:
         others = [(name, value) for name, value in scope["headers"] if name != b"content-type"]
         scope["headers"] = [*others, JSON_HEADER]
-
-
-async def _refuse(send: Send) -> None:
-    body = b'{"error":"the body is over the limit of 1 MiB","code":"body_too_large","field":null}'
-    await send({"type": "http.response.start", "status": 413, "headers": [JSON_HEADER]})
-    await send({"type": "http.response.body", "body": body})

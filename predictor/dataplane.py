@@ -14,15 +14,16 @@ from predictor.worker import State
 
 
 class OneModel(ModelRepository):  # type: ignore[misc] # kserve ships no types
-    """A repository of one model that cannot be unloaded: a drained model is unready, not unknown."""
+    """A repository of one model that stays: KServe unloads on SIGTERM, which would make a draining model
+    unknown (404), and whenever somebody calls `/v2/repository/models/{m}/unload`.
+    """
 
     def __init__(self, model: VideoModel) -> None:
         super().__init__()
         self.update(model)
 
     def unload(self, name: str) -> None:
-        """What KServe calls on SIGTERM."""
-        self.models[name].stop()
+        """Keep the model; the worker drains by itself."""
 
 
 class PredictorDataPlane(DataPlane):  # type: ignore[misc] # kserve ships no types
@@ -59,4 +60,6 @@ class PredictorDataPlane(DataPlane):  # type: ignore[misc] # kserve ships no typ
         except InvalidInput as error:
             raise MalformedRequest(error.reason) from error
         except Exception as error:
-            raise MalformedRequest(f"the body is not a V2 inference request: {type(error).__name__}") from error
+            raise MalformedRequest(
+                f"the body is not a V2 inference request: {type(error).__name__}"
+            ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from eventing.contract import CompletedRecord, Stage
@@ -15,22 +16,31 @@ from predictor.storage import Results
 from predictor.watch import Watch
 
 
-def generate(
-    model: LoadedModel, job: Job, watch: Watch, folder: Path, bucket: Bucket | None, load: float
-) -> CompletedRecord:
-    """Do a job; `bucket` is None for an inline answer, `load` the cold start to report, in seconds.
+@dataclass(frozen=True)
+class Workspace:
+    """Where a job works: a folder of its own on scratch, the bucket (None for an inline answer), and the
+    seconds of cold start to report with it.
+    """
+
+    folder: Path
+    bucket: Bucket | None = None
+    cold_start: float = 0.0
+
+
+def generate(model: LoadedModel, job: Job, watch: Watch, space: Workspace) -> CompletedRecord:
+    """Do a job.
 
     Raises Cancelled, GenerationTimeout, BrokenFrames, StorageError, and whatever torch raises.
     """
-    results = Results(bucket, job.address) if bucket else None
+    results = Results(space.bucket, job.address) if space.bucket else None
     if results and (earlier := results.find(watch)):
         return CompletedRecord(result=earlier)
-    files = make_files(model, job, watch, folder)
+    files = make_files(model, job, watch, space.folder)
     if results is None:
-        return CompletedRecord(inline=outcome.inline(model, job, files, watch.timings(load)))
+        return CompletedRecord(inline=outcome.inline(model, job, files, watch.timings(space.cold_start)))
     with watch.stage(Stage.upload):
         stored = outcome.store(files, results, watch)
-    manifest = outcome.manifest(model, job, stored, results.manifest_uri(), watch.timings(load))
+    manifest = outcome.manifest(model, job, stored, results.manifest_uri(), watch.timings(space.cold_start))
     completed = CompletedRecord(result=results.complete(manifest, watch))
     watch.reached("after_upload")
     return completed

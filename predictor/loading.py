@@ -37,11 +37,13 @@ class LoadedModel:
 
 
 def load_model(entry: CatalogEntry, settings: PredictorSettings) -> LoadedModel:
-    """Load the model; blocks for as long as its bytes need. Raises ModelUnavailable."""
+    """Load the model on the calling thread, which then runs it. Raises ModelUnavailable."""
     folder, revision = find_folder(entry, settings)
     check_folder(folder)
     import_module("predictor.generate")  # torch and PyAV: seconds that the first job shall not wait for
     device = pick_device(settings.device)
+    _limit_threads(settings.torch_threads)
+    _quiet_libraries()
     log.info("loading weights", extra={"model": entry.name, "folder": str(folder), "device": device})
     return LoadedModel(entry, _load(entry, folder, device), revision, device, Vocabulary.read(folder))
 
@@ -53,7 +55,7 @@ def find_folder(entry: CatalogEntry, settings: PredictorSettings) -> tuple[Path,
     if entry.bundled:
         return ASSETS / entry.bundled, entry.revision
     if entry.repository:
-        return _cached(entry, settings.allow_download)
+        return _cached(entry.repository, entry.revision, settings.allow_download)
     raise ModelUnavailable(
         f"{entry.name} has no weights to download: build them with `python -m predictor.tiny FOLDER` "
         "and set REELZERO_MODEL_DIR to that folder"
@@ -71,15 +73,32 @@ def pick_device(wanted: str) -> str:
     return "cuda:0" if wanted == "cuda" else wanted
 
 
-def _cached(entry: CatalogEntry, download: bool) -> tuple[Path, str]:
+def _limit_threads(count: int | None) -> None:
+    import torch  # noqa: PLC0415 - see pick_device
+
+    if count is not None:
+        torch.set_num_threads(count)
+
+
+def _quiet_libraries() -> None:
+    """No progress bars between the lines of the log, and no prompts in it: diffusers quotes what it cuts."""
+    from diffusers.utils import logging as diffusers_logging  # noqa: PLC0415 - see pick_device
+    from transformers.utils import logging as transformers_logging  # noqa: PLC0415 - see pick_device
+
+    for library in (diffusers_logging, transformers_logging):
+        library.set_verbosity_error()
+        library.disable_progress_bar()
+
+
+def _cached(repository: str, revision: str, download: bool) -> tuple[Path, str]:
     from huggingface_hub import snapshot_download  # noqa: PLC0415 - see pick_device
 
     try:
-        found = Path(snapshot_download(entry.repository, revision=entry.revision, local_files_only=not download))
+        found = Path(snapshot_download(repository, revision=revision, local_files_only=not download))
     except Exception as error:
         raise ModelUnavailable(
-            f"{entry.repository} at {entry.revision} is not in the Hugging Face cache: set REELZERO_MODEL_DIR "
-            "to a folder with it, or REELZERO_ALLOW_DOWNLOAD=true to fetch it"
+            f"{repository} at {revision} is not in the Hugging Face cache: set REELZERO_MODEL_DIR to "
+            "a folder with it, or REELZERO_ALLOW_DOWNLOAD=true to fetch it"
         ) from error
     return found, found.name  # a snapshot's folder is named after its commit
 
@@ -91,11 +110,12 @@ def _load(entry: CatalogEntry, folder: Path, device: str) -> Pipeline:
     except ModelUnavailable:
         raise
     except Exception as error:
-        raise ModelUnavailable(f"{folder} could not be loaded as {entry.family}: {_first_line(error)}") from error
+        raise ModelUnavailable(
+            f"{folder} could not be loaded as {entry.family}: {_first_line(error)}"
+        ) from error
     return pipeline
 
 
 def _first_line(error: Exception) -> str:
     text = str(error).strip() or type(error).__name__
     return text.splitlines()[0][:300]
-

@@ -10,7 +10,10 @@ from prometheus_client import Counter, Gauge, Histogram
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 90, 120, 180, 300, 450, 600, 900, 1200, 1800)
 
 stage_seconds = Histogram(
-    "reelzero_stage_seconds", "Seconds spent in one stage of a generation.", ["model", "stage"], buckets=SECONDS
+    "reelzero_stage_seconds",
+    "Seconds spent in one stage of a generation.",
+    ["model", "stage"],
+    buckets=SECONDS,
 )
 generation_seconds = Histogram(
     "reelzero_generation_seconds", "Seconds a job held the device.", ["model", "outcome"], buckets=SECONDS

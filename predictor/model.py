@@ -20,6 +20,7 @@ from eventing.errors import (
     Unavailable,
 )
 from predictor import connection, tensors
+from predictor.failures import sentence
 from predictor.job import Job, make_job
 from predictor.run import Run
 from predictor.worker import Worker
@@ -55,10 +56,6 @@ class VideoModel(Model):  # type: ignore[misc] # kserve ships no types
     def load(self) -> bool:
         """Refuse: the worker loads in its own thread, once, and KServe must not do it on the event loop."""
         raise RuntimeError("the weights are loaded in the background")
-
-    def stop(self) -> None:
-        """KServe stops its models on SIGTERM."""
-        self.worker.drain()
 
     def get_input_types(self) -> list[dict[str, Any]]:
         """V2 metadata."""
@@ -104,7 +101,7 @@ class VideoModel(Model):  # type: ignore[misc] # kserve ships no types
 
 def to_grpc(error: ReelzeroError) -> GrpcException:
     """The gRPC status of an error, with `code: message` as its details."""
-    details = f"{error.code}: {error.message}"
+    details = f"{error.code}: {sentence(error)}"
     for kind, status in GRPC_STATUS.items():
         if isinstance(error, kind):
             return GrpcException(details=details, status_code=status)

@@ -13,10 +13,12 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import ValidationError
+from starlette.exceptions import HTTPException
 
 from eventing.contract import CompletedRecord, GenerateBody, InlineVideo, VideoResult
 from eventing.errors import InvalidRequest, MalformedRequest, NotFound, ReelzeroError
 from predictor import tensors
+from predictor.failures import sentence
 from predictor.job import Job, make_job
 from predictor.model import VideoModel
 from predictor.run import Run
@@ -50,7 +52,9 @@ def install(app: FastAPI, model: VideoModel) -> None:
     async def generate_stream(name: str, request: Request) -> StreamingResponse:
         run = ours(name).begin(await read_job(model, request))
         stream = server_sent(run, model.heartbeat_seconds)
-        return StreamingResponse(stream, media_type="text/event-stream", headers={"cache-control": "no-store"})
+        return StreamingResponse(
+            stream, media_type="text/event-stream", headers={"cache-control": "no-store"}
+        )
 
     @router.post("/generate")
     async def generate(name: str, request: Request) -> JSONResponse:
@@ -61,6 +65,7 @@ def install(app: FastAPI, model: VideoModel) -> None:
     app.include_router(router)
     app.add_exception_handler(ReelzeroError, _reelzero_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)
 
 
 def describe(model: VideoModel) -> dict[str, Any]:
@@ -118,7 +123,7 @@ async def _reelzero_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ReelzeroError)  # noqa: S101 - registered for this class only
     log.info("refused", extra={"code": error.code, "field": error.field, "status": error.status})
     headers = {"retry-after": f"{error.retry_after:g}"} if error.retry_after else {}
-    body = {"error": error.message, "code": error.code, "field": error.field}
+    body = {"error": sentence(error), "code": error.code, "field": error.field}
     return JSONResponse(body, status_code=error.status, headers=headers)
 
 
@@ -128,4 +133,14 @@ async def _validation_error(_request: Request, error: Exception) -> JSONResponse
     # Without the union's branch names, which are KServe's and mean nothing to a caller.
     field = ".".join(str(part) for part in first["loc"] if part not in ("body", "InferenceRequest", "bytes"))
     message = f"{field}: {first['msg']}" if field else str(first["msg"])
-    return JSONResponse({"error": message, "code": "malformed_request", "field": field or None}, status_code=400)
+    return JSONResponse(
+        {"error": message, "code": "malformed_request", "field": field or None}, status_code=400
+    )
+
+
+async def _http_error(_request: Request, error: Exception) -> JSONResponse:
+    """What the framework refuses: no such route, a wrong method, a body that is too large or no JSON."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
+    code = {404: "not_found", 413: "body_too_large"}.get(error.status_code, "malformed_request")
+    body = {"error": str(error.detail), "code": code, "field": None}
+    return JSONResponse(body, status_code=error.status_code, headers=error.headers)

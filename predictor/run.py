@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 
 from eventing.contract import (
     CompletedRecord,
@@ -42,7 +42,8 @@ class Run:
 
     def publish(self, record: Record) -> None:
         """Hand a record to the reader, from any thread."""
-        self._loop.call_soon_threadsafe(self._records.put_nowait, record)
+        with suppress(RuntimeError):  # the loop is closed: the process ends and nobody reads
+            self._loop.call_soon_threadsafe(self._records.put_nowait, record)
 
     def cancel(self) -> None:
         """Stop the job at its next step. Callable from any thread."""

@@ -36,6 +36,7 @@ def main(on_stage: Callable[[str], None] = ignore) -> None:
     arguments = parse_arguments()
     settings = read(PredictorSettings)
     telemetry.configure("reelzero-predictor", settings.log_level)
+    logging.captureWarnings(True)  # so that every line on stderr is JSON
     quiet_kserve()
     entry = load_catalog(settings.catalog_dir).get(settings.model)
     worker = Worker(entry, settings, load_model, on_stage)

@@ -23,11 +23,14 @@ class PredictorSettings(S3Settings):
         False, description="Fetch weights from the Hugging Face Hub when they are in no folder and no cache."
     )
     device: str = Field(
-        "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu or cuda:N; auto takes a GPU if any."
+        "auto",
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+        description="auto, cpu or cuda:N; auto takes a GPU if any.",
     )
     torch_threads: int | None = Field(None, ge=1, description="CPU threads of torch; empty: torch decides.")
     scratch_dir: Path = Field(
-        Path(tempfile.gettempdir()), description="Where files wait for their upload; needs room for one video."
+        Path(tempfile.gettempdir()),
+        description="Where files wait for their upload; needs room for one video.",
     )
     heartbeat_seconds: float = Field(
         10, gt=0, description="A heartbeat record goes out when a stream was silent for this long."
@@ -41,7 +44,7 @@ class PredictorSettings(S3Settings):
     log_prompts: bool = Field(False, description="Write prompts to the log.")
 
     def weights_folder(self) -> Path | None:
-        """The folder the operator gave, by setting or by mount; None to look for bundled or cached weights."""
+        """The folder the operator gave, by setting or by mount; None: look for bundled or cached weights."""
         if self.model_dir is not None:
             return self.model_dir
         return STORAGE_MOUNT if STORAGE_MOUNT.is_dir() else None

@@ -94,7 +94,7 @@ def _interruptible(call: Callable[[], T], watch: Watch) -> T:
     def run() -> None:
         try:
             done.set_result(call())
-        except BaseException as error:  # noqa: BLE001 - carried to the caller's thread
+        except BaseException as error:
             done.set_exception(error)
 
     threading.Thread(target=run, name="s3", daemon=True).start()

@@ -6,6 +6,7 @@ clients (KServe's gRPC one) can send no float parameters.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -63,7 +64,9 @@ def read_fields(request: InferRequest) -> dict[str, Any]:
     fields = {k: v for k, v in parameters(request).items() if k not in TRANSPORT_PARAMETERS}
     for tensor in request.inputs:
         if tensor.name not in INPUTS and tensor.name not in PARAMETERS:
-            raise InvalidRequest(f"unknown input {tensor.name!r}; known: {', '.join(INPUTS)}", field=tensor.name)
+            raise InvalidRequest(
+                f"unknown input {tensor.name!r}; known: {', '.join(INPUTS)}", field=tensor.name
+            )
         fields[tensor.name] = _only_element(tensor)
     _check_outputs(request, Output.inline if fields.get("output") == Output.inline else Output.s3)
     return fields
@@ -115,14 +118,15 @@ def _check_outputs(request: InferRequest, output: Output) -> None:
 
 def _only_element(tensor: InferInput) -> Any:
     try:
-        values = tensor.as_numpy().reshape(-1)
+        # Lists are taken as they are: numpy would cut 9.5 to 9 without a word.
+        values = np.array(tensor.data, dtype=np.object_) if tensor.data else tensor.as_numpy()
     except Exception as error:
         raise MalformedRequest(
             f"input {tensor.name!r} does not hold what its shape and datatype say", field=tensor.name
         ) from error
-    if values.size != 1:
-        raise InvalidRequest(f"input {tensor.name!r} must have one element, not {values.size}", field=tensor.name)
-    return _plain(values.item(), tensor.name)
+    if values.size != 1 or math.prod(tensor.shape) != 1:
+        raise InvalidRequest(f"input {tensor.name!r} must have exactly one element", field=tensor.name)
+    return _plain(values.reshape(-1).tolist()[0], tensor.name)
 
 
 def _plain(value: Any, name: str) -> Any:
@@ -137,4 +141,3 @@ def _plain(value: Any, name: str) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value
-

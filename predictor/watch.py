@@ -81,10 +81,10 @@ class Watch:
 
     @contextmanager
     def stage(self, stage: Stage, total: int = 0) -> Iterator[None]:
-        """Run one stage: check, publish its begin, time it, trace it, count it."""
-        self.check()
+        """Run one stage: publish its begin, check, time it, trace it, count it."""
         self._show(stage, 0, total)
         self._on_stage(stage.value)
+        self.check()
         begin = time.monotonic()
         with tracer.start_as_current_span(stage.value):
             yield

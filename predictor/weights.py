@@ -89,4 +89,6 @@ def check_safetensors(path: Path) -> None:
         raise ModelUnavailable(f"{path} is corrupt: its header cannot be read") from error
     expected = 8 + length + max(ends, default=-1)
     if size != expected:
-        raise ModelUnavailable(f"{path} is corrupt or incomplete: {size} bytes where its header says {expected}")
+        raise ModelUnavailable(
+            f"{path} is corrupt or incomplete: {size} bytes where its header says {expected}"
+        )

@@ -85,7 +85,7 @@ class Worker:
     @property
     def occupied(self) -> bool:
         """Whether the device thread is inside a load or a job."""
-        return self.busy or self._model is None and self.state is not State.failed
+        return self.busy or (self._model is None and self.state is not State.failed)
 
     def take(self, job: Job) -> Run:
         """Give the device to a job. Raises Busy, ModelUnavailable or Unavailable at once; never waits."""
@@ -147,26 +147,28 @@ class Worker:
     def _do(self, run: Run) -> Terminal:
         """Run a job to its terminal record; never raises."""
         run.watch.start()
-        with job_context(run.job.address.job_id, run.job.traceparent), metrics.running.labels(
-            self.entry.name
-        ).track_inprogress(), tracer.start_as_current_span("generate") as span:
+        with (
+            job_context(run.job.address.job_id, run.job.traceparent),
+            metrics.running.labels(self.entry.name).track_inprogress(),
+            tracer.start_as_current_span("generate") as span,
+        ):
             try:
                 record: Terminal = self._generate(run)
                 self._count(run, "completed")
-            except Exception as error:  # noqa: BLE001 - whatever a pipeline raises ends this job only
+            except Exception as error:
                 record = self._failed(run, explain(error), span)
         return record
 
     def _generate(self, run: Run) -> CompletedRecord:
         assert self._model is not None, "jobs are taken after the load"  # noqa: S101 - for the type checker
-        from predictor.generate import generate  # noqa: PLC0415 - brings torch, which the load has imported
+        from predictor.generate import Workspace, generate  # noqa: PLC0415 - brings torch, which the load has imported
 
         bucket = Bucket(self._settings.s3()) if run.job.address.output is Output.s3 else None
-        load, self._cold_start = self._cold_start, 0.0
+        cold_start, self._cold_start = self._cold_start, 0.0
         prompt = {"prompt": run.job.spec.prompt} if self._settings.log_prompts else {}
         log.info("job taken", extra=run.job.spec.model_dump(exclude={"prompt", "negative_prompt"}) | prompt)
         with tempfile.TemporaryDirectory(prefix="reelzero-", dir=self._settings.scratch_dir) as folder:
-            return generate(self._model, run.job, run.watch, Path(folder), bucket, load)
+            return generate(self._model, run.job, run.watch, Workspace(Path(folder), bucket, cold_start))
 
     def _failed(self, run: Run, error: ReelzeroError, span: trace.Span) -> FailedRecord:
         if isinstance(error, Cancelled):
@@ -190,5 +192,5 @@ class Worker:
             return
         try:
             self._model.pipeline.release()
-        except Exception as error:  # noqa: BLE001 - see explain
+        except Exception as error:
             self._lose(explain(error).message)

@@ -1,38 +1,12 @@
-"""What the routes work with, made once by the service and handed to every request."""
+"""The core of the running application, as a dependency of the routes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from eventing.catalog import Catalog
-from eventing.intake import Intake
-from eventing.s3 import Bucket
-from eventing.settings import Settings
-from eventing.store.claims import ClaimStore
-from eventing.store.engine import Database
-from eventing.store.jobs import JobStore
-from eventing.store.keys import KeyStore
-from eventing.store.outbox import OutboxStore
-from eventing.wake import Wake
-
-
-@dataclass(frozen=True)
-class Core:
-    """The parts behind the API."""
-
-    settings: Settings
-    catalog: Catalog
-    database: Database
-    jobs: JobStore
-    claims: ClaimStore
-    outbox: OutboxStore
-    keys: KeyStore
-    bucket: Bucket
-    intake: Intake
-    wake: Wake
+from eventing.core import Core
 
 
 def core_of(request: Request) -> Core:
@@ -41,3 +15,4 @@ def core_of(request: Request) -> Core:
 
 
 CoreDep = Annotated[Core, Depends(core_of)]
+__all__ = ["Core", "CoreDep"]

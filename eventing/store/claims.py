@@ -25,10 +25,12 @@ from eventing.store.engine import Database, db_now, now
 from eventing.store.rows import job_from_row
 from eventing.store.tables import jobs, slots
 from eventing.store.transitions import add_messages, drop_progress, locked, transition, write_transition
+from eventing.store.uninterrupted import uninterrupted
 
 SWEEP_LIMIT = 100
 
 
+@uninterrupted
 class ClaimStore:
     """The dispatchers' half of the job table. `holder` names this process."""
 

@@ -18,6 +18,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from eventing.errors import ConfigurationError, Unavailable
+from eventing.store.uninterrupted import uninterrupted
 
 
 class db_now(FunctionElement[float]):  # noqa: N801 -- reads as the SQL function it is
@@ -38,6 +39,7 @@ def _now_postgresql(*_: Any, **__: Any) -> str:
     return "extract(epoch from clock_timestamp())::double precision"
 
 
+@uninterrupted
 class Database:
     """Transactions on one engine. Raises Unavailable when the database is away."""
 
@@ -63,6 +65,11 @@ class Database:
         """A transaction for reading only."""
         async with _translated(), self.engine.connect() as connection:
             yield connection
+
+    async def ping(self) -> float:
+        """The database's clock, if it answers. Raises Unavailable."""
+        async with self.read() as connection:
+            return await now(connection)
 
     async def close(self) -> None:
         """Close all connections."""

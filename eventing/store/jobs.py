@@ -21,6 +21,7 @@ from eventing.store.engine import Database, now
 from eventing.store.rows import job_from_row, job_values
 from eventing.store.tables import idempotency, jobs, outbox
 from eventing.store.transitions import add_messages, transition
+from eventing.store.uninterrupted import uninterrupted
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ def digest(request: JobRequest) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+@uninterrupted
 class JobStore:
     """The callers' half of the job table."""
 

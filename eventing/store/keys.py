@@ -12,6 +12,7 @@ from sqlalchemy import func, insert, select, update
 from eventing.errors import NotFound
 from eventing.store.engine import Database, now
 from eventing.store.tables import api_keys
+from eventing.store.uninterrupted import uninterrupted
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class ApiKey:
     revoked_at: float | None
 
 
+@uninterrupted
 class KeyStore:
     """The api_keys table. Keys look like `rz_<id>_<secret>`; the secret has 256 bits."""
 

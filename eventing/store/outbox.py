@@ -16,6 +16,7 @@ from sqlalchemy.sql import ColumnElement
 from eventing.errors import NotFound
 from eventing.store.engine import Database, db_now, now
 from eventing.store.tables import deliveries, outbox
+from eventing.store.uninterrupted import uninterrupted
 
 SCHEDULE = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
 LEASE_SECONDS = 120  # longer than any single delivery
@@ -53,6 +54,7 @@ class Try:
     retry_after: float | None = None
 
 
+@uninterrupted
 class OutboxStore:
     """The outbox table and the log of tries."""
 

@@ -14,7 +14,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from diffusers.utils import logging as diffusers_logging
 from numpy.typing import NDArray
 
 from eventing.catalog import CatalogEntry
@@ -23,9 +22,6 @@ from eventing.errors import BrokenFrames
 
 OnStep = Callable[[int, int], None]  # (steps done, steps in all); may raise to stop
 Check = Callable[[], None]  # raises to stop
-
-# diffusers quotes the part of a prompt that it cuts, and prompts stay out of logs.
-diffusers_logging.set_verbosity_error()
 
 
 class Pipeline(Protocol):
@@ -47,9 +43,14 @@ class Pipeline(Protocol):
         """Give back the memory that a job took, also one that was cut short."""
 
 
-def from_folder(kind: type[Any], folder: Path, entry: CatalogEntry, device: str) -> Any:
-    """Load a pipeline of this diffusers class on its device, as the catalog says. Uses no network."""
-    dtype = getattr(torch, entry.dtype)
+def from_folder(
+    kind: type[Any], folder: Path, entry: CatalogEntry, device: str, **dtypes: torch.dtype
+) -> Any:
+    """Load a pipeline of this diffusers class on its device, as the catalog says. Uses no network.
+
+    `dtypes` are for components that need another precision than the catalog's.
+    """
+    dtype = {"default": getattr(torch, entry.dtype), **dtypes}
     pipe = kind.from_pretrained(folder, dtype=dtype, local_files_only=True, use_safetensors=True)
     pipe.set_progress_bar_config(disable=True)
     if entry.vae_tiling:
@@ -63,9 +64,12 @@ def from_folder(kind: type[Any], folder: Path, entry: CatalogEntry, device: str)
     return pipe
 
 
-def generator(spec: GenerationSpec) -> torch.Generator:
-    """Noise from the CPU, so that a seed means the same on every device."""
-    return torch.Generator("cpu").manual_seed(spec.seed)
+def generator(spec: GenerationSpec, stream: int = 0) -> torch.Generator:
+    """Noise from the CPU, so that a seed means the same on every device.
+
+    A second `stream` of the same job gets other numbers; seeds end below 2**32.
+    """
+    return torch.Generator("cpu").manual_seed(spec.seed + stream * 2**32)
 
 
 def step_callback(spec: GenerationSpec, on_step: OnStep) -> Callable[..., dict[str, Any]]:

@@ -1,0 +1,127 @@
+"""Child processes that never outlive us, with a log file each.
+
+A child has a session of its own, so Ctrl-C in a terminal reaches only us and we stop children in our order.
+It is tied to us (tether.py), so a parent that is killed outright leaves none behind. Start children from a
+thread that lives as long as they may: Linux counts the death of the starting *thread* as the parent's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+
+TETHER = Path(__file__).with_name("tether.py")
+LOOPBACK = "127.0.0.1"
+TAIL_BYTES = 64 << 10
+
+
+class Process:
+    """One running child. Made by `start`."""
+
+    def __init__(self, child: asyncio.subprocess.Process, log: Path) -> None:
+        self._child = child
+        self._end = asyncio.create_task(self._ended(), name=f"end of {child.pid}")
+        self.log = log
+        self.pid = child.pid
+
+    @classmethod
+    async def start(
+        cls, command: Sequence[str], log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> Process:
+        """Start a command; its output is appended to `log`. Raises OSError if the log cannot be written."""
+        tied = [sys.executable, "-IS", str(TETHER), str(os.getpid()), *command]
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            # The pipe is what a watching tether reads: it ends when we do.
+            child = await asyncio.create_subprocess_exec(
+                *tied, stdin=asyncio.subprocess.PIPE, stdout=output, stderr=output,
+                env=env, cwd=cwd, start_new_session=True,
+            )  # fmt: skip
+        return cls(child, log)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._child.returncode is None
+
+    @property
+    def status(self) -> int | None:
+        """Its exit status, negative for a signal's number; None while it runs."""
+        return self._child.returncode
+
+    async def wait(self) -> int:
+        """Wait for its end; the exit status."""
+        return await asyncio.shield(self._end)
+
+    async def stop(self, grace: float) -> None:
+        """End it and everything it started: SIGTERM, `grace` seconds, SIGKILL. Safe to call again.
+
+        A caller that gives up waiting cuts the grace short, never the stop: nothing is left half stopped.
+        """
+        try:
+            if grace > 0:
+                self._signal(signal.SIGTERM)
+                await asyncio.wait({self._end}, timeout=grace)
+        finally:
+            self._signal(signal.SIGKILL)
+        await self.wait()
+
+    async def _ended(self) -> int:
+        status = await self._child.wait()
+        # At once, while the group's number can belong to nobody else: what the child started ends with it.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        return status
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.alive:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, number)
+
+
+def tail(log: Path, lines: int = 20) -> list[str]:
+    """The last lines of a log file that hold text; empty if there is none."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return []
+    return [line.strip() for line in text.splitlines() if line.strip()][-lines:]
+
+
+def last_words(log: Path) -> str:
+    """What a dead process said last: the message of its last JSON error record, else its last line."""
+    lines = tail(log)
+    for line in reversed(lines):
+        with suppress(ValueError):
+            record = json.loads(line)
+            if isinstance(record, dict) and record.get("level") in ("error", "critical"):
+                return str(record.get("message", ""))[:500]
+    return lines[-1][:500] if lines else "it said nothing"
+
+
+def is_free(port: int) -> bool:
+    """Whether a loopback port can be listened on now."""
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
+        # As servers do: connections of a former listener that still wind down are no obstacle.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        return True
+
+
+def free_port() -> int:
+    """A loopback port that is free now. Another process may be faster: be ready to ask again."""
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,72 @@
+"""Ties a command's life to its parent's: `python -IS tether.py PARENT_PID COMMAND ARGUMENT…`.
+
+On Linux the kernel does it: this process asks for SIGKILL at its parent's death and becomes the command, so
+nothing of it remains. Elsewhere (or with `--watch` first) it stays, runs the command as a child and kills
+its own process group when standard input ends, which happens when the parent dies in whatever way.
+
+Run as a script by `process.py`; imports nothing of reelzero, so that it costs milliseconds.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
+ORPHANED = 120
+NOT_RUNNABLE = 127
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command tied to its parent. Returns an exit status only if it stays or cannot run it."""
+    asked = arguments[0] == "--watch"
+    parent, *command = arguments[asked:]
+    try:
+        if asked or sys.platform != "linux":
+            return _watched(command)
+        return _become(int(parent), command)
+    except OSError as error:
+        print(f"{command[0]}: {error.strerror}", file=sys.stderr)
+        return NOT_RUNNABLE
+
+
+def _become(parent: int, command: list[str]) -> int:
+    """Turn into the command; returns only when that cannot be done."""
+    import ctypes  # noqa: PLC0415 - only Linux has the call
+
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0):
+        return _watched(command)
+    if os.getppid() == parent:
+        os.execvp(command[0], command)  # noqa: S606 - becoming the command is the purpose
+    return ORPHANED  # it died before the tie was made
+
+
+def _watched(command: list[str]) -> int:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the group gets it too; the command decides when it ends
+    child = os.fork()
+    if child == 0:
+        _run(command)
+    threading.Thread(target=_kill_group_at_end_of_input, daemon=True).start()
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _run(command: list[str]) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    try:
+        os.execvp(command[0], command)  # noqa: S606 - see _become
+    except OSError as error:
+        print(f"{command[0]}: {error.strerror}", file=sys.stderr)
+    os._exit(NOT_RUNNABLE)
+
+
+def _kill_group_at_end_of_input() -> None:
+    while os.read(0, 1024):
+        pass
+    os.killpg(0, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,253 @@
+"""What a ready predictor answers: streams, V2 inference, files in S3, refusals that name the field."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+from typing import Any
+
+import av
+import pytest
+from PIL import Image
+
+from eventing.contract import Manifest, attempt_prefix
+from eventing.s3 import Bucket
+from tests.integration.predictor.process import Predictor
+
+STAGES = ["encode_prompt", "denoise", "decode", "encode_video"]
+
+
+def text(name: str, value: str) -> dict[str, Any]:
+    return {"name": name, "shape": [1], "datatype": "BYTES", "data": [value]}
+
+
+def outputs(answer: dict[str, Any]) -> dict[str, Any]:
+    return {output["name"]: output["data"][0] for output in answer["outputs"]}
+
+
+def test_a_stream_tells_every_stage_and_ends_with_the_file(shared: Predictor) -> None:
+    stream = shared.stream(output="inline", seed=3, num_frames=17, width=128, height=128, fps=12)
+    assert stream.status == 200
+    assert stream.response.headers.get_content_type() == "text/event-stream"
+    records = list(stream)
+    assert [record["type"] for record in records[:-1]] == ["progress"] * (len(records) - 1)
+    assert list(dict.fromkeys(record["progress"]["stage"] for record in records[:-1])) == STAGES
+    steps = [r["progress"]["step"] for r in records[:-1] if r["progress"]["stage"] == "denoise"]
+    assert steps == [0, 1, 2, 3, 4]
+    inline = records[-1]["inline"]
+    body = base64.b64decode(inline["video_base64"])
+    assert hashlib.sha256(body).hexdigest() == inline["sha256"]
+    with av.open(io.BytesIO(body)) as container:
+        video = container.streams.video[0]
+        assert (video.codec.name, video.pix_fmt, video.average_rate) == ("h264", "yuv420p", 12)
+        assert (video.width, video.height) == (128, 128)
+        assert sum(1 for _ in container.decode(video)) == 17
+    assert body.index(b"moov") < body.index(b"mdat"), "a browser plays only once it has the index"
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_one_does_not(shared: Predictor) -> None:
+    def digest(seed: int) -> str:
+        return shared.stream(output="inline", seed=seed).last()["inline"]["sha256"]
+
+    assert digest(5) == digest(5) != digest(6)
+
+
+def test_files_are_in_s3_and_the_manifest_says_what_they_are(shared: Predictor, bucket: Bucket) -> None:
+    record = shared.stream(job_id="files", attempt=2, seed=1).last()
+    result = record["result"]
+    prefix = attempt_prefix("files", 2)
+    assert bucket.keys(prefix) == sorted(
+        prefix + name for name in ("manifest.json", "poster.jpg", "spritesheet.jpg", "video.mp4")
+    )
+    for name in ("video", "poster", "spritesheet"):
+        stored = bucket.get(bucket.key(result[name]["uri"]))
+        assert stored is not None
+        assert hashlib.sha256(stored).hexdigest() == result[name]["sha256"]
+        assert len(stored) == result[name]["bytes"]
+    poster = bucket.get(prefix + "poster.jpg")
+    assert poster is not None
+    assert Image.open(io.BytesIO(poster)).size == (64, 64)
+    manifest = bucket.get(prefix + "manifest.json")
+    assert manifest is not None
+    parsed = Manifest.model_validate_json(manifest)
+    assert parsed.result.model_dump(mode="json") == result
+    assert parsed.request.seed == 1
+
+
+def test_the_same_attempt_sent_again_is_answered_and_not_generated_again(
+    shared: Predictor, bucket: Bucket
+) -> None:
+    first = shared.stream(job_id="twice", seed=1).last()
+    again = list(shared.stream(job_id="twice", seed=2))
+    assert again[-1]["result"] == first["result"]
+    assert not [r for r in again if r.get("progress", {}).get("stage") == "denoise"]
+
+
+def test_infer_gives_uris_by_default_and_only_what_was_asked_for(shared: Predictor, bucket: Bucket) -> None:
+    body = {"id": "r1", "inputs": [text("prompt", "a red circle")], "parameters": {"job_id": "inferred"}}
+    status, answer = shared.post("infer", body)
+    assert (status, answer["id"], answer["model_name"]) == (200, "r1", "tiny")
+    found = outputs(answer)
+    assert found["video_uri"] == f"s3://videos/{attempt_prefix('inferred', 1)}video.mp4"
+    assert json.loads(found["result"])["video"]["sha256"] == found["sha256"]
+    assert bucket.get(bucket.key(found["manifest_uri"])) is not None
+    status, answer = shared.post("infer", body | {"outputs": [{"name": "sha256"}]})
+    assert (status, outputs(answer)) == (200, {"sha256": found["sha256"]})
+
+
+@pytest.mark.parametrize("as_text", [False, True], ids=["numbers", "numbers as text"])
+def test_numbers_come_as_tensors_or_as_parameters(shared: Predictor, as_text: bool) -> None:
+    numbers: dict[str, Any] = {"width": 128, "height": 128, "num_frames": 9, "fps": 5, "seed": 9}
+    numbers |= {"num_inference_steps": 2, "guidance_scale": 1.5}
+    if as_text:
+        numbers = {name: str(value) for name, value in numbers.items()}
+    kind = {float: "FP32", int: "INT64", str: "BYTES"}
+    tensors = [
+        {"name": name, "shape": [1, 1], "datatype": kind[type(value)], "data": [[value]]}
+        for name, value in numbers.items()
+    ]
+    prompt = text("prompt", "a red circle")
+    by_tensor = shared.post("infer", {"inputs": [prompt, *tensors], "parameters": {"output": "inline"}})
+    by_parameter = shared.post("infer", {"inputs": [prompt], "parameters": numbers | {"output": "inline"}})
+    assert by_tensor[0] == by_parameter[0] == 200, (by_tensor, by_parameter)
+    found = outputs(by_tensor[1])
+    assert found["sha256"] == outputs(by_parameter[1])["sha256"]
+    result = json.loads(found["result"])
+    assert (result["width"], result["num_frames"], result["fps"], result["seed"]) == (128, 9, 5, 9)
+
+
+def test_generate_answers_with_one_record(shared: Predictor) -> None:
+    body = {"text_input": "a red circle", "parameters": {"output": "inline", "seed": 3}}
+    status, answer = shared.post("generate", body)
+    assert status == 200
+    assert answer["type"] == "completed"
+    assert answer["inline"] == answer["inline"] | {"num_frames": 9, "fps": 8, "width": 64, "height": 64}
+
+
+def test_a_prompt_past_the_limit_is_cut_with_a_warning(shared: Predictor) -> None:
+    warnings = shared.stream(output="inline").last()["inline"].get("warnings", [])
+    body = {"text_input": "a red circle moving to the right", "parameters": {"output": "inline"}}
+    cut = shared.post("generate", body)[1]["inline"]["warnings"]
+    assert warnings == []
+    assert cut == ["the prompt has 34 tokens; this model reads the first 16"]
+
+
+BAD_GENERATE = {
+    "frames": ({"num_frames": 10}, "num_frames", 422),
+    "size": ({"width": 65}, "width", 422),
+    "other model": ({"model": "cogvideox-2b"}, "model", 422),
+    "unknown parameter": ({"colour": "red"}, "colour", 422),
+    "job id": ({"job_id": "../../etc"}, "job_id", 422),
+    "attempt": ({"attempt": 0}, "attempt", 422),
+    "no number": ({"seed": "many"}, "seed", 422),
+}
+
+
+@pytest.mark.parametrize("name", BAD_GENERATE)
+def test_a_bad_parameter_is_named_before_the_stream_starts(shared: Predictor, name: str) -> None:
+    parameters, field, expected = BAD_GENERATE[name]
+    status, answer = shared.post("generate_stream", {"text_input": "x", "parameters": parameters})
+    assert (status, answer["code"], answer["field"]) == (expected, "invalid_request", field)
+    assert field in answer["error"]
+
+
+BAD_BODIES = {
+    "no json": (b"{", 400),
+    "not utf-8": (b'{"text_input": "\xff"}', 400),
+    "empty prompt": (b'{"text_input": " "}', 422),
+    "no prompt": (b"{}", 422),
+    "10,000 characters": (json.dumps({"text_input": "x" * 10_000}).encode(), 422),
+    "over the limit": (b'{"text_input": "' + b"x" * (1 << 20) + b'"}', 413),
+}
+
+
+@pytest.mark.parametrize("path", ["generate_stream", "generate"])
+@pytest.mark.parametrize("name", BAD_BODIES)
+def test_a_bad_body_is_refused_in_v2_form(shared: Predictor, name: str, path: str) -> None:
+    body, expected = BAD_BODIES[name]
+    status, answer = shared.post(path, body)
+    assert status == expected, answer
+    assert answer["error"]
+    assert set(answer) == {"error", "code", "field"}
+
+
+BAD_INFERENCES = {
+    "no inputs": ({}, 400),
+    "no prompt": ({"inputs": []}, 422),
+    "unknown input": ({"inputs": [text("prompt", "x"), text("colour", "red")]}, 422),
+    "two prompts": ({"inputs": [text("prompt", "x") | {"shape": [2], "data": ["a", "b"]}]}, 422),
+    "shape that lies": ({"inputs": [text("prompt", "x") | {"shape": [7]}]}, 422),
+    "unknown datatype": ({"inputs": [text("prompt", "x") | {"datatype": "COMPLEX", "data": []}]}, 400),
+    "half a frame": ({"inputs": [text("prompt", "x")], "parameters": {"num_frames": 9.5}}, 422),
+    "unknown output": ({"inputs": [text("prompt", "x")], "outputs": [{"name": "gif"}]}, 422),
+    "uri of an inline video": (
+        {
+            "inputs": [text("prompt", "x")],
+            "outputs": [{"name": "video_uri"}],
+            "parameters": {"output": "inline"},
+        },
+        422,
+    ),
+    "a number for inputs": ({"inputs": 7}, 400),
+}
+
+
+@pytest.mark.parametrize("name", BAD_INFERENCES)
+def test_a_bad_inference_is_refused_in_v2_form(shared: Predictor, name: str) -> None:
+    body, expected = BAD_INFERENCES[name]
+    status, answer = shared.post("infer", body)
+    assert status == expected, answer
+    assert answer["error"]
+
+
+@pytest.mark.parametrize("header", ["5", "-1", "x", "999999"])
+def test_a_binary_body_that_lies_about_its_length_is_refused(shared: Predictor, header: str) -> None:
+    body = json.dumps({"inputs": [text("prompt", "x")]}).encode()
+    status, answer = shared.post(
+        "infer",
+        body if header != "999999" else b"\x00" * 30,
+        **{"content-type": "application/octet-stream", "inference-header-content-length": header},
+    )
+    assert status == 400, answer
+
+
+def test_metadata_lists_what_the_model_really_takes(shared: Predictor) -> None:
+    status, metadata = shared.get("/v2/models/tiny")
+    assert status == 200
+    assert {"name": "guidance_scale", "datatype": "FP32", "shape": [1]} in metadata["inputs"]
+    assert {"video_uri", "manifest_uri", "video", "result"} <= {o["name"] for o in metadata["outputs"]}
+    assert set(metadata["parameters"]) >= {"output", "job_id", "attempt"}
+
+
+@pytest.mark.parametrize("path", ["", "/ready"])
+def test_another_model_is_not_found(shared: Predictor, path: str) -> None:
+    assert shared.get(f"/v2/models/other{path}")[0] == 404
+
+
+def test_another_models_inference_is_not_found(shared: Predictor) -> None:
+    status, answer = shared.call("POST", "/v2/models/other/infer", {"inputs": [text("prompt", "x")]})
+    assert status == 404, answer
+
+
+def test_the_model_cannot_be_unloaded_from_outside(shared: Predictor) -> None:
+    shared.call("POST", "/v2/repository/models/tiny/unload")
+    assert shared.get("/v2/models/tiny/ready")[0] == 200
+
+
+def test_metrics_count_stages_and_jobs(shared: Predictor) -> None:
+    shared.stream(output="inline").last()
+    text = shared.get("/metrics")[1]
+    assert 'reelzero_predictor_jobs_total{model="tiny",outcome="completed"}' in text
+    assert 'reelzero_stage_seconds_bucket{le="1800.0",model="tiny",stage="denoise"}' in text
+
+
+def test_the_log_is_json_and_holds_no_prompt(shared: Predictor) -> None:
+    secret = "zanzibar"
+    shared.post("generate", {"text_input": secret * 3, "parameters": {"output": "inline"}})
+    shared.post("generate", {"text_input": secret * 900})
+    shared.post("infer", {"inputs": [text("prompt", secret)], "parameters": {"num_frames": secret}})
+    log = shared.log.read_text()
+    assert secret not in log
+    assert [json.loads(line)["level"] for line in log.splitlines()]

@@ -1,0 +1,93 @@
+"""From start to end of a process: loading in the background, weights that are not there, and SIGTERM."""
+
+from __future__ import annotations
+
+import shutil
+
+import grpc
+import pytest
+from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
+from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
+
+from tests.integration.predictor.conftest import Start
+from tests.integration.predictor.process import Predictor, reached, wait_for
+from tests.integration.predictor.test_one_job import GENERATE, INFER, grpc_request
+
+
+def stub(predictor: Predictor) -> GRPCInferenceServiceStub:
+    return GRPCInferenceServiceStub(grpc.insecure_channel(f"127.0.0.1:{predictor.grpc_port}"))
+
+
+def test_it_is_alive_while_it_loads_and_ready_when_it_has(start: Start, tmp_path) -> None:
+    go = tmp_path / "go"
+    predictor = start(hold=("load", go))
+    predictor.wait("/v2/health/live")
+    wait_for(reached(go).exists, "the load")
+    status, answer = predictor.get("/v2/models/tiny/ready")
+    assert (status, answer["code"], answer["ready"]) == (503, "loading", False)
+    assert predictor.get("/v2/health/ready")[0] == 503
+    for path, body in (("generate_stream", GENERATE), ("infer", INFER)):
+        status, answer = predictor.post(path, body)
+        assert (status, answer["code"]) == (503, "unavailable")
+        assert "loading" in answer["error"]
+    client = stub(predictor)
+    assert not client.ModelReady(pb.ModelReadyRequest(name="tiny")).ready
+    with pytest.raises(grpc.RpcError) as refusal:
+        client.ModelInfer(grpc_request())
+    assert refusal.value.code() == grpc.StatusCode.UNAVAILABLE
+    go.touch()
+    predictor.wait()
+    assert predictor.log.read_text().count('"loading weights"') == 1, "one load, whoever asked"
+
+
+def test_sigterm_while_it_loads_ends_it_cleanly(start: Start, tmp_path) -> None:
+    predictor = start(hold=("load", tmp_path / "never"))
+    predictor.wait("/v2/health/live")
+    assert predictor.stop() == 0
+
+
+def test_sigterm_lets_the_job_finish_and_refuses_new_ones(start: Start, tmp_path) -> None:
+    go = tmp_path / "go"
+    predictor = start(hold=("decode", go))
+    predictor.wait()
+    client = stub(predictor)
+    stream = predictor.stream(output="inline", seed=3)
+    wait_for(reached(go).exists, "the job's decode")
+    predictor.process.terminate()
+    ready = pb.ModelReadyRequest(name="tiny")
+    wait_for(lambda: not client.ModelReady(ready).ready, "the drain")
+    with pytest.raises(grpc.RpcError) as refusal:
+        client.ModelInfer(grpc_request())
+    assert refusal.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert "shutting down" in refusal.value.details()
+    try:  # refused by the worker, and a moment later by the closed port
+        assert predictor.post("generate", GENERATE)[0] == 503
+    except ConnectionError:
+        pass
+    go.touch()
+    assert stream.last()["type"] == "completed"
+    assert predictor.process.wait(60) == 0
+
+
+@pytest.mark.parametrize("broken", ["no folder", "half a file"])
+def test_it_stays_up_and_names_the_file_when_weights_are_broken(
+    start: Start, tiny, tmp_path, broken: str
+) -> None:
+    folder = tmp_path / "weights"
+    culprit = folder
+    if broken == "half a file":
+        shutil.copytree(tiny, folder)
+        culprit = folder / "vae" / "diffusion_pytorch_model.safetensors"
+        culprit.write_bytes(culprit.read_bytes()[:-1000])
+    predictor = start(REELZERO_MODEL_DIR=str(folder))
+    predictor.wait("/v2/models/tiny/ready", 503)
+    wait_for(lambda: predictor.get("/v2/models/tiny/ready")[1]["code"] == "failed", "the failed load")
+    assert str(culprit) in predictor.get("/v2/models/tiny/ready")[1]["error"]
+    assert predictor.get("/v2/health/live")[0] == 200
+    status, answer = predictor.post("generate_stream", GENERATE)
+    assert (status, answer["code"]) == (503, "model_unavailable")
+    assert str(culprit) in answer["error"]
+    with pytest.raises(grpc.RpcError) as refusal:
+        stub(predictor).ModelInfer(grpc_request())
+    assert refusal.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert predictor.stop() == 0

@@ -1,0 +1,164 @@
+"""Claims, leases, caps and fencing, on both databases; several replicas on PostgreSQL."""
+
+import asyncio
+
+import pytest
+
+from eventing.contract import Failure, Progress, Stage
+from eventing.endpoints import Pool
+from eventing.jobs import LeaseLost, Status
+from eventing.store.engine import Database
+from eventing.store.schema import migrate
+from eventing.testing import fake_result
+from tests.builders import POOL, stores, submission
+
+CAUSE = Failure(code="predictor_lost", message="gone", retryable=True)
+
+
+async def fill(store, count, **changes):
+    return [(await store.jobs.submit(submission(**changes)))[0].id for _ in range(count)]
+
+
+async def test_jobs_are_claimed_oldest_first_up_to_the_capacity(database):
+    store = stores(database)
+    pool = Pool("p", 2, POOL.routes)
+    await store.claims.prepare((pool,))
+    ids = await fill(store, 3)
+    claimed = [await store.claims.claim(pool) for _ in range(3)]
+    assert [job and job.id for job in claimed] == [ids[0], ids[1], None]
+    await store.claims.complete(claimed[0], fake_result(claimed[0].spec, ids[0], 1, None))
+    assert (await store.claims.claim(pool)).id == ids[2]
+
+
+async def test_a_pool_takes_only_its_own_lanes(database):
+    store = stores(database)
+    await store.claims.prepare((POOL,))
+    await fill(store, 1, lane="long")
+    assert await store.claims.claim(POOL) is None
+
+
+async def test_a_late_report_of_a_lapsed_holder_is_refused(database):
+    slow, fast = stores(database, holder="slow", lease=0.05), stores(database, holder="fast")
+    await slow.claims.prepare((POOL,))
+    await fill(slow, 1)
+    first = await slow.claims.claim(POOL)
+    while await fast.claims.free_lapsed() == 0:
+        await asyncio.sleep(0.01)
+    second = await fast.claims.claim(POOL)
+    assert (second.id, second.attempt) == (first.id, 2)
+    for call in (
+        slow.claims.renew(first, None),
+        slow.claims.start(first),
+        slow.claims.complete(first, fake_result(first.spec, first.id, 1, None)),
+        slow.claims.fail(first, CAUSE),
+        slow.claims.put_back(first, CAUSE, 0),
+    ):
+        with pytest.raises(LeaseLost):
+            await call
+    done = await fast.claims.complete(second, fake_result(second.spec, second.id, 2, None))
+    assert (done.status, done.result.attempt) == (Status.completed, 2)
+
+
+async def test_a_renewal_keeps_the_job_and_brings_back_a_cancel(database):
+    store = stores(database, lease=30)
+    await store.claims.prepare((POOL,))
+    await fill(store, 1)
+    job = await store.claims.claim(POOL)
+    step = Progress(stage=Stage.denoise, step=1, total_steps=2)
+    assert not (await store.claims.renew(job, step)).cancel_requested
+    await store.jobs.cancel(job.id)
+    renewed = await store.claims.renew(job, None)
+    assert renewed.cancel_requested and renewed.progress == step
+
+
+async def test_back_off_is_waited_for_and_the_place_is_free_meanwhile(database):
+    store = stores(database)
+    await store.claims.prepare((POOL,))
+    first, second = await fill(store, 2)
+    await store.claims.put_back(await store.claims.claim(POOL), CAUSE, 3600)
+    job = await store.claims.claim(POOL)
+    assert job.id == second and (await store.jobs.get(first)).error == CAUSE
+
+
+async def test_a_cancelled_running_job_frees_its_place(database):
+    store = stores(database)
+    await store.claims.prepare((POOL,))
+    await fill(store, 2)
+    job = await store.claims.claim(POOL)
+    await store.jobs.cancel(job.id)
+    assert (await store.claims.fail(job, CAUSE)).status is Status.cancelled
+    assert await store.claims.claim(POOL) is not None
+
+
+async def test_overdue_jobs_fail_and_are_never_claimed(database):
+    store = stores(database)
+    await store.claims.prepare((POOL,))
+    job, _ = await store.jobs.submit(submission(start_within=0.0))
+    assert await store.claims.claim(POOL) is None
+    assert await store.claims.fail_overdue() == 1
+    assert (await store.jobs.get(job.id)).error.code == "start_deadline_passed"
+
+
+async def test_three_failed_starts_pause_a_model_and_one_probe_goes_out_at_a_time(database):
+    store = stores(database)
+    pool = Pool("p", 4, POOL.routes)
+    await store.claims.prepare((pool,))
+    await fill(store, 4)
+    job = await store.claims.claim(pool)
+    for count in (1, 2, 3):
+        assert await store.claims.start_failed(job, "no pod came", 0.0) == count
+    assert await store.claims.paused() == {("tiny", "default"): "no pod came"}
+    await store.claims.put_back(job, CAUSE, 0.0)
+    probe = await store.claims.claim(pool)
+    assert probe is not None and await store.claims.claim(pool) is None
+    await store.claims.start(probe)  # it speaks: the pause is over
+    assert await store.claims.paused() == {}
+    assert await store.claims.claim(pool) is not None
+
+
+async def test_the_places_follow_the_capacity(database):
+    store = stores(database)
+    big, small = Pool("p", 3, POOL.routes), Pool("p", 1, POOL.routes)
+    await store.claims.prepare((big,))
+    await fill(store, 3)
+    held = [await store.claims.claim(big) for _ in range(2)]
+    await store.claims.prepare((small,))
+    assert await store.claims.claim(small) is None
+    for job in held:
+        await store.claims.fail(job, CAUSE)
+    assert await store.claims.claim(small) is not None and await store.claims.claim(small) is None
+
+
+async def test_racing_replicas_never_exceed_the_cap_and_no_job_is_taken_twice(postgres_url):
+    replicas = [Database(postgres_url) for _ in range(4)]
+    await migrate(replicas[0])
+    parts = [stores(database, holder=f"r{n}") for n, database in enumerate(replicas)]
+    pool = Pool("p", 3, POOL.routes)
+    await asyncio.gather(*(part.claims.prepare((pool,)) for part in parts))
+    await fill(parts[0], 60)
+    running, most, taken = 0, 0, []
+    full = asyncio.Event()  # the first ones hold their places until all places are taken at once
+
+    async def work(part):
+        nonlocal running, most
+        idle = 0
+        while idle < 20:
+            job = await part.claims.claim(pool)
+            if job is None:
+                idle += 1
+                await asyncio.sleep(0.002)
+                continue
+            idle, running = 0, running + 1
+            most = max(most, running)
+            taken.append(job.id)
+            if running == pool.capacity:
+                full.set()
+            await asyncio.wait_for(full.wait(), 30)
+            running -= 1
+            await part.claims.fail(job, CAUSE)
+
+    await asyncio.gather(*(work(part) for part in parts for _ in range(2)))
+    for database in replicas:
+        await database.close()
+    assert len(taken) == len(set(taken)) == 60
+    assert most == 3

@@ -1,0 +1,114 @@
+"""The outbox: at least once, in order where it matters, kept and replayable, on both databases."""
+
+import asyncio
+
+import pytest
+
+from eventing.contract import Failure, Progress, Stage
+from eventing.errors import NotFound
+from eventing.store.engine import Database
+from eventing.store.outbox import SCHEDULE, Try
+from eventing.store.schema import migrate
+from tests.builders import POOL, stores, submission
+
+OK, NO = Try(True, 0.1, 200), Try(False, 0.1, 503, "the receiver answered 503")
+CAUSE = Failure(code="x", message="x")
+
+
+async def running(database):
+    store = stores(database)
+    await store.claims.prepare((POOL,))
+    await store.jobs.submit(submission())
+    job = await store.claims.claim(POOL)
+    return store, await store.claims.start(job)
+
+
+async def test_messages_are_written_with_their_transition_and_delivered_once(database):
+    store, job = await running(database)
+    await store.claims.fail(job, CAUSE)
+    first = await store.outbox.claim(10)
+    assert sorted((r.destination, r.event_type.split(".")[-2]) for r in first) == [
+        ("s3", "failed"),
+        ("sink", "started"),
+    ]
+    assert await store.outbox.claim(10) == []  # leased; and the end waits until the start is through
+    for row in first:
+        await store.outbox.record(row, OK)
+    second = await store.outbox.claim(10)
+    assert [(r.destination, r.event_type.split(".")[-2]) for r in second] == [("sink", "failed")]
+    await store.outbox.record(second[0], OK)
+    assert await store.outbox.claim(10) == []
+    assert {row.status for row in await store.outbox.messages(job_id=job.id)} == {"delivered"}
+
+
+async def test_only_the_latest_progress_waits_and_none_after_the_end(database):
+    store, job = await running(database)
+    for step in (1, 2, 3):
+        job = await store.claims.renew(job, Progress(stage=Stage.denoise, step=step, total_steps=3))
+        await store.claims.announce_progress(job)
+    kinds = [row.event_type for row in await store.outbox.messages(job_id=job.id)]
+    assert sum("progressed" in kind for kind in kinds) == 1
+    await store.claims.fail(job, CAUSE)
+    await store.claims.announce_progress(job)
+    kinds = [row.event_type for row in await store.outbox.messages(job_id=job.id)]
+    assert not any("progressed" in kind for kind in kinds)
+
+
+async def test_a_failed_try_waits_for_the_schedule_or_the_receivers_wish(database):
+    store, _ = await running(database)
+    (row,) = await store.outbox.claim(10)
+    await store.outbox.record(row, NO)
+    (waiting,) = await store.outbox.messages()
+    assert waiting.status == "pending" and waiting.tries == 1 and waiting.last_error == NO.error
+    assert waiting.next_at - waiting.created_at >= SCHEDULE[0]
+    assert await store.outbox.claim(10) == []
+    await store.outbox.replay(row.id)
+    (row,) = await store.outbox.claim(10)
+    await store.outbox.record(row, Try(False, 0.1, 429, "slow down", retry_after=7200.0))
+    (waiting,) = await store.outbox.messages()
+    assert waiting.next_at - waiting.created_at > 7000
+
+
+async def test_after_the_whole_schedule_a_message_is_dead_kept_and_replayable(database):
+    store, _ = await running(database)
+    for _ in range(len(SCHEDULE) + 1):
+        (row,) = await store.outbox.claim(10)
+        await store.outbox.record(row, NO)
+        (now,) = await store.outbox.messages()
+        if now.status == "pending":
+            await store.outbox.replay(row.id)
+    assert now.status == "dead"
+    assert [entry["try"] for entry in await store.outbox.tries(row.id)] == list(range(1, len(SCHEDULE) + 2))
+    await store.outbox.replay(row.id)
+    (row,) = await store.outbox.claim(10)
+    await store.outbox.record(row, OK)
+    assert (await store.outbox.messages())[0].status == "delivered"
+
+
+async def test_gone_is_dead_at_once(database):
+    store, _ = await running(database)
+    (row,) = await store.outbox.claim(10)
+    await store.outbox.record(row, Try(False, 0.1, 410, "the receiver answered 410", final=True))
+    assert (await store.outbox.messages(status="dead"))[0].id == row.id
+
+
+async def test_replaying_what_is_not_there_or_not_yours(database):
+    store, _ = await running(database)
+    (row,) = await store.outbox.messages()
+    for arguments in (("msg_nothing", None), (row.id, "bob")):
+        with pytest.raises(NotFound):
+            await store.outbox.replay(*arguments)
+
+
+async def test_racing_relays_take_different_messages(postgres_url):
+    replicas = [Database(postgres_url) for _ in range(4)]
+    await migrate(replicas[0])
+    parts = [stores(database) for database in replicas]
+    for _ in range(40):
+        job, _ = await parts[0].jobs.submit(submission())
+        await parts[0].jobs.cancel(job.id)
+    batches = await asyncio.gather(*(part.outbox.claim(100) for part in parts))
+    ids = [row.id for batch in batches for row in batch]
+    for database in replicas:
+        await database.close()
+    assert len(ids) == len(set(ids)) == 80

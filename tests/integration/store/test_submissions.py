@@ -1,0 +1,132 @@
+"""Submitting and reading, on both databases."""
+
+import asyncio
+
+import pytest
+
+from eventing.contract import Failure
+from eventing.errors import Conflict, InvalidRequest, NotFound, TooMany
+from eventing.jobs import Status
+from tests.builders import POOL, stores, submission
+
+
+async def test_a_job_is_stored_as_it_was_submitted(database):
+    store = stores(database).jobs
+    job, new = await store.submit(submission(metadata={"a": "b"}, callback_url="https://example.com/x"))
+    assert new and await store.get(job.id) == job
+    assert job.submitted_at > 1_700_000_000
+
+
+async def test_fifty_copies_of_one_event_make_one_job(database):
+    store = stores(database).jobs
+    answers = await asyncio.gather(*(store.submit(submission(key="event:1")) for _ in range(50)))
+    assert len({job.id for job, _ in answers}) == 1
+    assert sum(new for _, new in answers) == 1
+    assert len((await store.page("ann", limit=100))[0]) == 1
+
+
+async def test_a_key_used_with_another_body_names_the_first_job(database):
+    store = stores(database).jobs
+    first, _ = await store.submit(submission(key="k"))
+    with pytest.raises(InvalidRequest, match=first.id):
+        await store.submit(submission(key="k", prompt="a blue square"))
+
+
+async def test_keys_of_two_owners_do_not_meet(database):
+    store = stores(database).jobs
+    mine, _ = await store.submit(submission(key="k"))
+    theirs, new = await store.submit(submission(key="k", owner="bob", prompt="a blue square"))
+    assert new and theirs.id != mine.id
+
+
+async def test_a_put_is_idempotent_and_guards_its_id(database):
+    store = stores(database).jobs
+    first, new = await store.submit(submission(id="my-id"))
+    again, new_again = await store.submit(submission(id="my-id"))
+    assert (new, new_again, again) == (True, False, first)
+    for change in ({"prompt": "other"}, {"owner": "bob"}):
+        with pytest.raises(Conflict):
+            await store.submit(submission(id="my-id", **change))
+
+
+async def test_an_owner_sees_and_cancels_only_what_is_theirs(database):
+    store = stores(database).jobs
+    job, _ = await store.submit(submission())
+    for call in (store.get(job.id, "bob"), store.cancel(job.id, "bob"), store.get("nothing", "ann")):
+        with pytest.raises(NotFound):
+            await call
+    assert (await store.page("bob", limit=10))[0] == []
+    assert (await store.get(job.id)).status is Status.queued
+
+
+async def test_the_listing_pages_through_everything_once_in_both_orders(database):
+    store = stores(database).jobs
+    made = [(await store.submit(submission(model="tiny", id=f"j{n:02}")))[0].id for n in range(7)]
+    for ascending in (True, False):
+        seen, after = [], None
+        while True:
+            page, more = await store.page("ann", limit=3, after=after, ascending=ascending)
+            seen += [job.id for job in page]
+            if not more:
+                break
+            after = page[-1].id
+        assert seen == (made if ascending else made[::-1])
+
+
+async def test_the_listing_filters(database):
+    both = stores(database)
+    await both.claims.prepare((POOL,))
+    first, _ = await both.jobs.submit(submission())
+    await both.jobs.submit(submission(lane="long"))
+    job = await both.claims.claim(POOL)
+    await both.claims.fail(job, Failure(code="x", message="x"))
+    failed, _ = await both.jobs.page("ann", limit=10, statuses=(Status.failed,))
+    long, _ = await both.jobs.page("ann", limit=10, lane="long")
+    assert [j.id for j in failed] == [first.id] and len(long) == 1
+
+
+async def test_the_quota_of_waiting_jobs(database):
+    store = stores(database, quota=2).jobs
+    for _ in range(2):
+        await store.submit(submission())
+    with pytest.raises(TooMany) as caught:
+        await store.submit(submission())
+    assert caught.value.retry_after
+    await store.submit(submission(owner="bob"))
+
+
+async def test_the_position_counts_who_is_ahead(database):
+    store = stores(database).jobs
+    jobs = [(await store.submit(submission()))[0] for _ in range(3)]
+    assert [await store.position(job) for job in jobs] == [0, 1, 2]
+
+
+async def test_expired_jobs_go_objects_first_but_their_keys_stay(database):
+    store = stores(database).jobs
+    store._keep = 0.0
+    job, _ = await store.submit(submission(key="k"))
+    await store.cancel(job.id)
+    removed = []
+
+    async def crash(job_id):
+        raise OSError("S3 is away")
+
+    async def remove(job_id):
+        removed.append(job_id)
+
+    with pytest.raises(OSError, match="away"):
+        await store.sweep(crash)
+    assert (await store.get(job.id)).id == job.id  # the row stays until its objects are gone
+    assert await store.sweep(remove) == 1 and removed == [job.id]
+    with pytest.raises(NotFound):
+        await store.get(job.id)
+    with pytest.raises(Conflict, match="has expired"):
+        await store.submit(submission(key="k"))
+
+
+async def test_a_rejection_is_announced_once_per_source_and_id(database):
+    both = stores(database)
+    for _ in range(3):
+        await both.jobs.reject("/src", "e1", "ann", Failure(code="invalid_request", message="no"), "prompt")
+    rows = await both.outbox.messages()
+    assert [row.event_type for row in rows] == ["dev.reelzero.video.rejected.v1"]

@@ -1,0 +1,299 @@
+"""One job at a time, whatever happens in it, and the truth about what did."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from eventing.budget import Budget
+from eventing.catalog import CatalogEntry
+from eventing.contract import CompletedRecord, FailedRecord, HeartbeatRecord, ProgressRecord
+from eventing.errors import Busy, ModelUnavailable, Unavailable
+from predictor import run as run_module
+from predictor.job import Job, make_job
+from predictor.run import Run, Terminal
+from predictor.settings import PredictorSettings
+from predictor.worker import State, Worker
+from tests.unit.predictor.fakes import FakePipeline, loaded
+
+SOON = 30.0  # seconds a test waits for what must come
+
+
+async def make_worker(
+    entry: CatalogEntry, pipeline: FakePipeline, on_stage: Callable[[str], None] = lambda _stage: None
+) -> Worker:
+    worker = Worker(entry, PredictorSettings(), lambda entry, _settings: loaded(entry, pipeline), on_stage)
+    worker.begin()
+    await until(lambda: worker.ready)
+    return worker
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(SOON):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def job(entry: CatalogEntry, **fields: Any) -> Job:
+    return make_job(entry, {"prompt": "a red circle", "output": "inline", "seed": 1} | fields)
+
+
+async def finish(run: Run) -> Terminal:
+    async with asyncio.timeout(SOON):
+        return await run.result(heartbeat=SOON)
+
+
+def failing(error: BaseException) -> Callable[[int], None]:
+    def at_step(_done: int) -> None:
+        raise error
+
+    return at_step
+
+
+async def test_a_second_job_is_refused_and_taken_when_the_first_has_ended(entry: CatalogEntry) -> None:
+    pipeline, gate = FakePipeline(), threading.Event()
+    pipeline.at_step = lambda _done: gate.wait(SOON) and None
+    worker = await make_worker(entry, pipeline)
+    first = worker.take(job(entry))
+    for _ in range(3):
+        with pytest.raises(Busy):
+            worker.take(job(entry))
+    gate.set()
+    assert isinstance(await finish(first), CompletedRecord)
+    # Without waiting: who reads the end of a job may send the next one at once.
+    assert isinstance(await finish(worker.take(job(entry))), CompletedRecord)
+    assert len(pipeline.threads) == 1, "the device has one thread"
+
+
+async def test_a_cancelled_job_holds_the_device_until_its_thread_lets_go(entry: CatalogEntry) -> None:
+    pipeline, entered, gate = FakePipeline(), threading.Event(), threading.Event()
+
+    def at_step(_done: int) -> None:
+        entered.set()
+        gate.wait(SOON)
+
+    pipeline.at_step = at_step
+    worker = await make_worker(entry, pipeline)
+    run = worker.take(job(entry))
+    await until(entered.is_set)
+    run.cancel()
+    with pytest.raises(Busy):
+        worker.take(job(entry))
+    gate.set()
+    record = await finish(run)
+    assert isinstance(record, FailedRecord)
+    assert (record.error.code, record.error.retryable) == ("cancelled", False)
+    assert pipeline.released == 1
+    assert isinstance(await finish(worker.take(job(entry))), CompletedRecord)
+
+
+@pytest.mark.parametrize("stage", ["encode_prompt", "denoise", "decode", "encode_video"])
+async def test_a_cancel_is_seen_in_every_stage(entry: CatalogEntry, stage: str) -> None:
+    runs: list[Run] = []
+
+    def on_stage(reached: str) -> None:
+        if reached == stage:
+            runs[0].cancel()
+
+    worker = await make_worker(entry, FakePipeline(), on_stage)
+    runs.append(worker.take(job(entry)))
+    record = await finish(runs[0])
+    assert isinstance(record, FailedRecord)
+    assert record.error.code == "cancelled"
+    assert runs[0].watch.progress.stage.value == stage
+
+
+async def test_a_decode_is_cancelled_in_the_middle(entry: CatalogEntry) -> None:
+    pipeline, runs = FakePipeline(), []
+    pipeline.at_decode = lambda: runs[0].cancel()
+    worker = await make_worker(entry, pipeline)
+    runs.append(worker.take(job(entry)))
+    record = await finish(runs[0])
+    assert isinstance(record, FailedRecord)
+    assert record.error.code == "cancelled"
+
+
+async def test_a_reader_who_leaves_cancels(entry: CatalogEntry) -> None:
+    pipeline, gate = FakePipeline(), threading.Event()
+    pipeline.at_step = lambda _done: gate.wait(SOON) and None
+    worker = await make_worker(entry, pipeline)
+    run = worker.take(job(entry))
+    reader = asyncio.create_task(finish(run))
+    await until(lambda: run.watch.progress.stage.value == "denoise")
+    reader.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reader
+    gate.set()
+    await until(lambda: not worker.busy)
+    assert run.watch.progress.step == 0
+
+
+ERRORS = {
+    "out_of_memory": (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"), False, True),
+    "out_of_memory on a CPU": (RuntimeError("DefaultCPUAllocator: can't allocate memory"), False, True),
+    "out_of_memory of the host": (MemoryError(), False, True),
+    "device_lost": (RuntimeError("CUDA error: device-side assert triggered"), True, False),
+    "device_lost by its class": (
+        torch.AcceleratorError("CUDA error: unspecified launch failure"),
+        True,
+        False,
+    ),
+    "scratch_full": (OSError(errno.ENOSPC, "No space left on device"), True, True),
+    "generation_failed": (ValueError("secret detail"), True, True),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+async def test_errors_are_told_apart(entry: CatalogEntry, name: str, caplog: Any) -> None:
+    error, retryable, stays_ready = ERRORS[name]
+    pipeline = FakePipeline()
+    pipeline.at_step = failing(error)
+    worker = await make_worker(entry, pipeline)
+    record = await finish(worker.take(job(entry)))
+    assert isinstance(record, FailedRecord)
+    assert record.error.code == name.split(maxsplit=1)[0]
+    assert record.error.retryable is retryable
+    assert "secret" not in record.error.message, "a caller gets no internals"
+    assert worker.ready is stays_ready
+    assert worker.state is (State.ready if stays_ready else State.lost)
+    logged = [r for r in caplog.records if r.message == "job failed"]
+    assert logged[0].exc_info[1].__cause__ is error, "the operator gets the cause"
+
+
+async def test_a_lost_device_refuses_jobs_as_unavailable(entry: CatalogEntry) -> None:
+    pipeline = FakePipeline()
+    pipeline.at_step = failing(RuntimeError("CUDA error: an illegal memory access was encountered"))
+    worker = await make_worker(entry, pipeline)
+    await finish(worker.take(job(entry)))
+    with pytest.raises(ModelUnavailable, match="must be replaced"):
+        worker.take(job(entry))
+
+
+async def test_a_device_that_fails_in_the_clean_up_is_lost(entry: CatalogEntry) -> None:
+    pipeline = FakePipeline()
+    pipeline.release = lambda: failing(RuntimeError("CUDA error"))(0)  # type: ignore[method-assign]
+    worker = await make_worker(entry, pipeline)
+    assert isinstance(await finish(worker.take(job(entry))), CompletedRecord)
+    assert worker.state is State.lost
+
+
+async def test_a_job_over_its_limit_fails_for_good(
+    entry: CatalogEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Budget, "predictor_limit", 0)
+    worker = await make_worker(entry, FakePipeline())
+    record = await finish(worker.take(job(entry)))
+    assert isinstance(record, FailedRecord)
+    assert (record.error.code, record.error.retryable) == ("generation_timeout", False)
+    assert worker.ready
+
+
+async def test_a_device_that_never_comes_back_is_given_up(
+    entry: CatalogEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Budget, "predictor_limit", 0.2)
+    monkeypatch.setattr(run_module, "STUCK_SECONDS", 0.0)
+    gate = threading.Event()
+    pipeline = FakePipeline()
+    pipeline.at_step = lambda _done: gate.wait(SOON) and None
+    worker = await make_worker(entry, pipeline, lambda _stage: None)
+    run = worker.take(job(entry))
+    async with asyncio.timeout(SOON):
+        record = await run.result(heartbeat=0.01)
+    assert isinstance(record, FailedRecord)
+    assert record.error.code == "generation_timeout"
+    assert worker.state is State.lost
+    gate.set()
+
+
+async def test_records_begin_at_once_and_beat_while_nothing_happens(entry: CatalogEntry) -> None:
+    pipeline, gate = FakePipeline(), threading.Event()
+    pipeline.at_step = lambda _done: gate.wait(SOON) and None
+    worker = await make_worker(entry, pipeline)
+    run = worker.take(job(entry))
+    kinds: list[type] = []
+    async with asyncio.timeout(SOON):
+        async for record in run.records(heartbeat=0.01):
+            kinds.append(type(record))
+            if kinds.count(HeartbeatRecord) == 3:
+                gate.set()
+    assert kinds[0] is ProgressRecord
+    assert kinds[-1] is CompletedRecord
+    assert kinds.count(CompletedRecord) == 1
+
+
+async def test_only_the_first_job_reports_the_cold_start(entry: CatalogEntry) -> None:
+    worker = await make_worker(entry, FakePipeline())
+    loads = []
+    for _ in range(2):
+        record = await finish(worker.take(job(entry)))
+        assert isinstance(record, CompletedRecord)
+        assert record.inline is not None
+        loads.append(record.inline.timings.load)
+    assert loads[0] > 0
+    assert loads[1] == 0
+
+
+async def test_a_draining_worker_finishes_and_takes_no_more(entry: CatalogEntry) -> None:
+    pipeline, gate = FakePipeline(), threading.Event()
+    pipeline.at_step = lambda _done: gate.wait(SOON) and None
+    worker = await make_worker(entry, pipeline)
+    run = worker.take(job(entry))
+    worker.drain()
+    with pytest.raises(Unavailable, match="shutting down"):
+        worker.take(job(entry))
+    gate.set()
+    assert isinstance(await finish(run), CompletedRecord)
+    assert not worker.ready
+
+
+async def test_a_load_that_fails_says_why_and_stays(entry: CatalogEntry) -> None:
+    def load(_entry: Any, _settings: Any) -> Any:
+        raise ModelUnavailable("/weights/vae/config.json is missing")
+
+    worker = Worker(entry, PredictorSettings(), load)
+    with pytest.raises(Unavailable, match="loading"):
+        worker.take(job(entry))
+    worker.begin()
+    await until(lambda: worker.state is State.failed)
+    with pytest.raises(ModelUnavailable, match=r"config\.json is missing"):
+        worker.take(job(entry))
+    assert not worker.occupied
+
+
+async def test_scratch_is_empty_after_a_job_and_after_a_failed_one(
+    entry: CatalogEntry, tmp_path: Path
+) -> None:
+    pipeline = FakePipeline()
+    worker = Worker(
+        entry, PredictorSettings(scratch_dir=tmp_path), lambda entry, _settings: loaded(entry, pipeline)
+    )
+    worker.begin()
+    await until(lambda: worker.ready)
+    seen: list[int] = []
+    pipeline.at_decode = lambda: seen.append(len(list(tmp_path.iterdir())))
+    await finish(worker.take(job(entry)))
+    pipeline.at_step = failing(ValueError())
+    await finish(worker.take(job(entry)))
+    assert seen == [1]
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_prompts_are_logged_only_when_asked(entry: CatalogEntry, caplog: Any) -> None:
+    caplog.set_level("DEBUG")
+    for asked in (False, True):
+        caplog.clear()
+        settings = PredictorSettings(log_prompts=asked)
+        worker = Worker(entry, settings, lambda entry, _settings: loaded(entry, FakePipeline()))
+        worker.begin()
+        await until(lambda worker=worker: worker.ready)
+        await finish(worker.take(job(entry, prompt="zanzibar")))
+        found = any("zanzibar" in str(vars(record)) for record in caplog.records)
+        assert found is asked

@@ -1,0 +1,58 @@
+"""Rules of the house that a linter does not know."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAVY = {"torch", "kserve", "diffusers", "transformers", "predictor", "accelerate", "av", "numpy"}
+FROM_EVENTING = {"contract", "catalog", "errors", "telemetry", "budget", "s3", "settings", "events", "intake"}
+SOURCES = sorted((ROOT / "eventing").rglob("*.py"))
+PREDICTOR = sorted((ROOT / "predictor").rglob("*.py"))
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.module or ""
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_eventing_stays_light(path):
+    heavy = [name for name in imports(path) if name.split(".")[0] in HEAVY]
+    assert not heavy, f"{path} imports {heavy}: eventing holds no GPU and no model"
+
+
+def test_eventing_stays_light_when_it_runs():
+    code = (
+        "import sys, eventing.cli; print([m for m in ('torch', 'kserve', 'diffusers') if m in sys.modules])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True, cwd=ROOT).strip() == "[]"
+
+
+@pytest.mark.parametrize("path", PREDICTOR, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_predictor_takes_only_the_shared_words_from_eventing(path):
+    for name in imports(path):
+        if name.startswith("eventing."):
+            assert name.split(".")[1] in FROM_EVENTING, f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("path", SOURCES + PREDICTOR, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_says_its_purpose_and_stays_one_room(path):
+    text = path.read_text()
+    assert ast.get_docstring(ast.parse(text)), f"{path} does not say what it is for"
+    assert text.count("\n") <= 300, f"{path} has grown past one room"
+
+
+def test_the_lock_pins_torch_as_it_exists_everywhere():
+    lock = (ROOT / "requirements.lock").read_text()
+    assert re.search(r"^torch==2\.13\.0$", lock, re.MULTILINE)
+    assert "+cpu" not in lock
+    loose = [line for line in lock.splitlines() if line and not line.startswith("#") and "==" not in line]
+    assert not loose
