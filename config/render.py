@@ -1,7 +1,7 @@
 """Render what is committed under config/ and charts/reelzero/files from its one source, the chart.
 
-    python config/render.py          write
-    python config/render.py --check  fail if a committed file differs from what would be written
+    python -m config.render          write
+    python -m config.render --check  fail if a committed file differs from what would be written
 
 `config/base` is the chart without models. Each overlay adds what its values file adds: objects of its own,
 and patches of the base's. A test proves that base plus overlay equals the chart rendered with those values.
@@ -16,13 +16,11 @@ from typing import Any
 import helm_python
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # started as a file, this folder would be all that Python sees
-
 from config.values_table import table
 from eventing.catalog import HERE as CATALOG
 from eventing.catalog import load_catalog
 
+ROOT = Path(__file__).resolve().parents[1]
 CHART = ROOT / "charts" / "reelzero"
 NAMESPACE = "reelzero"
 BASE_VALUES = {"database": {"secretName": "reelzero-database"}, "s3": {"secretName": "reelzero-s3"}}

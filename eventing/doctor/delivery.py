@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from eventing.doctor.findings import Finding
@@ -36,7 +36,7 @@ def _retries(manifests: Manifests, trigger: Manifest) -> Iterator[Finding]:
     if "retry" not in _delivery(manifests, trigger):
         yield Finding(
             "retries-by-default", "error", str(trigger),
-            "neither it nor its Broker says how often to retry: Knative tries 10 times with pauses of its own",
+            "neither it nor its Broker says how often to retry: Knative tries 10 times in its own rhythm",
             "set delivery.retry, backoffPolicy and backoffDelay",
         )  # fmt: skip
 
@@ -52,7 +52,7 @@ def _own_output(manifests: Manifests, trigger: Manifest) -> Iterator[Finding]:
     if sends_here and matched:
         yield Finding(
             "trigger-matches-own-output", "error", str(trigger),
-            f"{service} is sent its own {matched[0]} events, refuses each one and announces the refusal: a loop",
+            f"{service} is sent its own {matched[0]} events and announces that it refuses them: a loop",
             "filter on exact type dev.reelzero.video.requested.v1",
         )  # fmt: skip
 
@@ -80,16 +80,18 @@ def _passes(spec: Body, kind: str) -> bool:
 
 
 def _matches(expression: Body, kind: str) -> bool:
-    tests = {
-        "exact": lambda given: section(given).get("type", kind) == kind,
-        "prefix": lambda given: kind.startswith(section(given).get("type", "")),
-        "suffix": lambda given: kind.endswith(section(given).get("type", "")),
-        "not": lambda given: not _matches(section(given), kind),
-        "all": lambda given: all(_matches(item, kind) for item in given),
-        "any": lambda given: any(_matches(item, kind) for item in given),
-        "cesql": lambda given: "type" not in str(given) or kind in str(given),
-    }
-    return all(tests[name](given) for name, given in expression.items() if name in tests)
+    return all(TESTS[name](given, kind) for name, given in expression.items() if name in TESTS)
+
+
+TESTS: dict[str, Callable[[Any, str], bool]] = {  # Knative's filter dialects; an unknown one passes
+    "exact": lambda given, kind: section(given).get("type", kind) == kind,
+    "prefix": lambda given, kind: kind.startswith(section(given).get("type", "")),
+    "suffix": lambda given, kind: kind.endswith(section(given).get("type", "")),
+    "not": lambda given, kind: not _matches(section(given), kind),
+    "all": lambda given, kind: all(_matches(item, kind) for item in given),
+    "any": lambda given, kind: any(_matches(item, kind) for item in given),
+    "cesql": lambda given, kind: "type" not in str(given) or kind in str(given),
+}
 
 
 def _dead_letter(manifests: Manifests, trigger: Manifest) -> Iterator[Finding]:

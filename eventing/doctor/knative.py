@@ -91,7 +91,7 @@ def _storage(workload: Workload) -> Iterator[Finding]:
         if named and container.get("name") != "kserve-container":
             yield Finding(
                 "storage-uri-ignored", "error", str(workload),
-                "KServe fetches weights for the container named kserve-container only; /mnt/models stays empty",
+                "KServe fetches weights only for the container kserve-container; /mnt/models stays empty",
                 "name the container kserve-container",
             )  # fmt: skip
 

@@ -44,9 +44,12 @@ def _secrets(item: Manifest, pod: Body) -> Iterator[Finding]:
 
 
 def _token(manifests: Manifests, item: Manifest, pod: Body) -> Iterator[Finding]:
-    account = pod.get("serviceAccountName")
-    accounts = [a for a in manifests.kind("ServiceAccount") if a.name == account]
-    off = [pod.get("automountServiceAccountToken"), *(dig(a.body, "automountServiceAccountToken") for a in accounts)]
+    name = pod.get("serviceAccountName")
+    accounts = [item for item in manifests.kind("ServiceAccount") if item.name == name]
+    off = [
+        pod.get("automountServiceAccountToken"),
+        *(dig(a.body, "automountServiceAccountToken") for a in accounts),
+    ]
     if False not in off:
         yield Finding(
             "token-mounted", "warning", str(item),

@@ -36,7 +36,9 @@ def _concurrency(workload: Workload) -> Iterator[Finding]:
 
 
 def _utilization(manifests: Manifests, workload: Workload) -> Iterator[Finding]:
-    default = (manifests.config("config-autoscaler") or {}).get("container-concurrency-target-percentage", "70")
+    default = (manifests.config("config-autoscaler") or {}).get(
+        "container-concurrency-target-percentage", "70"
+    )
     percentage = float(workload.scaling("target-utilization-percentage") or default)
     if workload.concurrency == 1 and percentage != 100:
         yield Finding(

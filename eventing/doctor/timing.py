@@ -45,7 +45,7 @@ def _timeout(manifests: Manifests, workload: Workload) -> Iterator[Finding]:
         yield Finding(
             "timeout-below-budget", "error", str(workload),
             f"{workload.model} may take {budget.cold_start} s to start and {budget.generation} s to generate;"
-            f" {timeout} s end it earlier, and kill a draining pod in mid-job, since the pod's grace is the same",
+            f" {timeout} s end it earlier, also in a draining pod, whose grace is the same",
             f"raise the timeout to {budget.revision_timeout}, or lower the model's budget",
         )  # fmt: skip
     maximum = _maximum(manifests)
@@ -53,7 +53,7 @@ def _timeout(manifests: Manifests, workload: Workload) -> Iterator[Finding]:
         yield Finding(
             "timeout-above-maximum", "error", str(workload),
             f"Knative refuses the revision: {timeout} s is over max-revision-timeout-seconds, {maximum}",
-            "raise max-revision-timeout-seconds in ConfigMap knative-serving/config-defaults (config/platform)",
+            "raise it in ConfigMap knative-serving/config-defaults (config/platform)",
         )  # fmt: skip
 
 
@@ -96,7 +96,7 @@ def _windows(workload: Workload) -> Iterator[Finding]:
             yield Finding(
                 "window-out-of-range", "error", str(workload),
                 f"Knative refuses the revision: {name} is {given}",
-                f"choose a duration from {least}s to {KNATIVE_WINDOW_LIMIT}s; to keep pods longer, raise minReplicas",
+                f"choose {least}s to {KNATIVE_WINDOW_LIMIT}s; to keep pods longer, raise minReplicas",
             )  # fmt: skip
 
 

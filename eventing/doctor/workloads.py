@@ -1,4 +1,4 @@
-"""What scales on Knative, seen in one way: InferenceServices with their own containers, and Knative Services."""
+"""What scales on Knative, seen in one way: InferenceServices with own containers, and Knative Services."""
 
 from __future__ import annotations
 
@@ -70,10 +70,10 @@ class Workload:
     @property
     def model(self) -> str | None:
         """The model it serves: its own setting, else what its readiness probe asks for."""
-        named = [env.get("value") for env in items(self.container, "env") if env.get("name") == "REELZERO_MODEL"]
+        env = {item.get("name"): item.get("value") for item in items(self.container, "env")}
         path = str(dig(self.container, "readinessProbe", "httpGet", "path") or "")
         found = re.fullmatch(r"/v2/models/([^/]+)/ready", path)
-        return str(named[0]) if named else (found[1] if found else None)
+        return env.get("REELZERO_MODEL") or (found[1] if found else None)
 
     def scaling(self, name: str) -> Any:
         """An autoscaling annotation by its last part, in either spelling that Knative takes."""
