@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import typer
 
-from eventing import serve
+from eventing import admin, serve
 from eventing.doctor.command import doctor
 
 app = typer.Typer(
-    name="reelzero", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    name="reelzero",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     help="Text to video that scales to zero.",
-)  # fmt: skip
+)
 app.command("serve")(serve.serve)
 app.command("migrate")(serve.migrate)
 app.command("doctor")(doctor)
+app.add_typer(admin.jobs, name="jobs")
+app.add_typer(admin.deliveries, name="deliveries")
+app.add_typer(admin.keys, name="keys")
 
 
 def main() -> None:

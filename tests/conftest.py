@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from eventing.s3 import Bucket, S3Location
+from eventing.standalone.s3server import S3Server
 from eventing.store.engine import Database
 from eventing.store.schema import migrate
 
@@ -76,7 +80,27 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Location]:
     if endpoint := os.environ.get("REELZERO_TEST_S3_ENDPOINT"):
         yield S3Location("test-" + secrets.token_hex(4), endpoint)
         return
-    raise NotImplementedError
+    folder = tmp_path_factory.mktemp("s3")
+    server = S3Server(folder, folder / "log")
+    with background_loop() as loop:  # the server outlives the loops of single tests
+        location = asyncio.run_coroutine_threadsafe(server.start(), loop).result()
+        os.environ.update(server.credentials.environment())
+        yield location
+        asyncio.run_coroutine_threadsafe(server.stop(), loop).result()
+
+
+@contextmanager
+def background_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """An event loop in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield loop
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from eventing import __version__
-from eventing.api import health, ingress, jobs, problems, progress
+from eventing.api import health, ingress, jobs, page, problems, progress
 from eventing.api.auth import RateLimit
 from eventing.api.core import Core
 from eventing.api.limits import BodyLimits
@@ -25,6 +25,7 @@ def create_app(core: Core) -> FastAPI:
     app.add_middleware(
         BodyLimits, max_bytes=core.settings.max_body_bytes, seconds=core.settings.body_timeout_seconds
     )
-    for module in (jobs, progress, ingress, health):
+    for module in (jobs, progress, ingress, health, page):
         app.include_router(module.router)
+    app.mount("/static", page.files, name="static")
     return app

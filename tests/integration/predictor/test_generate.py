@@ -90,7 +90,7 @@ def test_infer_gives_uris_by_default_and_only_what_was_asked_for(shared: Predict
     status, answer = shared.post("infer", body)
     assert (status, answer["id"], answer["model_name"]) == (200, "r1", "tiny")
     found = outputs(answer)
-    assert found["video_uri"] == f"s3://videos/{attempt_prefix('inferred', 1)}video.mp4"
+    assert found["video_uri"] == f"s3://{bucket.name}/{attempt_prefix('inferred', 1)}video.mp4"
     assert json.loads(found["result"])["video"]["sha256"] == found["sha256"]
     assert bucket.get(bucket.key(found["manifest_uri"])) is not None
     status, answer = shared.post("infer", body | {"outputs": [{"name": "sha256"}]})

@@ -1,0 +1,24 @@
+"""The small web page: prompt, progress, video. Everything it does goes through the public API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import APIRouter
+from fastapi.responses import FileResponse
+from fastapi.staticfiles import StaticFiles
+
+STATIC = Path(__file__).parent / "static"
+# Videos come from S3, whose address is not ours; nothing else may be loaded from elsewhere.
+POLICY = (
+    "default-src 'self'; media-src *; img-src * data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+)
+router = APIRouter(include_in_schema=False)
+files = StaticFiles(directory=STATIC)
+
+
+@router.get("/")
+async def page() -> FileResponse:
+    """The page."""
+    headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
+    return FileResponse(STATIC / "index.html", headers=headers)

@@ -1,0 +1,75 @@
+"""The operator's tools, as commands on a real database."""
+
+import asyncio
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from eventing.admin import DATABASE_FILE
+from eventing.cli import app
+from eventing.contract import Failure
+from eventing.store.engine import Database
+from eventing.store.outbox import Try
+from eventing.store.schema import migrate
+from tests.builders import POOL, stores, submission
+
+
+@pytest.fixture
+def data_dir(tmp_path):
+    """A data folder with a failed job and a dead delivery."""
+
+    async def fill():
+        database = Database(f"sqlite+aiosqlite:///{tmp_path / DATABASE_FILE}")
+        await migrate(database)
+        store = stores(database)
+        await store.claims.prepare((POOL,))
+        await store.jobs.submit(submission(id="job-1"))
+        job = await store.claims.claim(POOL)
+        await store.claims.fail(job, Failure(code="out_of_memory", message="too large"))
+        for row in await store.outbox.claim(10):
+            await store.outbox.record(row, Try(False, 0.1, 410, "the receiver answered 410", final=True))
+        await database.close()
+
+    asyncio.run(fill())
+    return tmp_path
+
+
+def reelzero(*arguments, data_dir):
+    """The command in this process: an interpreter for each call would take most of the time."""
+    return CliRunner().invoke(app, [*arguments, "--data-dir", str(data_dir)])
+
+
+def test_a_failed_job_gets_its_second_chance_once(data_dir):
+    listed = reelzero("jobs", "list", "--status", "failed", data_dir=data_dir).stdout
+    assert "job-1" in listed and "out_of_memory" in listed
+    assert reelzero("jobs", "requeue", "job-1", data_dir=data_dir).stdout == "job job-1 is queued\n"
+    again = reelzero("jobs", "requeue", "job-1", data_dir=data_dir)
+    assert again.exit_code == 1 and "only a failed or cancelled job" in again.stderr
+    assert reelzero("jobs", "cancel", "job-1", data_dir=data_dir).stdout == "job job-1 is cancelled\n"
+
+
+def test_dead_deliveries_are_shown_and_sent_again(data_dir):
+    listed = reelzero("deliveries", "list", "--status", "dead", data_dir=data_dir).stdout
+    assert listed.count("the receiver answered 410") == 2
+    assert reelzero("deliveries", "replay", "--dead", data_dir=data_dir).stdout == "2 will be sent again\n"
+    assert "job-1" in reelzero("deliveries", "list", "--status", "pending", data_dir=data_dir).stdout
+    assert "no delivery msg_x" in reelzero("deliveries", "replay", "msg_x", data_dir=data_dir).stderr
+    assert reelzero("deliveries", "replay", data_dir=data_dir).exit_code == 1
+
+
+def test_a_key_is_shown_once(data_dir):
+    key = reelzero("keys", "create", "ann", data_dir=data_dir).stdout.strip()
+    listed = reelzero("keys", "list", data_dir=data_dir).stdout
+    key_id = key.split("_")[1]
+    assert key.startswith("rz_") and key_id in listed and "ann" in listed and key not in listed
+    assert "revoked" in reelzero("keys", "revoke", key_id, data_dir=data_dir).stdout
+    assert "no live key" in reelzero("keys", "revoke", key_id, data_dir=data_dir).stderr
+
+
+def test_a_wrong_folder_is_explained_without_a_traceback(tmp_path):
+    command = [sys.executable, "-m", "eventing", "jobs", "list", "--data-dir", str(tmp_path / "nowhere")]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert answer.returncode == 1 and answer.stderr.startswith("reelzero: there is no database at")
+    assert answer.stderr.count("\n") == 1
