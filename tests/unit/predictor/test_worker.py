@@ -111,11 +111,20 @@ async def test_a_cancel_is_seen_in_every_stage(entry: CatalogEntry, stage: str) 
 
 
 async def test_a_decode_is_cancelled_in_the_middle(entry: CatalogEntry) -> None:
-    pipeline, runs = FakePipeline(), []
-    pipeline.at_decode = lambda: runs[0].cancel()
+    pipeline, entered, gate = FakePipeline(), threading.Event(), threading.Event()
+
+    def at_decode() -> None:
+        entered.set()
+        gate.wait(SOON)
+
+    pipeline.at_decode = at_decode
     worker = await make_worker(entry, pipeline)
-    runs.append(worker.take(job(entry)))
-    record = await finish(runs[0])
+    run = worker.take(job(entry))
+    await until(entered.is_set)
+    run.cancel()
+    gate.set()
+    record = await finish(run)
+    assert run.watch.progress.stage.value == "decode"
     assert isinstance(record, FailedRecord)
     assert record.error.code == "cancelled"
 
@@ -132,7 +141,7 @@ async def test_a_reader_who_leaves_cancels(entry: CatalogEntry) -> None:
         await reader
     gate.set()
     await until(lambda: not worker.busy)
-    assert run.watch.progress.step == 0
+    assert (run.watch.progress.stage.value, run.watch.progress.step) == ("denoise", 0)
 
 
 ERRORS = {
@@ -167,12 +176,12 @@ async def test_errors_are_told_apart(entry: CatalogEntry, name: str, caplog: Any
     assert logged[0].exc_info[1].__cause__ is error, "the operator gets the cause"
 
 
-async def test_a_lost_device_refuses_jobs_as_unavailable(entry: CatalogEntry) -> None:
+async def test_a_lost_device_refuses_jobs_that_another_can_take(entry: CatalogEntry) -> None:
     pipeline = FakePipeline()
     pipeline.at_step = failing(RuntimeError("CUDA error: an illegal memory access was encountered"))
     worker = await make_worker(entry, pipeline)
     await finish(worker.take(job(entry)))
-    with pytest.raises(ModelUnavailable, match="must be replaced"):
+    with pytest.raises(Unavailable, match="must be replaced"):
         worker.take(job(entry))
 
 
@@ -268,6 +277,10 @@ async def test_a_load_that_fails_says_why_and_stays(entry: CatalogEntry) -> None
     assert not worker.occupied
 
 
+def list_files(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
 async def test_scratch_is_empty_after_a_job_and_after_a_failed_one(
     entry: CatalogEntry, tmp_path: Path
 ) -> None:
@@ -278,12 +291,12 @@ async def test_scratch_is_empty_after_a_job_and_after_a_failed_one(
     worker.begin()
     await until(lambda: worker.ready)
     seen: list[int] = []
-    pipeline.at_decode = lambda: seen.append(len(list(tmp_path.iterdir())))
+    pipeline.at_decode = lambda: seen.append(len(list_files(tmp_path)))
     await finish(worker.take(job(entry)))
     pipeline.at_step = failing(ValueError())
     await finish(worker.take(job(entry)))
     assert seen == [1]
-    assert list(tmp_path.iterdir()) == []
+    assert not list_files(tmp_path)
 
 
 async def test_prompts_are_logged_only_when_asked(entry: CatalogEntry, caplog: Any) -> None:
