@@ -40,7 +40,8 @@ def _readiness(workload: Workload) -> Iterator[Finding]:
     elif path != expected:
         yield Finding(
             "readiness-wrong-path", "error", str(workload),
-            f"{path or 'a probe without a path'} says ready before {workload.model} is loaded",
+            f"{path or 'a probe without a path'} does not ask for {workload.model}: KServe's own server is"
+            " always ready there, and requests arrive while the weights are still loading",
             f"set readinessProbe.httpGet.path to {expected}",
         )  # fmt: skip
     elif not dig(probe, "periodSeconds"):

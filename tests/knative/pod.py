@@ -8,10 +8,8 @@ import subprocess
 from collections.abc import Awaitable, Callable
 
 
-async def end(
-    process: subprocess.Popen[bytes], pre_stop: Callable[[], Awaitable[None]], grace: float
-) -> int:
-    """preStop, SIGTERM, and SIGKILL when the grace, which preStop counts against, is over. The exit status."""
+async def end(process: subprocess.Popen[bytes], pre_stop: Callable[[], Awaitable[None]], grace: float) -> int:
+    """preStop, SIGTERM, and SIGKILL once the grace, preStop included, is over. The exit status."""
     try:
         async with asyncio.timeout(grace):
             await pre_stop()

@@ -28,9 +28,7 @@ OF_THE_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length",
 class QueueProxy:
     """A proxy in front of one server. Use as an async context manager; `url` is where callers go."""
 
-    def __init__(
-        self, target: str, ready_path: str, *, timeout: float = 60, concurrency: int = 1
-    ) -> None:
+    def __init__(self, target: str, ready_path: str, *, timeout: float = 60, concurrency: int = 1) -> None:
         self._target = target
         self._ready_path = ready_path
         self._timeout = timeout
@@ -45,9 +43,9 @@ class QueueProxy:
         app = web.Application(client_max_size=1 << 26)
         app.router.add_route("*", "/{path:.*}", self._handle)
         # Without handler_cancellation a caller's going would be noticed at the next byte only.
-        self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None)
+        self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0, shutdown_timeout=0)
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
         host, port = self._runner.addresses[0][:2]
         self.url = f"http://{host}:{port}"

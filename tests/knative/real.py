@@ -13,7 +13,6 @@ import subprocess
 from typing import Self
 
 import aiohttp
-import pytest
 
 ADMIN = "http://127.0.0.1:8022"
 
@@ -22,13 +21,10 @@ class RealQueueProxy:
     """The same face as QueueProxy, for the parts that both have."""
 
     def __init__(self, target: str, ready_path: str, *, timeout: float = 60, concurrency: int = 1) -> None:
-        binary = os.environ.get("QUEUE_PROXY_BIN")
-        if not binary:
-            pytest.skip("QUEUE_PROXY_BIN is not set: the real queue-proxy is not at hand")
         port = target.rpartition(":")[2]
         probe = {"path": ready_path, "port": int(port), "host": "127.0.0.1", "scheme": "HTTP"}
         self.url = "http://127.0.0.1:8012"
-        self._command = [binary]
+        self._command = [os.environ["QUEUE_PROXY_BIN"]]
         self._env = os.environ | {
             "CONTAINER_CONCURRENCY": str(concurrency),
             "QUEUE_SERVING_PORT": "8012",
@@ -48,7 +44,7 @@ class RealQueueProxy:
         }
 
     async def __aenter__(self) -> Self:
-        self._process = subprocess.Popen(self._command, env=self._env)
+        self._process = await asyncio.to_thread(subprocess.Popen, self._command, env=self._env)
         self._session = aiohttp.ClientSession()
         while not await self.ready():  # the activator would hold requests until then
             await asyncio.sleep(0.05)

@@ -46,10 +46,10 @@ async def app() -> AsyncIterator[App]:
     server = web.Application()
     server.router.add_get("/ready", app.probe)
     server.router.add_post("/work", app.work)
-    runner = web.AppRunner(server, handler_cancellation=True)
+    runner = web.AppRunner(server, handler_cancellation=True, shutdown_timeout=0)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=0).start()
-    app.url = "http://127.0.0.1:%d" % runner.addresses[0][1]
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    app.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     yield app
     await runner.cleanup()
 

@@ -7,8 +7,8 @@ QUEUE_PROXY_BIN is set.
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import AsyncIterator, Callable
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from eventing.budget import Budget
 from eventing.contract import CompletedRecord, stream_record
 from eventing.settings import Endpoint
 from tests.integration.predictor.process import Predictor, reached, wait_for
+from tests.integration.predictor.test_one_job import Held
 from tests.knative import pod
 from tests.knative.proxy import QueueProxy
 from tests.knative.real import RealQueueProxy
@@ -34,12 +35,33 @@ Queue = Callable[..., Any]
 @pytest.fixture(params=["emulated", "real"])
 def queue(request: pytest.FixtureRequest) -> Queue:
     """Make a queue-proxy in front of a predictor."""
+    if request.param == "real" and "QUEUE_PROXY_BIN" not in os.environ:
+        pytest.skip("QUEUE_PROXY_BIN is not set: the real queue-proxy is not at hand")
     kind = QueueProxy if request.param == "emulated" else RealQueueProxy
 
     def make(predictor: Predictor, **options: Any) -> Any:
         return kind(f"http://127.0.0.1:{predictor.port}", READY, **options)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def process(tiny: Path, storage: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
+    """One predictor for the tests that leave it as it was; each job of it waits in `decode`."""
+    folder = tmp_path_factory.mktemp("held")
+    env = storage | {"REELZERO_MODEL_DIR": str(tiny)}
+    predictor = Predictor(env, folder / "log", ("decode", folder / "go"))
+    predictor.wait()
+    yield Held(predictor, folder / "go")
+    predictor.process.kill()
+    predictor.process.wait()
+
+
+@pytest.fixture
+def held(process: Held) -> Iterator[Held]:
+    process.arm()
+    yield process
+    process.release()
 
 
 @asynccontextmanager
@@ -67,18 +89,10 @@ async def up(predictor: Predictor, path: str = READY) -> None:
     await asyncio.to_thread(predictor.wait, path)
 
 
-def jobs(predictor: Predictor, outcome: str) -> float:
-    """How many jobs ended this way, by the predictor's own count."""
-    text = str(predictor.get("/metrics")[1])
-    found = re.search(rf'reelzero_predictor_jobs_total{{model="tiny",outcome="{outcome}"}} (\S+)', text)
-    return float(found[1]) if found else 0.0
-
-
-async def test_a_request_waits_for_the_weights_and_is_then_served(start, tmp_path, queue):
+async def test_a_request_waits_for_the_weights_and_is_then_served(queue, start, tmp_path):
     go = tmp_path / "go"
     predictor = start(hold=("load", go))
-    if queue(predictor).__class__ is RealQueueProxy:
-        pytest.skip("holding requests while no pod is ready is the activator's part")
+    _needs_the_activator(queue, predictor)
     async with queue(predictor) as proxy:
         call = asyncio.create_task(last(proxy.url))
         await up(predictor, "/v2/health/live")
@@ -89,20 +103,18 @@ async def test_a_request_waits_for_the_weights_and_is_then_served(start, tmp_pat
         assert isinstance(await call, CompletedRecord)
 
 
-async def test_a_second_request_waits_its_turn_and_is_never_busy(start, tmp_path, queue):
-    go = tmp_path / "go"
-    predictor = start(hold=("decode", go))
-    await up(predictor)
-    async with queue(predictor) as proxy:
+async def test_a_second_request_waits_its_turn_and_is_never_busy(queue, held: Held):
+    before = await held_count(held, "completed")
+    async with queue(held.predictor) as proxy:
         calls = [asyncio.create_task(last(proxy.url)) for _ in range(3)]
-        await at(go)
-        go.touch()
+        await asyncio.to_thread(held.wait)
+        held.release()
         ends = await asyncio.gather(*calls)
     assert all(isinstance(end, CompletedRecord) for end in ends)
-    assert await asyncio.to_thread(jobs, predictor, "completed") == 3
+    assert await held_count(held, "completed") == before + 3
 
 
-async def test_a_job_that_runs_when_its_pod_is_ended_is_finished(start, tmp_path, queue):
+async def test_a_job_that_runs_when_its_pod_is_ended_is_finished(queue, start, tmp_path):
     """preStop returns early, SIGTERM comes in mid-job, and the job still reaches its caller."""
     go = tmp_path / "go"
     predictor = start(hold=("decode", go))
@@ -119,36 +131,31 @@ async def test_a_job_that_runs_when_its_pod_is_ended_is_finished(start, tmp_path
         assert await ending == 0
 
 
-async def test_a_stream_cut_by_the_time_out_frees_the_device(start, tmp_path, queue):
-    go = tmp_path / "go"
-    predictor = start(hold=("decode", go))
-    await up(predictor)
-    async with queue(predictor, timeout=1) as proxy, stream(proxy.url) as answer:
+async def test_a_stream_cut_by_the_time_out_frees_the_device(queue, held: Held):
+    before = await held_count(held, "cancelled")
+    async with queue(held.predictor, timeout=1) as proxy, stream(proxy.url) as answer:
         assert answer.status == 200
         with pytest.raises(aiohttp.ClientError):
             await records(answer)
-    go.touch()
-    await asyncio.to_thread(wait_for, lambda: jobs(predictor, "cancelled") == 1, "the abort")
-    async with queue(predictor) as proxy:
+    held.release()
+    await _until_cancelled(held, before + 1)
+    async with queue(held.predictor) as proxy:
         assert isinstance(await last(proxy.url), CompletedRecord)
 
 
-async def test_a_caller_who_goes_stops_the_job(start, tmp_path, queue):
-    go = tmp_path / "go"
-    predictor = start(hold=("denoise", go))
-    await up(predictor)
-    async with queue(predictor) as proxy:
+async def test_a_caller_who_goes_stops_the_job(queue, held: Held):
+    before = await held_count(held, "cancelled")
+    async with queue(held.predictor) as proxy:
         async with stream(proxy.url) as answer:
             await answer.content.readline()
-            await at(go)
-        go.touch()
-        await asyncio.to_thread(wait_for, lambda: jobs(predictor, "cancelled") == 1, "the abort")
+            await asyncio.to_thread(held.wait)
+        held.release()
+        await _until_cancelled(held, before + 1)
 
 
-async def test_a_revision_that_never_becomes_ready_is_a_504_and_names_its_cause(start, tmp_path, queue):
+async def test_a_revision_that_never_becomes_ready_is_a_504_and_names_its_cause(queue, start, tmp_path):
     predictor = start(REELZERO_MODEL_DIR=str(tmp_path / "nothing"))
-    if queue(predictor).__class__ is RealQueueProxy:
-        pytest.skip("holding requests while no pod is ready is the activator's part")
+    _needs_the_activator(queue, predictor)
     await asyncio.to_thread(predictor.wait, READY, 503)
     async with queue(predictor, timeout=1) as proxy, stream(proxy.url) as answer:
         assert answer.status == 504
@@ -157,29 +164,33 @@ async def test_a_revision_that_never_becomes_ready_is_a_504_and_names_its_cause(
     assert "nothing" in said["error"]
 
 
-async def test_eventing_is_rolled_in_mid_job_and_nothing_is_generated_twice(
-    start, tmp_path, seaweed, queue, make_stack
-):
+async def test_eventing_is_rolled_in_mid_job_and_nothing_is_generated_twice(queue, held: Held, make_stack):
     """The old replica stops claiming, finishes its stream and ends; the new one only takes what is new."""
-    go = tmp_path / "go"
-    predictor = start(hold=("decode", go), **seaweed)
-    await up(predictor)
-    async with queue(predictor) as proxy:
+    before = await held_count(held, "completed")
+    async with queue(held.predictor) as proxy:
         endpoints = (Endpoint(model="tiny", url=proxy.url),)
         async with make_stack(endpoints=endpoints) as old, make_stack(endpoints=endpoints) as new:
             job = await old.submit(num_frames=9)
-            await at(go)
-            other = new if await _holds(old, job) else old
-            holder = old if other is new else new
+            await asyncio.to_thread(held.wait)
+            holder, other = (old, new) if await _holds(old, job) else (new, old)
             stopping = asyncio.create_task(holder.service.stop())
             await asyncio.sleep(0.5)  # several polls of the other replica, which must not take the job
             assert not stopping.done()
-            go.touch()
+            held.release()
             ended = await other.ended(job)
             await stopping
             holder.service.stop = already_stopped
     assert ended["status"] == "completed"
-    assert await asyncio.to_thread(jobs, predictor, "completed") == 1
+    assert await held_count(held, "completed") == before + 1
+
+
+async def held_count(held: Held, outcome: str) -> float:
+    """How many jobs ended this way, by the predictor's own count."""
+    return await asyncio.to_thread(held.ended, outcome)
+
+
+async def _until_cancelled(held: Held, count: float) -> None:
+    await asyncio.to_thread(wait_for, lambda: held.ended("cancelled") == count, "the abort")
 
 
 async def already_stopped(drain_seconds: float | None = None) -> None:
@@ -192,10 +203,14 @@ async def _holds(stack: Any, job_id: str) -> bool:
     return bool(job.holder == stack.service.core.claims._holder)
 
 
-
 def _refuses(predictor: Predictor) -> bool:
     """Whether SIGTERM has arrived: the port is closed for new connections."""
     try:
         return bool(predictor.get(READY)[0] == 503)
     except OSError:
         return True
+
+
+def _needs_the_activator(queue: Queue, predictor: Predictor) -> None:
+    if isinstance(queue(predictor), RealQueueProxy):
+        pytest.skip("holding requests while no pod is ready is the activator's part")
