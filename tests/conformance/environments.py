@@ -32,12 +32,17 @@ class Environment:
         """Where it lives."""
         return FOLDER / self.name
 
+    @property
+    def python(self) -> str:
+        """Its interpreter."""
+        return str(self.folder / "bin" / "python")
+
     def command(self, script: str) -> list[str]:
         """How a script is run."""
         if self.node:
             # Modules are found from a script's own folder upwards, so it runs as a copy beside them.
             return ["node", str(self.folder / script)]
-        return [str(self.folder / "bin" / "python"), str(CLIENTS / script)]
+        return [self.python, str(CLIENTS / script)]
 
 
 ENVIRONMENTS = (
@@ -84,14 +89,15 @@ def versions(environment: Environment) -> dict[str, str]:
         return {package.parent.name: json.loads(package.read_text())["version"] for package in found}
     code = "import importlib.metadata as m, json, sys\n"
     code += "print(json.dumps({n: m.version(n) for n in sys.argv[1:]}))"
-    python = str(environment.folder / "bin" / "python")
-    shown: dict[str, str] = json.loads(subprocess.check_output([python, "-c", code, *environment.shown]))
+    shown: dict[str, str] = json.loads(
+        subprocess.check_output([environment.python, "-c", code, *environment.shown])
+    )
     return shown
 
 
 def _install_python(environment: Environment) -> None:
     subprocess.run([sys.executable, "-m", "venv", environment.folder], check=True)
-    pip = [environment.folder / "bin" / "python", "-m", "pip", "install", "--quiet"]
+    pip = [environment.python, "-m", "pip", "install", "--quiet"]
     subprocess.run([*pip, "--disable-pip-version-check", *environment.requirements], check=True)
 
 

@@ -19,10 +19,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from eventing import __version__
-from tests.conformance.environments import ENVIRONMENTS, ROOT, Environment, prepare, versions
+from tests.conformance.environments import ENVIRONMENTS, Environment, prepare, versions
 from tests.conformance.servers import servers
+from tests.doc_examples import DOCS, blocks, needs
 
-PAGE = ROOT / "docs" / "conformance.md"
+PAGE = DOCS / "conformance.md"
 CLIENT_SECONDS = 300
 HEAD = """# Conformance
 
@@ -64,18 +65,39 @@ def main() -> int:
 def run_all(environment: Environment, where: dict[str, str]) -> list[Row]:
     """All scripts of one environment."""
     names = ", ".join(f"{name} {version}" for name, version in versions(environment).items())
-    return [row for script in environment.scripts for row in run(environment, script, names, where)]
+    rows = [row for script in environment.scripts for row in run(environment, script, names, where)]
+    return rows + try_pages(environment, names, where)
+
+
+def try_pages(environment: Environment, names: str, where: dict[str, str]) -> list[Row]:
+    """A row for each example in docs/clients that asks for this environment."""
+    rows = []
+    for path in sorted((DOCS / "clients").glob("*.md")):
+        for code in blocks(path, "python"):
+            if needs(code) == environment.name and not environment.node:
+                done = execute([environment.python, "-c", code], where)
+                note = "ran" if done.returncode == 0 else done.stderr.strip()[-500:]
+                rows.append(
+                    Row(names, f"the example in docs/clients/{path.name}", done.returncode == 0, note)
+                )
+    return rows
+
+
+def execute(command: list[str], where: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a client in an environment that says where the servers are, and in a folder of its own."""
+    clean = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "TMPDIR")}
+    with tempfile.TemporaryDirectory() as folder:
+        return subprocess.run(
+            command, env=clean | where, cwd=folder, capture_output=True, text=True,
+            timeout=CLIENT_SECONDS, check=False,
+        )  # fmt: skip
 
 
 def run(environment: Environment, script: str, names: str, where: dict[str, str]) -> list[Row]:
     """The rows of one client script; a crash or a time-out is a red row of its own."""
     client = f"{Path(script).stem} ({names})"
-    clean = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "TMPDIR")}
     try:
-        done = subprocess.run(
-            environment.command(script), env=clean | where, capture_output=True, text=True,
-            timeout=CLIENT_SECONDS, check=False,
-        )  # fmt: skip
+        done = execute(environment.command(script), where)
     except subprocess.TimeoutExpired:
         return [Row(client, "all", False, f"took more than {CLIENT_SECONDS} s")]
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"call"')]

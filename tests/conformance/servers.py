@@ -28,6 +28,8 @@ def servers(folder: Path) -> Iterator[dict[str, str]]:
     with _up(folder) as url, _predictor(folder) as (http, grpc):
         yield {
             "URL": url,
+            "REELZERO": url,  # as the pages in docs/clients call it
+            "KEY": "none-needed-here",
             "PREDICTOR_URL": f"http://127.0.0.1:{http}",
             "PREDICTOR_GRPC": f"127.0.0.1:{grpc}",
             "SECRET": SECRET,
