@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -33,9 +33,16 @@ from eventing.contract import (
     attempt_prefix,
     manifest_key,
 )
+from eventing.errors import StorageError
 from eventing.s3 import Bucket
 
 DENOISE = Progress(stage=Stage.denoise, step=1, total_steps=2)
+AFTER_DENOISE = (Stage.decode, Stage.encode_video, Stage.upload)
+Hook = Callable[[str, str], Awaitable[None]]
+
+
+async def _nothing(_stage: str, _job_id: str) -> None:
+    """Hold nowhere."""
 
 
 @dataclass
@@ -47,22 +54,31 @@ class Script:
     failure: Failure | None = None
     break_after: int | None = None  # records, then the connection is cut
     lose_report: bool = False  # the manifest is written, the stream is cut
+    late: bool = False  # the stream is cut, the manifest comes later (once `on_stage("late")` returns)
     heartbeats: int = 0
     gate: asyncio.Event | None = None
 
 
 @dataclass
 class FakePredictor:
-    """An HTTP server on a free loopback port. `scripts` are used up one per request; then all succeed."""
+    """An HTTP server on a loopback port. `scripts` are used up one per request; then all succeed.
+
+    Like the real one it has one device: a second request is answered 503 `busy` at once. `on_stage` hears
+    (stage, job id) before the work of each stage, and may hold it.
+    """
 
     bucket: Bucket | None = None
     scripts: list[Script] = field(default_factory=list)
     requests: list[dict[str, Any]] = field(default_factory=list)
     aborted: list[str] = field(default_factory=list)
+    busy: int = 0  # requests that found the device taken
+    draining: bool = False
     running: int = 0
     most_at_once: int = 0
+    port: int = 0
     url: str = ""
     on_start: Callable[[str], None] | None = None
+    on_stage: Hook = _nothing
 
     async def __aenter__(self) -> FakePredictor:
         app = web.Application()
@@ -70,8 +86,11 @@ class FakePredictor:
         app.router.add_get("/v2/models/{model}/ready", self._ready)
         # Like the real one: a closed connection ends the work at once.
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+        self._late: set[asyncio.Task[VideoResult]] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
         await site.start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
         return self
@@ -79,50 +98,107 @@ class FakePredictor:
     async def __aexit__(self, *_: object) -> None:
         await self._runner.cleanup()
 
+    async def drain(self) -> None:
+        """Take no more jobs; return when the running one has ended."""
+        self.draining = True
+        await self._idle.wait()
+
     async def _ready(self, _: web.Request) -> web.Response:
-        return web.json_response({"ready": True})
+        return web.json_response({"ready": not self.draining}, status=503 if self.draining else 200)
 
     async def _generate(self, request: web.Request) -> web.StreamResponse:
         body = GenerateBody.model_validate(await request.json())
+        if refusal := self._refusal():
+            return web.json_response({"error": "no", "code": refusal}, status=503)
         self.requests.append({"model": request.match_info["model"], **body.model_dump(mode="json")})
         script = self.scripts.pop(0) if self.scripts else Script()
         if script.status != 200:
             return web.json_response({"error": "no", "code": script.code}, status=script.status)
-        answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        await answer.prepare(request)
         job_id = str(body.parameters["job_id"])
-        if self.on_start:
-            self.on_start(job_id)
-        self.running += 1
-        self.most_at_once = max(self.most_at_once, self.running)
+        self._take(body)
         try:
+            answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+            await answer.prepare(request)
             async for record in self._records(body, request.match_info["model"], script):
                 await answer.write(f"data: {record.model_dump_json()}\n\n".encode())
         except (asyncio.CancelledError, ConnectionError):
             self.aborted.append(job_id)
             raise
         finally:
-            self.running -= 1
+            self._leave(body)
         return answer
 
+    def _refusal(self) -> str | None:
+        if self.draining:
+            return "unavailable"
+        self.busy += self.running
+        return "busy" if self.running else None
+
+    def _take(self, body: GenerateBody) -> None:
+        if self.on_start:
+            self.on_start(str(body.parameters["job_id"]))
+        self._idle.clear()
+        self.running += 1
+        self.most_at_once = max(self.most_at_once, self.running)
+
+    def _leave(self, _body: GenerateBody) -> None:
+        self.running -= 1
+        self._idle.set()
+
     async def _records(self, body: GenerateBody, model: str, script: Script) -> AsyncIterator[Frozen]:
-        records: list[Frozen] = [
-            ProgressRecord(progress=Progress(stage=Stage.encode_prompt)),
-            ProgressRecord(progress=DENOISE),
-            *[HeartbeatRecord(progress=DENOISE)] * script.heartbeats,
-        ]
-        for number, record in enumerate(records):
-            if script.break_after == number:
+        """Every record up to the terminal one, with the work between them."""
+        sent = 0
+        async for record in self._work(body, model, script):
+            if sent == script.break_after:
                 return
             yield record
-        if script.gate:
-            await script.gate.wait()
-        if script.failure:
-            yield FailedRecord(error=script.failure)
-        elif script.break_after is None:
-            result = await self._finish(body, model)
-            if not script.lose_report:
-                yield CompletedRecord(result=result)
+            sent += 1
+            if isinstance(record, ProgressRecord):
+                await self.on_stage(record.progress.stage.value, str(body.parameters["job_id"]))
+
+    async def _work(self, body: GenerateBody, model: str, script: Script) -> AsyncIterator[Frozen]:
+        yield ProgressRecord(progress=Progress(stage=Stage.encode_prompt))
+        try:
+            if earlier := await self._find(body):
+                yield CompletedRecord(result=earlier)
+                return
+            yield ProgressRecord(progress=DENOISE)
+            for _ in range(script.heartbeats):
+                yield HeartbeatRecord(progress=DENOISE)
+            if script.gate:
+                await script.gate.wait()
+            if script.failure:
+                yield FailedRecord(error=script.failure)
+                return
+            for stage in AFTER_DENOISE:
+                yield ProgressRecord(progress=Progress(stage=stage))
+            if last := await self._end(body, model, script):
+                yield last
+        except StorageError as error:
+            yield FailedRecord(error=Failure(code=error.code, message=error.message, retryable=True))
+
+    async def _end(self, body: GenerateBody, model: str, script: Script) -> Frozen | None:
+        """The terminal record, unless the script keeps it back."""
+        if script.late:
+            finishing = asyncio.create_task(self._finish_late(body, model))
+            self._late.add(finishing)
+            finishing.add_done_callback(self._late.discard)
+            return None
+        result = await self._finish(body, model)
+        await self.on_stage("after_upload", result.job_id)
+        return None if script.lose_report else CompletedRecord(result=result)
+
+    async def _finish_late(self, body: GenerateBody, model: str) -> VideoResult:
+        await self.on_stage("late", str(body.parameters["job_id"]))
+        return await self._finish(body, model)
+
+    async def _find(self, body: GenerateBody) -> VideoResult | None:
+        """What this attempt has finished before."""
+        if self.bucket is None:
+            return None
+        key = manifest_key(str(body.parameters["job_id"]), int(body.parameters["attempt"]))
+        manifest = await asyncio.to_thread(self.bucket.get, key)
+        return None if manifest is None else Manifest.model_validate_json(manifest).result
 
     async def _finish(self, body: GenerateBody, model: str) -> VideoResult:
         given = {k: v for k, v in body.parameters.items() if k in GenerationSpec.model_fields}
@@ -137,19 +213,26 @@ class FakePredictor:
     def _store(self, spec: GenerationSpec, result: VideoResult) -> None:
         assert self.bucket is not None  # noqa: S101 -- the caller checked
         for file in (result.video, result.poster, result.spritesheet):
-            self.bucket.put(self.bucket.key(file.uri), b"fake", file.content_type)
+            body = _content(result.job_id, result.attempt, file.uri.rpartition("/")[2])
+            self.bucket.put(self.bucket.key(file.uri), body, file.content_type)
         manifest = Manifest(request=spec, result=result, created_at=datetime.now(UTC).isoformat())
         key = manifest_key(result.job_id, result.attempt)
         self.bucket.put_once(key, manifest.model_dump_json().encode(), "application/json")
 
 
+def _content(job_id: str, attempt: int, name: str) -> bytes:
+    """A file that no other attempt makes."""
+    return f"{name} of {job_id}, attempt {attempt}".encode()
+
+
 def fake_result(spec: GenerationSpec, job_id: str, attempt: int, bucket: Bucket | None) -> VideoResult:
-    """A result as the predictor would report it, over files of four bytes."""
+    """A result as the predictor would report it, over small files of its own."""
     prefix = f"s3://{bucket.name if bucket else 'reelzero'}/{attempt_prefix(job_id, attempt)}"
-    digest = hashlib.sha256(b"fake").hexdigest()
 
     def file(name: str, kind: str) -> StoredFile:
-        return StoredFile(uri=prefix + name, sha256=digest, bytes=4, content_type=kind)
+        body = _content(job_id, attempt, name)
+        digest = hashlib.sha256(body).hexdigest()
+        return StoredFile(uri=prefix + name, sha256=digest, bytes=len(body), content_type=kind)
 
     return VideoResult(
         job_id=job_id,

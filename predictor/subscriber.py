@@ -20,10 +20,9 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from pydantic import ValidationError
 
 from eventing import cloudevent
-from eventing.contract import FailedRecord, JobRequest
+from eventing.contract import FailedRecord, JobRequest, Status
 from eventing.errors import InvalidRequest, MalformedRequest, UnsupportedMedia
 from eventing.events import REQUESTED, TERMINAL, JobEventData
-from eventing.jobs import Status
 from predictor.job import make_job
 from predictor.model import FailedAttempt, VideoModel
 from predictor.run import Terminal

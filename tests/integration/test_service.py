@@ -118,7 +118,7 @@ async def test_a_queued_job_is_cancelled_at_once(make_stack):
 async def test_a_predictor_never_gets_more_than_the_capacity(stack):
     for job_id in [await stack.submit() for _ in range(8)]:
         assert (await stack.ended(job_id))["status"] == "completed"
-    assert stack.predictor.most_at_once == 1
+    assert (stack.predictor.most_at_once, stack.predictor.busy) == (1, 0)
 
 
 async def test_a_model_that_never_starts_is_paused_and_says_so(make_stack):

@@ -1,0 +1,42 @@
+"""`python -m tests.faults --rounds N --seed S`: the fault suite, as long as you like."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import secrets
+import sys
+from pathlib import Path
+
+from tests.faults.registry import load
+from tests.faults.rounds import matching, plan, run
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--rounds", type=int, help="default: every fault once")
+    parser.add_argument("--seed", type=int, help="default: a random one, printed")
+    parser.add_argument("--first", type=int, default=0, help="number of the first round")
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), help="default: drawn by the seed")
+    parser.add_argument(
+        "--only", action="append", default=[], help="a fault's name, a part of it, or a family"
+    )
+    parser.add_argument("--keep", type=Path, default=Path("build/faults"), help="logs of broken rounds")
+    parser.add_argument("--list", action="store_true", help="print the faults and end")
+    asked = parser.parse_args()
+    if asked.list:
+        print("\n".join(sorted(load())))
+        return 0
+    names = matching(asked.only)
+    if not names:
+        parser.error(f"no fault matches {asked.only}")
+    seed = secrets.randbelow(1_000_000) if asked.seed is None else asked.seed
+    rounds = list(plan(seed, names, asked.rounds or len(names), asked.database, asked.first))
+    print(f"seed {seed}, {len(rounds)} rounds", flush=True)
+    report = asyncio.run(run(rounds, lambda line: print(line, flush=True), asked.keep))
+    print(f"seed {seed}\n{report.text()}")
+    return 1 if report.broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""Databases of rounds: a SQLite file that can be locked, a PostgreSQL that can be stopped and started."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sqlite3
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+
+class Sqlite:
+    """A file. Its outage: another process holds the write lock."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "jobs.db"
+        self.url = f"sqlite+aiosqlite:///{self.path}"
+
+    async def outage(self, seconds: float, _how: str) -> None:
+        await asyncio.to_thread(self._lock, seconds)
+
+    def _lock(self, seconds: float) -> None:
+        with closing(sqlite3.connect(self.path, timeout=30, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("SELECT 1")
+            time.sleep(seconds)  # the outage itself
+            connection.execute("ROLLBACK")
+
+
+class Postgresql:
+    """A fresh database on the shared server. Its outage: the server is stopped and started."""
+
+    def __init__(self, server: PostgresServer, name: str) -> None:
+        self._server = server
+        self.url = server.pattern % name
+
+    async def outage(self, seconds: float, how: str) -> None:
+        await self._server.stop(how)
+        await asyncio.sleep(seconds)  # the outage itself
+        await self._server.start()
+
+
+class PostgresServer:
+    """One real PostgreSQL (the pgserver wheel) for all rounds."""
+
+    async def __aenter__(self) -> PostgresServer:
+        import pgserver
+
+        self._folder = tempfile.mkdtemp(prefix="rz-faults-pg-")
+        self._server: Any = await asyncio.to_thread(pgserver.get_server, self._folder, cleanup_mode="delete")
+        self.pattern = f"postgresql+asyncpg://postgres:@/%s?host={self._folder}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.to_thread(self._server.cleanup)
+
+    async def fresh(self) -> Postgresql:
+        name = "f" + secrets.token_hex(6)
+        engine = create_async_engine(self.pattern % "postgres", isolation_level="AUTOCOMMIT")
+        async with engine.connect() as connection:
+            await connection.execute(text(f"CREATE DATABASE {name}"))
+        await engine.dispose()
+        return Postgresql(self, name)
+
+    async def stop(self, how: str) -> None:
+        """`fast` rolls back and says goodbye, `immediate` is a crash."""
+        import pgserver
+
+        arguments = ["-w", "-m", how, "stop"]
+        user = self._server.system_user
+        await asyncio.to_thread(pgserver.pg_ctl, arguments, pgdata=self._server.pgdata, user=user)
+
+    async def start(self) -> None:
+        await asyncio.to_thread(self._server.ensure_postgres_running)

@@ -1,0 +1,87 @@
+"""The fake predictor as a process of its own: light enough for hundreds of rounds, real enough to be killed.
+
+REELZERO_FAKE_PORT, REELZERO_FAKE_SCRIPTS (JSON list of Script fields), REELZERO_FAKE_SECONDS (per stage),
+REELZERO_FAKE_JOURNAL (what ran when, JSON lines); holds as predictor.testing: REELZERO_HOLD_STAGE and _FILE.
+A hold at `load` keeps requests waiting without an answer, as an activator does while a pod starts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from eventing.contract import Failure, GenerateBody
+from eventing.s3 import Bucket
+from eventing.settings import S3Settings, read
+from eventing.testing import FakePredictor, Script
+
+POLL = 0.01  # seconds; a file has no event to wait for
+
+
+class Process(FakePredictor):
+    """A FakePredictor that keeps a journal and can be held by a file."""
+
+    async def _generate(self, request: web.Request) -> web.StreamResponse:
+        await hold("load")
+        return await super()._generate(request)
+
+    def _take(self, body: GenerateBody) -> None:
+        super()._take(body)
+        journal({"what": "begin", "running": self.running} | named(body))
+
+    def _leave(self, body: GenerateBody) -> None:
+        super()._leave(body)
+        journal({"what": "end"} | named(body))
+
+
+def named(body: GenerateBody) -> dict[str, Any]:
+    return {"job": body.parameters["job_id"], "attempt": body.parameters["attempt"]}
+
+
+async def on_stage(stage: str, _job_id: str) -> None:
+    await asyncio.sleep(float(os.environ.get("REELZERO_FAKE_SECONDS", "0.02")))
+    await hold(stage)
+
+
+async def hold(stage: str) -> None:
+    """Wait at the stage the environment names until its file exists."""
+    if os.environ.get("REELZERO_HOLD_STAGE") != stage:
+        return
+    file = Path(os.environ["REELZERO_HOLD_FILE"])
+    file.with_name(file.name + ".reached").touch()
+    while not file.exists():
+        await asyncio.sleep(POLL)
+
+
+def journal(entry: dict[str, Any]) -> None:
+    line = json.dumps(entry | {"at": time.time(), "pid": os.getpid()}) + "\n"
+    with Path(os.environ["REELZERO_FAKE_JOURNAL"]).open("a") as file:
+        file.write(line)
+
+
+def scripts() -> list[Script]:
+    given = json.loads(os.environ.get("REELZERO_FAKE_SCRIPTS", "[]"))
+    return [
+        Script(**{k: Failure(**v) if k == "failure" else v for k, v in script.items()}) for script in given
+    ]
+
+
+async def serve() -> None:
+    bucket = Bucket(read(S3Settings).s3())
+    port = int(os.environ["REELZERO_FAKE_PORT"])
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    async with Process(bucket, scripts(), port=port, on_stage=on_stage) as fake:
+        await stop.wait()
+        await fake.drain()
+
+
+def main() -> None:
+    asyncio.run(serve())

@@ -1,0 +1,47 @@
+"""The real predictor as `predictor.testing` runs it, with a journal as the fake one keeps it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import predictor.generate  # noqa: F401 -- so that a forked process need not import torch again
+import predictor.loading  # noqa: F401
+import predictor.pipelines.cogvideox  # noqa: F401
+from predictor import worker
+from predictor.run import Run
+from predictor.server import main as serve
+from predictor.testing import from_environment
+
+running = 0
+
+
+def main() -> None:
+    original = worker.Worker._generate
+
+    def journalled(self: worker.Worker, run: Run) -> Any:
+        global running  # noqa: PLW0603 -- one process, one journal
+        running += 1
+        address = run.job.address
+        work = {"job": address.job_id, "attempt": address.attempt}
+        journal(work | {"what": "begin", "running": running})
+        try:
+            return original(self, run)
+        finally:
+            running -= 1
+            journal(work | {"what": "end"})
+
+    worker.Worker._generate = journalled  # type: ignore[method-assign]
+    if "REELZERO_HOLD_STAGE" in os.environ:
+        serve(from_environment())
+    else:
+        serve()
+
+
+def journal(entry: dict[str, Any]) -> None:
+    line = json.dumps(entry | {"at": time.time(), "pid": os.getpid()}) + "\n"
+    with Path(os.environ["REELZERO_FAKE_JOURNAL"]).open("a") as file:
+        file.write(line)

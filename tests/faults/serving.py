@@ -1,0 +1,99 @@
+"""`reelzero serve` for fault rounds: the product's own main, with what a test must be able to bring about.
+
+REELZERO_CRASH=POINT:WHEN      SIGKILL itself before, inside (before the commit) or after a store call; the points
+                               are in CRASH_POINTS; only once REELZERO_CRASH_ARMED names an existing file
+REELZERO_CLOCK_OFFSET=SECONDS  this replica's wall clock is off
+The outbox schedule and its lease are seconds instead of minutes and hours. Nothing of this is in the product.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
+
+from eventing import serve, webhook
+from eventing.store import engine, outbox
+from eventing.store.claims import ClaimStore
+from eventing.store.jobs import JobStore
+from eventing.store.outbox import OutboxStore
+
+SCHEDULE = (0.2, 0.3, 0.5, 0.5, 0.5, 1, 1, 1, 2, 2, 2, 4, 4, 8, 8, 16)
+CRASH_POINTS: dict[str, tuple[type, str]] = {
+    "insert": (JobStore, "submit"),
+    "claim": (ClaimStore, "claim"),
+    "start": (ClaimStore, "start"),
+    "finish": (ClaimStore, "complete"),
+    "outbox-claim": (OutboxStore, "claim"),
+    "outbox-record": (OutboxStore, "record"),
+}
+armed = False
+
+
+def main() -> None:
+    outbox.SCHEDULE = SCHEDULE
+    outbox.LEASE_SECONDS = 3
+    if offset := os.environ.pop("REELZERO_CLOCK_OFFSET", ""):
+        skew(float(offset))
+    if crash := os.environ.pop("REELZERO_CRASH", ""):
+        point, when = crash.split(":")
+        plan_crash(point, when, Path(os.environ.pop("REELZERO_CRASH_ARMED")))
+    serve.serve()
+
+
+def skew(offset: float) -> None:
+    """Shift the wall clock as this process sees it; monotonic time and the database's stay right."""
+    true_time = time.time
+    time.time = lambda: true_time() + offset
+
+    class Skewed(datetime.datetime):
+        @classmethod
+        def now(cls, tz: datetime.tzinfo | None = None) -> datetime.datetime:
+            return datetime.datetime.fromtimestamp(time.time(), tz)
+
+    webhook.datetime = Skewed
+
+
+def plan_crash(point: str, when: str, arm: Path) -> None:
+    store, name = CRASH_POINTS[point]
+    method = getattr(store, name)
+
+    async def crashing(*arguments: Any, **named: Any) -> Any:
+        global armed  # noqa: PLW0603 -- one crash, one flag
+        if not arm.exists():
+            return await method(*arguments, **named)
+        if when == "before":
+            crash()
+        armed = when == "inside"
+        answer = await method(*arguments, **named)
+        if when == "after" and (answer or name == "record"):  # an empty claim is no transition
+            crash()
+        return answer
+
+    setattr(store, name, crashing)
+    watch_commits()
+
+
+def watch_commits() -> None:
+    """SIGKILL at the first commit after the armed call began: its statements ran, nothing is durable."""
+    make = engine._sqlite_engine, engine._postgresql_engine
+
+    def watched(make_engine: Callable[[str], Any]) -> Callable[[str], Any]:
+        def made(url: str) -> Any:
+            made_engine = make_engine(url)
+            event.listen(made_engine.sync_engine, "commit", lambda _: crash() if armed else None)
+            return made_engine
+
+        return made
+
+    engine._sqlite_engine, engine._postgresql_engine = map(watched, make)
+
+
+def crash() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,69 @@
+"""What all rounds share: the zygotes, the S3 server, the PostgreSQL server, the tiny weights."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import subprocess
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from eventing.s3 import Bucket, S3Location
+from eventing.standalone.process import is_free
+from eventing.standalone.s3server import S3Server
+from tests.faults.databases import PostgresServer
+from tests.faults.processes import ROOT, Child, Zygote
+
+LIGHT = ("tests.faults.serving", "tests.faults.predictor", "alembic.command")
+HEAVY = ("tests.faults.real",)
+
+
+class Shared:
+    """Started on first use, stopped together. Use as a context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._stack = AsyncExitStack()
+        self._postgres: PostgresServer | None = None
+        self._heavy: Zygote | None = None
+
+    async def __aenter__(self) -> Shared:
+        await self._stack.__aenter__()
+        self.light = await self._stack.enter_async_context(Zygote(*LIGHT))
+        server = S3Server(self.folder / "s3", self.folder / "s3.log")
+        self.s3: S3Location = await server.start()
+        self._stack.push_async_callback(server.stop)
+        keys = server.credentials.environment()
+        os.environ.update(keys)
+        home = {"HOME": str(self.folder), "PATH": os.defpath, "OMP_NUM_THREADS": "1"}
+        self.environment = keys | home | {"PYTHONUNBUFFERED": "1", "REELZERO_LOG_LEVEL": "INFO"}
+        await asyncio.to_thread(Bucket(self.s3).ensure)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def postgres(self) -> PostgresServer:
+        if self._postgres is None:
+            self._postgres = await self._stack.enter_async_context(PostgresServer())
+        return self._postgres
+
+    async def start_real(self, port: int, log: Path, env: dict[str, str], journal: Path) -> Child:
+        """The real predictor with tiny weights, on the CPU."""
+        weights = self.folder / "tiny"
+        if self._heavy is None:
+            self._heavy = await self._stack.enter_async_context(Zygote(*HEAVY))
+            command = [sys.executable, "-m", "predictor.tiny", str(weights)]
+            await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True, cwd=ROOT)
+        grpc = next(p for p in random.sample(range(22_100, 32_000), 100) if p != port and is_free(p))
+        own = {
+            "MODEL_DIR": str(weights),
+            "PREDICTOR_HOST": "127.0.0.1",
+            "TORCH_THREADS": "1",
+            "DEVICE": "cpu",
+        }
+        env = env | {f"REELZERO_{name}": value for name, value in own.items()}
+        arguments = (f"--http_port={port}", f"--grpc_port={grpc}", "--enable_latency_logging=false")
+        return await self._heavy.start("tests.faults.real:main", log, env, arguments)

@@ -1,0 +1,146 @@
+"""Eventing processes that are killed at every transition, stopped, frozen, or wrong about the time."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+from tests.faults.registry import each, fault
+from tests.faults.serving import CRASH_POINTS
+from tests.faults.world import World
+
+CRASHES = {
+    f"crash-{when}-{point}": {"point": point, "when": when}
+    for point in CRASH_POINTS
+    for when in ("before", "inside", "after")
+}
+
+
+@each(CRASHES)
+async def crashed(world: World, point: str, when: str) -> None:
+    """SIGKILL of a replica exactly there; another, or its successor, goes on."""
+    armed = world.folder / "armed"
+    await world.predict()
+    replicas = world.rng.choice((1, 2))
+    await world.serve(replicas, REELZERO_CRASH=f"{point}:{when}", REELZERO_CRASH_ARMED=str(armed))
+    # A generation that had begun under the dead replica is aborted with it; a finished one is adopted.
+    world.repeats = {"start": 1, "finish": 0}.get(point, 1)
+    if point in ("insert", "claim"):
+        armed.touch()
+        submitting = asyncio.create_task(world.submit(3))
+    else:
+        submitting = asyncio.create_task(world.submit(3))
+        armed.touch()
+    first = world.replicas[0]
+    crash = asyncio.create_task(first.child.ended())
+    while not crash.done():
+        await asyncio.wait({crash, submitting}, timeout=2, return_when=asyncio.FIRST_COMPLETED)
+        if submitting.done() and not crash.done():
+            await asyncio.wait({crash}, timeout=2)
+            if not crash.done():
+                await world.submit(1)  # the other replica was faster: give this one something to do
+    assert await crash == -signal.SIGKILL
+    await world.restart(first)
+    await submitting
+
+
+@fault("sigkill-eventing-midjob")
+async def killed_in_mid_job(world: World) -> None:
+    """The predictor aborts with the connection, the lease lapses, another replica runs the job."""
+    await world.predict(hold="denoise")
+    await world.serve(replicas=2)
+    await world.submit(3)
+    await world.held()
+    world.repeats = 1
+    for replica in world.replicas:
+        await replica.child.kill()
+    world.release()
+    for replica in world.replicas:
+        await world.restart(replica)
+
+
+@each({"sigterm-eventing-midjob": {}})
+@each({"real-sigterm-eventing-midjob": {}}, real=True)
+async def told_to_stop(world: World) -> None:
+    """SIGTERM: it claims nothing more, finishes its stream and exits 0; nothing is generated twice."""
+    await world.predict(hold="denoise")
+    await world.serve()
+    first, *_ = await world.submit(3)
+    await world.held()
+    (replica,) = world.replicas
+    replica.child.signal(signal.SIGTERM)
+    world.release()
+    assert await replica.child.ended() == 0
+    await world.restart(replica)
+    assert (await world.view(first))["status"] == "completed"
+
+
+@fault("lease-stolen")
+async def frozen(world: World) -> None:
+    """A holder stands still for longer than its lease; what it reports when it wakes is refused."""
+    await world.predict(hold="decode")
+    await world.serve(replicas=1)
+    (job,) = await world.submit(1)
+    await world.held()
+    holder = world.replicas[0]
+    await world.serve(replicas=1)
+    holder.child.signal(signal.SIGSTOP)
+    thief = world.replicas.pop()
+    frozen_one, world.replicas = world.replicas, [thief]
+
+    async def stolen() -> bool:
+        return bool((await world.view(job))["status"] == "queued")
+
+    await world.until("the lapse of the lease", stolen)
+    world.release()
+    await world.until_status(job, "completed")
+    holder.child.signal(signal.SIGCONT)
+    world.replicas += frozen_one
+
+    async def refused() -> bool:
+        return "a late report was refused" in text() or "the lease is lost" in text() or "given up" in text()
+
+    def text() -> str:
+        return holder.child.log.read_text()
+
+    await world.until("the refusal of the late report", refused)
+
+
+@each({"clock-ahead": {"minutes": 4}, "clock-behind": {"minutes": -4}})
+async def wrong_clock(world: World, minutes: float) -> None:
+    """One replica's clock is off: leases, back-off and deadlines do not notice."""
+    await world.predict()
+    await world.serve(2, REELZERO_CLOCK_OFFSET=str(minutes * 60))
+    await world.submit(4, start_within_seconds=100)
+
+
+@fault("adopted-attempts-exhausted")
+async def adopted_exhausted(world: World) -> None:
+    """The only attempt finished unheard: the successor adopts the file although no attempt is left."""
+    world.settings["REELZERO_MAX_ATTEMPTS"] = "1"
+    await world.predict(hold="after_upload")
+    await world.serve()
+    await world.submit(1)
+    await world.held()
+    (replica,) = world.replicas
+    await replica.child.kill()
+    await world.restart(replica)
+
+
+@fault("chaos")
+async def chaos(world: World) -> None:
+    """SIGKILLs of anything at seeded moments."""
+    await world.predict(REELZERO_FAKE_SECONDS="0.1")
+    await world.serve(replicas=2)
+    submitting = asyncio.create_task(world.submit(6, copies=2))
+    world.repeats = 6
+    for _ in range(4):
+        await asyncio.sleep(world.rng.uniform(0.1, 1.0))  # the seeded moment
+        if world.rng.random() < 0.5:
+            await world.end_predictor(signal.SIGKILL)
+            await world.predict(REELZERO_FAKE_SECONDS="0.1")
+        else:
+            replica = world.rng.choice(world.replicas)
+            await replica.child.kill()
+            await world.restart(replica)
+    await submitting

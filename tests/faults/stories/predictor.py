@@ -1,0 +1,110 @@
+"""Predictors that die, end, fill their disk, start slowly or not at all, or finish unseen."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+
+from tests.faults.registry import each, fault
+from tests.faults.world import World
+
+STAGES = ("load", "encode_prompt", "denoise", "decode", "encode_video", "upload", "after_upload")
+
+
+@each({f"sigkill-{stage}": {"stage": stage} for stage in STAGES})
+@each({f"real-sigkill-{stage}": {"stage": stage} for stage in STAGES}, real=True)
+async def killed(world: World, stage: str) -> None:
+    """SIGKILL at a stage: the attempt is lost, the job is not."""
+    await world.predict(hold=stage)
+    await world.serve()
+    await world.submit(3)
+    await world.held()
+    await world.end_predictor(signal.SIGKILL)
+    # Before the work there is nothing to repeat, after the manifest there is no need to.
+    world.repeats = 0 if stage in ("load", "after_upload") else 1
+    await world.predict()
+
+
+@each({f"sigterm-{stage}": {"stage": stage} for stage in STAGES})
+@each({f"real-sigterm-{stage}": {"stage": stage} for stage in STAGES}, real=True)
+async def terminated(world: World, stage: str) -> None:
+    """SIGTERM at a stage: the running job is finished inside the grace, nothing is repeated."""
+    await world.predict(hold=stage)
+    await world.serve()
+    await world.submit(3)
+    await world.held()
+    status = await world.end_predictor(signal.SIGTERM)
+    assert world.real or status == 0
+    await world.predict()
+
+
+@fault("cold-start-longer-than-the-lease")
+async def slow_cold_start(world: World) -> None:
+    """No byte flows for longer than the lease: the timer keeps the job, and it runs once."""
+    await world.predict(hold="load")
+    await world.serve(replicas=2)
+    (job, *_) = await world.submit(2)
+    await world.held()
+    await asyncio.sleep(world.lease * 1.5)  # what must not happen in this time is a second claim
+    assert (await world.view(job))["status"] == "in_progress"
+    world.release()
+
+
+@fault("never-starts")
+async def never_starts(world: World) -> None:
+    """Nothing listens: the model is paused, one probe at a time goes out, the rest wait and say why."""
+    await world.serve(replicas=2)
+    jobs = await world.submit(4)
+    most = 0
+
+    async def paused() -> bool:
+        nonlocal most
+        views = [await world.view(job) for job in jobs]
+        most = max(most, sum(view["status"] == "in_progress" for view in views))
+        models = await world.call("GET", "/v1/models")
+        said = any(view["waiting_for"] == "model_unavailable" for view in views)
+        return said and bool(models["data"][0]["unavailable"])
+
+    await world.until("a pause", paused)
+    assert most <= 1
+    await world.predict()
+
+
+@fault("disk-full")
+async def disk_full(world: World) -> None:
+    """No room on scratch: retryable elsewhere, so the job waits for a predictor that has room."""
+    full = {"failure": {"code": "scratch_full", "message": "the disk is full", "retryable": True}}
+    await world.predict(REELZERO_FAKE_SCRIPTS=json.dumps([full, full]))
+    world.repeats = 2
+    await world.serve()
+    await world.submit(2)
+
+
+@fault("late-manifest")
+async def late_manifest(world: World) -> None:
+    """A stream breaks but the work goes on and finishes: the next attempt adopts the file."""
+    await world.predict(hold="late", REELZERO_FAKE_SCRIPTS=json.dumps([{"late": True}]))
+    world.settings["REELZERO_RETRY_SECONDS"] = "2"
+    await world.serve()
+    await world.submit(1)
+    await world.held()
+    world.release()
+
+
+@fault("late-manifest-attempts-exhausted")
+async def late_manifest_exhausted(world: World) -> None:
+    """The first attempt's manifest appears while the last attempt runs and fails: it is adopted."""
+    scripts = json.dumps([{"late": True}, {"break_after": 2}])
+    await world.predict(hold="late", REELZERO_FAKE_SCRIPTS=scripts, REELZERO_FAKE_SECONDS="1")
+    world.settings["REELZERO_MAX_ATTEMPTS"] = "2"
+    world.repeats = 1
+    await world.serve()
+    (job,) = await world.submit(1)
+    await world.held()
+
+    async def tried_again() -> bool:
+        return bool((await world.view(job))["attempts"] == 2)
+
+    await world.until("the last attempt", tried_again)
+    world.release()
