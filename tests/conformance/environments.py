@@ -54,7 +54,9 @@ ENVIRONMENTS = (
         ("tritonclient_http.py", "tritonclient_grpc.py"),
     ),
     Environment("kserve", ("kserve>=0.21,<0.22",), ("kserve",), ("kserve_rest.py", "kserve_grpc.py")),
-    Environment("cloudevents1", ("cloudevents>=1.11,<2",), ("cloudevents",), ("cloudevents_python_1.py",)),
+    Environment(
+        "cloudevents1", ("cloudevents>=1.11,<2", "requests"), ("cloudevents",), ("cloudevents_python_1.py",)
+    ),
     Environment("cloudevents2", ("cloudevents>=2,<3",), ("cloudevents",), ("cloudevents_python_2.py",)),
     Environment(
         "webhooks", ("standardwebhooks>=1,<2", "svix>=1,<3"), ("standardwebhooks", "svix"), ("webhooks.py",)

@@ -21,10 +21,11 @@ from pathlib import Path
 from eventing import __version__
 from tests.conformance.environments import ENVIRONMENTS, Environment, prepare, versions
 from tests.conformance.servers import servers
-from tests.doc_examples import DOCS, blocks, needs
+from tests.doc_examples import DOCS, blocks, needs, shell_script
 
 PAGE = DOCS / "conformance.md"
 CLIENT_SECONDS = 300
+CURL = "curl"
 HEAD = """# Conformance
 
 Clients that nobody here wrote, each in its own environment, against `reelzero up` as a process of its own
@@ -45,7 +46,7 @@ class Row:
 def main() -> int:
     """Run; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=[environment.name for environment in ENVIRONMENTS])
+    parser.add_argument("--only", choices=[CURL, *(one.name for one in ENVIRONMENTS)])
     only = parser.parse_args().only
     chosen = [environment for environment in ENVIRONMENTS if only in (None, environment.name)]
     for environment in chosen:
@@ -53,6 +54,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="reelzero-conformance-") as folder:
         with servers(Path(folder)) as where:
             rows = [row for environment in chosen for row in run_all(environment, where)]
+            rows += try_shells(where) if only in (None, CURL) else []
     for row in rows:
         print("ok " if row.ok else "RED", row.client, "·", row.call, "·", row.note)
     if only is None:
@@ -80,6 +82,19 @@ def try_pages(environment: Environment, names: str, where: dict[str, str]) -> li
                 rows.append(
                     Row(names, f"the example in docs/clients/{path.name}", done.returncode == 0, note)
                 )
+    return rows
+
+
+def try_shells(where: dict[str, str]) -> list[Row]:
+    """A row for the shell examples of each page in docs/clients, run as one session."""
+    version = subprocess.check_output(["curl", "--version"], text=True).split()[1]
+    rows = []
+    for path in sorted((DOCS / "clients").glob("*.md")):
+        if script := shell_script(path):
+            done = execute(["bash", "-c", script], where)
+            note = f"{script.count('curl ')} calls" if done.returncode == 0 else done.stderr[-500:]
+            call = f"the examples in docs/clients/{path.name}"
+            rows.append(Row(f"{CURL} {version}", call, done.returncode == 0, note))
     return rows
 
 

@@ -1,8 +1,8 @@
 """The CloudEvents SDK for Python 1.x as producer, and as reader of what we send back."""
 
 import json
-import urllib.request
 
+import requests
 from cloudevents.conversion import to_binary, to_structured
 from cloudevents.http import CloudEvent, from_http
 from report import PREDICTOR_URL, PROMPT, URL, call, ended, receiver
@@ -12,9 +12,11 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 def send(headers, body, url=URL + "/events"):
-    request = urllib.request.Request(url, body, headers, method="POST")
-    with urllib.request.urlopen(request, timeout=120) as answer:
-        return answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read()
+    answer = requests.post(
+        url, data=body, headers=headers, timeout=120
+    )  # as the SDK's own documentation does
+    answer.raise_for_status()
+    return answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, answer.content
 
 
 def event(name, **data):
