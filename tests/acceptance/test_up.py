@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import socket
 import sqlite3
 import sys
 import urllib.error
@@ -13,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from eventing.s3 import S3Location
+from eventing.standalone.process import free_port
 from tests.acceptance.command import reelzero
 from tests.waiting import eventually, processes_naming
 
@@ -107,3 +111,33 @@ def test_a_public_address_needs_a_key(tmp_path: Path) -> None:
             assert answer.status == 200
         up.interrupt()
         assert up.end() == 0
+
+
+def test_any_s3_server_instead(tmp_path: Path, s3: S3Location) -> None:
+    theirs = {
+        "REELZERO_S3_ENDPOINT": str(s3.endpoint), "REELZERO_S3_BUCKET": "theirs",
+        **{name: os.environ[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")},
+    }  # fmt: skip
+    with reelzero("up", "--port", "0", "--data-dir", str(tmp_path), **theirs) as up:
+        assert f"{s3.endpoint} (bucket theirs)" in up.until("  S3 ")
+        up.until("  log ")
+        assert not (tmp_path / "s3").exists()
+        up.interrupt()
+        assert up.end() == 0
+
+
+def test_an_s3_server_that_is_not_there(tmp_path: Path) -> None:
+    away = f"http://127.0.0.1:{free_port()}"
+    with reelzero("up", "--port", "0", "--data-dir", str(tmp_path), REELZERO_S3_ENDPOINT=away) as up:
+        assert up.end() == 1
+    assert f"the bucket reelzero at {away} cannot be used" in up.text
+    assert "Traceback" not in up.text
+
+
+def test_a_taken_port(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with reelzero("up", "--port", str(port), "--data-dir", str(tmp_path)) as up:
+            assert up.end() == 1
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in up.text
+    assert not processes_naming(str(tmp_path))
