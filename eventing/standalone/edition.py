@@ -26,9 +26,9 @@ from eventing.standalone.data_dir import DataDir, open_data_dir
 from eventing.standalone.devices import find_devices
 from eventing.standalone.interrupts import uncut
 from eventing.standalone.launch import Launcher, inherited
-from eventing.standalone.options import Options, build_settings
+from eventing.standalone.options import Options, build_settings, reachable
 from eventing.standalone.predictors import LocalPredictors
-from eventing.standalone.process import free_port, is_free
+from eventing.standalone.process import LOOPBACK, free_port, is_free
 from eventing.standalone.s3server import S3Server
 from eventing.store.engine import Database
 from eventing.store.keys import KeyStore
@@ -53,9 +53,9 @@ class Edition:
 
     @property
     def url(self) -> str:
-        """Where the service listens. Only after `start`."""
+        """Where this machine reaches the service. Only after `start`."""
         assert self.service is not None  # noqa: S101 - as documented
-        return self.service.url
+        return f"http://{reachable(self.options.host, LOOPBACK)}:{self.service.port}"
 
     @property
     def settings(self) -> Settings:

@@ -96,7 +96,8 @@ class Launcher:
         command = [*self.build_command, str(part), "--family", entry.family]
         process = await Process.start(command, self._log_file(f"build-{entry.name}"), self.environment)
         try:
-            status = await asyncio.wait_for(process.wait(), BUILD_SECONDS)
+            async with asyncio.timeout(BUILD_SECONDS):
+                status = await process.wait()
         except TimeoutError as error:
             raise ModelUnavailable(f"{entry.name} was not built within {BUILD_SECONDS:g} s") from error
         finally:

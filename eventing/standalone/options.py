@@ -54,7 +54,7 @@ def build_settings(
     filled: dict[str, Any] = {
         "database_url": data.database_url,
         "source": f"urn:reelzero:{socket.gethostname()}",
-        "public_url": f"http://{_reachable(options.host)}:{port}",
+        "public_url": f"http://{reachable(options.host, socket.gethostname())}:{port}",
         "endpoints": endpoints(catalog, options.models),
         "webhook_secrets": (data.webhook_secret(),),
         "auth": "open" if options.is_private else "required",
@@ -95,8 +95,8 @@ def _missing(filled: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in filled.items() if PREFIX + key.upper() not in os.environ}
 
 
-def _reachable(host: str) -> str:
-    """A name for links: an address that means all addresses is none."""
+def reachable(host: str, instead: str) -> str:
+    """The host as it stands in a URL; `instead` for an address that means all addresses."""
     if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
-        return socket.gethostname()
+        return instead
     return f"[{host}]" if ":" in host else host

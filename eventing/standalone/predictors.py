@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +34,7 @@ class Place:
     predictor: Predictor | None = None
     idle_since: float | None = None  # by the loop's clock
     timer: asyncio.TimerHandle | None = field(default=None, repr=False)
+    leaving: bool = False  # being stopped
 
 
 class LocalPredictors:
@@ -160,7 +162,7 @@ class LocalPredictors:
             return
         loop = asyncio.get_running_loop()
         place.idle_since = loop.time()
-        place.timer = loop.call_later(self._idle_seconds, self._expire, place)
+        place.timer = loop.call_later(self._idle_seconds, self._expire, place, context=Context())
         self._changed.set()
 
     def _expire(self, place: Place) -> None:
@@ -173,7 +175,7 @@ class LocalPredictors:
         async def watch() -> None:
             status = await predictor.process.wait()
             await predictor.stop(grace=0)
-            if place in self._places:
+            if place in self._places and not place.leaving:
                 log.warning("a predictor ended", extra={"model": place.model, "status": status})
                 self._forget(place)
 
@@ -181,6 +183,7 @@ class LocalPredictors:
 
     async def _remove(self, place: Place) -> None:
         """Stop a place's process, then free its devices: the next one needs their memory."""
+        place.leaving = True
         try:
             await self._stop(place)
         finally:
@@ -198,6 +201,6 @@ class LocalPredictors:
         self._changed.set()
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
+        task = asyncio.create_task(work, context=Context())  # no job's log context: it outlives the job
         self._background.add(task)
         task.add_done_callback(self._background.discard)

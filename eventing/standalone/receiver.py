@@ -60,11 +60,13 @@ class Receiver:
 
     async def event(self, job_id: str, seconds: float) -> Received:
         """The job's last event at the sink. Raises TimeoutError."""
-        return await asyncio.wait_for(asyncio.shield(self._sink[job_id]), seconds)
+        async with asyncio.timeout(seconds):
+            return await asyncio.shield(self._sink[job_id])
 
     async def webhook(self, job_id: str, seconds: float) -> Received:
         """The job's webhook. Raises TimeoutError, or Unauthorized if its signature was wrong."""
-        return await asyncio.wait_for(asyncio.shield(self._webhook[job_id]), seconds)
+        async with asyncio.timeout(seconds):
+            return await asyncio.shield(self._webhook[job_id])
 
     async def _on_sink(self, request: web.Request) -> web.Response:
         return _keep(self._sink, dict(request.headers), await request.read())

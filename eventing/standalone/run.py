@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import logging
 import os
 import socket
 from contextlib import AsyncExitStack
@@ -31,6 +32,7 @@ from eventing.standalone.receiver import Receiver
 from eventing.standalone.report import show_result
 from eventing.standalone.screen import Screen, open_screen
 
+log = logging.getLogger(__name__)
 DELIVERY_SECONDS = 60.0
 CANCEL_SECONDS = 15.0
 WHILE_UP = "everything is stopped again; these links are served by:"
@@ -83,6 +85,10 @@ def run(asked: Asked, options: Options) -> int:
         console.print(f"[red]reelzero:[/] {error.message}", soft_wrap=True)
         if data.log.exists() and not isinstance(error, (InvalidRequest, InUse)):
             console.print(f"the log is {data.log}", soft_wrap=True)
+        return 1
+    except Exception:
+        log.exception("an error nobody foresaw")
+        console.print(f"[red]reelzero:[/] an error of its own; the log {data.log} has it all", soft_wrap=True)
         return 1
     return 0
 

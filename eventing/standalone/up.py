@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import typer
 
@@ -12,16 +13,23 @@ from eventing.standalone.edition import Edition
 from eventing.standalone.interrupts import INTERRUPTED, on_interrupt
 from eventing.standalone.options import Options
 
+log = logging.getLogger(__name__)
+
 
 def up(options: Options) -> int:
     """Serve until SIGINT or SIGTERM; the exit status: 0, 1 with the cause said, 130 if it never served."""
     try:
         return asyncio.run(_main(options))
-    except (asyncio.CancelledError, KeyboardInterrupt):
+    except asyncio.CancelledError:
         typer.echo("stopped before it served; nothing is left running")
         return INTERRUPTED
     except ReelzeroError as error:
         typer.secho(f"reelzero: {error.message}", fg="red", err=True)
+        return 1
+    except Exception:
+        log.exception("an error nobody foresaw")
+        where = DataDir(options.data_dir).log
+        typer.secho(f"reelzero: an error of its own; the log {where} has it all", fg="red", err=True)
         return 1
 
 

@@ -121,7 +121,7 @@ class TestBadInput:
             ({"ce-type": None}, 400, "type"),
             ({"ce-type": "com.example.other"}, 422, "type"),
             ({"ce-id": "x" * 2000}, 400, "id"),
-            ({"content-type": "text/plain"}, 415, "content-type"),
+            ({"content-type": "text/plain"}, 415, "datacontenttype"),
             ({"content-type": "application/cloudevents+avro"}, 415, "content-type"),
         ],
     )

@@ -24,3 +24,11 @@ async def shared(tmp_path_factory: pytest.TempPathFactory, bucket: Bucket) -> As
     """One deployment for requests that are refused; its tests run in the session's loop."""
     async with deployment(tmp_path_factory.mktemp("shared"), bucket) as running:
         yield running
+
+
+@pytest.fixture
+async def public(tmp_path: Path, bucket: Bucket) -> AsyncIterator[Deployment]:
+    """A deployment that wants keys, with room for webhooks to any port of this machine."""
+    chosen = {"auth": "required", "webhook_allow": "127.0.0.0/8"}
+    async with deployment(tmp_path, bucket, **chosen) as running:
+        yield running

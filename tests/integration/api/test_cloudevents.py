@@ -164,6 +164,15 @@ async def test_the_trace_goes_from_the_request_to_the_completion(service):
     assert done.get("traceparent") != "nonsense"
 
 
+async def test_every_way_in_carries_the_callers_trace(service):
+    infer = {"inputs": [{"name": "prompt", "datatype": "BYTES", "shape": [1], "data": ["x"]}]}
+    ways = (("/v1/jobs", {"prompt": "x"}), ("/v1/videos", {"prompt": "x"}), ("/v2/models/tiny/infer", infer))
+    for path, body in ways:
+        await service.call("POST", path, json=body, headers={"traceparent": TRACE})
+        done = (await service.receiver.next("/sink", "dev.reelzero.video.completed.v1")).json
+        assert done["traceparent"].split("-")[1] == TRACE.split("-")[1], path
+
+
 async def test_we_consent_to_deliveries_when_asked(service):
     headers = {"WebHook-Request-Origin": "broker.example.com", "WebHook-Request-Rate": "120"}
     answer, _ = await service.call("OPTIONS", "/events", headers=headers)

@@ -23,6 +23,12 @@ async def finished(service, **fields):
     return video["id"]
 
 
+def video_bytes(job_id, variant):
+    """What the fake predictor stores for a variant."""
+    name = {"video": "video.mp4", "thumbnail": "poster.jpg", "spritesheet": "spritesheet.jpg"}[variant]
+    return f"{name} of {job_id}, attempt 1".encode()
+
+
 async def test_a_video_from_create_to_content(service):
     video = await make(service, seconds="4", size="128x128", seed=7)
     assert video["object"] == "video" and video["status"] in ("queued", "in_progress")
@@ -34,7 +40,11 @@ async def test_a_video_from_create_to_content(service):
     assert "openai-poll-after-ms" not in answer.headers
     for variant, kind in (("video", "video/mp4"), ("thumbnail", "image/jpeg"), ("spritesheet", "image/jpeg")):
         answer, body = await service.call("GET", f"/v1/videos/{video['id']}/content?variant={variant}")
-        assert (answer.status, answer.content_type, body) == (200, kind, b"fake")
+        assert (answer.status, answer.content_type, body) == (
+            200,
+            kind,
+            video_bytes(video["id"], variant),
+        )
 
 
 async def test_while_it_runs_a_header_says_when_to_ask_again(service):
@@ -127,27 +137,27 @@ async def test_bytes_that_are_no_request(shared, body, media, status):
 
 async def test_ranges(service):
     path = f"/v1/videos/{await finished(service)}/content"
-    whole, _ = await service.call("GET", path)
-    tag = whole.headers["ETag"]
+    whole, all_ = await service.call("GET", path)
+    tag, size = whole.headers["ETag"], len(all_)
     cases = [
-        ({"Range": "bytes=1-2"}, 206, b"ak", "bytes 1-2/4"),
-        ({"Range": "bytes=2-"}, 206, b"ke", "bytes 2-3/4"),
-        ({"Range": "bytes=-1"}, 206, b"e", "bytes 3-3/4"),
-        ({"Range": "bytes=0-99"}, 206, b"fake", "bytes 0-3/4"),
-        ({"Range": "bytes=0-1", "If-Range": tag}, 206, b"fa", "bytes 0-1/4"),
-        ({"Range": "bytes=0-1", "If-Range": '"old"'}, 200, b"fake", None),
-        ({"Range": "bytes=0-0,2-2"}, 200, b"fake", None),
-        ({"Range": "lines=1-2"}, 200, b"fake", None),
+        ({"Range": "bytes=1-2"}, 206, all_[1:3], f"bytes 1-2/{size}"),
+        ({"Range": "bytes=2-"}, 206, all_[2:], f"bytes 2-{size - 1}/{size}"),
+        ({"Range": "bytes=-1"}, 206, all_[-1:], f"bytes {size - 1}-{size - 1}/{size}"),
+        ({"Range": "bytes=0-9999"}, 206, all_, f"bytes 0-{size - 1}/{size}"),
+        ({"Range": "bytes=0-1", "If-Range": tag}, 206, all_[:2], f"bytes 0-1/{size}"),
+        ({"Range": "bytes=0-1", "If-Range": '"old"'}, 200, all_, None),
+        ({"Range": "bytes=0-0,2-2"}, 200, all_, None),
+        ({"Range": "lines=1-2"}, 200, all_, None),
         ({"If-None-Match": tag}, 304, b"", None),
     ]
     for headers, status, body, shown in cases:
         answer, got = await service.call("GET", path, headers=headers)
         assert (answer.status, got, answer.headers.get("Content-Range")) == (status, body, shown), headers
-    answer, body = await service.call("GET", path, headers={"Range": "bytes=4-"})
-    assert (answer.status, answer.headers["Content-Range"]) == (416, "bytes */4")
+    answer, body = await service.call("GET", path, headers={"Range": f"bytes={size}-"})
+    assert (answer.status, answer.headers["Content-Range"]) == (416, f"bytes */{size}")
     assert body["error"]["code"] == "range_not_satisfiable"
     answer, body = await service.call("HEAD", path)
-    assert (answer.status, answer.headers["Content-Length"], body) == (200, "4", b"")
+    assert (answer.status, answer.headers["Content-Length"], body) == (200, str(size), b"")
 
 
 async def test_pages_in_both_orders(service):

@@ -70,11 +70,11 @@ def test_what_no_repetition_can_mend_is_a_4xx(shared, body, headers, status, fie
     assert (answer.status, problem["field"]) == (status, field), problem
 
 
-def test_busy_is_said_so_that_the_trigger_comes_again(start, seaweed, tmp_path):
+def test_busy_is_said_so_that_the_trigger_comes_again(start, storage, tmp_path):
     import threading
 
     go = tmp_path / "go"
-    predictor = start(("denoise", go), **seaweed)
+    predictor = start(("denoise", go), **storage)
     predictor.wait()
     replies = []
     one = threading.Thread(target=lambda: replies.append(deliver(predictor, event(id="busy"), STRUCTURED)))

@@ -3,58 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from eventing.budget import Budget
 from eventing.catalog import CatalogEntry
 from eventing.contract import CompletedRecord, FailedRecord, HeartbeatRecord, ProgressRecord
 from eventing.errors import Busy, ModelUnavailable, Unavailable
 from predictor import run as run_module
-from predictor.job import Job, make_job
-from predictor.run import Run, Terminal
+from predictor.run import Run
 from predictor.settings import PredictorSettings
 from predictor.worker import State, Worker
 from tests.unit.predictor.fakes import FakePipeline, loaded
-
-SOON = 30.0  # seconds a test waits for what must come
-
-
-async def make_worker(
-    entry: CatalogEntry, pipeline: FakePipeline, on_stage: Callable[[str], None] = lambda _stage: None
-) -> Worker:
-    worker = Worker(entry, PredictorSettings(), lambda entry, _settings: loaded(entry, pipeline), on_stage)
-    worker.begin()
-    await until(lambda: worker.ready)
-    return worker
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(SOON):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
-def job(entry: CatalogEntry, **fields: Any) -> Job:
-    return make_job(entry, {"prompt": "a red circle", "output": "inline", "seed": 1} | fields)
-
-
-async def finish(run: Run) -> Terminal:
-    async with asyncio.timeout(SOON):
-        return await run.result(heartbeat=SOON)
-
-
-def failing(error: BaseException) -> Callable[[int], None]:
-    def at_step(_done: int) -> None:
-        raise error
-
-    return at_step
+from tests.unit.predictor.running import SOON, failing, finish, job, make_worker, until
 
 
 async def test_a_second_job_is_refused_and_taken_when_the_first_has_ended(entry: CatalogEntry) -> None:
@@ -142,55 +106,6 @@ async def test_a_reader_who_leaves_cancels(entry: CatalogEntry) -> None:
     gate.set()
     await until(lambda: not worker.busy)
     assert (run.watch.progress.stage.value, run.watch.progress.step) == ("denoise", 0)
-
-
-ERRORS = {
-    "out_of_memory": (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"), False, True),
-    "out_of_memory on a CPU": (RuntimeError("DefaultCPUAllocator: can't allocate memory"), False, True),
-    "out_of_memory of the host": (MemoryError(), False, True),
-    "device_lost": (RuntimeError("CUDA error: device-side assert triggered"), True, False),
-    "device_lost by its class": (
-        torch.AcceleratorError("CUDA error: unspecified launch failure"),
-        True,
-        False,
-    ),
-    "scratch_full": (OSError(errno.ENOSPC, "No space left on device"), True, True),
-    "generation_failed": (ValueError("secret detail"), True, True),
-}
-
-
-@pytest.mark.parametrize("name", ERRORS)
-async def test_errors_are_told_apart(entry: CatalogEntry, name: str, caplog: Any) -> None:
-    error, retryable, stays_ready = ERRORS[name]
-    pipeline = FakePipeline()
-    pipeline.at_step = failing(error)
-    worker = await make_worker(entry, pipeline)
-    record = await finish(worker.take(job(entry)))
-    assert isinstance(record, FailedRecord)
-    assert record.error.code == name.split(maxsplit=1)[0]
-    assert record.error.retryable is retryable
-    assert "secret" not in record.error.message, "a caller gets no internals"
-    assert worker.ready is stays_ready
-    assert worker.state is (State.ready if stays_ready else State.lost)
-    logged = [r for r in caplog.records if r.message == "job failed"]
-    assert logged[0].exc_info[1].__cause__ is error, "the operator gets the cause"
-
-
-async def test_a_lost_device_refuses_jobs_that_another_can_take(entry: CatalogEntry) -> None:
-    pipeline = FakePipeline()
-    pipeline.at_step = failing(RuntimeError("CUDA error: an illegal memory access was encountered"))
-    worker = await make_worker(entry, pipeline)
-    await finish(worker.take(job(entry)))
-    with pytest.raises(Unavailable, match="must be replaced"):
-        worker.take(job(entry))
-
-
-async def test_a_device_that_fails_in_the_clean_up_is_lost(entry: CatalogEntry) -> None:
-    pipeline = FakePipeline()
-    pipeline.release = lambda: failing(RuntimeError("CUDA error"))(0)  # type: ignore[method-assign]
-    worker = await make_worker(entry, pipeline)
-    assert isinstance(await finish(worker.take(job(entry))), CompletedRecord)
-    assert worker.state is State.lost
 
 
 async def test_a_job_over_its_limit_fails_for_good(
