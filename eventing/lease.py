@@ -66,6 +66,7 @@ class Lease:
             return None
         progress = self._progress
         renewing = asyncio.ensure_future(self._claims.renew(self._job, progress))
+        renewing.add_done_callback(_look)
         # Not wait_for: it would wait for a hanging transaction to end, past the lease.
         await asyncio.wait({renewing}, timeout=max(0.1, self._safe_until - asked))
         if not renewing.done():
@@ -83,3 +84,9 @@ class Lease:
             self._announced = asked
             await self._claims.announce_progress(job)
         return None
+
+
+def _look(renewing: asyncio.Future[Job]) -> None:
+    """Take note of how a renewal ended that nobody waited for to the end: the attempt was over first."""
+    if not renewing.cancelled():
+        renewing.exception()

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Double, event, select
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
@@ -85,12 +86,25 @@ async def now(connection: AsyncConnection) -> float:
 async def _translated() -> AsyncIterator[None]:
     try:
         yield
-    except (OperationalError, InterfaceError, ConnectionError, TimeoutError) as error:
+    except (
+        OperationalError,
+        InterfaceError,
+        PoolTimeout,
+        OSError,
+    ) as error:  # OSError: no socket, route or time
         raise Unavailable("the database cannot be reached", retry_after=5) from error
     except DBAPIError as error:
-        if error.connection_invalidated:
-            raise Unavailable("the database closed the connection", retry_after=5) from error
+        if error.connection_invalidated or _passes(error):
+            raise Unavailable("the database does not serve now", retry_after=5) from error
         raise
+
+
+def _passes(error: DBAPIError) -> bool:
+    """Whether PostgreSQL says (by SQLSTATE class) that it is the moment that is wrong and not the statement.
+
+    08 connection, 40 rolled back by a conflict, 53 no resources, 57 stopping or starting.
+    """
+    return str(getattr(error.orig, "sqlstate", "") or "")[:2] in ("08", "40", "53", "57")
 
 
 def _postgresql_engine(url: str) -> AsyncEngine:

@@ -1,4 +1,4 @@
-"""A TCP proxy before S3 that can be told to misbehave: refuse, answer 503, be slow, cut answers or requests."""
+"""A TCP proxy before S3 that can be told to misbehave: refuse, answer 503, be slow, cut what passes."""
 
 from __future__ import annotations
 

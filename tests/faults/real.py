@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import predictor.generate  # noqa: F401 -- so that a forked process need not import torch again
-import predictor.loading  # noqa: F401
+import predictor.generate
+import predictor.loading
 import predictor.pipelines.cogvideox  # noqa: F401
 from predictor import worker
 from predictor.run import Run

@@ -1,4 +1,4 @@
-"""The faults by name. A fault is a story: an async function that makes its world, injects, heals and returns."""
+"""The faults by name. A fault is a story: a coroutine that makes its world, injects and heals."""
 
 from __future__ import annotations
 

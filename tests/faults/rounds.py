@@ -41,7 +41,7 @@ class Report:
 
     counts: Counter[str] = field(default_factory=Counter)
     databases: Counter[str] = field(default_factory=Counter)
-    broken: dict[Round, list[str]] = field(default_factory=dict)
+    broken: list[tuple[Round, list[str]]] = field(default_factory=list)
     jobs: int = 0
     wasted: float = 0.0
 
@@ -52,7 +52,7 @@ class Report:
         lines.append(f"{rounds} rounds ({databases}), {faults} faults, {self.jobs} jobs")
         lines.append(f"{self.wasted:.1f} predictor-seconds wasted, all by faults that cost them")
         lines.append(f"{len(self.broken)} rounds broke an invariant")
-        for round_, words in self.broken.items():
+        for round_, words in self.broken:
             lines += [f"BROKEN {round_.fault.name}: {text}" for text in words] + [
                 f"  again: {round_.again()}"
             ]
@@ -113,6 +113,6 @@ async def play(round_: Round, shared: Shared, report: Report, keep: Path) -> lis
         report.databases[round_.database] += 1
         report.jobs += len(world.jobs)
         if words:
-            report.broken[round_] = words
+            report.broken.append((round_, words))
             world.keep(keep / f"{round_.seed}-{round_.number}-{round_.fault.name}")
     return words

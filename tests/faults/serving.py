@@ -1,7 +1,7 @@
 """`reelzero serve` for fault rounds: the product's own main, with what a test must be able to bring about.
 
-REELZERO_CRASH=POINT:WHEN      SIGKILL itself before, inside (before the commit) or after a store call; the points
-                               are in CRASH_POINTS; only once REELZERO_CRASH_ARMED names an existing file
+REELZERO_CRASH=POINT:WHEN      SIGKILL itself before, inside (before the commit) or after a store call of
+                               CRASH_POINTS, once REELZERO_CRASH_ARMED names an existing file
 REELZERO_CLOCK_OFFSET=SECONDS  this replica's wall clock is off
 The outbox schedule and its lease are seconds instead of minutes and hours. Nothing of this is in the product.
 """
@@ -66,7 +66,7 @@ def plan_crash(point: str, when: str, arm: Path) -> None:
 
     async def crashing(*arguments: Any, **named: Any) -> Any:
         global armed  # noqa: PLW0603 -- one crash, one flag
-        if not arm.exists():
+        if not arm.exists():  # noqa: ASYNC240 -- a look costs microseconds
             return await method(*arguments, **named)
         if when == "before":
             crash()

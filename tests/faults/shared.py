@@ -23,8 +23,9 @@ HEAVY = ("tests.faults.real",)
 class Shared:
     """Started on first use, stopped together. Use as a context manager."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, s3: S3Location | None = None) -> None:
         self.folder = folder
+        self._given = s3  # with AWS_… credentials in the environment
         self._stack = AsyncExitStack()
         self._postgres: PostgresServer | None = None
         self._heavy: Zygote | None = None
@@ -32,11 +33,8 @@ class Shared:
     async def __aenter__(self) -> Shared:
         await self._stack.__aenter__()
         self.light = await self._stack.enter_async_context(Zygote(*LIGHT))
-        server = S3Server(self.folder / "s3", self.folder / "s3.log")
-        self.s3: S3Location = await server.start()
-        self._stack.push_async_callback(server.stop)
-        keys = server.credentials.environment()
-        os.environ.update(keys)
+        self.s3: S3Location = self._given or await self._serve_s3()
+        keys = {name: os.environ[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
         home = {"HOME": str(self.folder), "PATH": os.defpath, "OMP_NUM_THREADS": "1"}
         self.environment = keys | home | {"PYTHONUNBUFFERED": "1", "REELZERO_LOG_LEVEL": "INFO"}
         await asyncio.to_thread(Bucket(self.s3).ensure)
@@ -44,6 +42,13 @@ class Shared:
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
+
+    async def _serve_s3(self) -> S3Location:
+        server = S3Server(self.folder / "s3", self.folder / "s3.log")
+        location = await server.start()
+        self._stack.push_async_callback(server.stop)
+        os.environ.update(server.credentials.environment())
+        return location
 
     async def postgres(self) -> PostgresServer:
         if self._postgres is None:

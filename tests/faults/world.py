@@ -187,12 +187,15 @@ class World:
 
     # -- callers -------------------------------------------------------------------------------
 
-    async def submit(self, count: int, copies: int = 1, **fields: Any) -> list[Wanted]:
-        """Send events as a broker does: again until they are accepted, to any replica, `copies` at a time."""
+    async def submit(self, count: int, copies: int = 1, hooks: float = 0.7, **fields: Any) -> list[Wanted]:
+        """Send events as a broker does: again until they are accepted, to any replica, `copies` at a time.
+
+        `hooks` is the share of jobs with a webhook; the n-th job's goes to `/hook/n`.
+        """
         made = []
         for _ in range(count):
             number = len(self.jobs) + len(made)
-            hook = f"/hook/{number}" if self.rng.random() < 0.7 else None
+            hook = f"/hook/{number}" if self.rng.random() < hooks else None
             made.append(self._submit_one(number, hook, copies, fields))
         wanted = await asyncio.gather(*made)
         self.jobs += wanted

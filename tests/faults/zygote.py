@@ -1,8 +1,8 @@
 """Starts real processes in milliseconds: imports once what they need, then forks one per order.
 
 `python -m tests.faults.zygote MODULE…` reads orders as JSON lines: {"main": "module:function", "env": {…},
-"log": PATH}; it answers {"pid": …} to each, and {"pid": …, "status": …} when a child ends. A child has its own
-session, environment and log, and dies with the zygote, which ends with its standard input.
+"log": PATH}; it answers {"pid": …} to each, and {"pid": …, "status": …} when a child ends. A child has
+its own session, environment and log, and dies with the zygote, which ends with its standard input.
 """
 
 from __future__ import annotations

@@ -54,9 +54,7 @@ async def receiver_misbehaves(world: World, how: str, path: str) -> None:
     world.listener.plan[path] = [how] * world.rng.randint(1, 3)
     await world.predict()
     await world.serve()
-    await world.submit(2, callback_url=world.listener.url("/hook/0"))
-    for job in world.jobs:
-        job.hook = "/hook/0"
+    await world.submit(2, hooks=1)
 
 
 @each({"sink-410": {"path": "/sink"}, "webhook-410": {"path": "/hook/0"}})
@@ -65,8 +63,7 @@ async def receiver_gone(world: World, path: str) -> None:
     world.listener.plan[path] = ["410"]
     await world.predict()
     await world.serve()
-    (job,) = await world.submit(1, callback_url=world.listener.url("/hook/0"))
-    job.hook = "/hook/0"
+    (job,) = await world.submit(1, hooks=1)
 
     async def dead() -> bool:
         rows = (await world.call("GET", f"/v1/jobs/{job.job_id}/deliveries"))["data"]

@@ -1,0 +1,44 @@
+"""The fault suite's short form: one fault of every story, drawn by a seed, on both databases.
+
+`python -m tests.faults --rounds N --seed S` is the long form. REELZERO_TEST_FAULT_SEED changes the draw.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from eventing.s3 import S3Location
+from tests.faults.registry import load
+from tests.faults.rounds import Report, Round, play
+from tests.faults.shared import Shared
+
+SEED = int(os.environ.get("REELZERO_TEST_FAULT_SEED", "1"))
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def draw() -> list[Round]:
+    """One fault per story with the fake predictor, and one with the real one."""
+    rng = random.Random(SEED)
+    stories: dict[object, list[str]] = {}
+    for name, fault in load().items():
+        stories.setdefault("real" if fault.real else fault.story, []).append(name)
+    chosen = [load()[rng.choice(names)] for names in stories.values()]
+    return [Round(number, SEED, fault, rng.choice(fault.databases)) for number, fault in enumerate(chosen)]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(s3: S3Location, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shared]:
+    async with Shared(tmp_path_factory.mktemp("faults"), s3) as shared:
+        yield shared
+
+
+@pytest.mark.parametrize("round_", draw(), ids=lambda round_: f"{round_.fault.name}-{round_.database}")
+async def test_no_job_is_lost_and_none_runs_twice(round_: Round, shared: Shared, tmp_path: Path) -> None:
+    words = await play(round_, shared, Report(), tmp_path)
+    assert not words, "\n".join([*words, f"again: {round_.again()}", f"logs: {tmp_path}"])

@@ -1,0 +1,47 @@
+"""A database that is away, however it goes, is `Unavailable`: callers wait for it and never die of it."""
+
+import pytest
+from sqlalchemy import text
+
+from eventing.errors import Unavailable
+from eventing.store.engine import Database
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+asyncpg://postgres@/jobs?host=/nowhere",  # no socket, as while a server restarts
+        "postgresql+asyncpg://postgres@nowhere.invalid/jobs",  # no name, as while a cluster's DNS is away
+        "postgresql+asyncpg://postgres@127.0.0.1:9/jobs",  # no listener
+    ],
+)
+async def test_a_server_that_is_not_there_is_unavailable(url):
+    database = Database(url)
+    with pytest.raises(Unavailable):
+        await database.ping()
+    await database.close()
+
+
+async def test_a_connection_that_the_server_ends_is_unavailable(postgres_url):
+    database, other = Database(postgres_url), Database(postgres_url)
+    with pytest.raises(Unavailable):
+        async with database.write() as connection:
+            pid = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+            async with other.write() as killer:
+                await killer.execute(text(f"SELECT pg_terminate_backend({pid})"))
+            await connection.execute(text("SELECT 1"))
+    assert await database.ping() > 0
+    await database.close()
+    await other.close()
+
+
+async def test_a_server_without_a_free_connection_is_unavailable(postgres_url):
+    owner = Database(postgres_url)
+    async with owner.write() as connection:
+        name = (await connection.execute(text("SELECT current_database()"))).scalar_one()
+        await connection.execute(text(f"CREATE ROLE r_{name} LOGIN CONNECTION LIMIT 0"))
+    database = Database(postgres_url.replace("postgres:@", f"r_{name}:@"))
+    with pytest.raises(Unavailable):
+        await database.ping()
+    await database.close()
+    await owner.close()
