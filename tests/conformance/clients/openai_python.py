@@ -101,5 +101,7 @@ def _():
 
 @call("input_reference is refused by name")
 def _():
-    create = lambda: client.videos.create(prompt=PROMPT, input_reference=("a.png", b"\x89PNG", "image/png"))  # noqa: E731
+    def create():
+        client.videos.create(prompt=PROMPT, input_reference=("a.png", b"\x89PNG", "image/png"))
+
     return refused(openai.BadRequestError, create, "text only").param

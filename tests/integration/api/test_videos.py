@@ -162,6 +162,20 @@ async def test_ranges(service):
     assert (answer.status, answer.headers["Content-Length"], body) == (200, str(size), b"")
 
 
+async def test_a_file_that_is_gone_is_a_404_and_storage_that_is_away_a_503(service, tmp_path, bucket):
+    video_id = await finished(service)
+    bucket.delete_prefix(f"jobs/{video_id}/attempts/")
+    answer, body = await service.call("GET", f"/v1/videos/{video_id}/content")
+    assert (answer.status, body["error"]["code"]) == (404, "not_found")
+    (tmp_path / "away").mkdir()
+    async with deployment(tmp_path / "away", bucket, s3_endpoint="http://127.0.0.1:9") as away:
+        away.predictor.bucket = None
+        video_id = await finished(away)
+        answer, body = await away.call("GET", f"/v1/videos/{video_id}/content")
+        assert (answer.status, body["error"]["type"]) == (503, "server_error")
+        assert answer.headers["Retry-After"] == "5"
+
+
 async def test_pages_in_both_orders(service):
     ids = [await finished(service) for _ in range(3)]
     answer, page = await service.call("GET", "/v1/videos?limit=2")
