@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from eventing.doctor import delivery, knative, pods, probes, scaling, timing
+from eventing.doctor import delivery, knative, live, pods, probes, scaling, timing
 from eventing.doctor.findings import Finding
 from eventing.doctor.manifests import Manifests, parse
 from eventing.doctor.workloads import workloads
@@ -32,14 +33,14 @@ def doctor(
     ] = None,
     others: Annotated[list[Path] | None, typer.Argument(help="More files of the same kind.")] = None,
 ) -> None:
-    """Check manifests for what is known to go wrong with long GPU jobs on KServe and Knative.
+    """Check a live installation by its REELZERO_… settings, or manifests before they are applied.
 
-    helm template … | reelzero doctor --manifests -
+    Without files: database, S3 with conditional writes, sink, clock, time budgets. With files: what is known
+    to go wrong with long GPU jobs on KServe and Knative: helm template … | reelzero doctor --manifests -
     """
     paths = [*(manifests or []), *(others or [])]
     if not paths:
-        typer.secho("reelzero: name the files to check: --manifests FILE…", fg="red", err=True)
-        raise typer.Exit(2)
+        raise typer.Exit(_live())
     try:
         parsed = parse((str(path), _read(path)) for path in paths)
     except (ReelzeroError, OSError, UnicodeDecodeError) as error:
@@ -48,6 +49,18 @@ def doctor(
     findings = examine(parsed)
     _print(findings, parsed)
     raise typer.Exit(1 if any(finding.severity == "error" for finding in findings) else 0)
+
+
+def _live() -> int:
+    outcomes = asyncio.run(live.examine())
+    for outcome in outcomes:
+        typer.secho(
+            f"{'ok  ' if outcome.ok else 'FAIL'} {outcome.name}: {outcome.text}",
+            fg=None if outcome.ok else "red",
+        )
+        if not outcome.ok and outcome.remedy:
+            typer.echo(f"     mend it: {outcome.remedy}")
+    return 0 if all(outcome.ok for outcome in outcomes) else 1
 
 
 def examine(manifests: Manifests) -> list[Finding]:
