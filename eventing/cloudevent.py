@@ -1,4 +1,4 @@
-"""CloudEvents 1.0.2 over HTTP as a pure codec: binary, structured and batch in, structured and binary out.
+"""CloudEvents 1.0.2 over HTTP as a pure codec: binary, structured and batch in, binary out.
 
 Sources: the specification, its JSON format and its HTTP protocol binding. `data` is decoded where it is JSON,
 whatever carried it (a body in any charset, `data`, `data_base64`); other data stays bytes. Event objects are
@@ -41,11 +41,6 @@ def decode(body: bytes, headers: Mapping[str, str]) -> list[CloudEvent]:
     if media.startswith("application/cloudevents"):
         raise UnsupportedMedia(f"{media} is not read here; JSON is", field="content-type")
     return [_binary(body, headers)]
-
-
-def encode_structured(event: Mapping[str, Any]) -> tuple[dict[str, str], bytes]:
-    """Headers and body of an event given as its JSON format."""
-    return {"content-type": f"{STRUCTURED}; charset=utf-8"}, json.dumps(event).encode()
 
 
 def encode_binary(event: Mapping[str, Any]) -> tuple[dict[str, str], bytes]:

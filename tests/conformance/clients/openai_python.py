@@ -21,8 +21,9 @@ def _():
 @call("videos.create with a model name that is an alias")
 def _():
     video = client.videos.create(prompt=PROMPT, model="sora-2")
-    client.videos.poll(video.id)
     made["second"] = video.id
+    video = client.videos.poll(video.id)
+    assert (video.status, video.model) == ("completed", "tiny"), video
     return f"{video.status}, model {video.model}"
 
 
