@@ -86,7 +86,8 @@ class Service:
 
     async def _last_round(self) -> None:
         try:
-            await asyncio.wait_for(self._relay.drain(), self.settings.webhook_timeout_seconds)
+            async with asyncio.timeout(self.settings.webhook_timeout_seconds):
+                await self._relay.drain()
         except (ReelzeroError, TimeoutError):
             log.warning("some events wait in the outbox; the next start delivers them")
 

@@ -27,6 +27,7 @@ class Wake:
         if seen != self._count:
             return
         try:
-            await asyncio.wait_for(self._changed.wait(), limit)
+            async with asyncio.timeout(limit):
+                await self._changed.wait()
         except TimeoutError:
             return
