@@ -103,7 +103,11 @@ class Service:
             if self._serving.done():
                 await self._serving
             await asyncio.sleep(0.01)
-        self._serving.add_done_callback(lambda _: self.failed.set())
+        self._serving.add_done_callback(self._serving_ended)
+
+    def _serving_ended(self, _: asyncio.Task[None]) -> None:
+        if self._server and not self._server.should_exit:
+            self.failed.set()
 
     async def _stop_serving(self) -> None:
         if self._server and self._serving:
