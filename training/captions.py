@@ -33,8 +33,9 @@ def _size_change(motion: str, rng: random.Random) -> str:
     verbs = [word for word in words if word not in comparative]
     if rng.random() < 0.6:
         return words[0] if rng.random() < 0.5 else rng.choice(verbs)
-    return f"{rng.choice(['getting', 'gets', 'becoming', 'becomes', 'growing'][: 5 if motion == 'growing' else 4])} " + (
-        rng.choice(comparative)
+    return (
+        f"{rng.choice(['getting', 'gets', 'becoming', 'becomes', 'growing'][: 5 if motion == 'growing' else 4])} "
+        + (rng.choice(comparative))
     )
 
 
@@ -42,7 +43,9 @@ def motion_phrase(motion: str, rng: random.Random) -> str:
     """Say how something moves."""
     if motion in ("growing", "shrinking"):
         return _size_change(motion, rng)
-    alone = [word for word in MOTION_WORDS[motion].split() if word.endswith(("ing", "s")) and "ward" not in word]
+    alone = [
+        word for word in MOTION_WORDS[motion].split() if word.endswith(("ing", "s")) and "ward" not in word
+    ]
     if alone and rng.random() < 0.25:
         return rng.choice(alone)
     return f"{rng.choice(MOVE)} {_direction(motion, rng)}"
@@ -85,7 +88,9 @@ def left_out(scene: Scene, said: frozenset[str]) -> Scene:
     return replace(scene, things=tuple(replace(thing, **unsaid) for thing in scene.things))
 
 
-def caption(scene: Scene, rng: random.Random, said: frozenset[str] = frozenset({"colour", "shape", "motion"})) -> str:
+def caption(
+    scene: Scene, rng: random.Random, said: frozenset[str] = frozenset({"colour", "shape", "motion"})
+) -> str:
     """Word a scene."""
     phrase = " and ".join(thing_phrase(thing, said, rng) for thing in scene.things)
     back = background_phrase(scene.background, rng)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from training.domain import COLOURS, PALETTE, SHAPES, SIDE
-from training.words import BACKGROUND_NOUNS, MEANINGS, split
+from training.words import BACKGROUND_NOUNS, FILLERS, MEANINGS, VERBS, split
 
 Frames = NDArray[np.uint8]  # (time, height, width, 3)
 Mask = NDArray[np.bool_]
@@ -65,15 +65,15 @@ class Verdict:
 
 
 def parse(prompt: str) -> Attributes:
-    """Read what a prompt with one thing asks for."""
-    words = split(prompt)
+    """Read what a prompt with one thing asks for; words that nobody knows are passed over."""
+    words = [word for word in split(prompt) if word in MEANINGS or word in VERBS or word in FILLERS]
     found: dict[str, str] = {}
     background = "black"
     for i, word in enumerate(words):
         meaning = MEANINGS.get(word)
         if meaning is None:
             continue
-        if words[i + 1 : i + 2] and words[i + 1] in BACKGROUND_NOUNS:
+        if meaning in PALETTE and words[i + 1 : i + 2] and words[i + 1] in BACKGROUND_NOUNS:
             background = meaning
         elif meaning in PALETTE:
             found.setdefault("colour", meaning)

@@ -142,7 +142,10 @@ def train_encoder(seed: int, folder: Path, steps: int = 2000) -> None:
         optimizer.step()
         schedule.step()
         if step % 250 == 249:
-            print(f"text {step + 1}: loss {loss:.3f}, captions understood {right.float().mean():.0%}", flush=True)
+            print(
+                f"text {step + 1}: loss {loss:.3f}, captions understood {right.float().mean():.0%}",
+                flush=True,
+            )
     encoder.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 

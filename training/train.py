@@ -19,9 +19,9 @@ from training.pipeline import save_model
 from training.text import load_encoder, train_encoder
 from training.transformer import ManualAttention, Trainee, build_transformer, to_patches
 
-BATCH = 24  # clips a step and process
-FEW = 5  # frames of each clip while learning; all of them in the last part
-CHECKPOINT_EVERY = 200
+BATCH = 28  # clips a step and process
+FEW = 4  # frames of each clip while learning; all of them in the last part
+CHECKPOINT_EVERY = 100
 
 
 def loss_of(trainee: Trainee, batch: Batch) -> tuple[Tensor, float]:
@@ -102,7 +102,9 @@ def work(rank: int, arguments: argparse.Namespace) -> None:
     """Train as one of the processes."""
     torch.set_num_threads(1)
     out: Path = arguments.out
-    dist.init_process_group("gloo", init_method=f"file://{out.resolve()}/rendezvous", rank=rank, world_size=arguments.processes)
+    dist.init_process_group(
+        "gloo", init_method=f"file://{out.resolve()}/rendezvous", rank=rank, world_size=arguments.processes
+    )
     torch.manual_seed(arguments.seed)  # the same weights everywhere, then other batches
     tokenizer, encoder = load_encoder(out / "text")
     trainer = Trainer(arguments.steps, out / "checkpoint.pt")
@@ -116,8 +118,7 @@ def work(rank: int, arguments: argparse.Namespace) -> None:
             print(f"{took:6.0f} s  step {trainer.step}: loss {loss:.4f}, from noise {blind:.4f}", flush=True)
         if rank == 0 and (trainer.step % CHECKPOINT_EVERY == 0 or trainer.step == arguments.steps):
             trainer.save()
-    if rank == 0:
-        save_model(out / "model", tokenizer, encoder, trainer.average)
+            save_model(out / "model", tokenizer, encoder, trainer.average)
     dist.destroy_process_group()
 
 

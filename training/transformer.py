@@ -6,7 +6,7 @@ from diffusers import CogVideoXTransformer3DModel
 from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
 
-from training.dials import PATCH
+from training.dials import PATCH, dial_patterns
 from training.domain import FRAMES, SIDE
 from training.latents import CHANNELS
 from training.text import MAX_WORDS, WIDTH
@@ -39,6 +39,7 @@ def build_transformer(heads: int = 4, layers: int = 4) -> CogVideoXTransformer3D
     nn.init.zeros_(model.norm_out.linear.weight)
     nn.init.zeros_(model.norm_out.linear.bias)
     nn.init.normal_(model.proj_out.weight, std=0.02)
+    _read_dials(model)
     return model
 
 
@@ -49,6 +50,26 @@ def _open_gates(linear: nn.Linear) -> None:
     shift.zero_()
     scale.zero_()
     gate.fill_(0.5)
+
+
+@torch.no_grad()
+def _read_dials(model: CogVideoXTransformer3DModel) -> None:
+    """Start the first head of the first block as a reader of the dials; all of it is trained like the rest.
+
+    Six features of a patch begin as its share of the six sums, and the head begins by averaging them over the first
+    frame, telling it by the part of the positions that stands for time. Found by chance this takes long.
+    """
+    embed, attention = model.patch_embed, model.transformer_blocks[0].attn1
+    size, count = attention.to_k.out_features // attention.heads, len(patterns := dial_patterns())
+    embed.proj.weight[-count:] = patterns / PATCH
+    embed.proj.bias[-count:] = 0
+    attention.to_k.weight[:size] = torch.eye(size, attention.to_k.in_features)
+    attention.to_q.weight[:size] = 0
+    attention.to_q.bias[:size] = embed.pos_embedding[0, MAX_WORDS, :size]
+    attention.to_v.weight[:count] = 0
+    attention.to_v.weight[:count, -count:] = 4 * torch.eye(count)
+    loud = torch.randint(0, 2, attention.to_out[0].weight[:, :count].shape) - 0.5
+    attention.to_out[0].weight[:, :count] = loud
 
 
 def to_patches(video: Tensor) -> Tensor:
@@ -62,7 +83,12 @@ class ManualAttention:
     """Attention by plain matrix products: while training on a CPU faster than the fused kernel, same numbers."""
 
     def __call__(
-        self, attn: Attention, hidden_states: Tensor, encoder_hidden_states: Tensor, image_rotary_emb: None
+        self,
+        attn: Attention,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor,
+        attention_mask: None = None,
+        image_rotary_emb: None = None,
     ) -> tuple[Tensor, Tensor]:
         """Attend over text and video together; gives the video's and the text's part."""
         joint = torch.cat([encoder_hidden_states, hidden_states], dim=1)
