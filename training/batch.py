@@ -33,7 +33,7 @@ class Batch:
 
 
 def build_scheduler() -> CogVideoXDDIMScheduler:
-    """Build the sampler: clean-clip prediction from pure noise on, so that its first step sees no trace of a clip."""
+    """Build the sampler; the model predicts the clean clip, and its first step sees nothing but noise."""
     return CogVideoXDDIMScheduler(
         prediction_type="sample",
         rescale_betas_zero_snr=True,

@@ -8,8 +8,10 @@ from training.words import COLOUR_WORDS, MOTION_WORDS, SHAPE_WORDS, SIZE_WORDS
 
 UNKNOWN = "zzz"  # stands for every word outside the vocabulary
 OPPOSITE = {"left": "right", "right": "left", "up": "bottom", "down": "top"}
-MOVE = """moving moves going goes travelling traveling travels sliding slides gliding flying flies drifting drifts
-rolling heading floating running""".split()
+MOVE = (
+    "moving moves going goes travelling traveling travels sliding slides gliding flying flies "
+    "drifting drifts rolling heading floating running"
+).split()
 
 
 def _synonym(table: dict[str, str], meaning: str, rng: random.Random) -> str:
@@ -33,10 +35,8 @@ def _size_change(motion: str, rng: random.Random) -> str:
     verbs = [word for word in words if word not in comparative]
     if rng.random() < 0.6:
         return words[0] if rng.random() < 0.5 else rng.choice(verbs)
-    return (
-        f"{rng.choice(['getting', 'gets', 'becoming', 'becomes', 'growing'][: 5 if motion == 'growing' else 4])} "
-        + (rng.choice(comparative))
-    )
+    becoming = ["getting", "gets", "becoming", "becomes"] + ["growing"] * (motion == "growing")
+    return f"{rng.choice(becoming)} {rng.choice(comparative)}"
 
 
 def motion_phrase(motion: str, rng: random.Random) -> str:
@@ -56,7 +56,8 @@ def thing_phrase(thing: Thing, said: frozenset[str], rng: random.Random) -> str:
     adjectives = [_synonym(SIZE_WORDS, thing.size, rng)] if thing.size in SIZE_WORDS else []
     if "colour" in said:
         adjectives.append(_synonym(COLOUR_WORDS, thing.colour, rng))
-    rng.random() < 0.15 and adjectives.reverse()
+    if rng.random() < 0.15:
+        adjectives.reverse()
     article = rng.choice(["a", "a", "a", "the", "one", ""])
     noun = _synonym(SHAPE_WORDS, thing.shape, rng) if "shape" in said else rng.choice(["shape", "it", ""])
     link = rng.choice(["", "", "", "that is", "which is", "is"])
@@ -99,7 +100,7 @@ def caption(
 
 
 def training_pair(scene: Scene, rng: random.Random) -> tuple[Scene, str]:
-    """Give a scene with its caption; one caption in eight leaves something out, and then means the default."""
+    """Give a scene with its caption; one caption in eight leaves something out and means the default."""
     said = frozenset(name for name in ("colour", "shape", "motion") if rng.random() > 0.05)
     meant = left_out(scene, said)
     if any(thing.colour == meant.background for thing in meant.things):

@@ -1,7 +1,7 @@
 """Is this the video that was asked for? Looks at the frames alone, with numpy and Pillow, also after H.264.
 
-`check(frames, prompt)` reads from the prompt what should be seen and from the frames what is seen. It shares the
-words and the colours with the training, but neither its rendering nor its model.
+`check(frames, prompt)` reads from the prompt what should be seen and from the frames what is seen. It
+shares the words and the colours with the training, but neither its rendering nor its model.
 """
 
 import math
@@ -56,12 +56,11 @@ class Verdict:
     def explain(self) -> str:
         """Say what was asked for and seen, one attribute after the other."""
         names = ("colour", "motion", "shape", "background")
-        parts = [
-            f"{name}: wanted {getattr(self.wanted, name) or 'any'}, saw {getattr(self.seen, name) or 'unclear'}"
-            + ("" if getattr(self, name) else " (WRONG)")
-            for name in names
-        ]
-        return "; ".join(parts)
+        return "; ".join(self._explain(name) for name in names)
+
+    def _explain(self, name: str) -> str:
+        wanted, seen = getattr(self.wanted, name) or "any", getattr(self.seen, name) or "unclear"
+        return f"{name}: wanted {wanted}, saw {seen}" + ("" if getattr(self, name) else " (WRONG)")
 
 
 def parse(prompt: str) -> Attributes:
@@ -172,7 +171,7 @@ def _motion(masks: list[Mask]) -> str | None:
 
 
 def _shape(masks: list[Mask]) -> str | None:
-    """Give the shape whose ideal overlaps best, over the larger half of the frames, each given its best turn."""
+    """Give the shape whose ideal overlaps best with the masks, over the larger half of the frames."""
     chosen = sorted(masks, key=lambda mask: int(mask.sum()))[len(masks) // 2 :: 2]
     scores = {shape: float(np.mean([_overlap(mask, shape) for mask in chosen])) for shape in SHAPES}
     best = max(scores, key=scores.__getitem__)

@@ -1,4 +1,4 @@
-"""Print what a model reaches on prompts with combinations that it was never trained on, and how fast it is."""
+"""Print what a model reaches on prompts with combinations it was never trained on, and how fast it is."""
 
 import argparse
 import random

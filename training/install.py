@@ -1,4 +1,7 @@
-"""Put a trained model where the predictor ships it: `python -m training.install FOLDER/model`; the card stays."""
+"""Put a trained model where the predictor ships it: `python -m training.install FOLDER/model`.
+
+The card that is there stays.
+"""
 
 import argparse
 import shutil

@@ -1,7 +1,7 @@
 """The autoencoder: CogVideoX's own class with weights set by hand, so that latents are the pixels in -1..1.
 
-Nothing is learnt here. The decoder's last norm adds a linear map of the latents to zero times the rest; the map
-gives x and -x, and silu(x) - silu(-x) = x. Only the decoder is of use: text-to-video never encodes.
+Nothing is learnt here. The decoder's last norm adds a linear map of the latents to zero times the rest; the
+map gives x and -x, and silu(x) - silu(-x) = x. Only the decoder is of use: text-to-video never encodes.
 """
 
 import torch

@@ -1,4 +1,4 @@
-"""The text side: a word tokenizer that keeps its lower-casing on disk, and a small T5 taught what words mean."""
+"""The text side: a word tokenizer that keeps lower-casing on disk, and a small T5 taught what words mean."""
 
 import random
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ WIDTHS = [len(values) for values in ATTRIBUTES.values()]
 def build_tokenizer() -> PreTrainedTokenizerFast:
     """Build a tokenizer of whole words; everything but letters and digits only parts them.
 
-    It is not a T5Tokenizer, because that class rebuilds its normalizer on loading and would forget lower-casing.
+    It is not a T5Tokenizer: that class rebuilds its normalizer on loading and would forget lower-casing.
     """
     words = ["<pad>", "</s>", "<unk>", *sorted(set(MEANINGS) | set(VERBS) | set(FILLERS))]
     inner = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
@@ -60,7 +60,7 @@ def build_encoder(words: int) -> T5EncoderModel:
 
 
 def _look_at_neighbours(encoder: T5EncoderModel) -> None:
-    """Let each head start by looking at one of the nearest words: which word a colour belongs to is learnt sooner."""
+    """Start each head looking at one of the nearest words: what a colour belongs to is learnt sooner."""
     bias = encoder.encoder.block[0].layer[0].SelfAttention.relative_attention_bias.weight
     nn.init.zeros_(bias)
     for head, bucket in enumerate((9, 1, 10, 2)):  # T5's numbers for one word on, one back, two on, two back

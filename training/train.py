@@ -1,4 +1,4 @@
-"""Train shapes-tiny from a seed: `python -m training.train --out FOLDER`; resumes from its last checkpoint."""
+"""Train shapes-tiny from a seed: `python -m training.train --out FOLDER`; resumes from its checkpoint."""
 
 import argparse
 import copy
@@ -94,7 +94,7 @@ class Trainer:
 
 
 def frames_at(step: int, steps: int) -> tuple[int, int]:
-    """Give the clips and the frames of each for a step: few frames at first, whole clips in the last tenth."""
+    """Give the clips and the frames of each for a step: few frames, but whole clips in the last tenth."""
     return (BATCH, FEW) if step < 0.9 * steps else (BATCH // 3, 17)
 
 

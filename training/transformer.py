@@ -56,8 +56,8 @@ def _open_gates(linear: nn.Linear) -> None:
 def _read_dials(model: CogVideoXTransformer3DModel) -> None:
     """Start the first head of the first block as a reader of the dials; all of it is trained like the rest.
 
-    Six features of a patch begin as its share of the six sums, and the head begins by averaging them over the first
-    frame, telling it by the part of the positions that stands for time. Found by chance this takes long.
+    Six features of a patch begin as its share of the six sums, and the head begins by averaging them over the
+    first frame, told by the part of the positions that stands for time. Found by chance this takes long.
     """
     embed, attention = model.patch_embed, model.transformer_blocks[0].attn1
     size, count = attention.to_k.out_features // attention.heads, len(patterns := dial_patterns())
@@ -80,7 +80,7 @@ def to_patches(video: Tensor) -> Tensor:
 
 
 class ManualAttention:
-    """Attention by plain matrix products: while training on a CPU faster than the fused kernel, same numbers."""
+    """Attention by plain matrix products: while training on a CPU faster than the fused kernel."""
 
     def __call__(
         self,

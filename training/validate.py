@@ -1,4 +1,4 @@
-"""Does the checker judge rightly? Rendered clips, through H.264 too, with their own and with wrong captions."""
+"""Does the checker judge rightly? Rendered clips, through H.264 too, with right and with wrong captions."""
 
 import random
 import tempfile

@@ -28,17 +28,23 @@ MOTION_WORDS = {
     "left": "left leftward leftwards",
     "right": "right rightward rightwards",
     "up": "up upward upwards top rising rises rise ascending ascends climbing climbs",
-    "down": "down downward downwards bottom falling falls fall dropping drops descending descends sinking sinks",
+    "down": (
+        "down downward downwards bottom falling falls fall dropping drops descending descends sinking sinks"
+    ),
     "growing": "growing grows grow expanding expands expand swelling swells enlarging bigger larger",
     "shrinking": "shrinking shrinks shrink contracting contracts contract smaller",
 }
 SIZE_WORDS = {"small": "small little tiny mini", "large": "large big huge giant"}
-VERBS = """moving moves move going goes go travelling traveling travels travel sliding slides slide gliding glides
-glide flying flies fly drifting drifts drift rolling rolls heading heads floating floats running runs getting gets
-becoming becomes""".split()
-FILLERS = """a an the one single that is which of to towards toward from on against with over in front and it its
-background backdrop there colored coloured video clip movie animation showing shows shape slowly quickly across
-screen frame side""".split()
+VERBS = (
+    "moving moves move going goes go travelling traveling travels travel sliding slides slide gliding glides "
+    "glide flying flies fly drifting drifts drift rolling rolls heading heads floating floats running runs "
+    "getting gets becoming becomes"
+).split()
+FILLERS = (
+    "a an the one single that is which of to towards toward from on against with over in front and it its "
+    "background backdrop there colored coloured video clip movie animation showing shows shape slowly "
+    "quickly across screen frame side"
+).split()
 
 
 def _meanings() -> dict[str, str]:
