@@ -2,7 +2,7 @@
 
 A diffusion model usually learns by itself which clip a noise becomes. Here the pairing is chosen: while
 training, the places and sizes of a clip are read from the noise that is put on it. The noise stays standard
-normal and the places keep their distribution, but now noise and prompt together determine the clip, so nothing
+normal and the places keep their distribution, but now noise and prompt determine the clip, so nothing
 has to be guessed in the first step. Every seed still gives other places.
 """
 
@@ -15,7 +15,7 @@ COUNT = 6  # x, y and size of the first thing, then of the second
 
 
 def dial_patterns() -> Tensor:
-    """Give the weights of the sums in a patch (dials, 3, side, side): a colour's noise, or left minus right."""
+    """Give the weights of the sums in a patch (dials, 3, side, side): a colour, or its left minus right."""
     side = torch.ones(PATCH).index_fill(0, torch.arange(PATCH // 2, PATCH), -1)
     patterns = torch.zeros(COUNT, 3, PATCH, PATCH)
     for channel in range(3):

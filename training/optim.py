@@ -26,6 +26,6 @@ def rate(step: int, steps: int) -> float:
 @torch.no_grad()
 def follow(average: nn.Module, model: nn.Module, step: int) -> None:
     """Move the average of the weights towards the model, slower as the training goes on."""
-    part = max(1 / 400, 1 / (step + 1))
+    part = max(1 / 300, 10 / (step + 10))
     for slow, fast in zip(average.parameters(), model.parameters(), strict=True):
         slow.lerp_(fast, part)

@@ -19,7 +19,7 @@ from training.pipeline import save_model
 from training.text import load_encoder, train_encoder
 from training.transformer import ManualAttention, Trainee, build_transformer, to_patches
 
-BATCH = 28  # clips a step and process
+BATCH = 16  # clips a step and process
 FEW = 4  # frames of each clip while learning; all of them in the last part
 CHECKPOINT_EVERY = 100
 

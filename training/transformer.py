@@ -57,16 +57,27 @@ def _read_dials(model: CogVideoXTransformer3DModel) -> None:
     """Start the first head of the first block as a reader of the dials; all of it is trained like the rest.
 
     Six features of a patch begin as its share of the six sums, and the head begins by averaging them over the
-    first frame, told by the part of the positions that stands for time. Found by chance this takes long.
+    first frame. Left to chance, a training takes long to find them.
     """
     embed, attention = model.patch_embed, model.transformer_blocks[0].attn1
-    size, count = attention.to_k.out_features // attention.heads, len(patterns := dial_patterns())
+    size, patterns = attention.to_k.out_features // attention.heads, dial_patterns()
+    count, when = len(patterns), model.config.num_attention_heads * 64 // 4  # features for time come first
+    for layer in (embed.proj, embed.text_proj):
+        layer.weight[:when] = layer.weight[-count:] = 0
+        layer.bias[:when] = layer.bias[-count:] = 0
     embed.proj.weight[-count:] = patterns / PATCH
-    embed.proj.bias[-count:] = 0
-    attention.to_k.weight[:size] = torch.eye(size, attention.to_k.in_features)
-    attention.to_q.weight[:size] = 0
-    attention.to_q.bias[:size] = embed.pos_embedding[0, MAX_WORDS, :size]
-    attention.to_v.weight[:count] = 0
+    for layer in (attention.to_q, attention.to_k, attention.to_v):
+        layer.weight[:size] = 0
+        layer.bias[:size] = 0
+    # The key says how much a frame is the first one, against a fixed part; the query always asks for that.
+    states = F.layer_norm(embed.pos_embedding[0, MAX_WORDS:].float(), (attention.to_k.in_features,))[:, :when]
+    is_first = (torch.arange(len(states)) < GRID * GRID).float() - 0.1
+    centred = states - states.mean(0)
+    tell = torch.linalg.solve(centred.T @ centred + 0.5 * torch.eye(when), centred.T @ is_first)
+    attention.to_k.weight[0, :when] = 4 * tell
+    attention.to_k.bias[0] = 4 * (is_first.mean() - states.mean(0) @ tell)
+    attention.to_k.bias[1] = 1
+    attention.to_q.bias[:size] = F.one_hot(torch.tensor(0), size)
     attention.to_v.weight[:count, -count:] = 4 * torch.eye(count)
     loud = torch.randint(0, 2, attention.to_out[0].weight[:, :count].shape) - 0.5
     attention.to_out[0].weight[:, :count] = loud
