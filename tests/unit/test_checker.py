@@ -37,7 +37,7 @@ def test_captions_are_read_as_they_were_meant() -> None:
 
 def test_rendered_clips_are_taken_and_wrong_captions_refused() -> None:
     rng = random.Random(2)
-    for scene, frames in rendered(WIDE, 8, seed=3):
+    for scene, frames in rendered(WIDE, 5, seed=3):
         decoded = through_h264(frames)
         verdict = check(decoded, caption(scene, rng))
         assert verdict.ok, verdict.explain()
