@@ -51,6 +51,15 @@ def test_a_file_says_its_purpose_and_stays_one_room(path):
     assert text.count("\n") <= 300, f"{path} has grown past one room"
 
 
+@pytest.mark.parametrize("path", SOURCES + PREDICTOR, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_cancellation_is_lost(path):
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)]
+    lost = [node.lineno for node in calls if node.attr == "wait_for" and ast.unparse(node.value) == "asyncio"]
+    assert not lost, (
+        f"{path}:{lost}: Python 3.11's wait_for swallows a cancel that meets the answer; use asyncio.timeout"
+    )
+
+
 def test_the_lock_pins_torch_as_it_exists_everywhere():
     lock = (ROOT / "requirements.lock").read_text()
     assert re.search(r"^torch==2\.13\.0$", lock, re.MULTILINE)
