@@ -48,3 +48,8 @@ class Budget:
     def client_timeout(self) -> int:
         """The dispatcher's limit on one attempt: longer than anything behind it."""
         return self.revision_timeout + MARGIN_SECONDS
+
+    @property
+    def eventing_grace(self) -> int:
+        """The grace of an eventing pod: its streams end by `client_timeout`, then events still go out."""
+        return self.client_timeout + MARGIN_SECONDS

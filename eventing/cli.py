@@ -5,6 +5,8 @@ from __future__ import annotations
 import typer
 
 from eventing import admin, serve
+from eventing.doctor.command import doctor
+from eventing.standalone import commands
 
 app = typer.Typer(
     name="reelzero",
@@ -14,13 +16,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Text to video that scales to zero.",
 )
+app.command("run")(commands.run)
+app.command("up")(commands.up)
 app.command("serve")(serve.serve)
 app.command("migrate")(serve.migrate)
+app.command("doctor")(doctor)
 app.add_typer(admin.jobs, name="jobs")
 app.add_typer(admin.deliveries, name="deliveries")
 app.add_typer(admin.keys, name="keys")
-
-
-def main() -> None:
-    """Entry point."""
-    app()

@@ -30,6 +30,21 @@ class Quality(StrEnum):
     high = "high"
 
 
+class Status(StrEnum):
+    """Life of a job."""
+
+    queued = "queued"  # stored and acknowledged; waits for a place or for its back-off
+    in_progress = "in_progress"  # held by a dispatcher under a lease
+    completed = "completed"  # the named result exists in S3
+    failed = "failed"  # no further attempt will be made
+    cancelled = "cancelled"  # somebody asked for it
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether nothing can happen any more."""
+        return self in (Status.completed, Status.failed, Status.cancelled)
+
+
 class Stage(StrEnum):
     """Where a job is. The first two belong to eventing, the others to the predictor, in this order."""
 

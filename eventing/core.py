@@ -14,6 +14,7 @@ from eventing.intake import Intake
 from eventing.s3 import Bucket
 from eventing.settings import Settings
 from eventing.store.claims import ClaimStore
+from eventing.store.dead_letters import DeadLetterStore
 from eventing.store.engine import Database
 from eventing.store.jobs import JobStore
 from eventing.store.keys import KeyStore
@@ -32,6 +33,7 @@ class Core:
     claims: ClaimStore
     outbox: OutboxStore
     keys: KeyStore
+    dead_letters: DeadLetterStore
     bucket: Bucket
     intake: Intake
     wake: Wake
@@ -59,6 +61,7 @@ def build_core(settings: Settings) -> Core:
         claims=ClaimStore(database, announcer, holder, lease=settings.lease_seconds, keep_seconds=keep),
         outbox=OutboxStore(database),
         keys=KeyStore(database),
+        dead_letters=DeadLetterStore(database),
         bucket=Bucket(settings.s3()),
         intake=Intake(settings, catalog, jobs, wake),
         wake=wake,

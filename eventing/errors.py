@@ -5,6 +5,7 @@ ReelzeroError                 code, message, field, retryable; HTTP status for t
 ├── MalformedRequest          400  the bytes are not what the protocol says
 ├── UnsupportedMedia          415  a content type we do not read
 ├── TooLarge                  413  the body is over the limit
+├── UnsatisfiableRange        416  no byte of the range exists
 ├── Unauthorized              401  no key, or not a valid one
 ├── NotFound                  404  no such job (or not yours: one answer for both)
 ├── Conflict                  409  the id or state does not allow it
@@ -62,6 +63,12 @@ class TooLarge(ReelzeroError):
     """The body exceeds the configured limit."""
 
     code, status = "body_too_large", 413
+
+
+class UnsatisfiableRange(ReelzeroError):
+    """A Range header that begins after the end of what it asks for."""
+
+    code, status = "range_not_satisfiable", 416
 
 
 class Unauthorized(ReelzeroError):

@@ -6,6 +6,7 @@ same event to every receiver (same `source` and `id`).
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -114,7 +115,8 @@ class Announcer:
         data = RejectedEventData(rejected_source=source, rejected_id=event_id, error=error, field=field)
         event: dict[str, Any] = {
             "specversion": "1.0",
-            "id": f"rejected-{event_id}",
+            # Hashed: an id of ours is never longer than our own columns, whatever a producer sends.
+            "id": "rejected-" + hashlib.sha256(f"{source}\n{event_id}".encode()).hexdigest()[:32],
             "source": self.source,
             "type": REJECTED,
             "subject": event_id,

@@ -13,25 +13,10 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import Any
 
 from eventing.contract import Failure, GenerationSpec, Progress, Stage, VideoResult
-
-
-class Status(StrEnum):
-    """Life of a job."""
-
-    queued = "queued"  # stored and acknowledged; waits for a place or for its back-off
-    in_progress = "in_progress"  # held by a dispatcher under a lease
-    completed = "completed"  # the named result exists in S3
-    failed = "failed"  # no further attempt will be made
-    cancelled = "cancelled"  # somebody asked for it
-
-    @property
-    def is_terminal(self) -> bool:
-        """Whether nothing can happen any more."""
-        return self in (Status.completed, Status.failed, Status.cancelled)
+from eventing.contract import Status as Status  # noqa: PLC0414 - re-exported: it is a word of jobs
 
 
 class LeaseLost(Exception):

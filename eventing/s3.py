@@ -106,6 +106,18 @@ class Bucket:
             raise self._failure("get_object", key, error) from error
         return body
 
+    def open(self, key: str, first: int, last: int) -> Any:
+        """A readable stream of the bytes first..last, both included; None if there is no object."""
+        try:
+            wanted = f"bytes={first}-{last}"
+            return self._client.get_object(Bucket=self.name, Key=key, Range=wanted)["Body"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("NoSuchKey", "404", "NotFound"):
+                return None
+            raise self._failure("get_object", key, error) from error
+        except BotoCoreError as error:
+            raise self._failure("get_object", key, error) from error
+
     def keys(self, prefix: str) -> list[str]:
         """All keys under a prefix."""
         try:

@@ -43,6 +43,7 @@ async def _serve() -> int:
     typer.echo(f"ready {service.url}")
     waits = [asyncio.create_task(event.wait()) for event in (stop, service.failed)]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    broken = service.failed.is_set()  # asked now: an orderly stop ends every part too
     stop.clear()
     stopping = asyncio.create_task(service.stop())
     hurry = asyncio.create_task(stop.wait())
@@ -52,7 +53,7 @@ async def _serve() -> int:
         await service.stop(drain_seconds=0)
     for task in (*waits, hurry):
         task.cancel()
-    return 1 if service.failed.is_set() else 0
+    return 1 if broken else 0
 
 
 async def _migrate() -> int:

@@ -27,6 +27,7 @@ from eventing.settings import Settings
 from eventing.webhook import Sender, check_secrets
 
 SWEEP_SECONDS = 60.0
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 log = logging.getLogger(__name__)
 
 
@@ -35,6 +36,12 @@ class Service:
 
     def __init__(self, settings: Settings, endpoints: Endpoints) -> None:
         check_secrets(settings.webhook_secrets)
+        if settings.auth == "open" and settings.host not in LOOPBACK:
+            raise ConfigurationError(
+                f"REELZERO_AUTH=open would let anyone who reaches {settings.host} in: listen on 127.0.0.1, or"
+                " make API keys (reelzero keys create) and set REELZERO_AUTH=required",
+                field="REELZERO_AUTH",
+            )
         settings = settings.model_copy(update={"sink_url": settings.sink_url or os.environ.get("K_SINK")})
         self.settings = settings
         self.failed = asyncio.Event()
@@ -133,7 +140,9 @@ class Service:
             try:
                 while await self.core.jobs.sweep(remove):
                     pass
-                await self.core.outbox.sweep(self.settings.retention_hours * 3600)
+                keep = self.settings.retention_hours * 3600
+                await self.core.outbox.sweep(keep)
+                await self.core.dead_letters.sweep(keep)
             except ReelzeroError as error:
                 log.warning("retention has to wait: %s", error)
             await asyncio.sleep(SWEEP_SECONDS)

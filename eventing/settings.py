@@ -75,6 +75,9 @@ class Settings(S3Settings):
     default_model: str | None = Field(
         None, description="Model for requests that name none; else the first endpoint's."
     )
+    model_aliases: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Comma-separated alias=model for clients that cannot change the name they send."
+    )
     catalog_dir: Path | None = Field(None, description="Folder with more catalog entries (YAML).")
     sink_url: str | None = Field(None, description="Where completion events go; K_SINK if empty.")
     progress_events: bool = Field(False, description="Send progressed events to the sink, at most every 5 s.")
@@ -87,11 +90,28 @@ class Settings(S3Settings):
         (), description="Comma-separated host:port or CIDR that webhooks may reach although internal."
     )
     webhook_timeout_seconds: float = Field(20, gt=0, description="Limit on one webhook or sink delivery.")
+    webhook_handshake: bool = Field(
+        False, description="Ask receivers for consent (OPTIONS) before webhooks are sent to them."
+    )
     auth: Literal["open", "required"] = Field(
         "required", description="open: no API key needed (loopback only)."
     )
     trusted_sources: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Comma-separated source=owner: events of this source need no key and belong to owner."
+    )
+    oidc_issuer: str | None = Field(
+        None, description="Issuer of OIDC tokens that callers such as Triggers may show; empty: none."
+    )
+    oidc_audience: str | None = Field(None, description="Audience an OIDC token must be made out to.")
+    oidc_owners: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Comma-separated subject=owner: tokens of this subject act for owner."
+    )
+    oidc_jwks_url: str | None = Field(
+        None, description="Where the issuer's keys are; empty: found by OpenID Connect discovery."
+    )
+    oidc_ca_file: Path | None = Field(None, description="CA certificate for the issuer's keys (PEM).")
+    oidc_token_file: Path | None = Field(
+        None, description="File with a bearer token to fetch the issuer's keys with."
     )
     rate_per_minute: int = Field(600, ge=1, description="Submissions a minute per API key.")
     queue_quota: int = Field(1000, ge=1, description="Jobs one owner may have waiting.")
@@ -116,7 +136,9 @@ class Settings(S3Settings):
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
     log_prompts: bool = Field(False, description="Write prompts to the log.")
 
-    @field_validator("webhook_secrets", "webhook_allow", "trusted_sources", mode="before")
+    @field_validator(
+        "webhook_secrets", "webhook_allow", "trusted_sources", "model_aliases", "oidc_owners", mode="before"
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         return (
@@ -126,11 +148,22 @@ class Settings(S3Settings):
         )
 
     @model_validator(mode="after")
+    def _oidc_is_whole(self) -> Self:
+        if self.oidc_issuer and not self.oidc_audience:
+            raise ValueError("oidc_issuer: needs REELZERO_OIDC_AUDIENCE too, or any token would do")
+        return self
+
+    @model_validator(mode="after")
     def _one_endpoint_per_lane(self) -> Self:
         lanes = [(endpoint.model, endpoint.lane) for endpoint in self.endpoints]
         if len(set(lanes)) != len(lanes):
             raise ValueError("endpoints: a model and lane may appear once")
         return self
+
+
+def pairs(entries: Iterable[str]) -> dict[str, str]:
+    """`key=value` entries as a mapping; a key may contain `=`, as URIs do."""
+    return {key: value for key, _, value in (entry.rpartition("=") for entry in entries)}
 
 
 def read(kind: type[T], **overrides: Any) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 
 class Wake:
@@ -26,8 +27,8 @@ class Wake:
         """Return when something changed since `seen`, or after `limit` seconds."""
         if seen != self._count:
             return
-        try:
+        with contextlib.suppress(TimeoutError):
+            # Not wait_for: before Python 3.12 it loses a cancellation that comes together with the wake-up,
+            # and a loop that was told to stop would go on for ever.
             async with asyncio.timeout(limit):
                 await self._changed.wait()
-        except TimeoutError:
-            return

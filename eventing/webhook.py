@@ -15,6 +15,7 @@ from email.utils import parsedate_to_datetime
 import aiohttp
 from standardwebhooks import Webhook
 
+from eventing.consent import Consents
 from eventing.errors import ConfigurationError, StorageError
 from eventing.guard import BlockedAddress, Guard
 from eventing.s3 import Bucket
@@ -69,6 +70,7 @@ class Sender:
         self._bucket = bucket
         self._overrides = dict(overrides or {})
         self._guard = Guard(settings.webhook_allow)
+        self._consents = Consents(settings.public_url)
         timeout = aiohttp.ClientTimeout(total=settings.webhook_timeout_seconds)
         self._open = aiohttp.ClientSession(timeout=timeout)
         self._guarded = aiohttp.ClientSession(timeout=timeout, connector=self._guard.connector())
@@ -100,8 +102,11 @@ class Sender:
                 self._open, self._settings.sink_url or "", self._overridden(row), {}, start
             )
         target = row.target or ""
-        headers = signature_headers(self._settings.webhook_secrets, row.id, row.body, datetime.now(UTC))
         session = self._open if self._guard.lists(target) else self._guarded
+        if self._settings.webhook_handshake:
+            await self._consents.wait(session, target)
+        headers = signature_headers(self._settings.webhook_secrets, row.id, row.body, datetime.now(UTC))
+        headers |= self._consents.headers()
         return await self._post(session, target, row.body, headers, start)
 
     async def _post(

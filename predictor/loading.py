@@ -42,7 +42,7 @@ def load_model(entry: CatalogEntry, settings: PredictorSettings) -> LoadedModel:
     check_folder(folder)
     import_module("predictor.generate")  # torch and PyAV: seconds that the first job shall not wait for
     device = pick_device(settings.device)
-    _limit_threads(settings.torch_threads)
+    _prepare_torch(device, settings.torch_threads)
     _quiet_libraries()
     log.info("loading weights", extra={"model": entry.name, "folder": str(folder), "device": device})
     return LoadedModel(entry, _load(entry, folder, device), revision, device, Vocabulary.read(folder))
@@ -73,11 +73,14 @@ def pick_device(wanted: str) -> str:
     return "cuda:0" if wanted == "cuda" else wanted
 
 
-def _limit_threads(count: int | None) -> None:
+def _prepare_torch(device: str, threads: int | None) -> None:
+    """Settings of torch that belong to the calling thread."""
     import torch  # noqa: PLC0415 - see pick_device
 
-    if count is not None:
-        torch.set_num_threads(count)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    if device.startswith("cuda"):
+        torch.cuda.set_device(device)
 
 
 def _quiet_libraries() -> None:

@@ -39,6 +39,8 @@ class Run:
         self._records: asyncio.Queue[Record] = asyncio.Queue()
         self._on_stuck = on_stuck
         self.watch = Watch(model, limit, lambda p: self.publish(ProgressRecord(progress=p)), on_stage)
+        # The first record is there before the thread is: bytes flow at once, and time never runs backwards.
+        self._records.put_nowait(ProgressRecord(progress=self.watch.progress))
 
     def publish(self, record: Record) -> None:
         """Hand a record to the reader, from any thread."""
@@ -56,7 +58,6 @@ class Run:
         the job: that is how a closed connection frees the device.
         """
         try:
-            yield ProgressRecord(progress=self.watch.progress)
             while True:
                 record = await self._next(heartbeat)
                 yield record

@@ -17,8 +17,9 @@ from kserve import ModelServer
 
 from eventing import telemetry
 from eventing.catalog import load_catalog
+from eventing.errors import ReelzeroError
 from eventing.settings import read
-from predictor import routes
+from predictor import routes, subscriber
 from predictor.connection import ConnectionMiddleware
 from predictor.dataplane import OneModel, PredictorDataPlane
 from predictor.loading import load_model
@@ -34,11 +35,14 @@ log = logging.getLogger(__name__)
 def main(on_stage: Callable[[str], None] = ignore) -> None:
     """Serve until SIGTERM; the running job is finished first. `on_stage` is for tests."""
     arguments = parse_arguments()
-    settings = read(PredictorSettings)
+    try:
+        settings = read(PredictorSettings)
+        entry = load_catalog(settings.catalog_dir).get(settings.model)
+    except ReelzeroError as error:
+        raise SystemExit(f"reelzero predictor: {error.message}") from error
     telemetry.configure("reelzero-predictor", settings.log_level)
     logging.captureWarnings(True)  # so that every line on stderr is JSON
     quiet_kserve()
-    entry = load_catalog(settings.catalog_dir).get(settings.model)
     worker = Worker(entry, settings, load_model, on_stage)
     model = VideoModel(worker, settings.heartbeat_seconds)
     server = Server(arguments, model, settings.predictor_host)
@@ -94,6 +98,7 @@ class Server(ModelServer):  # type: ignore[misc] # kserve ships no types
 def prepare(app: FastAPI, model: VideoModel) -> None:
     """Everything of ours on KServe's application, before it starts."""
     routes.install(app, model)
+    subscriber.install(app, model)
     app.add_middleware(ConnectionMiddleware)
     app.router.lifespan_context = lifespan(model.worker)
 

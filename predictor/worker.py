@@ -104,7 +104,7 @@ class Worker:
             self.state, self.cause = State.draining, f"{self.entry.name} is shutting down"
 
     def _require_ready(self) -> None:
-        if self.state in (State.failed, State.lost):
+        if self.state is State.failed:
             raise ModelUnavailable(self.cause)
         if self.state is not State.ready:
             raise Unavailable(self.cause, retry_after=1)

@@ -5,10 +5,23 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from eventing import __version__
-from eventing.api import health, ingress, jobs, page, problems, progress
+from eventing.api import (
+    dead_letters,
+    health,
+    inference,
+    ingress,
+    jobs,
+    openai,
+    openapi,
+    page,
+    problems,
+    progress,
+    videos,
+)
 from eventing.api.auth import RateLimit
 from eventing.api.core import Core
 from eventing.api.limits import BodyLimits
+from eventing.oidc import TokenVerifier
 
 
 def create_app(core: Core) -> FastAPI:
@@ -20,12 +33,16 @@ def create_app(core: Core) -> FastAPI:
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
     app.state.core = core
+    app.state.tokens = TokenVerifier(core.settings)
     app.state.rate_limit = RateLimit(core.settings.rate_per_minute)
     problems.install(app)
+    problems.register_form("/v1/videos", openai.error_form, openai.STATUSES)
+    problems.register_form("/v2", inference.error_form)
     app.add_middleware(
         BodyLimits, max_bytes=core.settings.max_body_bytes, seconds=core.settings.body_timeout_seconds
     )
-    for module in (jobs, progress, ingress, health, page):
+    for module in (jobs, progress, videos, inference, ingress, dead_letters, health, page):
         app.include_router(module.router)
     app.mount("/static", page.files, name="static")
+    openapi.install(app)
     return app

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from eventing.api.core import Core, CoreDep
 from eventing.errors import TooMany, Unauthorized
+from eventing.oidc import TokenVerifier, looks_like_token
 
 LOCAL_OWNER = "local"
 REMEMBERED = 10_000
@@ -45,14 +46,18 @@ def api_key(request: Request) -> str | None:
     return request.headers.get("x-api-key")
 
 
-async def identify(request: Request, core: Core) -> str | None:
-    """The owner of the key, LOCAL_OWNER where none is needed, None if one is missing.
+async def identify(request: Request, core: Core, known: str | None = None) -> str | None:
+    """The owner of the key or OIDC token; without one, who is `known` by other means, LOCAL_OWNER where
+    nobody needs a key, or None.
 
-    Raises Unauthorized for a key that is not valid, also where none is needed.
+    Raises Unauthorized for a key or token that is not valid, Unavailable if a token cannot be checked now.
     """
     key = api_key(request)
     if key is None:
-        return LOCAL_OWNER if core.settings.auth == "open" else None
+        return known or (LOCAL_OWNER if core.settings.auth == "open" else None)
+    tokens: TokenVerifier = request.app.state.tokens
+    if tokens.enabled and looks_like_token(key):
+        return await tokens.owner_of(key)
     owner = await core.keys.owner_of(key)
     if owner is None and core.settings.auth == "required":
         raise Unauthorized("this API key is not valid")

@@ -1,88 +1,90 @@
-"""`POST /events`: CloudEvents 1.0 in, in binary, structured and batch mode (HTTP protocol binding 1.0.2).
+"""`POST /events`: CloudEvents 1.0 in, in binary, structured and batch mode.
 
 Answers 202 with an empty body (a Trigger takes any other body for a reply event) and a Location once the
-job is stored. Permanent errors are only 400, 413, 415 and 422: Knative retries 404, 408, 409, 429 and 5xx.
-A request that came through a Broker cannot be answered, so what is wrong with it is also announced by a
+job is stored. Permanent errors are only 400, 401, 413, 415 and 422: Knative retries 404, 408, 409, 429 and
+5xx. A request that came through a Broker cannot be answered, so what is wrong with it is also announced by a
 `rejected` event, once per source and id.
+
+`OPTIONS /events` is the receiver's side of the abuse protection handshake (HTTP 1.1 Web Hooks for Event
+Delivery, 4): we consent to every origin, since a delivery needs an identity of its own.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from typing import Any
 
-from cloudevents.exceptions import GenericException
-from cloudevents.http import CloudEvent, from_http
+from cloudevents.http import CloudEvent
 from fastapi import APIRouter, Request, Response
 
+from eventing import cloudevent
 from eventing.api.auth import RateLimit, identify
 from eventing.api.core import Core, CoreDep
+from eventing.api.trace import traceparent_of, valid
 from eventing.contract import Failure
-from eventing.errors import (
-    Conflict,
-    InvalidRequest,
-    MalformedRequest,
-    NotFound,
-    Unauthorized,
-    UnsupportedMedia,
-)
+from eventing.errors import Conflict, InvalidRequest, NotFound, Unauthorized, UnsupportedMedia
 from eventing.events import REQUESTED
 from eventing.intake import Origin, parse_request
+from eventing.settings import pairs
+from eventing.store.jobs import event_key
 
 router = APIRouter(tags=["events"])
-BATCH = "application/cloudevents-batch+json"
-STRUCTURED = "application/cloudevents+json"
-LONGEST_ATTRIBUTE = 256
+_DATA = {"prompt": "a red circle moving right", "seed": 7}
+_EVENT = {
+    "specversion": "1.0", "id": "1", "source": "/shop", "type": REQUESTED,
+    "datacontenttype": "application/json", "data": _DATA,
+}  # fmt: skip
+_REQUEST = {"schema": {"$ref": "#/components/schemas/JobRequest"}, "example": _DATA}
+_STRUCTURED = {"schema": {"$ref": "#/components/schemas/CloudEvent"}, "example": _EVENT}
+_BATCH = {
+    "schema": {"type": "array", "items": {"$ref": "#/components/schemas/CloudEvent"}},
+    "example": [_EVENT],
+}
+_BODY: dict[str, Any] = {
+    "parameters": [
+        {"name": f"ce-{name}", "in": "header", "schema": {"type": "string"}, "example": example}
+        for name, example in (("specversion", "1.0"), ("id", "1"), ("source", "/shop"), ("type", REQUESTED))
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {
+            cloudevent.STRUCTURED: _STRUCTURED,
+            cloudevent.BATCH: _BATCH,
+            "application/json": _REQUEST,
+        },
+    },
+}
 
 
-@dataclass(frozen=True)
-class Incoming:
-    """One event, decoded and checked against the specification."""
-
-    id: str
-    source: str
-    type: str
-    data: Any
-    traceparent: str | None
-
-
-@router.post("/events", status_code=202, response_class=Response)
+@router.post("/events", status_code=202, response_class=Response, openapi_extra=_BODY)
 async def receive(request: Request, core: CoreDep) -> Response:
     """Take one event, or a batch of them, and answer when all are stored."""
-    body = await request.body()
-    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media == BATCH:
-        events = [_structured(item, {}) for item in _batch(body)]
-    else:
-        events = [_read(body, media, dict(request.headers))]
-    owners = [await _owner(request, core, event.source) for event in events]
-    locations = [await _submit(core, event, owner) for event, owner in zip(events, owners, strict=True)]
+    events = cloudevent.decode(await request.body(), dict(request.headers))
+    owners = [await sender(request, core, event["source"]) for event in events]
+    trace = traceparent_of(request)
+    locations = [await _submit(core, event, who, trace) for event, who in zip(events, owners, strict=True)]
     headers = {"Location": locations[0]} if len(locations) == 1 else {}
     return Response(status_code=202, headers=headers)
 
 
-async def _submit(core: Core, event: Incoming, owner: str) -> str:
-    key = f"event:{event.source}\n{event.id}"
-    try:
-        if event.type != REQUESTED:
-            raise InvalidRequest(f"type must be {REQUESTED}, not {event.type}", field="type")
-        request = parse_request(event.data)
-        origin = Origin(owner, "event", key=key, traceparent=event.traceparent)
-        job, _ = await core.intake.submit(request, origin)
-    except (InvalidRequest, Conflict, NotFound) as error:
-        failure = Failure(code=error.code, message=error.message)
-        await core.jobs.reject(event.source, event.id, owner, failure, error.field)
-        core.wake.now()
-        # A Trigger would retry 404 and 409, which no repetition can mend.
-        raise InvalidRequest(error.message, field=error.field) from error
-    return f"/v1/jobs/{job.id}"
+@router.options("/events", response_class=Response)
+@router.options("/events/dead-letter", response_class=Response, include_in_schema=False)
+async def consent(request: Request, core: CoreDep) -> Response:
+    """Consent to deliveries; `WebHook-Allowed-Rate` is what one owner may send a minute."""
+    headers = {"Allow": "POST, OPTIONS"}
+    if origin := request.headers.get("webhook-request-origin"):
+        headers["WebHook-Allowed-Origin"] = origin
+        headers["WebHook-Allowed-Rate"] = str(core.settings.rate_per_minute)
+    return Response(headers=headers)
 
 
-async def _owner(request: Request, core: Core, source: str) -> str:
-    """The key's owner, else the one configured for the source; never one the producer names."""
-    trusted = dict(entry.partition("=")[::2] for entry in core.settings.trusted_sources)
-    owner = await identify(request, core) or trusted.get(source)
+async def sender(request: Request, core: Core, source: str) -> str:
+    """The key's or token's owner, else the one configured for the source; never one the producer names.
+
+    Raises Unauthorized, TooMany.
+    """
+    trusted = pairs(core.settings.trusted_sources)
+    # A source with an owner of its own keeps it, also where callers without a key are let in.
+    owner = await identify(request, core, trusted.get(source))
     if owner is None:
         raise Unauthorized(f"events from {source} need an API key, or REELZERO_TRUSTED_SOURCES must list it")
     limit: RateLimit = request.app.state.rate_limit
@@ -90,71 +92,22 @@ async def _owner(request: Request, core: Core, source: str) -> str:
     return owner
 
 
-def _read(body: bytes, media: str, headers: dict[str, str]) -> Incoming:
-    if media == STRUCTURED:
-        return _structured(_json(body), headers)
-    if media.startswith("application/cloudevents"):
-        raise UnsupportedMedia(f"{media} is not read here; JSON is", field="content-type")
-    if "ce-specversion" not in headers:
-        raise MalformedRequest("this is no CloudEvent: no ce-specversion header", field="specversion")
-    if media not in ("application/json", "text/json") and not media.endswith("+json"):
-        raise UnsupportedMedia("the data must be JSON: content-type: application/json", field="content-type")
-    _check({key[3:]: value for key, value in headers.items() if key.startswith("ce-")})
-    data = _json(body)
+async def _submit(core: Core, event: CloudEvent, owner: str, trace: str | None) -> str:
+    source, event_id = event["source"], event["id"]
     try:
-        event = from_http(headers, body, data_unmarshaller=lambda _: data)
-    except (GenericException, ValueError) as error:
-        raise MalformedRequest(f"this is no CloudEvent: {error}") from error
-    return _incoming(event)
-
-
-def _structured(item: Any, headers: dict[str, str]) -> Incoming:
-    if not isinstance(item, dict):
-        raise MalformedRequest("a structured event is a JSON object")
-    _check(item)
-    if "data_base64" in item:
-        raise UnsupportedMedia("the data must be JSON, not data_base64", field="data_base64")
-    try:
-        attributes = {key: value for key, value in item.items() if key != "data"}
-        event = CloudEvent({key: str(value) for key, value in attributes.items()}, item.get("data"))
-    except (GenericException, ValueError) as error:
-        raise MalformedRequest(f"this is no CloudEvent: {error}") from error
-    return _incoming(event)
-
-
-def _check(attributes: dict[str, Any]) -> None:
-    """Required context attributes: non-empty strings, and the version we speak."""
-    for name in ("specversion", "id", "source", "type"):
-        value = attributes.get(name)
-        if not isinstance(value, str) or not value.strip():
-            raise MalformedRequest(f"the attribute {name} is missing or empty", field=name)
-        if len(value) > LONGEST_ATTRIBUTE:
-            raise MalformedRequest(f"{name} may have {LONGEST_ATTRIBUTE} characters at most", field=name)
-        if any(ord(letter) < 32 for letter in value):
-            raise MalformedRequest(f"{name} contains control characters", field=name)
-    if attributes["specversion"] != "1.0":
-        raise MalformedRequest(
-            f"specversion must be 1.0, not {attributes['specversion']}", field="specversion"
-        )
-
-
-def _incoming(event: CloudEvent) -> Incoming:
-    traceparent = event.get("traceparent")
-    valid = isinstance(traceparent, str) and len(traceparent) <= 64
-    return Incoming(event["id"], event["source"], event["type"], event.data, traceparent if valid else None)
-
-
-def _batch(body: bytes) -> list[Any]:
-    items = _json(body)
-    if not isinstance(items, list):
-        raise MalformedRequest("a batch is a JSON array of events")
-    return items
-
-
-def _json(body: bytes) -> Any:
-    try:
-        return json.loads(body.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise MalformedRequest(f"the body is not UTF-8: {error.reason} at byte {error.start}") from error
-    except (ValueError, RecursionError) as error:
-        raise MalformedRequest(f"the body is not JSON: {error}") from error
+        if event["type"] != REQUESTED:
+            raise InvalidRequest(f"type must be {REQUESTED}, not {event['type']}", field="type")
+        if isinstance(event.data, bytes):
+            raise UnsupportedMedia("the data must be JSON", field="datacontenttype")
+        request = parse_request(event.data)
+        # The event's own trace wins: the request may be a broker's, which carries many.
+        trace = valid(event.get("traceparent")) or trace
+        origin = Origin(owner, "event", key=event_key(source, event_id), traceparent=trace)
+        job, _ = await core.intake.submit(request, origin)
+    except (InvalidRequest, Conflict, NotFound) as error:
+        failure = Failure(code=error.code, message=error.message)
+        await core.jobs.reject(source, event_id, owner, failure, error.field)
+        core.wake.now()
+        # A Trigger would retry 404 and 409, which no repetition can mend.
+        raise InvalidRequest(error.message, field=error.field) from error
+    return f"/v1/jobs/{job.id}"

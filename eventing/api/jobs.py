@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 
 from eventing.api.auth import Owner, Submitter
 from eventing.api.core import Core, CoreDep
+from eventing.api.trace import traceparent_of
 from eventing.api.views import JobPage, JobView, job_view
 from eventing.contract import JOB_ID_PATTERN, Frozen, JobRequest, StoredFile, VideoResult
 from eventing.errors import Conflict
@@ -36,20 +37,24 @@ class ResultView(Frozen):
 
 @router.post("/jobs", status_code=202)
 async def submit(
-    body: Request_, core: CoreDep, owner: Submitter, response: Response,
+    body: Request_, core: CoreDep, owner: Submitter, request: Request, response: Response,
     idempotency_key: Annotated[str | None, Header(max_length=255, min_length=1)] = None,
 ) -> JobView:  # fmt: skip
     """Store a job and answer at once. The same `Idempotency-Key` leads to the same job."""
     key = f"header:{idempotency_key}" if idempotency_key else None
-    job, _ = await core.intake.submit(body, Origin(owner, "rest", key=key))
+    origin = Origin(owner, "rest", key=key, traceparent=traceparent_of(request))
+    job, _ = await core.intake.submit(body, origin)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job_view(job)
 
 
 @router.put("/jobs/{job_id}", status_code=202, responses={200: {"model": JobView}})
-async def put(job_id: JobId, body: Request_, core: CoreDep, owner: Submitter, response: Response) -> JobView:
+async def put(
+    job_id: JobId, body: Request_, core: CoreDep, owner: Submitter, request: Request, response: Response
+) -> JobView:
     """Store a job under an id of the caller's choice; repeating the call answers 200 with the same job."""
-    job, new = await core.intake.submit(body, Origin(owner, "rest", job_id=job_id))
+    origin = Origin(owner, "rest", job_id=job_id, traceparent=traceparent_of(request))
+    job, new = await core.intake.submit(body, origin)
     response.status_code = 202 if new else 200
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job_view(job)

@@ -10,7 +10,7 @@ from fastapi.staticfiles import StaticFiles
 
 STATIC = Path(__file__).parent / "static"
 # Videos come from S3, whose address is not ours; nothing else may be loaded from elsewhere.
-POLICY = "default-src 'self'; media-src *; img-src * data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+POLICY = "default-src 'self'; media-src *; img-src * data:; frame-ancestors 'none'; base-uri 'none'"
 router = APIRouter(include_in_schema=False)
 files = StaticFiles(directory=STATIC)
 

@@ -6,9 +6,10 @@ Ways in with a form of their own (OpenAI, V2) register it for their path prefix;
 
 from __future__ import annotations
 
+import json
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -19,16 +20,26 @@ from eventing.errors import InvalidRequest, MalformedRequest, ReelzeroError, Too
 
 log = logging.getLogger(__name__)
 Form = Callable[[ReelzeroError], dict[str, object]]
-_forms: dict[str, Form] = {}
+_forms: dict[str, tuple[Form, Mapping[int, int]]] = {}
+
+
+class _Answer(JSONResponse):
+    """JSON in ASCII: what is wrong may be a name that UTF-8 cannot carry."""
+
+    def render(self, content: object) -> bytes:
+        return json.dumps(content).encode()
 
 
 class PlainHttp(ReelzeroError):
     """An HTTP error of the framework: no such path, wrong method."""
 
 
-def register_form(prefix: str, form: Form) -> None:
-    """Errors under this path prefix are answered in this form, as application/json."""
-    _forms[prefix] = form
+def register_form(prefix: str, form: Form, statuses: Mapping[int, int] | None = None) -> None:
+    """Errors under this path prefix are answered in this form, as application/json.
+
+    `statuses` replaces HTTP statuses that the protocol's clients would misread.
+    """
+    _forms[prefix] = (form, statuses or {})
 
 
 def answer(error: ReelzeroError, path: str, headers: dict[str, str] | None = None) -> JSONResponse:
@@ -38,10 +49,10 @@ def answer(error: ReelzeroError, path: str, headers: dict[str, str] | None = Non
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     if error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="reelzero"'
-    for prefix, form in _forms.items():
-        if path.startswith(prefix):
-            return JSONResponse(form(error), error.status, headers)
-    return JSONResponse(problem(error), error.status, headers, media_type="application/problem+json")
+    for prefix, (form, statuses) in _forms.items():
+        if path == prefix or path.startswith(prefix + "/"):
+            return _Answer(form(error), statuses.get(error.status, error.status), headers)
+    return _Answer(problem(error), error.status, headers, media_type="application/problem+json")
 
 
 def problem(error: ReelzeroError) -> dict[str, object]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Double, event, select
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
@@ -85,7 +86,12 @@ async def now(connection: AsyncConnection) -> float:
 async def _translated() -> AsyncIterator[None]:
     try:
         yield
-    except (OperationalError, InterfaceError, OSError) as error:  # OSError: no socket, name, route or time
+    except (
+        OperationalError,
+        InterfaceError,
+        PoolTimeout,
+        OSError,
+    ) as error:  # OSError: no socket, route or time
         raise Unavailable("the database cannot be reached", retry_after=5) from error
     except DBAPIError as error:
         if error.connection_invalidated or _passes(error):

@@ -7,7 +7,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from sqlalchemy import and_, delete, func, insert, or_, select
+from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -37,6 +37,11 @@ def digest(request: JobRequest) -> str:
     """SHA-256 of what was asked, so that a key used again with another body is noticed."""
     canonical = json.dumps(request.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def event_key(source: str, event_id: str, prefix: str = "event") -> str:
+    """The idempotency key of an event; hashed, since both parts together may be longer than a key."""
+    return f"{prefix}:" + hashlib.sha256(f"{source}\n{event_id}".encode()).hexdigest()
 
 
 @uninterrupted
@@ -131,12 +136,31 @@ class JobStore:
         except ValueError as error:
             raise Conflict(str(error), field="id") from error
 
+    async def delete(
+        self, job_id: str, owner: str, remove_objects: Callable[[str], Awaitable[object]]
+    ) -> None:
+        """Delete an ended job and its objects before its time. Raises NotFound, Conflict.
+
+        Events that still wait are sent all the same: deleting a file does not unsay that it was made.
+        """
+        job = await self.get(job_id, owner)
+        if not job.status.is_terminal:
+            raise Conflict(f"job {job_id} is {job.status}; only an ended job can be deleted", field="id")
+        await remove_objects(job_id)
+        mine = outbox.c.job_id == job_id
+        orphan = mine & (outbox.c.status == "pending") & (outbox.c.destination != "s3")
+        async with self._database.write() as connection:
+            await connection.execute(update(outbox).where(orphan).values(job_id=None))
+            await connection.execute(delete(outbox).where(mine))
+            await connection.execute(delete(jobs).where(jobs.c.id == job_id))
+        await remove_objects(job_id)  # the event that a relay may have written meanwhile
+
     async def reject(self, source: str, event_id: str, owner: str, error: Failure, field: str | None) -> None:
         """Announce once per source and id that an event cannot become a job."""
         messages = self._announcer.rejected(source, event_id, owner, error, field)
         async with self._database.write() as connection:
             at = await now(connection)
-            key = {"owner": owner, "key": f"rejected:{source}\n{event_id}"[:512], "digest": "", "job_id": ""}
+            key = {"owner": owner, "key": event_key(source, event_id, "rejected"), "digest": "", "job_id": ""}
             if await _insert_once(connection, key | {"created_at": at}):
                 await add_messages(connection, messages, at)
 

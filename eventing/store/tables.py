@@ -161,3 +161,18 @@ model_state = Table(
     Column("next_probe_at", Double, nullable=False),
     Column("reason", Text, nullable=False),
 )
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("owner", String(128), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("event_type", Text, nullable=False),
+    Column("destination", Text),
+    Column("code", Text),
+    Column("body", JSON, nullable=False),
+    Column("received_at", Double, nullable=False),
+    Index("ix_dead_letters_listing", "owner", "received_at"),
+)

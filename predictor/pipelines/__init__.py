@@ -75,10 +75,11 @@ def generator(spec: GenerationSpec, stream: int = 0) -> torch.Generator:
 def step_callback(spec: GenerationSpec, on_step: OnStep) -> Callable[..., dict[str, Any]]:
     """A diffusers `callback_on_step_end` that reports the step."""
 
-    def after_step(_pipe: Any, index: int, _timestep: Any, _tensors: dict[str, Any]) -> dict[str, Any]:
-        if torch.cuda.is_available():
+    def after_step(_pipe: Any, index: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        latents: torch.Tensor = tensors["latents"]
+        if latents.is_cuda:
             # Kernels are only queued here: without waiting, progress and cancel would run ahead of the GPU.
-            torch.cuda.synchronize()
+            torch.cuda.synchronize(latents.device)
         on_step(index + 1, spec.num_inference_steps)
         return {}
 
@@ -105,7 +106,7 @@ def to_frames(video: torch.Tensor) -> NDArray[np.uint8]:
 def release(pipe: Any) -> None:
     """Move offloaded parts back to the CPU and return cached blocks, so that the next job starts alike."""
     pipe.maybe_free_model_hooks()
-    if torch.cuda.is_available():
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]  # torch leaves this one untyped
         gc.collect()  # a traceback may still hold tensors in a cycle
         torch.cuda.empty_cache()
 

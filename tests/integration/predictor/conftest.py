@@ -1,4 +1,4 @@
-"""A real S3 server, tiny weights and predictor processes."""
+"""Tiny weights and predictor processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from eventing.s3 import Bucket, S3Location
+from eventing.s3 import S3Location
 from tests.integration.predictor.process import Predictor
 
 
@@ -23,10 +23,10 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def seaweed(s3: S3Location, bucket: Bucket) -> dict[str, str]:
-    """The environment by which a predictor reaches the tests' bucket."""
-    keys = {name: os.environ[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
-    return keys | {"REELZERO_S3_ENDPOINT": s3.endpoint or "", "REELZERO_S3_BUCKET": bucket.name}
+def storage(s3: S3Location) -> dict[str, str]:
+    """The environment with which a predictor reaches the tests' bucket."""
+    keys = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    return keys | {"REELZERO_S3_ENDPOINT": s3.endpoint or "", "REELZERO_S3_BUCKET": s3.bucket}
 
 
 Start = Callable[..., Predictor]
@@ -51,11 +51,11 @@ def start(tmp_path: Path, tiny: Path) -> Iterator[Start]:
 
 @pytest.fixture(scope="module")
 def shared(
-    tiny: Path, seaweed: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+    tiny: Path, storage: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Predictor]:
     """One ready predictor for all tests of a module that leave it as it was."""
     log = tmp_path_factory.mktemp("shared") / "log"
-    predictor = Predictor(seaweed | {"REELZERO_MODEL_DIR": str(tiny)}, log)
+    predictor = Predictor(storage | {"REELZERO_MODEL_DIR": str(tiny)}, log)
     predictor.wait()
     yield predictor
     predictor.process.kill()

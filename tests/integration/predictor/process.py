@@ -35,8 +35,11 @@ class Predictor:
         defaults = {"REELZERO_PREDICTOR_HOST": "127.0.0.1", "REELZERO_TORCH_THREADS": "1"}
         with log.open("wb") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "predictor.testing"]
-                + [f"--http_port={self.port}", f"--grpc_port={self.grpc_port}"],
+                [
+                    *(sys.executable, "-m", "predictor.testing"),
+                    f"--http_port={self.port}",
+                    f"--grpc_port={self.grpc_port}",
+                ],
                 cwd=ROOT,
                 env=clean | defaults | held | env,
                 stderr=out,

@@ -243,6 +243,15 @@ def test_metrics_count_stages_and_jobs(shared: Predictor) -> None:
     assert 'reelzero_stage_seconds_bucket{le="1800.0",model="tiny",stage="denoise"}' in text
 
 
+def test_the_callers_trace_goes_on(shared: Predictor) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    parent = f"00-{trace}-00f067aa0ba902b7-01"
+    body = {"text_input": "x", "parameters": {"output": "inline", "job_id": "traced"}}
+    assert shared.post("generate_stream", body, traceparent=parent)[0] == 200
+    lines = [json.loads(line) for line in shared.log.read_text().splitlines()]
+    assert {line["trace_id"] for line in lines if line.get("job_id") == "traced"} == {trace}
+
+
 def test_the_log_is_json_and_holds_no_prompt(shared: Predictor) -> None:
     secret = "zanzibar"
     shared.post("generate", {"text_input": secret * 3, "parameters": {"output": "inline"}})

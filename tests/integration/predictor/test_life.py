@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 
 import grpc
 import pytest
@@ -60,13 +61,27 @@ def test_sigterm_lets_the_job_finish_and_refuses_new_ones(start: Start, tmp_path
         client.ModelInfer(grpc_request())
     assert refusal.value.code() == grpc.StatusCode.UNAVAILABLE
     assert "shutting down" in refusal.value.details()
-    try:  # refused by the worker, and a moment later by the closed port
+    with suppress(ConnectionError):  # refused by the worker, and a moment later by the closed port
         assert predictor.post("generate", GENERATE)[0] == 503
-    except ConnectionError:
-        pass
     go.touch()
     assert stream.last()["type"] == "completed"
     assert predictor.process.wait(60) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("REELZERO_MODEL", "sora", "unknown model 'sora'"),
+        ("REELZERO_DEVICE", "tpu", "REELZERO_DEVICE"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_and_an_exit_status(
+    start: Start, name: str, value: str, words: str
+) -> None:
+    predictor = start(**{name: value})
+    assert predictor.process.wait(60) == 1
+    lines = predictor.log.read_text().splitlines()
+    assert [words in line for line in lines] == [True]
 
 
 @pytest.mark.parametrize("broken", ["no folder", "half a file"])

@@ -105,4 +105,4 @@ def test_a_call_that_hangs_can_be_cancelled() -> None:
 
 def test_other_errors_are_not_swallowed(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        patiently(lambda: (tmp_path / "absent").read_bytes(), Watch("m", 60))
+        patiently((tmp_path / "absent").read_bytes, Watch("m", 60))

@@ -3,58 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from eventing.budget import Budget
 from eventing.catalog import CatalogEntry
 from eventing.contract import CompletedRecord, FailedRecord, HeartbeatRecord, ProgressRecord
 from eventing.errors import Busy, ModelUnavailable, Unavailable
 from predictor import run as run_module
-from predictor.job import Job, make_job
-from predictor.run import Run, Terminal
+from predictor.run import Run
 from predictor.settings import PredictorSettings
 from predictor.worker import State, Worker
 from tests.unit.predictor.fakes import FakePipeline, loaded
-
-SOON = 30.0  # seconds a test waits for what must come
-
-
-async def make_worker(
-    entry: CatalogEntry, pipeline: FakePipeline, on_stage: Callable[[str], None] = lambda _stage: None
-) -> Worker:
-    worker = Worker(entry, PredictorSettings(), lambda entry, _settings: loaded(entry, pipeline), on_stage)
-    worker.begin()
-    await until(lambda: worker.ready)
-    return worker
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(SOON):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
-def job(entry: CatalogEntry, **fields: Any) -> Job:
-    return make_job(entry, {"prompt": "a red circle", "output": "inline", "seed": 1} | fields)
-
-
-async def finish(run: Run) -> Terminal:
-    async with asyncio.timeout(SOON):
-        return await run.result(heartbeat=SOON)
-
-
-def failing(error: BaseException) -> Callable[[int], None]:
-    def at_step(_done: int) -> None:
-        raise error
-
-    return at_step
+from tests.unit.predictor.running import SOON, failing, finish, job, make_worker, until
 
 
 async def test_a_second_job_is_refused_and_taken_when_the_first_has_ended(entry: CatalogEntry) -> None:
@@ -111,11 +75,20 @@ async def test_a_cancel_is_seen_in_every_stage(entry: CatalogEntry, stage: str) 
 
 
 async def test_a_decode_is_cancelled_in_the_middle(entry: CatalogEntry) -> None:
-    pipeline, runs = FakePipeline(), []
-    pipeline.at_decode = lambda: runs[0].cancel()
+    pipeline, entered, gate = FakePipeline(), threading.Event(), threading.Event()
+
+    def at_decode() -> None:
+        entered.set()
+        gate.wait(SOON)
+
+    pipeline.at_decode = at_decode
     worker = await make_worker(entry, pipeline)
-    runs.append(worker.take(job(entry)))
-    record = await finish(runs[0])
+    run = worker.take(job(entry))
+    await until(entered.is_set)
+    run.cancel()
+    gate.set()
+    record = await finish(run)
+    assert run.watch.progress.stage.value == "decode"
     assert isinstance(record, FailedRecord)
     assert record.error.code == "cancelled"
 
@@ -132,56 +105,7 @@ async def test_a_reader_who_leaves_cancels(entry: CatalogEntry) -> None:
         await reader
     gate.set()
     await until(lambda: not worker.busy)
-    assert run.watch.progress.step == 0
-
-
-ERRORS = {
-    "out_of_memory": (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"), False, True),
-    "out_of_memory on a CPU": (RuntimeError("DefaultCPUAllocator: can't allocate memory"), False, True),
-    "out_of_memory of the host": (MemoryError(), False, True),
-    "device_lost": (RuntimeError("CUDA error: device-side assert triggered"), True, False),
-    "device_lost by its class": (
-        torch.AcceleratorError("CUDA error: unspecified launch failure"),
-        True,
-        False,
-    ),
-    "scratch_full": (OSError(errno.ENOSPC, "No space left on device"), True, True),
-    "generation_failed": (ValueError("secret detail"), True, True),
-}
-
-
-@pytest.mark.parametrize("name", ERRORS)
-async def test_errors_are_told_apart(entry: CatalogEntry, name: str, caplog: Any) -> None:
-    error, retryable, stays_ready = ERRORS[name]
-    pipeline = FakePipeline()
-    pipeline.at_step = failing(error)
-    worker = await make_worker(entry, pipeline)
-    record = await finish(worker.take(job(entry)))
-    assert isinstance(record, FailedRecord)
-    assert record.error.code == name.split(maxsplit=1)[0]
-    assert record.error.retryable is retryable
-    assert "secret" not in record.error.message, "a caller gets no internals"
-    assert worker.ready is stays_ready
-    assert worker.state is (State.ready if stays_ready else State.lost)
-    logged = [r for r in caplog.records if r.message == "job failed"]
-    assert logged[0].exc_info[1].__cause__ is error, "the operator gets the cause"
-
-
-async def test_a_lost_device_refuses_jobs_as_unavailable(entry: CatalogEntry) -> None:
-    pipeline = FakePipeline()
-    pipeline.at_step = failing(RuntimeError("CUDA error: an illegal memory access was encountered"))
-    worker = await make_worker(entry, pipeline)
-    await finish(worker.take(job(entry)))
-    with pytest.raises(ModelUnavailable, match="must be replaced"):
-        worker.take(job(entry))
-
-
-async def test_a_device_that_fails_in_the_clean_up_is_lost(entry: CatalogEntry) -> None:
-    pipeline = FakePipeline()
-    pipeline.release = lambda: failing(RuntimeError("CUDA error"))(0)  # type: ignore[method-assign]
-    worker = await make_worker(entry, pipeline)
-    assert isinstance(await finish(worker.take(job(entry))), CompletedRecord)
-    assert worker.state is State.lost
+    assert (run.watch.progress.stage.value, run.watch.progress.step) == ("denoise", 0)
 
 
 async def test_a_job_over_its_limit_fails_for_good(
@@ -268,6 +192,10 @@ async def test_a_load_that_fails_says_why_and_stays(entry: CatalogEntry) -> None
     assert not worker.occupied
 
 
+def list_files(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
 async def test_scratch_is_empty_after_a_job_and_after_a_failed_one(
     entry: CatalogEntry, tmp_path: Path
 ) -> None:
@@ -278,12 +206,12 @@ async def test_scratch_is_empty_after_a_job_and_after_a_failed_one(
     worker.begin()
     await until(lambda: worker.ready)
     seen: list[int] = []
-    pipeline.at_decode = lambda: seen.append(len(list(tmp_path.iterdir())))
+    pipeline.at_decode = lambda: seen.append(len(list_files(tmp_path)))
     await finish(worker.take(job(entry)))
     pipeline.at_step = failing(ValueError())
     await finish(worker.take(job(entry)))
     assert seen == [1]
-    assert list(tmp_path.iterdir()) == []
+    assert not list_files(tmp_path)
 
 
 async def test_prompts_are_logged_only_when_asked(entry: CatalogEntry, caplog: Any) -> None:

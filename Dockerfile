@@ -1,0 +1,50 @@
+# Two images from one file: `--target eventing` (small, no GPU) and `--target predictor` (CUDA by way of torch's
+# own wheels; the node brings the driver). Both: a fixed unprivileged user, a root that can be read-only, bytecode
+# compiled (without it a first import takes three times as long), no compiler, no pip.
+
+ARG PYTHON=3.11-slim-bookworm
+
+# What both run on: Python without its package tools, with its bytecode, which the official image leaves out.
+FROM python:${PYTHON} AS runtime
+RUN python -m pip uninstall --yes --quiet pip setuptools wheel \
+ && python -m compileall -q /usr/local/lib \
+ && useradd --uid 10001 --no-create-home --home-dir /scratch --shell /usr/sbin/nologin reelzero \
+ && install --directory --owner 10001 --group 10001 /scratch
+ENV PATH=/opt/reelzero/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+WORKDIR /scratch
+USER 10001:10001
+
+# The environments are made by a pip outside of them, so that they hold no tools. Every version is the lock's.
+FROM python:${PYTHON} AS build
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE requirements.lock ./
+COPY eventing eventing
+COPY predictor predictor
+RUN python -m venv --without-pip /opt/reelzero
+
+FROM build AS build-eventing
+RUN python -m pip --python /opt/reelzero/bin/python install --no-cache-dir --no-compile --constraint requirements.lock . \
+ && python -m compileall -q --invalidation-mode unchecked-hash /opt/reelzero/lib
+
+# torch/testing holds a file of a later Python's grammar; nothing here runs it.
+FROM build AS build-predictor
+RUN python -m pip --python /opt/reelzero/bin/python install --no-cache-dir --no-compile --constraint requirements.lock '.[predictor]' \
+ && python -m compileall -q --invalidation-mode unchecked-hash -x torch/testing/ /opt/reelzero/lib \
+ && /opt/reelzero/bin/python -m predictor.tiny /opt/reelzero/models/tiny
+
+FROM runtime AS predictor
+COPY --from=build-predictor /opt/reelzero /opt/reelzero
+ENV NVIDIA_VISIBLE_DEVICES=all \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility
+EXPOSE 8080 8081
+ENTRYPOINT ["python", "-m", "predictor"]
+CMD ["--http_port", "8080", "--enable_grpc", "false"]
+
+FROM runtime AS eventing
+COPY --from=build-eventing /opt/reelzero /opt/reelzero
+ENV REELZERO_HOST=0.0.0.0
+EXPOSE 8080
+ENTRYPOINT ["reelzero"]
+CMD ["serve"]

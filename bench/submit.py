@@ -1,0 +1,111 @@
+"""How long a caller waits for its 202: `python -m bench.submit [--count N]`.
+
+`reelzero serve` on SQLite (synchronous=FULL: the job is on disk before the answer) as a real process, asked
+one request after the other over one connection. The peer, asked in turn in the same run, is the least that
+could store a job durably: FastAPI with one INSERT and the same fsync. Target: a median under 15 ms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench.process import ROOT, free_port, machine
+
+BODY = json.dumps({"prompt": "a red circle moving right", "model": "tiny"})
+PEER = """
+import sqlite3, sys, uuid
+import uvicorn
+from fastapi import FastAPI, Request
+db = sqlite3.connect(sys.argv[1], check_same_thread=False, isolation_level=None)
+db.execute("PRAGMA journal_mode=WAL"); db.execute("PRAGMA synchronous=FULL")
+db.execute("CREATE TABLE jobs (id TEXT PRIMARY KEY, body TEXT)")
+app = FastAPI()
+@app.get("/healthz")
+def live(): return {}
+@app.post("/v1/jobs", status_code=202)
+async def submit(request: Request):
+    job = str(uuid.uuid4())
+    db.execute("INSERT INTO jobs VALUES (?, ?)", (job, (await request.body()).decode()))
+    return {"id": job}
+uvicorn.run(app, port=int(sys.argv[2]), log_level="error")
+"""
+
+
+def service(folder: Path, port: int) -> subprocess.Popen[bytes]:
+    environment = os.environ | {
+        "REELZERO_DATABASE_URL": f"sqlite+aiosqlite:///{folder}/jobs.db",
+        "REELZERO_PORT": str(port),
+        "REELZERO_AUTH": "open",
+        "REELZERO_RATE_PER_MINUTE": "1000000",
+        "REELZERO_QUEUE_QUOTA": "1000000",
+        # Nobody serves it: what is measured is the way in, with the dispatcher waiting behind it.
+        "REELZERO_ENDPOINTS": json.dumps([{"model": "tiny", "url": f"http://127.0.0.1:{free_port()}"}]),
+        "REELZERO_RETRY_SECONDS": "3600",
+        "AWS_ACCESS_KEY_ID": "none",
+        "AWS_SECRET_ACCESS_KEY": "none",
+    }
+    subprocess.run([sys.executable, "-m", "eventing", "migrate"], cwd=ROOT, env=environment, check=True)
+    return subprocess.Popen(
+        [sys.executable, "-m", "eventing", "serve"], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL
+    )
+
+
+def wait(port: int) -> http.client.HTTPConnection:
+    while True:
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        try:
+            connection.request("GET", "/healthz")
+            connection.getresponse().read()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return connection
+
+
+def submit(connection: http.client.HTTPConnection) -> float:
+    begin = time.perf_counter()
+    connection.request("POST", "/v1/jobs", BODY, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    answer.read()
+    assert answer.status == 202, answer.status
+    return (time.perf_counter() - begin) * 1000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=400)
+    count = parser.parse_args().count
+    with tempfile.TemporaryDirectory() as name:
+        folder, ports = Path(name), (free_port(), free_port())
+        peer = subprocess.Popen([sys.executable, "-c", PEER, str(folder / "peer.db"), str(ports[1])])
+        ours = service(folder, ports[0])
+        try:
+            sides = [wait(port) for port in ports]
+            times: list[list[float]] = [[], []]
+            for _ in range(count):
+                for side, connection in enumerate(sides):
+                    times[side].append(submit(connection))
+        finally:
+            for process in (ours, peer):
+                process.kill()
+                process.wait()
+    print(machine())
+    medians = []
+    for label, values in zip(("reelzero", "bare insert"), times, strict=True):
+        cuts = statistics.quantiles(values, n=100)
+        medians.append(statistics.median(values))
+        print(f"{label:12} p50 {medians[-1]:6.1f} ms   p99 {cuts[98]:6.1f} ms   ({count} submissions)")
+    print(f"ratio of medians {medians[0] / medians[1]:.2f}; target: p50 under 15 ms")
+
+
+if __name__ == "__main__":
+    main()

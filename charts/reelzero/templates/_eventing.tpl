@@ -1,0 +1,42 @@
+{{/* The eventing container, as init container and as service. Call with (list $ "serve"). */}}
+{{- define "reelzero.eventingContainer" -}}
+{{- $root := index . 0 -}}
+image: {{ include "reelzero.image" (list $root $root.Values.image.eventing) }}
+imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+args: [{{ index . 1 }}]
+env: {{- include "reelzero.eventingEnv" $root | nindent 2 }}
+securityContext: {{- include "reelzero.containerSecurity" $root | nindent 2 }}
+resources: {{- toYaml $root.Values.eventing.resources | nindent 2 }}
+volumeMounts:
+  - { name: tmp, mountPath: /tmp }
+  - { name: catalog, mountPath: /etc/reelzero/catalog, readOnly: true }
+{{- end }}
+
+{{- define "reelzero.eventingEnv" -}}
+{{- $name := include "reelzero.fullname" . }}
+{{- $service := printf "http://%s-eventing.%s.svc.%s" $name .Release.Namespace .Values.clusterDomain }}
+{{- $trusted := list }}
+{{- range $source, $owner := .Values.events.trustedSources }}{{ $trusted = append $trusted (printf "%s=%s" $source $owner) }}{{ end }}
+- { name: REELZERO_HOST, value: 0.0.0.0 }
+- { name: REELZERO_PORT, value: "8080" }
+- name: REELZERO_DATABASE_URL
+  valueFrom: { secretKeyRef: { name: {{ .Values.database.secretName | quote }}, key: {{ .Values.database.secretKey | quote }} } }
+- name: REELZERO_ENDPOINTS
+  valueFrom: { configMapKeyRef: { name: {{ $name }}-endpoints, key: endpoints } }
+- { name: REELZERO_SOURCE, value: {{ default (printf "urn:reelzero:%s:%s" .Release.Namespace .Release.Name) .Values.eventing.source | quote }} }
+- { name: REELZERO_PUBLIC_URL, value: {{ default $service .Values.eventing.publicUrl | quote }} }
+- { name: REELZERO_PROGRESS_EVENTS, value: {{ .Values.events.progress | quote }} }
+- { name: REELZERO_TRUSTED_SOURCES, value: {{ $trusted | sortAlpha | join "," | quote }} }
+{{- with .Values.events.sinkUri }}
+- { name: REELZERO_SINK_URL, value: {{ . | quote }} }
+{{- end }}
+{{- with .Values.webhooks }}
+{{- if .secretName }}
+- name: REELZERO_WEBHOOK_SECRETS
+  valueFrom: { secretKeyRef: { name: {{ .secretName | quote }}, key: {{ .secretKey | quote }} } }
+- { name: REELZERO_WEBHOOK_ALLOW, value: {{ .allow | join "," | quote }} }
+{{- end }}
+{{- end }}
+{{ include "reelzero.sharedEnv" . | trim }}
+{{- include "reelzero.settingsEnv" .Values.eventing.settings }}
+{{- end }}

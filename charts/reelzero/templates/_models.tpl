@@ -1,0 +1,132 @@
+{{/*
+The list of models, checked and filled in, and the times that follow from each one's budget.
+
+The formulas are those of eventing/budget.py (reasons: docs/decisions/0003-time-from-one-budget.md); a test
+holds both against each other. Whatever cannot hold stops the render and names the value.
+*/}}
+
+{{/* Seconds of drain, upload and margin: DRAIN_SECONDS, UPLOAD_SECONDS, MARGIN_SECONDS. */}}
+{{- define "reelzero.times" -}}
+{{- $cold := int .coldStartSeconds }}{{ $generation := int .generationSeconds }}
+{{- $timeout := add $generation 60 (max $cold 30) 30 -}}
+timeout: {{ $timeout }}
+progressDeadline: {{ max 600 (add $cold 30) }}
+eventingGrace: {{ add $timeout 30 30 }}
+{{- end }}
+
+{{/* The catalog: the service's own, with the operator's entries on top. */}}
+{{- define "reelzero.catalog" -}}
+{{- mergeOverwrite (.Files.Get "files/catalog.yaml" | fromYaml) .Values.catalog | toYaml }}
+{{- end }}
+
+{{/* Stop with the place and what is wrong there. Call with (list "path" "message"). */}}
+{{- define "reelzero.fail" -}}
+{{- fail (printf "\n\nreelzero: %s: %s\n" (index . 0) (index . 1)) }}
+{{- end }}
+
+{{/* Every model with all keys filled: {models: […]}. */}}
+{{- define "reelzero.models" -}}
+{{- $root := . }}{{ $models := list }}{{ $seen := dict }}
+{{- $catalog := include "reelzero.catalog" . | fromYaml }}
+{{- range $i, $given := .Values.models }}
+{{- $at := printf "models[%d]" $i }}
+{{- if not (hasKey $catalog $given.name) }}
+{{- include "reelzero.fail" (list (printf "%s.name" $at) (printf "unknown model %q; the catalog has %s (add your own under `catalog`)" $given.name (keys $catalog | sortAlpha | join ", "))) }}
+{{- end }}
+{{- if hasKey $seen $given.name }}
+{{- include "reelzero.fail" (list (printf "%s.name" $at) (printf "%q is listed twice; give one entry several `lanes` instead" $given.name)) }}
+{{- end }}
+{{- $_ := set $seen $given.name true }}
+{{- $entry := get $catalog $given.name }}
+{{- $model := mergeOverwrite (deepCopy $root.Values.modelDefaults) $given }}
+{{- if not $model.coldStartSeconds }}{{ $_ := set $model "coldStartSeconds" $entry.budget.cold_start_seconds }}{{ end }}
+{{- if not $model.generationSeconds }}{{ $_ := set $model "generationSeconds" $entry.budget.generation_seconds }}{{ end }}
+{{- if lt (int $model.gpus) 0 }}{{ $_ := set $model "gpus" $entry.gpus }}{{ end }}
+{{- $_ := set $model "entry" $entry }}
+{{- $_ := set $model "times" (include "reelzero.times" $model | fromYaml) }}
+{{- include "reelzero.checkTimes" (list $root $at $model) }}
+{{- include "reelzero.checkStorage" (list $at $model) }}
+{{- $models = append $models $model }}
+{{- end }}
+{{- dict "models" $models | toYaml }}
+{{- end }}
+
+{{- define "reelzero.checkTimes" -}}
+{{- $root := index . 0 }}{{ $at := index . 1 }}{{ $model := index . 2 }}
+{{- $most := int $root.Values.knative.maxTimeoutSeconds }}
+{{- if gt (int $model.times.timeout) $most }}
+{{- include "reelzero.fail" (list (printf "%s.generationSeconds" $at) (printf "%s needs a time-out of %d s (generation %d + upload 60 + cold start %d + margin 30), but Knative here ends requests at %d s (knative.maxTimeoutSeconds, at most 3600); lower generationSeconds or coldStartSeconds" $model.name (int $model.times.timeout) (int $model.generationSeconds) (int $model.coldStartSeconds) $most)) }}
+{{- end }}
+{{- end }}
+
+{{- define "reelzero.checkStorage" -}}
+{{- $at := index . 0 }}{{ $model := index . 1 }}{{ $storage := $model.storage }}
+{{- if and $storage.uri $storage.path }}
+{{- include "reelzero.fail" (list (printf "%s.storage" $at) "give either uri or path, not both") }}
+{{- end }}
+{{- if not (or $storage.uri $storage.path $model.entry.repository $model.entry.bundled) }}
+{{- include "reelzero.fail" (list (printf "%s.storage.uri" $at) (printf "%s has nothing to download; say where its weights are" $model.name)) }}
+{{- end }}
+{{- end }}
+
+{{/*
+Every InferenceService: {lanes: […]}. A lane is its model with the lane's own keys on top, plus `lane`,
+`service` (the InferenceService's name) and `url`. One request at a time is the predictor's nature, so its
+concurrency is no value: capacity = maxReplicas.
+*/}}
+{{- define "reelzero.lanes" -}}
+{{- $root := . }}{{ $lanes := list }}
+{{- range $i, $model := (include "reelzero.models" . | fromYaml).models }}
+{{- $seen := dict }}
+{{- range $j, $given := (default (list (dict "name" "default")) $model.lanes) }}
+{{- $at := printf "models[%d].lanes[%d]" $i $j }}
+{{- if hasKey $seen $given.name }}
+{{- include "reelzero.fail" (list (printf "%s.name" $at) (printf "%s has two lanes named %q" $model.name $given.name)) }}
+{{- end }}
+{{- if eq $given.name "grpc" }}
+{{- include "reelzero.fail" (list (printf "%s.name" $at) "\"grpc\" is taken by the gRPC services; choose another name") }}
+{{- end }}
+{{- $_ := set $seen $given.name true }}
+{{- $lane := mergeOverwrite (omit (deepCopy $model) "lanes") (omit $given "name") (dict "lane" $given.name) }}
+{{- $suffix := ternary "" (printf "-%s" $given.name) (eq $given.name "default") }}
+{{- $_ := set $lane "service" (include "reelzero.serviceName" (list $root $at $model.name $suffix)) }}
+{{- $_ := set $lane "url" (printf "http://%s-predictor.%s.svc.%s" $lane.service $root.Release.Namespace $root.Values.clusterDomain) }}
+{{- if gt (int $lane.minReplicas) (int $lane.maxReplicas) }}
+{{- include "reelzero.fail" (list (printf "%s.minReplicas" $at) (printf "%d is more than maxReplicas, %d" (int $lane.minReplicas) (int $lane.maxReplicas))) }}
+{{- end }}
+{{- $lanes = append $lanes $lane }}
+{{- end }}
+{{- end }}
+{{- dict "lanes" $lanes | toYaml }}
+{{- end }}
+
+{{/* A DNS label that leaves room for "-predictor-00001" and the namespace. */}}
+{{- define "reelzero.serviceName" -}}
+{{- $root := index . 0 }}
+{{- $name := printf "%s-%s%s" (include "reelzero.fullname" $root) (index . 2 | replace "." "-") (index . 3) }}
+{{- if gt (add (len $name) (len "-predictor-") (len $root.Release.Namespace)) 63 }}
+{{- include "reelzero.fail" (list (index . 1) (printf "the name %q is too long: with \"-predictor\" and the namespace it may have 63 characters; shorten the release, the lane or fullnameOverride" $name)) }}
+{{- end }}
+{{- $name }}
+{{- end }}
+
+{{/* REELZERO_ENDPOINTS: where jobs are sent, and how many at once. */}}
+{{- define "reelzero.endpoints" -}}
+{{- $endpoints := list }}
+{{- range (include "reelzero.lanes" . | fromYaml).lanes }}
+{{- $endpoint := dict "model" .name "lane" .lane "url" .url "capacity" (int .maxReplicas) }}
+{{- if .maxFrames }}{{ $_ := set $endpoint "max_frames" (int .maxFrames) }}{{ end }}
+{{- $endpoints = append $endpoints $endpoint }}
+{{- end }}
+{{- $endpoints | toJson }}
+{{- end }}
+
+{{/* GPUs in use when everything runs. */}}
+{{- define "reelzero.mostGpus" -}}
+{{- $most := 0 }}
+{{- range (include "reelzero.lanes" . | fromYaml).lanes }}{{ $most = add $most (mul (int .gpus) (int .maxReplicas)) }}{{ end }}
+{{- if .Values.grpc.enabled }}
+{{- range (include "reelzero.models" . | fromYaml).models }}{{ $most = add $most (mul (int .gpus) (int .grpcMaxReplicas)) }}{{ end }}
+{{- end }}
+{{- $most }}
+{{- end }}

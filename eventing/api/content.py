@@ -1,0 +1,79 @@
+"""Files of a result streamed from S3 through us, whole or in part (RFC 9110, 14: one byte range)."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.responses import StreamingResponse
+
+from eventing.api.core import Core
+from eventing.api.problems import answer
+from eventing.contract import StoredFile
+from eventing.errors import NotFound, StorageError, Unavailable, UnsatisfiableRange
+
+CHUNK = 256 << 10
+RANGE = re.compile(r"^bytes=(\d{0,18})-(\d{0,18})$")
+
+
+async def stream_file(core: Core, request: Request, file: StoredFile, name: str) -> Response:
+    """The answer to a GET or HEAD for a file. Raises NotFound, Unavailable."""
+    tag = f'"{file.sha256}"'
+    headers = {"ETag": tag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-cache"}
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    if request.headers.get("if-range", tag) == tag:
+        try:
+            part = byte_range(request.headers.get("range"), file.bytes)
+        except UnsatisfiableRange as error:
+            return answer(error, request.url.path, {"Content-Range": f"bytes */{file.bytes}"})
+    else:
+        part = None
+    first, last = part or (0, file.bytes - 1)
+    headers |= {"Content-Length": str(last - first + 1), "Content-Disposition": f'inline; filename="{name}"'}
+    if part:
+        headers["Content-Range"] = f"bytes {first}-{last}/{file.bytes}"
+    status = 206 if part else 200
+    if request.method == "HEAD":
+        return Response(status_code=status, headers=headers, media_type=file.content_type)
+    body = await _open(core, file, first, last)
+    return StreamingResponse(_chunks(body), status, headers, file.content_type)
+
+
+def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
+    """First and last byte; None for the whole file, as also for several ranges or other units.
+
+    Raises UnsatisfiableRange.
+    """
+    match = RANGE.match((header or "").replace(" ", ""))
+    if not match or match.groups() == ("", ""):
+        return None
+    start, end = match.groups()
+    first = int(start) if start else max(0, size - int(end))
+    last = min(int(end), size - 1) if start and end else size - 1
+    if start and end and int(end) < first:
+        return None  # not a range at all: such a header is ignored
+    if first >= size:
+        raise UnsatisfiableRange(f"the file has {size} bytes")
+    return first, last
+
+
+async def _open(core: Core, file: StoredFile, first: int, last: int) -> Any:
+    try:
+        body = await asyncio.to_thread(core.bucket.open, core.bucket.key(file.uri), first, last)
+    except StorageError as error:
+        raise Unavailable("object storage cannot be reached", retry_after=5) from error
+    if body is None:
+        raise NotFound("the file is no longer there")
+    return body
+
+
+async def _chunks(body: Any) -> AsyncIterator[bytes]:
+    try:
+        while chunk := await asyncio.to_thread(body.read, CHUNK):
+            yield chunk
+    finally:
+        body.close()

@@ -1,0 +1,214 @@
+"""`/v2`: the Open Inference Protocol over the durable queue, for clients that know no other address.
+
+`POST /v2/models/{model}/infer` waits in the queue and answers as the predictor would, however cold the GPU.
+With `Prefer: respond-async` (RFC 7240) it answers 202 with the job's address at once, with `wait=N` after
+at most N seconds. A waiting caller who goes away cancels the job, for nobody else knows of it; one who named
+it (Idempotency-Key, or the parameter `job_id`) may come back for it, and the job goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi.responses import JSONResponse
+
+from eventing import __version__, v2
+from eventing.api.auth import Owner, Submitter
+from eventing.api.core import Core, CoreDep
+from eventing.api.trace import traceparent_of
+from eventing.contract import JOB_ID_PATTERN
+from eventing.errors import (
+    Conflict,
+    GenerationError,
+    InvalidRequest,
+    ModelUnavailable,
+    NotFound,
+    ReelzeroError,
+    UnsupportedMedia,
+)
+from eventing.intake import Origin, parse_request
+from eventing.jobs import Job
+from eventing.store.engine import now
+
+POLL_SECONDS = 0.25
+WAIT = re.compile(r"^wait=(\d{1,5})$")
+router = APIRouter(prefix="/v2", tags=["v2 inference"])
+Model = Annotated[str, Path(max_length=64, description="A model served here.")]
+_EXAMPLE = {
+    "inputs": [{"name": "prompt", "datatype": "BYTES", "shape": [1], "data": ["a red circle moving right"]}],
+    "outputs": [{"name": "video_uri"}],
+}
+_INFER = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/InferRequest"}, "example": _EXAMPLE}
+        },
+    }
+}
+
+
+class Gone(Exception):
+    """The caller closed the connection."""
+
+
+@router.get("")
+async def server() -> dict[str, Any]:
+    """Server metadata."""
+    return {"name": "reelzero", "version": __version__, "extensions": ["binary_tensor_data"]}
+
+
+@router.get("/health/live")
+async def live() -> dict[str, bool]:
+    """The process answers."""
+    return {"live": True}
+
+
+@router.get("/health/ready")
+async def ready(core: CoreDep) -> dict[str, bool]:
+    """Jobs can be taken."""
+    async with core.database.read() as connection:
+        await now(connection)
+    return {"ready": True}
+
+
+@router.get("/models")
+async def models(core: CoreDep, _: Owner) -> dict[str, list[str]]:
+    """The names of the models served here."""
+    return {"models": list(dict.fromkeys(endpoint.model for endpoint in core.settings.endpoints))}
+
+
+@router.get("/models/{model}")
+async def metadata(model: Model, core: CoreDep, _: Owner) -> dict[str, Any]:
+    """Model metadata: the real inputs, outputs and parameters."""
+    _served(core, model)
+    entry = core.catalog.get(model)
+    return {
+        "name": model,
+        "versions": [entry.revision],
+        "platform": f"diffusers_{entry.family}",
+        "inputs": v2.tensors(v2.INPUTS),
+        "outputs": v2.tensors(v2.OUTPUTS),
+        "parameters": {
+            "job_id": "id of the job; the same id and request lead to the same job",
+            "lane": f"one of {', '.join(core.intake.lanes(model))}",
+            "callback_url": "receives a signed webhook when the job ends",
+            "start_within_seconds": "fail the job if it has not started by then",
+            "sizes": [f"{width}x{height}" for width, height in entry.sizes],
+            "num_frames": entry.frames.describe(),
+        },
+    }
+
+
+@router.get("/models/{model}/ready")
+async def model_ready(model: Model, core: CoreDep, _: Owner) -> dict[str, Any]:
+    """Ready also at zero predictors: the queue waits for them. Not if they are known not to start."""
+    _served(core, model)
+    paused = await core.claims.paused()
+    lanes = core.intake.lanes(model)
+    if all((model, lane) in paused for lane in lanes):
+        raise ModelUnavailable(f"the predictors of {model} do not start: {paused[model, lanes[0]]}")
+    return {"name": model, "ready": True}
+
+
+@router.post("/models/{model}/infer", openapi_extra=_INFER, responses={202: {"description": "Queued."}})
+async def infer(
+    model: Model, request: Request, core: CoreDep, owner: Submitter,
+    idempotency_key: Annotated[str | None, Header(max_length=255, min_length=1)] = None,
+    prefer: Annotated[list[str] | None, Header()] = None,
+) -> Response:  # fmt: skip
+    """Make a video and wait for it, or with `Prefer: respond-async` be told where to look."""
+    _served(core, model)
+    asked = await _decoded(request)
+    fields = dict(asked.fields)
+    job_id = _job_id(fields.pop("job_id", None))
+    if fields.pop("output", "s3") != "s3":
+        raise InvalidRequest("output: only s3; ask the predictor itself for inline", field="output")
+    if fields.setdefault("model", model) != model:
+        raise InvalidRequest(f"model: this is {model}", field="model")
+    key = f"header:{idempotency_key}" if idempotency_key else None
+    origin = Origin(owner, "v2", job_id=job_id, key=key, traceparent=traceparent_of(request))
+    job, new = await core.intake.submit(parse_request(fields), origin)
+    named = bool(job_id or key) or not new
+    try:
+        job = await _wait(core, request, job, _patience(prefer or []))
+    except Gone:
+        if not named:
+            await core.jobs.cancel(job.id, owner)
+            core.wake.now()
+        return Response(status_code=499)
+    return _answer(asked, job) if job.status.is_terminal else _accepted(asked, job)
+
+
+async def _decoded(request: Request) -> v2.InferRequest:
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise UnsupportedMedia("compressed bodies are not read here", field="content-encoding")
+    return v2.decode(await request.body(), request.headers.get("inference-header-content-length"))
+
+
+def _job_id(value: Any) -> str | None:
+    if value is not None and not (isinstance(value, str) and re.fullmatch(JOB_ID_PATTERN, value)):
+        raise InvalidRequest(f"job_id must match {JOB_ID_PATTERN}", field="job_id")
+    return value
+
+
+async def _wait(core: Core, request: Request, job: Job, patience: float | None) -> Job:
+    """The job when it has ended, or when patience has. Raises Gone."""
+    loop = asyncio.get_running_loop()
+    end = None if patience is None else loop.time() + patience
+    while not job.status.is_terminal and (end is None or loop.time() < end):
+        if await request.is_disconnected():
+            raise Gone
+        await asyncio.sleep(POLL_SECONDS)
+        job = await core.jobs.get(job.id)
+    return job
+
+
+def _patience(prefer: list[str]) -> float | None:
+    """Seconds to wait: None is for ever, which is what a caller who prefers nothing asked for."""
+    wishes = [part.strip().lower() for line in prefer for part in re.split("[,;]", line)]
+    if "respond-async" not in wishes:
+        return None
+    return next((float(match[1]) for wish in wishes if (match := WAIT.match(wish))), 0.0)
+
+
+def _answer(asked: v2.InferRequest, job: Job) -> Response:
+    if job.result is None:
+        raise _failure(job)
+    body, header_length = v2.encode(asked, job.model, job.result)
+    if header_length is None:
+        return Response(body, media_type="application/json")
+    headers = {"Inference-Header-Content-Length": str(header_length)}
+    return Response(body, media_type="application/octet-stream", headers=headers)
+
+
+def _accepted(asked: v2.InferRequest, job: Job) -> Response:
+    where = f"/v1/jobs/{job.id}"
+    body: dict[str, Any] = {"model_name": job.model, "parameters": {"job_id": job.id, "status": job.status}}
+    headers = {"Location": where, "Preference-Applied": "respond-async", "Retry-After": "2"}
+    return JSONResponse(body | ({"id": asked.id} if asked.id is not None else {}), 202, headers)
+
+
+def _failure(job: Job) -> ReelzeroError:
+    cause = job.error.message if job.error else "no result"
+    error: ReelzeroError = GenerationError(f"job {job.id} {job.status}: {cause}")
+    if job.error and job.error.code == "cancelled":
+        error = Conflict(f"job {job.id} was cancelled")
+    if job.error:
+        error.code = job.error.code
+    if error.code in ("model_unavailable", "start_deadline_passed"):
+        error.status = 503
+    return error
+
+
+def error_form(error: ReelzeroError) -> dict[str, object]:
+    """`{"error": "…"}` as V2 has it, and beside it what programs want to know."""
+    return {"error": error.message, "code": error.code, "field": error.field}
+
+
+def _served(core: Core, model: str) -> None:
+    if not core.intake.lanes(model):
+        raise NotFound(f"model {model} is not served here")

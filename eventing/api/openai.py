@@ -1,0 +1,203 @@
+"""The OpenAI Videos contract as pure translation: their request to ours, our job to theirs, our errors too.
+
+Source: the generated types of the official Python and Node SDKs. `status` knows only queued, in_progress,
+completed and failed, so a cancelled job shows as failed with the code `cancelled`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
+
+from eventing.catalog import CatalogEntry
+from eventing.contract import Frozen, JobRequest
+from eventing.errors import InvalidRequest, ReelzeroError
+from eventing.jobs import Job, Status
+
+# Their SDKs retry 409 by themselves, which cannot help here, and know 400 as "the request is wrong".
+STATUSES = {409: 400, 422: 400}
+POLL_FASTEST_MS, POLL_SLOWEST_MS = 500, 10_000
+
+
+def _text(value: Any) -> Any:
+    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+Seconds = Annotated[str, BeforeValidator(_text), Field(pattern=r"^\d{1,4}(\.\d{1,3})?$")]
+Size = Annotated[str, Field(pattern=r"^\d{2,4}x\d{2,4}$")]
+
+
+class VideoCreate(JobRequest):
+    """`POST /v1/videos`: the contract's own fields, and beside them every field of our own requests."""
+
+    seconds: Seconds | None = Field(None, description="Length; the nearest the model can make.")
+    size: Size | None = Field(None, description="Width x height, exactly one of the model's sizes.")
+    input_reference: None = Field(None, description="Not supported: videos are made from text only.")
+    callback_format: Literal["openai", "cloudevents"] = Field(
+        "openai", description="Body of the webhook to callback_url."
+    )
+
+    @field_validator("input_reference", mode="before")
+    @classmethod
+    def _text_only(cls, value: Any) -> None:
+        if value is not None:
+            raise ValueError("is not supported here: videos are made from text only")
+
+
+class VideoRemix(Frozen):
+    """`POST /v1/videos/{id}/remix`."""
+
+    prompt: str = Field(description="The new prompt; everything else stays, the seed too.")
+
+
+class VideoError(Frozen):
+    """Why a video failed."""
+
+    code: str
+    message: str
+
+
+class Video(Frozen):
+    """A job as the contract shows it. Times are Unix seconds."""
+
+    id: str
+    object: Literal["video"] = "video"
+    model: str
+    status: Literal["queued", "in_progress", "completed", "failed"]
+    progress: int = Field(ge=0, le=100)
+    created_at: int
+    completed_at: int | None
+    expires_at: int | None
+    prompt: str
+    seconds: str
+    size: str
+    remixed_from_video_id: str | None
+    error: VideoError | None
+
+
+class VideoPage(Frozen):
+    """A page of videos; `last_id` goes into `after` for the next one."""
+
+    object: Literal["list"] = "list"
+    data: list[Video]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class VideoDeleted(Frozen):
+    """The answer to a deletion."""
+
+    id: str
+    object: Literal["video.deleted"] = "video.deleted"
+    deleted: bool = True
+
+
+def parse(fields: dict[str, Any]) -> VideoCreate:
+    """The request. Raises InvalidRequest naming the parameter."""
+    try:
+        return VideoCreate.model_validate(fields)
+    except ValidationError as error:
+        raise _readable(error) from None  # its text quotes the prompt, which stays out of logs
+
+
+def parse_remix(fields: dict[str, Any]) -> VideoRemix:
+    """The request. Raises InvalidRequest naming the parameter."""
+    try:
+        return VideoRemix.model_validate(fields)
+    except ValidationError as error:
+        raise _readable(error) from None
+
+
+def job_request(asked: VideoCreate, entry: CatalogEntry) -> JobRequest:
+    """Our request for theirs. Raises InvalidRequest for a size or length that the model cannot make."""
+    own = {"seconds", "size", "input_reference", "callback_format"}
+    fields = asked.model_dump(exclude=own, exclude_unset=True) | {"model": entry.name}
+    for ours, theirs in (("width", "size"), ("height", "size"), ("num_frames", "seconds")):
+        if getattr(asked, theirs) is not None and fields.get(ours) is not None:
+            raise InvalidRequest(f"{theirs} and {ours} say the same; give one of them", field=theirs)
+    if asked.size is not None:
+        fields["width"], fields["height"] = _size(asked.size, entry)
+    if asked.seconds is not None:
+        fields["num_frames"] = _frames(float(asked.seconds), asked.fps or entry.fps, entry)
+    return JobRequest.model_validate(fields)
+
+
+def remix_request(source: Job, prompt: str) -> dict[str, Any]:
+    """The fields of a job like another one, seed included, with a new prompt."""
+    return source.spec.model_dump(mode="json") | {"prompt": prompt}
+
+
+def video(job: Job) -> Video:
+    """The contract's view of a job."""
+    cancelled = job.status is Status.cancelled
+    failed = job.status in (Status.failed, Status.cancelled)
+    return Video(
+        id=job.id,
+        model=job.model,
+        status="failed" if cancelled else job.status.value,
+        progress=100 if job.status is Status.completed else job.progress.percent(),
+        created_at=int(job.submitted_at),
+        completed_at=None if job.completed_at is None else int(job.completed_at),
+        expires_at=None if job.expires_at is None else int(job.expires_at),
+        prompt=job.spec.prompt,
+        seconds=f"{job.spec.num_frames / job.spec.fps:.3f}".rstrip("0").rstrip("."),
+        size=f"{job.spec.width}x{job.spec.height}",
+        remixed_from_video_id=job.remixed_from,
+        error=VideoError(code=job.error.code, message=job.error.message) if failed and job.error else None,
+    )
+
+
+def poll_after_ms(job: Job) -> int:
+    """When to ask again: about a tenth of what the job still needs, as far as its progress tells."""
+    percent = job.progress.percent()
+    if not percent:
+        return 2 * POLL_FASTEST_MS
+    left = job.progress.elapsed_seconds * (100 - percent) / percent
+    return int(min(max(left * 100, POLL_FASTEST_MS), POLL_SLOWEST_MS))
+
+
+def error_form(error: ReelzeroError) -> dict[str, object]:
+    """`{"error": {message, type, code, param}}`."""
+    kinds = {401: "authentication_error", 429: "rate_limit_error"}
+    kind = "server_error" if error.status >= 500 else kinds.get(error.status, "invalid_request_error")
+    body = {"message": error.message, "type": kind, "code": error.code, "param": error.field}
+    return {"error": body}
+
+
+def _size(size: str, entry: CatalogEntry) -> tuple[int, int]:
+    width, height = (int(side) for side in size.split("x"))
+    if (width, height) not in entry.sizes:
+        sizes = ", ".join(f"{w}x{h}" for w, h in entry.sizes)
+        raise InvalidRequest(f"{entry.name} cannot make {size}; it makes {sizes}", field="size")
+    return width, height
+
+
+def _frames(seconds: float, fps: int, entry: CatalogEntry) -> int:
+    """The nearest count of frames, if it is one: what lies outside the model's range is refused."""
+    rule, wanted = entry.frames, seconds * fps
+    nearest = rule.nearest(wanted)
+    # One step of the rule is the rounding that a client must expect; a whole second never is too much.
+    if abs(nearest - wanted) > max(rule.multiple, 1):
+        raise InvalidRequest(
+            f"{entry.name} cannot make {seconds:g} s at {fps} frames per second; "
+            f"it makes {rule.min / fps:.3g} to {rule.max / fps:.3g} s",
+            field="seconds",
+        )
+    return nearest
+
+
+def _readable(error: ValidationError) -> InvalidRequest:
+    first = error.errors(include_url=False, include_input=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or None
+    message = first["msg"].removeprefix("Value error, ")
+    hints = {
+        "seconds": 'must be a number of seconds as text, such as "4"',
+        "size": "must be width x height, such as 64x64",
+    }
+    if first["type"] == "extra_forbidden":
+        message = f"unknown parameter; known: {', '.join(sorted(VideoCreate.model_fields))}"
+    elif first["type"] in ("string_pattern_mismatch", "string_type") and field in hints:
+        message = hints[field]
+    return InvalidRequest(f"{field or 'body'}: {message}", field=field)

@@ -1,0 +1,161 @@
+"""The OpenAPI document as it really is: schemas of bodies read by hand, errors in each protocol's form, keys.
+
+FastAPI describes what it parses itself. Bodies that come as forms, events or tensors, and errors that are not
+its own, are added here, in one place.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+
+from eventing.api.openai import VideoCreate, VideoRemix
+from eventing.contract import JobRequest
+
+REF = "#/components/schemas/{model}"
+OPEN = ("/healthz", "/readyz", "/metrics", "/v2", "/v2/health/live", "/v2/health/ready")
+METHODS = ("get", "put", "post", "delete", "head", "options")
+PROBLEM = {
+    "type": "object",
+    "description": "RFC 9457 problem details.",
+    "required": ["type", "title", "status", "detail", "code"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string", "description": "Stable; for programs."},
+        "field": {"type": "string", "description": "What of the request is wrong."},
+    },
+}
+OPENAI_ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "code", "param"],
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string"},
+                "code": {"type": "string"},
+                "param": {"type": ["string", "null"]},
+            },
+        }
+    },
+}
+V2_ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {"type": "string"},
+        "code": {"type": "string"},
+        "field": {"type": ["string", "null"]},
+    },
+}
+CLOUD_EVENT = {
+    "type": "object",
+    "description": "CloudEvents 1.0 in its JSON format.",
+    "required": ["specversion", "id", "source", "type"],
+    "properties": {
+        "specversion": {"const": "1.0"},
+        "id": {"type": "string", "minLength": 1, "maxLength": 256},
+        "source": {"type": "string", "minLength": 1, "maxLength": 256},
+        "type": {"type": "string", "minLength": 1, "maxLength": 256},
+        "datacontenttype": {"type": "string"},
+        "traceparent": {"type": "string"},
+        "data": {},
+        "data_base64": {"type": "string"},
+    },
+}
+TENSOR = {
+    "type": "object",
+    "required": ["name", "shape", "datatype", "data"],
+    "properties": {
+        "name": {"type": "string"},
+        "shape": {"type": "array", "items": {"type": "integer"}},
+        "datatype": {"type": "string"},
+        "data": {"type": "array"},
+    },
+}
+INFER_REQUEST = {
+    "type": "object",
+    "description": "Open Inference Protocol; binary tensors follow the JSON, see docs/clients/v2.md.",
+    "required": ["inputs"],
+    "properties": {
+        "id": {"type": "string"},
+        "parameters": {"type": "object"},
+        "inputs": {"type": "array", "minItems": 1, "items": TENSOR},
+        "outputs": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["name"],
+                "properties": {"name": {"type": "string"}, "parameters": {"type": "object"}},
+            },
+        },
+    },
+}
+WRITTEN = {
+    "Problem": PROBLEM,
+    "OpenAIError": OPENAI_ERROR,
+    "V2Error": V2_ERROR,
+    "CloudEvent": CLOUD_EVENT,
+    "InferRequest": INFER_REQUEST,
+}
+MODELS: tuple[type[BaseModel], ...] = (VideoCreate, VideoRemix, JobRequest)
+
+
+def install(app: FastAPI) -> None:
+    """Serve this document at /openapi.json."""
+
+    def document() -> dict[str, Any]:
+        if not app.openapi_schema:
+            app.openapi_schema = build(app)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign] # FastAPI's documented way
+
+
+def build(app: FastAPI) -> dict[str, Any]:
+    """The document."""
+    whole = get_openapi(
+        title=app.title, version=app.version, description=app.description,
+        license_info=app.license_info, routes=app.routes,
+    )  # fmt: skip
+    components = whole.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    for model in MODELS:
+        schema = model.model_json_schema(ref_template=REF)
+        schemas.update(schema.pop("$defs", {}))
+        schemas[model.__name__] = schema
+    schemas.update(WRITTEN)
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    components["securitySchemes"] = {
+        "key": {"type": "http", "scheme": "bearer", "description": "API key rz_…, or an OIDC token."}
+    }
+    for path, item in whole["paths"].items():
+        for method in METHODS:
+            if method in item:
+                _complete(path, item[method])
+    return whole
+
+
+def _complete(path: str, operation: dict[str, Any]) -> None:
+    operation["security"] = [] if path in OPEN else [{"key": []}, {}]
+    operation["responses"].pop("422", None)  # FastAPI's own form, which we do not answer with
+    operation["responses"]["default"] = _error(path)
+
+
+def _error(path: str) -> dict[str, Any]:
+    name, media = "Problem", "application/problem+json"
+    if path.startswith("/v1/videos"):
+        name, media = "OpenAIError", "application/json"
+    elif path.startswith("/v2"):
+        name, media = "V2Error", "application/json"
+    schema = {"schema": {"$ref": REF.format(model=name)}}
+    return {"description": "What was wrong, and where.", "content": {media: schema}}

@@ -1,0 +1,129 @@
+"""`/v1/videos`: the OpenAI Videos API, so that its SDKs work by changing their base URL."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+
+from eventing.api import openai
+from eventing.api.auth import Owner, Submitter
+from eventing.api.content import stream_file
+from eventing.api.core import Core, CoreDep
+from eventing.api.forms import read_fields
+from eventing.api.trace import traceparent_of
+from eventing.catalog import CatalogEntry
+from eventing.contract import JOB_ID_PATTERN, StoredFile, job_prefix
+from eventing.errors import Conflict, StorageError, Unavailable
+from eventing.intake import Origin, parse_request
+from eventing.jobs import Job, Status
+from eventing.settings import pairs
+
+router = APIRouter(prefix="/v1/videos", tags=["openai videos"])
+VideoId = Annotated[str, Path(pattern=JOB_ID_PATTERN, description="The video's id, which is the job's.")]
+Key = Annotated[str | None, Header(max_length=255, min_length=1)]
+FILES = {"video": "video", "thumbnail": "poster", "spritesheet": "spritesheet"}
+
+
+def _body(model: str, example: dict[str, Any]) -> dict[str, Any]:
+    schema = {"schema": {"$ref": f"#/components/schemas/{model}"}, "example": example}
+    return {"requestBody": {"required": True, "content": dict.fromkeys(_MEDIA, schema)}}
+
+
+_MEDIA = ("application/json", "multipart/form-data")
+_CREATE = _body("VideoCreate", {"prompt": "a red circle moving right", "seconds": "4"})
+_REMIX = _body("VideoRemix", {"prompt": "a blue circle moving right"})
+
+
+@router.post("", openapi_extra=_CREATE)
+async def create(
+    request: Request, core: CoreDep, owner: Submitter, response: Response, idempotency_key: Key = None
+) -> openai.Video:
+    """Queue a video. Beside the contract's fields all fields of `POST /v1/jobs` are taken."""
+    asked = openai.parse(await read_fields(request))
+    wanted = openai.job_request(asked, _entry(core, asked.model))
+    origin = Origin(
+        owner, "openai", key=f"header:{idempotency_key}" if idempotency_key else None,
+        traceparent=traceparent_of(request), callback_format=asked.callback_format,
+    )  # fmt: skip
+    job, _ = await core.intake.submit(wanted, origin)
+    return _shown(job, response)
+
+
+@router.get("")
+async def page(
+    core: CoreDep, owner: Owner,
+    after: Annotated[str | None, Query(pattern=JOB_ID_PATTERN, description="Last id seen.")] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    order: Literal["asc", "desc"] = "desc",
+) -> openai.VideoPage:  # fmt: skip
+    """The caller's videos, newest first."""
+    jobs, more = await core.jobs.page(owner, limit=limit, after=after, ascending=order == "asc")
+    data = [openai.video(job) for job in jobs]
+    ends = (data[0].id, data[-1].id) if data else (None, None)
+    return openai.VideoPage(data=data, first_id=ends[0], last_id=ends[1], has_more=more)
+
+
+@router.get("/{video_id}")
+async def retrieve(video_id: VideoId, core: CoreDep, owner: Owner, response: Response) -> openai.Video:
+    """One video. `openai-poll-after-ms` says when to ask again; the SDKs obey it."""
+    return _shown(await core.jobs.get(video_id, owner), response)
+
+
+@router.get("/{video_id}/content", response_class=Response)
+@router.head("/{video_id}/content", response_class=Response, include_in_schema=False)
+async def content(
+    video_id: VideoId, core: CoreDep, owner: Owner, request: Request,
+    variant: Literal["video", "thumbnail", "spritesheet"] = "video",
+) -> Response:  # fmt: skip
+    """The file itself; `Range` is honoured."""
+    job = await core.jobs.get(video_id, owner)
+    if job.result is None:
+        raise Conflict(f"video {job.id} is {openai.video(job).status}; it has no content")
+    file: StoredFile = getattr(job.result, FILES[variant])
+    return await stream_file(core, request, file, f"{job.id}-{file.uri.rpartition('/')[2]}")
+
+
+@router.delete("/{video_id}")
+async def delete(video_id: VideoId, core: CoreDep, owner: Owner) -> openai.VideoDeleted:
+    """Delete a completed or failed video with its files."""
+
+    async def remove(job_id: str) -> None:
+        await asyncio.to_thread(core.bucket.delete_prefix, job_prefix(job_id))
+
+    try:
+        await core.jobs.delete(video_id, owner, remove)
+    except StorageError as error:
+        raise Unavailable("object storage cannot be reached", retry_after=5) from error
+    return openai.VideoDeleted(id=video_id)
+
+
+@router.post("/{video_id}/remix", openapi_extra=_REMIX)
+async def remix(
+    video_id: VideoId, request: Request, core: CoreDep, owner: Submitter, response: Response,
+    idempotency_key: Key = None,
+) -> openai.Video:  # fmt: skip
+    """Queue a completed video again with another prompt: same model, size, length and seed."""
+    fields = await read_fields(request)
+    source = await core.jobs.get(video_id, owner)
+    if source.status is not Status.completed:
+        raise Conflict(f"video {source.id} is {openai.video(source).status}; only a completed one is remixed")
+    asked = openai.parse_remix(fields)
+    origin = Origin(
+        owner, "openai", key=f"header:{idempotency_key}" if idempotency_key else None,
+        traceparent=traceparent_of(request), remixed_from=source.id,
+    )  # fmt: skip
+    job, _ = await core.intake.submit(parse_request(openai.remix_request(source, asked.prompt)), origin)
+    return _shown(job, response)
+
+
+def _entry(core: Core, asked: str | None) -> CatalogEntry:
+    aliases = pairs(core.settings.model_aliases)
+    return core.catalog.get(aliases.get(asked, asked) if asked else core.intake.default_model())
+
+
+def _shown(job: Job, response: Response) -> openai.Video:
+    if not job.status.is_terminal:
+        response.headers["openai-poll-after-ms"] = str(openai.poll_after_ms(job))
+    return openai.video(job)

@@ -1,0 +1,106 @@
+"""Whether Knative and KServe accept it, and do with it what is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from eventing.doctor.findings import Finding
+from eventing.doctor.manifests import Manifests, items, section
+from eventing.doctor.workloads import MODE, ON_KNATIVE, Workload, workloads
+
+FEATURES = {
+    "nodeSelector": "nodeselector",
+    "tolerations": "tolerations",
+    "affinity": "affinity",
+    "runtimeClassName": "runtimeclassname",
+    "priorityClassName": "priorityclassname",
+    "securityContext": "securitycontext",
+    "initContainers": "init-containers",
+    "topologySpreadConstraints": "topologyspreadconstraints",
+    "schedulerName": "schedulername",
+    "hostIPC": "hostipc",
+    "shareProcessNamespace": "shareprocessnamespace",
+}  # field of the pod: the rest of kubernetes.podspec-…
+
+
+def check(manifests: Manifests) -> Iterator[Finding]:
+    """All of them."""
+    yield from _mode(manifests)
+    for workload in workloads(manifests):
+        yield from _features(manifests, workload)
+        yield from _ports(workload)
+        yield from _storage(workload)
+        yield from _agents(workload)
+
+
+def _mode(manifests: Manifests) -> Iterator[Finding]:
+    for item in manifests.kind("InferenceService"):
+        mode = section(item.body, "metadata", "annotations").get(MODE)
+        if mode not in ON_KNATIVE:
+            yield Finding(
+                "mode-not-knative", "error" if mode is None else "warning", str(item),
+                "without a deployment mode it depends on the cluster's default whether it scales to zero"
+                if mode is None else f"mode {mode} keeps pods and GPUs when nobody asks for videos",
+                f"annotate it with {MODE}: Knative",
+            )  # fmt: skip
+
+
+def _features(manifests: Manifests, workload: Workload) -> Iterator[Finding]:
+    flags = manifests.config("config-features")
+    if flags is None:
+        return
+    for name in sorted(_needed(workload)):
+        flag = f"kubernetes.podspec-{name}"
+        if str(flags.get(flag, "disabled")).lower() == "disabled":
+            yield Finding(
+                "feature-off", "error", str(workload),
+                f"Knative refuses it: {flag} is off",
+                f"set {flag}: enabled in ConfigMap knative-serving/config-features (config/platform)",
+            )  # fmt: skip
+
+
+def _needed(workload: Workload) -> set[str]:
+    needed = {flag for field, flag in FEATURES.items() if workload.pod.get(field)}
+    claims = [volume for volume in items(workload.pod, "volumes") if "persistentVolumeClaim" in volume]
+    if claims or any(uri.startswith("pvc://") for uri in _storage_uris(workload)):
+        needed.add("persistent-volume-claim")
+    return needed
+
+
+def _storage_uris(workload: Workload) -> list[str]:
+    env = items(workload.container, "env")
+    return [str(item.get("value")) for item in env if item.get("name") == "STORAGE_URI"]
+
+
+def _ports(workload: Workload) -> Iterator[Finding]:
+    ports = [port for container in items(workload.pod, "containers") for port in items(container, "ports")]
+    wrong = [port for port in ports if port.get("name", "") not in ("", "http1", "h2c")]
+    if len(ports) > 1 or wrong:
+        yield Finding(
+            "port-not-one", "error", str(workload),
+            "Knative takes one port in all, named http1 or h2c, and refuses the rest",
+            "keep one port; gRPC is a service of its own (grpc.enabled in the chart)",
+        )  # fmt: skip
+
+
+def _storage(workload: Workload) -> Iterator[Finding]:
+    if not workload.is_inference_service:
+        return
+    for container in items(workload.pod, "containers"):
+        named = any(env.get("name") == "STORAGE_URI" for env in items(container, "env"))
+        if named and container.get("name") != "kserve-container":
+            yield Finding(
+                "storage-uri-ignored", "error", str(workload),
+                "KServe fetches weights only for the container kserve-container; /mnt/models stays empty",
+                "name the container kserve-container",
+            )  # fmt: skip
+
+
+def _agents(workload: Workload) -> Iterator[Finding]:
+    used = sorted({"logger", "batcher"} & workload.pod.keys()) if workload.is_inference_service else []
+    if used:
+        yield Finding(
+            "agent-in-the-way", "error", str(workload),
+            f"KServe's {used[0]} buffers the stream and hides a caller that has gone: no progress, no cancel",
+            f"remove {used[0]}",
+        )  # fmt: skip

@@ -1,0 +1,96 @@
+"""Whether pods keep secrets and privileges to themselves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from eventing.doctor.findings import Finding
+from eventing.doctor.manifests import Body, Manifest, Manifests, dig, items, section
+from eventing.doctor.workloads import workloads
+
+SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|ACCESS_KEY|API_KEY")
+SECRET_URL = re.compile(r"://[^/@:]*:[^/@]+@")  # user:password@
+
+
+def check(manifests: Manifests) -> Iterator[Finding]:
+    """All of them, on everything of ours that runs."""
+    for item, pod in _pods(manifests):
+        yield from _secrets(item, pod)
+        yield from _token(manifests, item, pod)
+        yield from _security(item, pod)
+    for item in manifests.eventing():
+        yield from _eventing(item)
+
+
+def _pods(manifests: Manifests) -> Iterator[tuple[Manifest, Body]]:
+    yield from ((item, section(item.spec, "template", "spec")) for item in manifests.eventing())
+    yield from ((workload.manifest, workload.pod) for workload in workloads(manifests) if workload.model)
+
+
+def _containers(pod: Body) -> list[Body]:
+    return items(pod, "initContainers") + items(pod, "containers")
+
+
+def _secrets(item: Manifest, pod: Body) -> Iterator[Finding]:
+    for env in (env for container in _containers(pod) for env in items(container, "env")):
+        name, value = str(env.get("name")), str(env.get("value") or "")
+        if value and (SECRET_NAME.search(name) or SECRET_URL.search(value)):
+            yield Finding(
+                "secret-in-plain", "error", str(item),
+                f"everyone who may read the object reads {name}",
+                "put it into a Secret and refer to it with valueFrom.secretKeyRef",
+            )  # fmt: skip
+
+
+def _token(manifests: Manifests, item: Manifest, pod: Body) -> Iterator[Finding]:
+    name = pod.get("serviceAccountName")
+    accounts = [item for item in manifests.kind("ServiceAccount") if item.name == name]
+    off = [
+        pod.get("automountServiceAccountToken"),
+        *(dig(a.body, "automountServiceAccountToken") for a in accounts),
+    ]
+    if False not in off:
+        yield Finding(
+            "token-mounted", "warning", str(item),
+            "it needs nothing from the Kubernetes API, and whoever breaks in gets its token",
+            "set automountServiceAccountToken: false",
+        )  # fmt: skip
+
+
+def _security(item: Manifest, pod: Body) -> Iterator[Finding]:
+    for container in _containers(pod):
+        context = section(pod, "securityContext") | section(container, "securityContext")
+        wrong = [
+            what
+            for what, right in (
+                ("runAsNonRoot: true", context.get("runAsNonRoot") is True),
+                ("readOnlyRootFilesystem: true", context.get("readOnlyRootFilesystem") is True),
+                ("allowPrivilegeEscalation: false", context.get("allowPrivilegeEscalation") is False),
+                ("capabilities.drop: [ALL]", "ALL" in (dig(context, "capabilities", "drop") or [])),
+            )
+            if not right
+        ]
+        if wrong:
+            yield Finding(
+                "security-context", "warning", f"{item} container {container.get('name')}",
+                "it has privileges it does not need, and a namespace with restricted pod security refuses it",
+                f"set {', '.join(wrong)}",
+            )  # fmt: skip
+
+
+def _eventing(item: Manifest) -> Iterator[Finding]:
+    containers = items(item.spec, "template", "spec", "containers")
+    env = {str(e.get("name")): str(e.get("value") or "") for c in containers for e in items(c, "env")}
+    if env.get("REELZERO_AUTH") == "open":
+        yield Finding(
+            "auth-open", "error", str(item),
+            "everyone who reaches the Service may spend GPU time and read all videos",
+            "leave REELZERO_AUTH at required, and create keys",
+        )  # fmt: skip
+    if env.get("REELZERO_DATABASE_URL", "").startswith("sqlite") and (item.spec.get("replicas") or 1) > 1:
+        yield Finding(
+            "sqlite-with-replicas", "error", str(item),
+            "each replica has a database of its own: a job is known to one of them only",
+            "use PostgreSQL: postgresql+asyncpg://…",
+        )  # fmt: skip

@@ -1,0 +1,62 @@
+"""Whether readiness says what it should, and nothing kills a pod that only loads or works."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from eventing.doctor.findings import Finding
+from eventing.doctor.manifests import Manifests, dig
+from eventing.doctor.workloads import Workload, workloads
+
+
+def check(manifests: Manifests) -> Iterator[Finding]:
+    """All of them."""
+    for workload in workloads(manifests):
+        yield from _startup(workload)
+        if workload.model:
+            yield from _readiness(workload)
+            yield from _liveness(workload)
+
+
+def _startup(workload: Workload) -> Iterator[Finding]:
+    if "startupProbe" in workload.container:
+        yield Finding(
+            "startup-probe", "error", str(workload),
+            "it turns off Knative's fast probing, so each cold start waits for the kubelet's next period",
+            "remove the startupProbe; progress-deadline and readiness do its work",
+        )  # fmt: skip
+
+
+def _readiness(workload: Workload) -> Iterator[Finding]:
+    probe = workload.container.get("readinessProbe")
+    expected = f"/v2/models/{workload.model}/ready"
+    path = dig(probe, "httpGet", "path")
+    if not probe:
+        yield Finding(
+            "readiness-missing", "error", str(workload),
+            "an open port counts as ready, so requests arrive while the weights are still loading",
+            f"set readinessProbe.httpGet.path to {expected}",
+        )  # fmt: skip
+    elif path != expected:
+        yield Finding(
+            "readiness-wrong-path", "error", str(workload),
+            f"{path or 'a probe without a path'} does not ask for {workload.model}: KServe's own server is"
+            " always ready there, and requests arrive while the weights are still loading",
+            f"set readinessProbe.httpGet.path to {expected}",
+        )  # fmt: skip
+    elif not dig(probe, "periodSeconds"):
+        yield Finding(
+            "readiness-period", "warning", str(workload),
+            "a pod that misses the first probe is ready 10 s later than it could be",
+            "set readinessProbe.periodSeconds to 2",
+        )  # fmt: skip
+
+
+def _liveness(workload: Workload) -> Iterator[Finding]:
+    path = str(dig(workload.container, "livenessProbe", "httpGet", "path") or "")
+    if path.endswith("/ready"):
+        yield Finding(
+            "liveness-on-readiness", "error", str(workload),
+            "the kubelet kills the pod while its weights load, and it never becomes ready",
+            "set livenessProbe.httpGet.path to /v2/health/live",
+        )  # fmt: skip

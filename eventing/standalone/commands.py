@@ -1,0 +1,105 @@
+"""The command lines of `reelzero run` and `reelzero up`. What they do is imported when they do it.
+
+So `--help` answers at once, and Ctrl-C before anything has started ends a process that holds nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from eventing.contract import Quality
+
+DataDir = Annotated[
+    Path,
+    typer.Option(help="Everything is kept here: jobs, objects, secrets, logs.", envvar="REELZERO_DATA_DIR"),
+]
+ModelsDir = Annotated[
+    Path | None,
+    typer.Option(help="Folder with one folder of weights per model, named as in the catalog.", exists=True,
+                 file_okay=False),
+]  # fmt: skip
+IdleSeconds = Annotated[
+    float,
+    typer.Option(min=0, help="Stop a predictor that had no work for this long; its memory is free then."),
+]
+
+
+def run(  # noqa: PLR0913, PLR0917 - one parameter per option is how typer reads them
+    prompt: Annotated[str, typer.Argument(help="What the video shows.", show_default=False)],
+    model: Annotated[
+        str | None, typer.Option(help="Catalog name.", show_default="the one in the box")
+    ] = None,
+    frames: Annotated[int | None, typer.Option(help="Number of frames.", show_default="the model's")] = None,
+    size: Annotated[
+        str | None, typer.Option(help="Pixels.", metavar="WxH", show_default="the model's first")
+    ] = None,
+    fps: Annotated[int | None, typer.Option(help="Frames a second.", show_default="the model's")] = None,
+    seed: Annotated[int | None, typer.Option(help="Same seed, same video.", show_default="random")] = None,
+    quality: Annotated[Quality, typer.Option(help="More steps, more time.")] = Quality.medium,
+    out: Annotated[Path, typer.Option(help="Folder for the MP4.", file_okay=False)] = Path("reelzero-out"),
+    data_dir: DataDir = Path(".reelzero"),
+    models_dir: ModelsDir = None,
+) -> None:
+    """Make one video on this machine, from a prompt to an MP4, with every part real.
+
+    Starts what is needed (an S3 server, the service, a predictor from zero), sends the prompt as a
+    CloudEvent, shows the progress, hears the completion event and the signed webhook, and stops everything
+    again. A service that `reelzero up` runs on the same --data-dir is used instead.
+
+    Example: reelzero run "a red circle moving right" --seed 7
+    """
+    from eventing.standalone.options import Options  # noqa: PLC0415 - see the top
+    from eventing.standalone.run import Asked, run  # noqa: PLC0415
+
+    width, height = _size(size)
+    wishes: dict[str, Any] = {
+        "prompt": prompt, "model": model, "num_frames": frames, "width": width, "height": height,
+        "fps": fps, "seed": seed, "quality": quality.value,
+    }  # fmt: skip
+    asked = Asked({key: value for key, value in wishes.items() if value is not None}, out)
+    raise typer.Exit(run(asked, Options(data_dir=data_dir, models_dir=models_dir)))
+
+
+def up(
+    port: Annotated[
+        int,
+        typer.Option(min=0, max=65535, help="Port to listen on; 0: a free one.", envvar="REELZERO_PORT"),
+    ] = 8080,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; a public one needs an API key.", envvar="REELZERO_HOST")
+    ] = "127.0.0.1",
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Serve only this model; may be repeated, the first is the default.",
+                     show_default="all of the catalog"),
+    ] = None,
+    data_dir: DataDir = Path(".reelzero"),
+    models_dir: ModelsDir = None,
+    idle_seconds: IdleSeconds = 60.0,
+) -> None:  # fmt: skip
+    """Run the service on this machine until Ctrl-C. Prints `ready URL` when it serves.
+
+    Jobs, events and videos are kept in --data-dir, so a later start goes on where this one ended. Predictors
+    start with the first job, one per GPU (one on a CPU), and stop when they are idle.
+
+    Example: reelzero up --port 8080, then: curl -d '{"prompt": "a red circle"}' -H 'content-type:
+    application/json' http://127.0.0.1:8080/v1/jobs
+    """
+    from eventing.standalone.options import Options  # noqa: PLC0415 - see the top
+    from eventing.standalone.up import up  # noqa: PLC0415
+
+    options = Options(data_dir, host, port, tuple(model or ()), models_dir, idle_seconds)
+    raise typer.Exit(up(options))
+
+
+def _size(text: str | None) -> tuple[int | None, int | None]:
+    if text is None:
+        return None, None
+    match = re.fullmatch(r"(\d{1,5})[xX×](\d{1,5})", text)
+    if not match:
+        raise typer.BadParameter(f"{text!r} is no size; write it as 720x480", param_hint="--size")
+    return int(match[1]), int(match[2])

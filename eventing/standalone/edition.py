@@ -1,0 +1,210 @@
+"""The one-machine edition, wired: data directory, S3 server, database, local predictors and the service.
+
+`start` leaves nothing behind when it fails or is cancelled; `stop` ends everything in the reverse order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from eventing import telemetry
+from eventing.api.auth import LOCAL_OWNER
+from eventing.catalog import Catalog, load_catalog
+from eventing.core import Core
+from eventing.errors import ConfigurationError, ReelzeroError, StorageError
+from eventing.jobs import Status
+from eventing.s3 import Bucket, S3Location
+from eventing.service import Service
+from eventing.settings import PREFIX, S3Settings, Settings, read
+from eventing.standalone.data_dir import DataDir, open_data_dir
+from eventing.standalone.devices import find_devices
+from eventing.standalone.interrupts import uncut
+from eventing.standalone.launch import Launcher, inherited
+from eventing.standalone.options import Options, build_settings, reachable
+from eventing.standalone.predictors import LocalPredictors
+from eventing.standalone.process import LOOPBACK, free_port, is_free
+from eventing.standalone.s3server import S3Server
+from eventing.store.engine import Database
+from eventing.store.keys import KeyStore
+from eventing.store.schema import migrate
+
+WAITED_FOR = {"reelzero": "run"}  # metadata of a job whose caller waits for it and will not ask again
+LOG_BYTES = 20 << 20
+PORT_TRIES = 3
+Tell = Callable[[str, str], None]  # (part, what of it)
+
+
+class Edition:
+    """One running edition. `settings` and `url` are known once it has started."""
+
+    def __init__(self, options: Options, tell: Tell = lambda part, text: None) -> None:
+        self.options = options
+        self._tell = tell
+        self._stack = ExitStack()
+        self._s3: S3Server | None = None
+        self.service: Service | None = None
+        self.predictors: LocalPredictors | None = None
+
+    @property
+    def url(self) -> str:
+        """Where this machine reaches the service. Only after `start`."""
+        assert self.service is not None  # noqa: S101 - as documented
+        return f"http://{reachable(self.options.host, LOOPBACK)}:{self.service.port}"
+
+    @property
+    def settings(self) -> Settings:
+        """What the service runs with. Only after `start`."""
+        assert self.service is not None  # noqa: S101 - as documented
+        return self.service.settings
+
+    async def start(self) -> None:
+        """Serve. Raises InUse, ConfigurationError, StorageError; they say what to do."""
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop(drain_seconds=0)
+            raise
+
+    async def stop(self, drain_seconds: float | None = None) -> None:
+        """End everything: open attempts get `drain_seconds` (None: their model's budget) to finish."""
+        try:
+            if self.service:
+                await self.service.stop(drain_seconds)
+        finally:
+            if self._s3:
+                await self._s3.stop()
+            self._stack.close()
+
+    async def _start(self) -> None:
+        data = self._stack.enter_context(open_data_dir(self.options.data_dir))
+        log_to(data.log)
+        catalog = load_catalog(_folder("CATALOG_DIR"))
+        await self._prepare_database(data)
+        self._tell("S3 server", "starting")
+        location = await self._storage(data)
+        self._tell("S3 server", location.endpoint or "AWS")
+        self._tell("service", "starting")
+        await self._serve(data, catalog, location)
+        data.remember_port(self.service.port if self.service else 0)
+        data.announce(self.url)
+        self._tell("service", self.url)
+
+    async def _prepare_database(self, data: DataDir) -> None:
+        database = Database(os.environ.get(PREFIX + "DATABASE_URL") or data.database_url)
+        try:
+            await uncut(migrate(database))
+            if not self.options.is_private and not await KeyStore(database).any():
+                raise ConfigurationError(
+                    f"{self.options.host} can be reached from outside, and there is no API key yet: make one "
+                    f"with `reelzero keys create NAME --data-dir {self.options.data_dir}`",
+                    field="--host",
+                )
+        finally:
+            await database.close()
+
+    async def _storage(self, data: DataDir) -> S3Location:
+        """The operator's S3 if REELZERO_S3_ENDPOINT is set, else a server of our own."""
+        theirs = read(S3Settings).s3()
+        if theirs.endpoint:
+            await _reach(theirs)
+            return theirs
+        self._s3 = S3Server(data.s3, data.logs / "s3.log")
+        location = await self._s3.start()
+        _adopt(self._s3.credentials.environment())
+        return replace(location, public_endpoint=theirs.public_endpoint)
+
+    async def _serve(self, data: DataDir, catalog: Catalog, location: S3Location) -> None:
+        for tries_left in reversed(range(PORT_TRIES)):
+            port = self.options.port or _port(data)
+            settings = build_settings(self.options, data, catalog, port, location)
+            try:
+                await self._start_service(settings, data, catalog)
+                return
+            except ConfigurationError as error:
+                lost_race = not self.options.port and "cannot listen" in error.message
+                if not (lost_race and tries_left):
+                    raise
+
+    async def _start_service(self, settings: Settings, data: DataDir, catalog: Catalog) -> None:
+        predictors = self._local_predictors(settings, data, catalog)
+        service = Service(settings, predictors)
+        await drop_abandoned(service.core)
+        starting = asyncio.ensure_future(service.start())
+        try:
+            await uncut(starting)
+        except asyncio.CancelledError:
+            if starting.done() and not starting.cancelled() and starting.exception() is None:
+                self.service = service  # it serves by now, so it has to be stopped
+            raise
+        except ReelzeroError:
+            await service.core.database.close()
+            raise
+        self.service, self.predictors = service, predictors
+
+    def _local_predictors(self, settings: Settings, data: DataDir, catalog: Catalog) -> LocalPredictors:
+        environment = inherited() | {
+            PREFIX + "S3_BUCKET": settings.s3_bucket,
+            PREFIX + "S3_ENDPOINT": settings.s3_endpoint or "",
+            PREFIX + "S3_REGION": settings.s3_region,
+        }
+        launcher = Launcher(data.path, environment, self.options.models_dir)
+        routes = [(endpoint.model, endpoint.lane) for endpoint in settings.endpoints]
+        return LocalPredictors(launcher, catalog, routes, find_devices(), self.options.idle_seconds)
+
+
+async def drop_abandoned(core: Core) -> None:
+    """Cancel jobs of an earlier `reelzero run` that was killed: nobody waits for them any more."""
+    after, more = None, True
+    while more:
+        jobs, more = await core.jobs.page(
+            LOCAL_OWNER, limit=100, after=after, statuses=(Status.queued, Status.in_progress)
+        )
+        for job in jobs:
+            if job.metadata.items() >= WAITED_FOR.items():
+                await core.jobs.cancel(job.id)
+        after = jobs[-1].id if jobs else None
+
+
+def log_to(path: Path) -> None:
+    """Send this process's log to a file; the terminal is for people."""
+    telemetry.configure("reelzero", os.environ.get(PREFIX + "LOG_LEVEL", "INFO"))
+    if path.exists() and path.stat().st_size > LOG_BYTES:
+        path.replace(path.with_suffix(".log.1"))
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(telemetry.JsonFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    logging.captureWarnings(capture=True)
+
+
+def _adopt(credentials: dict[str, str]) -> None:
+    """Make the local server's keys the AWS credentials of this process and of its children."""
+    for name in ("AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+        os.environ.pop(name, None)  # of another account; with our keys they would be refused
+    os.environ.update(credentials)
+
+
+async def _reach(location: S3Location) -> None:
+    try:
+        await asyncio.to_thread(Bucket(location).ensure)
+    except StorageError as error:
+        raise StorageError(
+            f"the bucket {location.bucket} at {location.endpoint} cannot be used: {error.message}; check "
+            "REELZERO_S3_ENDPOINT, REELZERO_S3_BUCKET and the AWS credentials"
+        ) from error
+
+
+def _port(data: DataDir) -> int:
+    last = data.last_port()
+    return last if last and is_free(last) else free_port()
+
+
+def _folder(name: str) -> Path | None:
+    value = os.environ.get(PREFIX + name)
+    return Path(value) if value else None

@@ -1,0 +1,200 @@
+"""Starting one predictor process and waiting until its weights are in memory, or saying why not."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from eventing.catalog import CatalogEntry
+from eventing.errors import ModelUnavailable
+from eventing.standalone.devices import CPU
+from eventing.standalone.process import LOOPBACK, Process, free_port, last_words, tail
+
+POLL = 0.05
+TRIES = 3
+KEPT_LOGS = 20
+TIMEOUT = aiohttp.ClientTimeout(total=10)
+BUILD_SECONDS = 300.0  # imports torch on a busy machine, then writes half a megabyte
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """What all predictor processes of one data directory share."""
+
+    data_dir: Path
+    environment: Mapping[str, str]
+    models_dir: Path | None = None
+    command: tuple[str, ...] = (sys.executable, "-m", "predictor")
+    build_command: tuple[str, ...] = (sys.executable, "-m", "predictor.tiny")
+
+    async def start(self, entry: CatalogEntry, devices: tuple[str, ...]) -> Predictor:
+        """A predictor with its weights in memory. Raises ModelUnavailable with the reason.
+
+        Cancelling it stops what was started.
+        """
+        folder = await self._weights(entry)
+        for _ in range(TRIES):
+            predictor = await self._launch(entry, devices, folder)
+            try:
+                await predictor.become_ready(entry.time_budget().cold_start)
+            except BaseException as error:
+                await predictor.stop(grace=0)
+                if isinstance(error, ModelUnavailable) and _port_was_taken(predictor.process.log):
+                    continue
+                raise
+            return predictor
+        raise ModelUnavailable(f"no free port for the predictor of {entry.name} after {TRIES} tries")
+
+    async def _launch(self, entry: CatalogEntry, devices: tuple[str, ...], folder: Path | None) -> Predictor:
+        port = free_port()
+        # gRPC stays off: nothing here calls it, and it would listen on every address of the machine.
+        command = [*self.command, f"--http_port={port}", "--enable_grpc=false"]
+        scratch = self.data_dir / "scratch"
+        scratch.mkdir(parents=True, exist_ok=True)
+        env = {
+            **self.environment,
+            "REELZERO_MODEL": entry.name,
+            "REELZERO_PREDICTOR_HOST": LOOPBACK,
+            "REELZERO_SCRATCH_DIR": str(scratch),
+            **_placement(entry, devices, self.environment),
+        }
+        if folder is not None:
+            env["REELZERO_MODEL_DIR"] = str(folder)
+        process = await Process.start(command, self._log_file(f"predictor-{entry.name}"), env)
+        log.info("predictor started", extra={"model": entry.name, "pid": process.pid, "devices": devices})
+        return Predictor(
+            entry.name, process, f"http://{LOOPBACK}:{port}", aiohttp.ClientSession(timeout=TIMEOUT)
+        )
+
+    async def _weights(self, entry: CatalogEntry) -> Path | None:
+        """The model's folder, if it is here; built first for the model that is nowhere to download."""
+        if self.models_dir and (given := self.models_dir / entry.name).is_dir():
+            return given
+        if entry.repository or entry.bundled:
+            return None
+        folder = self.data_dir / "models" / entry.name
+        if not folder.is_dir():
+            await self._build(entry, folder)
+        return folder
+
+    async def _build(self, entry: CatalogEntry, folder: Path) -> None:
+        """Write the random weights of `tiny`; they appear whole or not at all."""
+        part = folder.with_name(f".{entry.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.parent.mkdir(parents=True, exist_ok=True)
+        command = [*self.build_command, str(part), "--family", entry.family]
+        process = await Process.start(command, self._log_file(f"build-{entry.name}"), self.environment)
+        try:
+            async with asyncio.timeout(BUILD_SECONDS):
+                status = await process.wait()
+        except TimeoutError as error:
+            raise ModelUnavailable(f"{entry.name} was not built within {BUILD_SECONDS:g} s") from error
+        finally:
+            await process.stop(grace=0)
+        if status != 0:
+            raise ModelUnavailable(f"{entry.name} could not be built: {_reason(process.log)}")
+        with suppress(OSError):  # another one was faster: equally good
+            part.rename(folder)
+
+    def _log_file(self, name: str) -> Path:
+        """A new log file; the oldest beyond KEPT_LOGS of the same name are removed."""
+        folder = self.data_dir / "logs"
+        for old in sorted(folder.glob(f"{name}-*.log"))[: -KEPT_LOGS + 1]:
+            old.unlink(missing_ok=True)
+        return folder / f"{name}-{time.strftime('%Y%m%dT%H%M%S')}-{time.monotonic_ns() % 10**6:06}.log"
+
+
+@dataclass(eq=False)
+class Predictor:
+    """One process that serves one model."""
+
+    model: str
+    process: Process
+    url: str
+    session: aiohttp.ClientSession
+
+    async def stop(self, grace: float) -> None:
+        """End the process: SIGTERM, `grace` seconds, SIGKILL."""
+        await self.session.close()
+        await self.process.stop(grace)
+
+    async def become_ready(self, limit: float) -> None:
+        """Wait for the weights. Raises ModelUnavailable if the process ends, gives up or takes too long."""
+        ended = asyncio.create_task(self.process.wait())
+        polling = asyncio.create_task(self._poll())
+        try:
+            done, _ = await asyncio.wait({ended, polling}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+            if polling in done:
+                return polling.result()
+            raise ModelUnavailable(f"{self._failure(ended in done, limit)} (log: {self.process.log})")
+        finally:
+            ended.cancel()
+            polling.cancel()
+
+    def _failure(self, ended: bool, limit: float) -> str:
+        if ended:
+            return f"the predictor of {self.model} ended while starting: {_reason(self.process.log)}"
+        return f"{self.model} was not loaded within {limit:g} s, the cold_start_seconds of its catalog entry"
+
+    async def is_ready(self) -> bool:
+        """Whether it can take a job now: alive, loaded, and its device not lost."""
+        return self.process.alive and (await self._state())[0] == "ready"
+
+    async def _poll(self) -> None:
+        while True:
+            state, cause = await self._state()
+            if state == "ready":
+                return
+            if state == "failed":
+                raise ModelUnavailable(cause)
+            await asyncio.sleep(POLL)
+
+    async def _state(self) -> tuple[str, str]:
+        """(state, cause) by its readiness route; ("away", "") if it does not answer."""
+        try:
+            async with self.session.get(f"{self.url}/v2/models/{self.model}/ready") as answer:
+                body = await answer.json(content_type=None)
+                fields = body if isinstance(body, dict) else {}
+                state = "ready" if answer.status == 200 else str(fields.get("code", ""))
+                return state, str(fields.get("error", ""))
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError, RuntimeError):
+            return "away", ""  # RuntimeError: it was stopped meanwhile, its session is closed
+
+
+def _placement(entry: CatalogEntry, devices: tuple[str, ...], given: Mapping[str, str]) -> dict[str, str]:
+    """Exactly these devices and no other; an operator's REELZERO_DEVICE is left as it is."""
+    gpus = [device for device in devices if device != CPU] if entry.gpus else []
+    placed = {"CUDA_VISIBLE_DEVICES": ",".join(gpus), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    if "REELZERO_DEVICE" not in given:
+        placed["REELZERO_DEVICE"] = "cuda" if gpus else CPU
+    return placed
+
+
+def _reason(path: Path) -> str:
+    words = last_words(path)
+    if "No module named" in words:
+        return f"{words}: pip install 'reelzero[predictor]'"
+    return words
+
+
+def _port_was_taken(path: Path) -> bool:
+    return any("address already in use" in line.lower() for line in tail(path, 50))
+
+
+def inherited() -> dict[str, str]:
+    """This process's environment as predictors get it: local addresses are reached without a proxy."""
+    env = dict(os.environ)
+    for name in ("NO_PROXY", "no_proxy"):
+        env[name] = ",".join(filter(None, [env.get(name, ""), LOOPBACK, "localhost"]))
+    return env

@@ -1,0 +1,102 @@
+"""What a person chooses for the one-machine edition, and the settings that follow from it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from eventing.catalog import Catalog
+from eventing.s3 import S3Location
+from eventing.settings import PREFIX, Endpoint, Settings, read
+from eventing.standalone.data_dir import DataDir
+from eventing.standalone.process import LOOPBACK
+
+DATA_DIR = Path(".reelzero")
+OWN_NETWORKS = ("127.0.0.0/8", "::1/128")
+FALLBACK_MODEL = "tiny"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Command-line options of `reelzero up`; those of `run` are among them."""
+
+    data_dir: Path = DATA_DIR
+    host: str = LOOPBACK
+    port: int = 0
+    models: tuple[str, ...] = ()
+    models_dir: Path | None = None
+    idle_seconds: float = 60.0
+    sink_url: str | None = None
+
+    @property
+    def is_private(self) -> bool:
+        """Whether only this machine can reach the service."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+def build_settings(
+    options: Options, data: DataDir, catalog: Catalog, port: int, location: S3Location
+) -> Settings:
+    """Settings of the service: options first, then the environment, then what this edition knows.
+
+    Raises ConfigurationError naming the variable that cannot be read.
+    """
+    filled: dict[str, Any] = {
+        "database_url": data.database_url,
+        "source": f"urn:reelzero:{socket.gethostname()}",
+        "public_url": f"http://{reachable(options.host, socket.gethostname())}:{port}",
+        "endpoints": endpoints(catalog, options.models),
+        "webhook_secrets": (data.webhook_secret(),),
+        "auth": "open" if options.is_private else "required",
+    }
+    chosen: dict[str, Any] = {
+        "host": options.host,
+        "port": port,
+        "s3_bucket": location.bucket,
+        "s3_endpoint": location.endpoint,
+        "s3_region": location.region,
+    }
+    if options.models:
+        chosen["endpoints"] = endpoints(catalog, options.models)
+    if options.sink_url:
+        chosen["sink_url"] = options.sink_url
+    settings = read(Settings, **(_missing(filled) | chosen))
+    # Whoever develops a receiver has it on this machine; a public service must not reach in here.
+    allow = settings.webhook_allow + (OWN_NETWORKS if options.is_private else ())
+    return settings.model_copy(update={"webhook_allow": allow})
+
+
+def endpoints(catalog: Catalog, models: tuple[str, ...] = ()) -> tuple[Endpoint, ...]:
+    """One lane per model; the first is the default. Raises InvalidRequest for an unknown model."""
+    if models:
+        return tuple(Endpoint(model=catalog.get(name).name) for name in models)
+    first = default_model(catalog)
+    return tuple(Endpoint(model=name) for name in [first, *(n for n in catalog.names() if n != first)])
+
+
+def default_model(catalog: Catalog) -> str:
+    """A model that comes in the box, if there is one: it needs no download."""
+    bundled = [entry.name for entry in catalog.entries() if entry.bundled]
+    return (bundled or [FALLBACK_MODEL])[0]
+
+
+def _missing(filled: Mapping[str, Any]) -> dict[str, Any]:
+    """What the environment does not say."""
+    return {key: value for key, value in filled.items() if PREFIX + key.upper() not in os.environ}
+
+
+def reachable(host: str, instead: str) -> str:
+    """The host as it stands in a URL; `instead` for an address that means all addresses."""
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        return instead
+    return f"[{host}]" if ":" in host else host

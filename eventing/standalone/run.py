@@ -1,0 +1,264 @@
+"""`reelzero run`: one prompt through everything real, and the MP4 on disk.
+
+A CloudEvent goes in; progress, the completion event at a sink and a signed webhook come back. If a service
+already runs on the data directory it is used, else one is started for this video and stopped after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import logging
+import os
+import socket
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import typer
+from rich.console import Console
+
+from eventing.catalog import load_catalog
+from eventing.contract import VideoResult
+from eventing.errors import GenerationError, InvalidRequest, ReelzeroError
+from eventing.intake import parse_request
+from eventing.standalone.client import ServiceClient, Update
+from eventing.standalone.data_dir import DataDir, InUse
+from eventing.standalone.edition import WAITED_FOR, Edition
+from eventing.standalone.interrupts import INTERRUPTED, on_interrupt, uncut
+from eventing.standalone.options import DATA_DIR, Options, default_model
+from eventing.standalone.receiver import Receiver
+from eventing.standalone.report import show_result
+from eventing.standalone.screen import Screen, open_screen
+
+log = logging.getLogger(__name__)
+FAILED = 1
+DELIVERY_SECONDS = 60.0
+CANCEL_SECONDS = 15.0
+WHILE_UP = "everything is stopped again; these links are served by:"
+STAGES = {
+    "queued": "waiting for its turn",
+    "starting": "a predictor, from zero",
+    "encode_prompt": "reading the prompt",
+    "denoise": "making the picture",
+    "decode": "latents to frames",
+    "encode_video": "frames to H.264",
+    "upload": "to S3",
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to make and where to put it."""
+
+    request: dict[str, Any]
+    out: Path
+
+
+class Stopped(Exception):
+    """The person at the terminal has had enough; the text says what became of the job."""
+
+
+class JobEnded(GenerationError):
+    """The job ended without a video."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        error = job.get("error") or {}
+        super().__init__(f"the job {job['status']}: {error.get('message') or 'no reason was given'}")
+        self.code = str(error.get("code", job["status"]))
+
+
+def run(asked: Asked, options: Options) -> int:
+    """Make one video; the exit status: 0, 1 with the cause said, 130 if interrupted."""
+    log_file = DataDir(options.data_dir).log
+    try:
+        check(asked)
+        asyncio.run(_main(asked, options, open_screen(Console(highlight=False))))
+    except Stopped as stopped:
+        return _say(f"stopped on request: {stopped}", INTERRUPTED)
+    except asyncio.CancelledError:
+        return _say("stopped on request; nothing is left running", INTERRUPTED)
+    except (InvalidRequest, InUse) as error:
+        return _say(f"reelzero: {error.message}", FAILED)
+    except ReelzeroError as error:
+        where = f"\nthe log is {log_file}" if log_file.exists() else ""
+        return _say(f"reelzero: {error.message}{where}", FAILED)
+    except Exception:
+        log.exception("an error nobody foresaw")
+        return _say(f"reelzero: an error of its own; the log {log_file} has it all", FAILED)
+    return 0
+
+
+def _say(text: str, status: int) -> int:
+    typer.secho(text, fg="red" if status == FAILED else None, err=True)
+    return status
+
+
+def check(asked: Asked) -> None:
+    """Refuse at once what the service would refuse after its start. Raises InvalidRequest."""
+    extra = os.environ.get("REELZERO_CATALOG_DIR")
+    catalog = load_catalog(Path(extra) if extra else None)
+    request = parse_request(asked.request)
+    catalog.get(request.model or default_model(catalog)).resolve(request)
+
+
+async def _main(asked: Asked, options: Options, screen: Screen) -> None:
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine runs in one
+    on_interrupt(task.cancel)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(screen)
+        receiver = await stack.enter_async_context(Receiver())
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        service = await _connect(options, receiver, screen, session, stack)
+        finished = await _make(asked, service, receiver, screen)
+    show_result(screen, finished.job, finished.link, finished.path)
+    if service.ours:
+        screen.say(f"  {WHILE_UP} reelzero up{_folder(options)}", copy=True)
+
+
+@dataclass(frozen=True)
+class Service:
+    """The service in use: ours alone, or one that runs anyway and has a sink of its own."""
+
+    client: ServiceClient
+    ours: bool
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished job, its presigned URL and the file."""
+
+    job: dict[str, Any]
+    link: str
+    path: Path
+
+
+async def _connect(
+    options: Options,
+    receiver: Receiver,
+    screen: Screen,
+    session: aiohttp.ClientSession,
+    stack: AsyncExitStack,
+) -> Service:
+    edition = Edition(_with_sink(options, receiver), screen.step)
+    try:
+        await edition.start()
+    except InUse as error:
+        if not error.holder.url:
+            raise
+        screen.done("service", f"{error.holder.url} (runs already)")
+        receiver.secret = _secret(options)
+        return Service(
+            ServiceClient(session, error.holder.url, os.environ.get("REELZERO_API_KEY")), ours=False
+        )
+    # Stopped before the receiver, which is told about the end of a cancelled job.
+    stack.push_async_callback(edition.stop, drain_seconds=0)
+    screen.done("service", edition.url)
+    receiver.secret = edition.settings.webhook_secrets[0]
+    return Service(ServiceClient(session, edition.url), ours=True)
+
+
+async def _make(asked: Asked, service: Service, receiver: Receiver, screen: Screen) -> Finished:
+    client = service.client
+    screen.step("request", "as a CloudEvent to POST /events")
+    source = f"urn:reelzero:run:{getpass.getuser()}@{socket.gethostname()}"
+    request = {**asked.request, "callback_url": receiver.webhook_url, "metadata": WAITED_FOR}
+    submitting = asyncio.ensure_future(client.submit(source, request))
+    try:
+        job_id = await uncut(submitting)
+        screen.done("request", f"accepted: {job_id}")
+        job = await _follow(client, job_id, screen)
+    except asyncio.CancelledError:
+        raise Stopped(await _cancel(client, await submitting, screen)) from None
+    if job["status"] != "completed":
+        raise JobEnded(job)
+    try:
+        await _hear(job_id, service, receiver, screen)
+        return await _fetch(client, job, asked.out, screen)
+    except asyncio.CancelledError:
+        raise Stopped(f"the video was done; reelzero up serves it at /v1/jobs/{job_id}/result") from None
+
+
+async def _follow(client: ServiceClient, job_id: str, screen: Screen | None = None) -> dict[str, Any]:
+    """The job at its end; on the way its progress goes to the screen."""
+    async for update in client.follow(job_id):
+        if update.is_end:
+            return update.data
+        if screen:
+            _show(update, screen)
+    raise AssertionError("a job's updates end with its end")
+
+
+def _show(update: Update, screen: Screen) -> None:
+    stage, total = str(update.data["stage"]), int(update.data["total_steps"])
+    if stage == "queued" and update.data.get("waiting_for"):
+        screen.step(stage, f"another attempt follows ({update.data['waiting_for']})")
+    elif stage == "queued" and update.data.get("queue_position"):
+        screen.step(stage, f"{update.data['queue_position']} jobs are before this one")
+    elif total:
+        screen.move(stage, int(update.data["step"]), total)
+    else:
+        screen.step(stage, STAGES.get(stage, ""))
+
+
+async def _cancel(client: ServiceClient, job_id: str, screen: Screen) -> str:
+    """Cancel and see it end, so that no later start finds a job that nobody waits for; what became of it."""
+    screen.step("cancel", "the predictor lets go at its next step")
+    try:
+        async with asyncio.timeout(CANCEL_SECONDS):
+            await client.cancel(job_id)
+            ended = (await _follow(client, job_id))["status"]
+    except (ReelzeroError, TimeoutError):
+        return f"{job_id} did not end yet; the next start cancels it"
+    screen.done("cancel", f"the job is {ended}")
+    return f"the job is {ended}, nothing is left running"
+
+
+async def _hear(job_id: str, service: Service, receiver: Receiver, screen: Screen) -> None:
+    """Wait for what any application would get: the event, and the webhook with a valid signature."""
+    if service.ours:
+        screen.step("event", "waiting for it at the sink")
+        event = await _arrival(receiver.event(job_id, DELIVERY_SECONDS), "completion event")
+        screen.done("event", f"{event.type} came to the sink")
+    screen.step("webhook", "waiting for it")
+    await _arrival(receiver.webhook(job_id, DELIVERY_SECONDS), "webhook")
+    screen.done("webhook", "came, and its signature is valid")
+
+
+async def _arrival(waiting: Any, name: str) -> Any:
+    try:
+        return await waiting
+    except TimeoutError as error:
+        raise GenerationError(
+            f"the video is done, but its {name} did not come within {DELIVERY_SECONDS:g} s"
+        ) from error
+
+
+async def _fetch(client: ServiceClient, job: dict[str, Any], out: Path, screen: Screen) -> Finished:
+    screen.step("download", "by its presigned URL")
+    answer = await client.result(job["id"])
+    result = VideoResult.model_validate(answer["result"])
+    path = out / f"{job['id']}.mp4"
+    try:
+        await client.download(job["id"], path, result.video.sha256)
+    except OSError as error:
+        raise GenerationError(f"{path} cannot be written: {error.strerror}") from error
+    screen.done("download", f"{result.video.bytes:,} bytes, checksum right")
+    return Finished(job, str(answer["url"]), path)
+
+
+def _with_sink(options: Options, receiver: Receiver) -> Options:
+
+    return replace(options, sink_url=receiver.sink_url)
+
+
+def _folder(options: Options) -> str:
+    return "" if options.data_dir == DATA_DIR else f" --data-dir {options.data_dir}"
+
+
+def _secret(options: Options) -> str:
+    given = os.environ.get("REELZERO_WEBHOOK_SECRETS", "").split(",")[0].strip()
+    return given or DataDir(options.data_dir).webhook_secret()

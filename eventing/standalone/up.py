@@ -1,0 +1,98 @@
+"""`reelzero up`: the one-machine service, kept running until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import typer
+
+from eventing.errors import ReelzeroError
+from eventing.standalone.data_dir import DataDir
+from eventing.standalone.edition import Edition
+from eventing.standalone.interrupts import INTERRUPTED, on_interrupt
+from eventing.standalone.options import Options
+
+log = logging.getLogger(__name__)
+
+
+def up(options: Options) -> int:
+    """Serve until SIGINT or SIGTERM; the exit status: 0, 1 with the cause said, 130 if it never served."""
+    try:
+        return asyncio.run(_main(options))
+    except asyncio.CancelledError:
+        typer.echo("stopped before it served; nothing is left running")
+        return INTERRUPTED
+    except ReelzeroError as error:
+        typer.secho(f"reelzero: {error.message}", fg="red", err=True)
+        return 1
+    except Exception:
+        log.exception("an error nobody foresaw")
+        where = DataDir(options.data_dir).log
+        typer.secho(f"reelzero: an error of its own; the log {where} has it all", fg="red", err=True)
+        return 1
+
+
+async def _main(options: Options) -> int:
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine runs in one
+    on_interrupt(task.cancel)
+    edition = Edition(options)
+    await edition.start()
+    stop, hurry = asyncio.Event(), asyncio.Event()
+    on_interrupt(stop.set, hurry.set)
+    for line in introduce(edition):
+        typer.echo(line)
+    failed = await _until_told(edition, stop)
+    await _stop(edition, hurry)
+    log = DataDir(options.data_dir).log
+    typer.echo(f"stopped because a part of it failed; the log is {log}" if failed else "stopped")
+    return int(failed)
+
+
+def introduce(edition: Edition) -> list[str]:
+    """What a person should know once it serves; the first line is for programs as well."""
+    settings, data = edition.settings, DataDir(edition.options.data_dir)
+    lines = [
+        f"ready {edition.url}",
+        f"  events      {edition.url}/events",
+        f"  jobs        {edition.url}/v1/jobs",
+        f"  models      {', '.join(dict.fromkeys(endpoint.model for endpoint in settings.endpoints))}",
+        f"  S3          {settings.s3_endpoint or 'AWS'} (bucket {settings.s3_bucket})",
+        f"  data        {data.path}",
+        f"  log         {data.log}",
+    ]
+    local = settings.s3_endpoint and "127.0.0.1" in settings.s3_endpoint
+    if not edition.options.is_private and local and not settings.s3_public_endpoint:
+        lines.append(
+            "  note        presigned URLs name 127.0.0.1: put a proxy before it and set "
+            "REELZERO_S3_PUBLIC_ENDPOINT to its address"
+        )
+    return lines
+
+
+async def _until_told(edition: Edition, stop: asyncio.Event) -> bool:
+    """Wait for a signal, or for a part that fails; True if one failed."""
+    assert edition.service is not None  # noqa: S101 - it has started
+    failed = edition.service.failed
+    waits = [asyncio.create_task(event.wait()) for event in (stop, failed)]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+    return failed.is_set()
+
+
+async def _stop(edition: Edition, hurry: asyncio.Event) -> None:
+    """Let running jobs finish; at the second signal put them back into the queue."""
+    running = edition.predictors.working() if edition.predictors else 0
+    if running:
+        jobs = "1 job" if running == 1 else f"{running} jobs"
+        typer.echo(f"stopping when {jobs} finished; once more (Ctrl-C) to stop now and keep them queued")
+    stopping = asyncio.create_task(edition.stop())
+    hurrying = asyncio.create_task(hurry.wait())
+    await asyncio.wait({stopping, hurrying}, return_when=asyncio.FIRST_COMPLETED)
+    hurrying.cancel()
+    if not stopping.done():
+        stopping.cancel()
+        await asyncio.wait({stopping})
+        await edition.stop(drain_seconds=0)

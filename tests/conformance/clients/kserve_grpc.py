@@ -1,0 +1,52 @@
+"""KServe's own gRPC client, against the predictor."""
+
+import asyncio
+
+import grpc
+from kserve import InferenceGRPCClient, InferInput, InferRequest
+from report import PREDICTOR_GRPC, PROMPT, call
+
+
+def request(**numbers):
+    named = [InferInput("prompt", [1], "BYTES", [PROMPT.encode()])]
+    return InferRequest("tiny", named + [InferInput(k, [1], "INT32", [v]) for k, v in numbers.items()])
+
+
+async def use(action):
+    client = InferenceGRPCClient(PREDICTOR_GRPC, timeout=120)
+    try:
+        return await action(client)
+    finally:
+        await client.close()
+
+
+@call("predictor: live, ready, model ready")
+def _():
+    async def ask(client):
+        return [
+            await client.is_server_live(),
+            await client.is_server_ready(),
+            await client.is_model_ready("tiny"),
+        ]
+
+    answers = asyncio.run(use(ask))
+    assert all(answers), answers
+    return "yes, three times"
+
+
+@call("predictor: infer")
+def _():
+    answer = asyncio.run(use(lambda client: client.infer(request(num_frames=17, seed=7))))
+    values = {output.name: output.as_numpy()[0] for output in answer.outputs}
+    assert values["seed"] == 7, values
+    return values["video_uri"]
+
+
+@call("predictor: a wrong value is INVALID_ARGUMENT")
+def _():
+    try:
+        asyncio.run(use(lambda client: client.infer(request(num_frames=10))))
+    except grpc.aio.AioRpcError as error:
+        assert error.code() == grpc.StatusCode.INVALID_ARGUMENT and "10 frames" in error.details()
+        return error.code().name
+    raise AssertionError("it was not refused")

@@ -1,0 +1,108 @@
+"""The official OpenAI SDK for Python, its base URL changed and nothing else."""
+
+import warnings
+
+import openai
+from report import OLD_SECRET, PROMPT, SECRET, URL, call, is_mp4, receiver, refused
+
+warnings.simplefilter("ignore", DeprecationWarning)  # OpenAI closed its own endpoint; the contract lives on
+client = openai.OpenAI(base_url=f"{URL}/v1", api_key="none-needed-here", webhook_secret=SECRET)
+made = {}
+
+
+@call("videos.create_and_poll")
+def _():
+    video = client.videos.create_and_poll(prompt=PROMPT, seconds="4", size="128x128", extra_body={"seed": 7})
+    assert (video.status, video.progress, video.size) == ("completed", 100, "128x128"), video
+    made["id"] = video.id
+    return f"completed, {video.seconds} s of {video.size}"
+
+
+@call("videos.create with a model name that is an alias")
+def _():
+    video = client.videos.create(prompt=PROMPT, model="sora-2")
+    made["second"] = video.id
+    video = client.videos.poll(video.id)
+    assert (video.status, video.model) == ("completed", "tiny"), video
+    return f"{video.status}, model {video.model}"
+
+
+@call("videos.retrieve")
+def _():
+    video = client.videos.retrieve(made["id"])
+    assert (video.id, video.object, video.prompt, video.error) == (made["id"], "video", PROMPT, None)
+    assert video.created_at <= video.completed_at < video.expires_at
+    return video.status
+
+
+@call("videos.download_content: video, thumbnail, spritesheet")
+def _():
+    video = client.videos.download_content(made["id"]).read()
+    assert is_mp4(video), video[:16]
+    for variant in ("thumbnail", "spritesheet"):
+        assert client.videos.download_content(made["id"], variant=variant).read()[:2] == b"\xff\xd8"
+    return f"MP4 of {len(video)} bytes, two JPEGs"
+
+
+@call("videos.download_content with a Range")
+def _():
+    part = client.videos.download_content(made["id"], extra_headers={"Range": "bytes=4-7"})
+    assert (part.response.status_code, part.read()) == (206, b"ftyp")
+    return part.response.headers["content-range"]
+
+
+@call("videos.list, over pages")
+def _():
+    ids = [video.id for video in client.videos.list(limit=1)]
+    assert ids[:2] == [made["second"], made["id"]], ids
+    assert [video.id for video in client.videos.list(order="asc", limit=1)] == ids[::-1]
+    return f"{len(ids)} videos, one a page"
+
+
+@call("videos.remix")
+def _():
+    video = client.videos.remix(made["id"], prompt="a blue circle")
+    assert video.remixed_from_video_id == made["id"] and video.size == "128x128"
+    return client.videos.poll(video.id).status
+
+
+@call("webhooks.unwrap of video.completed, with either secret")
+def _():
+    with receiver() as (url, got):
+        video = client.videos.create(prompt=PROMPT, extra_body={"callback_url": url})
+        headers, body = got.get(timeout=120)
+    for secret in (SECRET, OLD_SECRET):
+        event = client.webhooks.unwrap(body.decode(), headers, secret=secret)
+        assert (event.type, event.data.id) == ("video.completed", video.id)
+    refused(openai.InvalidWebhookSignatureError, lambda: client.webhooks.unwrap(body.decode() + " ", headers))
+    return event.type
+
+
+@call("videos.delete")
+def _():
+    gone = client.videos.delete(made["second"])
+    assert (gone.id, gone.deleted) == (made["second"], True)
+    refused(openai.NotFoundError, lambda: client.videos.retrieve(made["second"]))
+    return gone.object
+
+
+@call("what the model cannot do is a BadRequestError with its param")
+def _():
+    for field, value, says in (
+        ("seconds", "60", "6.12 s"),
+        ("size", "1280x720", "64x64"),
+        ("model", "x", "unknown"),
+    ):
+        error = refused(
+            openai.BadRequestError, lambda f=field, v=value: client.videos.create(prompt=PROMPT, **{f: v})
+        )
+        assert error.param == field and says in error.message, error
+    return error.code
+
+
+@call("input_reference is refused by name")
+def _():
+    def create():
+        client.videos.create(prompt=PROMPT, input_reference=("a.png", b"\x89PNG", "image/png"))
+
+    return refused(openai.BadRequestError, create, "text only").param

@@ -1,0 +1,233 @@
+"""CloudEvents in every mode the specification has, and what becomes of those that are none."""
+
+import base64
+import json
+
+import pytest
+
+from tests.integration.api.deployment import deployment
+
+TYPE = "dev.reelzero.video.requested.v1"
+DATA = {"prompt": "a red circle moving right", "seed": 7}
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+STRUCTURED = {"Content-Type": "application/cloudevents+json; charset=UTF-8"}
+
+
+def event(**changes):
+    whole = {"specversion": "1.0", "type": TYPE, "source": "/mycontext", "id": "A234-1234-1234"}
+    whole |= {"datacontenttype": "application/json", "data": DATA} | changes
+    return {name: value for name, value in whole.items() if value is not None}
+
+
+def binary(**changes):
+    plain = {k: v for k, v in event(**changes).items() if k not in ("data", "datacontenttype")}
+    return {f"ce-{name}": str(value) for name, value in plain.items()}
+
+
+async def send(service, body, headers):
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return await service.call("POST", "/events", data=data, headers=headers)
+
+
+# After the examples of the HTTP protocol binding 1.0.2 (3.1.4, 3.2.4, 3.3.4) and the JSON format 1.0.2
+# (3.2), with the type and data of a request to us.
+GOOD = {
+    "binary": (
+        DATA,
+        {"Content-Type": "application/json; charset=utf-8"} | binary(time="2018-04-05T03:56:24Z"),
+    ),
+    "binary without a content type": (DATA, {"Content-Type": ""} | binary()),
+    "binary in another charset": (
+        json.dumps({"prompt": "Zürich"}, ensure_ascii=False).encode("iso-8859-1"),
+        {"Content-Type": "application/json; charset=ISO-8859-1"} | binary(),
+    ),
+    "binary with percent-encoding and quotes": (
+        DATA,
+        {"Content-Type": "application/json"}
+        | binary(source='"/sh%C3%B6p%20one"', subject="Euro%20%E2%82%AC"),
+    ),
+    "binary with any +json": (DATA, {"Content-Type": "application/vnd.video+json"} | binary()),
+    "structured": (
+        event(time="2018-04-05T17:31:00Z", comexampleextension1="v", comexampleothervalue=5),
+        STRUCTURED,
+    ),
+    "structured without datacontenttype": (event(datacontenttype=None), STRUCTURED),
+    "structured with data_base64": (
+        event(data=None, data_base64=base64.b64encode(json.dumps(DATA).encode()).decode()),
+        STRUCTURED,
+    ),
+    "structured with null attributes": (json.dumps(event() | {"subject": None}).encode(), STRUCTURED),
+    "structured in UTF-16": (
+        json.dumps(event()).encode("utf-16"),
+        {"Content-Type": "application/cloudevents+json; charset=utf-16"},
+    ),
+}
+
+
+@pytest.mark.parametrize("body, headers", GOOD.values(), ids=GOOD)
+async def test_every_form_of_an_event_becomes_a_job(service, body, headers):
+    answer, nothing = await send(service, body, headers)
+    assert (answer.status, nothing) == (202, b"")
+    job = await service.ended(answer.headers["Location"].rpartition("/")[2])
+    assert job["status"] == "completed"
+    assert job["request"]["prompt"] in (DATA["prompt"], "Zürich")
+
+
+async def test_a_batch_is_one_job_each_and_an_empty_one_is_nothing(service):
+    batch = {"Content-Type": "application/cloudevents-batch+json; charset=utf-8"}
+    answer, _ = await send(service, [event(id="a"), event(id="b"), event(id="a")], batch)
+    assert (answer.status, "Location" in answer.headers) == (202, False)
+    _, page = await service.call("GET", "/v1/jobs")
+    assert len(page["data"]) == 2
+    answer, nothing = await send(service, [], batch)
+    assert (answer.status, nothing) == (202, b"")
+
+
+BAD = {
+    "no event at all": (DATA, {"Content-Type": "application/json"}, 400, "specversion"),
+    "another version": (event(specversion="0.3"), STRUCTURED, 400, "specversion"),
+    "an empty id": (event(id=""), STRUCTURED, 400, "id"),
+    "an id that is a number": (event(id=7), STRUCTURED, 400, "id"),
+    "no source": (event(source=None), STRUCTURED, 400, "source"),
+    "a control character": (event(id="a\nb"), STRUCTURED, 400, "id"),
+    "half a surrogate pair": (event(id="\ud800"), STRUCTURED, 400, None),
+    "an endless id": (event(id="x" * 300), STRUCTURED, 400, "id"),
+    "an array in structured mode": ([event()], STRUCTURED, 400, None),
+    "no array in batch mode": (event(), {"Content-Type": "application/cloudevents-batch+json"}, 400, None),
+    "data twice": (event(data_base64="e30="), STRUCTURED, 400, "data_base64"),
+    "broken base64": (event(data=None, data_base64="%%%"), STRUCTURED, 400, "data_base64"),
+    "base64 that is no JSON": (event(data=None, data_base64="AAAA"), STRUCTURED, 400, None),
+    "XML in the envelope": (b"<x/>", {"Content-Type": "application/cloudevents+xml"}, 415, "content-type"),
+    "XML as data": (b"<x/>", {"Content-Type": "text/xml"} | binary(), 415, "datacontenttype"),
+    "an unknown charset": (
+        DATA,
+        {"Content-Type": "application/json; charset=klingon"} | binary(),
+        415,
+        "content-type",
+    ),
+    "bytes in the wrong charset": (
+        b'{"prompt":"\xff"}',
+        {"Content-Type": "application/json"} | binary(),
+        400,
+        None,
+    ),
+    "a header that is no UTF-8": (DATA, {"Content-Type": "application/json"} | binary(id="%FF"), 400, None),
+    "no data": (b"", {"Content-Type": "application/json"} | binary(id="empty"), 422, None),
+    "data that is no object": (event(id="list", data=[1]), STRUCTURED, 422, None),
+    "another type": (event(id="type", type="com.example.else"), STRUCTURED, 422, "type"),
+    "a wrong field": (
+        event(id="field", data={"prompt": "x", "num_frames": 10}),
+        STRUCTURED,
+        422,
+        "num_frames",
+    ),
+    "an unknown model": (event(id="model", data={"prompt": "x", "model": "zzz"}), STRUCTURED, 422, "model"),
+}
+
+
+@pytest.mark.asyncio(loop_scope="session")
+@pytest.mark.parametrize("body, headers, status, field", BAD.values(), ids=BAD)
+async def test_what_is_no_event_is_refused_for_good(shared, body, headers, status, field):
+    answer, problem = await send(shared, body, headers)
+    assert (answer.status, problem.get("field")) == (status, field), problem
+    assert answer.content_type == "application/problem+json"
+
+
+async def test_what_cannot_become_a_job_is_announced_once(service):
+    for _ in range(3):
+        answer, _ = await send(service, event(data={"prompt": ""}), STRUCTURED)
+        assert answer.status == 422
+    first = (await service.receiver.next("/sink")).json
+    assert first["type"] == "dev.reelzero.video.rejected.v1"
+    assert (first["data"]["rejected_id"], first["data"]["field"]) == ("A234-1234-1234", "prompt")
+    await send(service, event(id="x" * 256, source="/" + "y" * 255, data={}), STRUCTURED)
+    second = (await service.receiver.next("/sink")).json
+    assert second["data"]["rejected_id"] == "x" * 256  # and nothing in between
+
+
+async def test_the_same_key_with_another_body_names_the_first_job(service):
+    answer, _ = await send(service, event(), STRUCTURED)
+    first = answer.headers["Location"].rpartition("/")[2]
+    answer, problem = await send(service, event(data={"prompt": "something else"}), STRUCTURED)
+    assert answer.status == 422 and first in problem["detail"]
+
+
+async def test_the_trace_goes_from_the_request_to_the_completion(service):
+    await send(service, event(traceparent=TRACE), STRUCTURED)
+    done = (await service.receiver.next("/sink", "dev.reelzero.video.completed.v1")).json
+    assert done["traceparent"].split("-")[1] == TRACE.split("-")[1]
+    await send(service, event(id="2"), STRUCTURED | {"traceparent": TRACE})
+    done = (await service.receiver.next("/sink", "dev.reelzero.video.completed.v1")).json
+    assert done["traceparent"].split("-")[1] == TRACE.split("-")[1]
+    await send(service, event(id="3", traceparent="nonsense"), STRUCTURED)
+    done = (await service.receiver.next("/sink", "dev.reelzero.video.completed.v1")).json
+    assert done.get("traceparent") != "nonsense"
+
+
+async def test_every_way_in_carries_the_callers_trace(service):
+    infer = {"inputs": [{"name": "prompt", "datatype": "BYTES", "shape": [1], "data": ["x"]}]}
+    ways = (("/v1/jobs", {"prompt": "x"}), ("/v1/videos", {"prompt": "x"}), ("/v2/models/tiny/infer", infer))
+    for path, body in ways:
+        await service.call("POST", path, json=body, headers={"traceparent": TRACE})
+        done = (await service.receiver.next("/sink", "dev.reelzero.video.completed.v1")).json
+        assert done["traceparent"].split("-")[1] == TRACE.split("-")[1], path
+
+
+async def test_we_consent_to_deliveries_when_asked(service):
+    headers = {"WebHook-Request-Origin": "broker.example.com", "WebHook-Request-Rate": "120"}
+    answer, _ = await service.call("OPTIONS", "/events", headers=headers)
+    assert answer.status == 200
+    assert answer.headers["WebHook-Allowed-Origin"] == "broker.example.com"
+    assert int(answer.headers["WebHook-Allowed-Rate"]) == 600
+    answer, _ = await service.call("OPTIONS", "/events")
+    assert (answer.status, "WebHook-Allowed-Origin" in answer.headers) == (200, False)
+
+
+async def test_the_owner_is_configured_by_source_and_never_named_by_the_producer(tmp_path, bucket):
+    chosen = {"auth": "required", "trusted_sources": "/mycontext=ann,urn:x?a=b=bob"}
+    async with deployment(tmp_path, bucket, **chosen) as service:
+        ann = {"Authorization": f"Bearer {await service.service.core.keys.create('ann')}"}
+        bob = {"Authorization": f"Bearer {await service.service.core.keys.create('bob')}"}
+        answer, _ = await send(service, event(owner="eve", data=DATA), STRUCTURED)
+        assert answer.status == 202
+        answer, _ = await send(service, event(source="urn:x?a=b"), STRUCTURED)
+        assert answer.status == 202
+        answer, _ = await send(service, event(source="/other"), STRUCTURED)
+        assert answer.status == 401
+        for headers, source in ((ann, 1), (bob, 1)):
+            _, page = await service.call("GET", "/v1/jobs", headers=headers)
+            assert len(page["data"]) == source
+        answer, _ = await send(service, event(data=DATA | {"owner": "eve"}), STRUCTURED)
+        assert answer.status == 422
+
+
+async def test_dead_letters_are_kept_once_shown_to_their_owner_and_emit_nothing(tmp_path, bucket):
+    async with deployment(tmp_path, bucket, auth="required", trusted_sources="/mycontext=ann") as service:
+        keys = service.service.core.keys
+        ann, bob = [{"Authorization": f"Bearer {await keys.create(name)}"} for name in ("ann", "bob")]
+        why = {
+            "knativeerrordest": "http://sink",
+            "knativeerrorcode": "500\x00",
+            "knativeerrordata": "b29wcw==",
+        }
+        letters = [event(**why), event(id="2", data=None, datacontenttype="image/png", data_base64="AAAA")]
+        for letter in [*letters, letters[0]]:
+            answer, nothing = await service.call(
+                "POST", "/events/dead-letter", data=json.dumps(letter), headers=STRUCTURED
+            )
+            assert (answer.status, nothing) == (202, b"")
+        _, page = await service.call("GET", "/v1/dead-letters", headers=ann)
+        assert [letter["event"]["id"] for letter in page["data"]] == ["2", "A234-1234-1234"]
+        first = page["data"][1]
+        assert (first["destination"], first["code"], first["event"]["data"]) == ("http://sink", "500", DATA)
+        assert page["data"][0]["event"]["data_base64"] == "AAAA"
+        path = f"/v1/dead-letters/{first['id']}"
+        assert (await service.call("GET", path, headers=ann))[1] == first
+        assert (await service.call("GET", path, headers=bob))[0].status == 404
+        answer, _ = await service.call(
+            "POST", "/events/dead-letter", data=json.dumps(event(source="/other")), headers=STRUCTURED
+        )
+        assert answer.status == 401
+        assert await service.service.core.outbox.messages() == []
+        _, page = await service.call("GET", "/v1/jobs", headers=ann)
+        assert page["data"] == []

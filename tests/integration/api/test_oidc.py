@@ -1,0 +1,114 @@
+"""Tokens as a Knative Trigger sends them, from an issuer with discovery and rotating keys."""
+
+import json
+import time
+from contextlib import asynccontextmanager
+
+import jwt
+import pytest
+from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.integration.api.deployment import deployment
+from tests.integration.api.test_cloudevents import STRUCTURED, event
+
+SUBJECT = "system:serviceaccount:shop:video-trigger"
+AUDIENCE = "https://reelzero.example.com/events"
+
+
+class Issuer:
+    """Publishes keys and signs with them."""
+
+    def __init__(self):
+        self.keys, self.fetched, self.url = {}, 0, ""
+        self.rotate("one")
+
+    def rotate(self, key_id):
+        self.keys = {key_id: rsa.generate_private_key(public_exponent=65537, key_size=2048)}
+
+    def token(self, key_id="one", key=None, **changes):
+        claims = {"iss": self.url, "aud": AUDIENCE, "sub": SUBJECT, "exp": time.time() + 600} | changes
+        claims = {name: value for name, value in claims.items() if value is not None}
+        return jwt.encode(claims, key or self.keys[key_id], algorithm="RS256", headers={"kid": key_id})
+
+    async def configuration(self, _):
+        return web.json_response({"issuer": self.url, "jwks_uri": self.url + "/jwks"})
+
+    async def jwks(self, _):
+        self.fetched += 1
+        one = [
+            json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key())) | {"kid": key_id, "use": "sig"}
+            for key_id, key in self.keys.items()
+        ]
+        return web.json_response({"keys": one}, content_type="application/jwk-set+json")
+
+
+@asynccontextmanager
+async def issuer():
+    it, app = Issuer(), web.Application()
+    app.router.add_get("/.well-known/openid-configuration", it.configuration)
+    app.router.add_get("/jwks", it.jwks)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    it.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield it
+    await runner.cleanup()
+
+
+async def deliver(service, token, **changes):
+    headers = STRUCTURED | {"Authorization": f"Bearer {token}"}
+    answer, _ = await service.call("POST", "/events", data=json.dumps(event(**changes)), headers=headers)
+    return answer.status
+
+
+def settings(it, **changes):
+    owners = f"{SUBJECT}=ann"
+    return {
+        "auth": "required",
+        "oidc_issuer": it.url,
+        "oidc_audience": AUDIENCE,
+        "oidc_owners": owners,
+    } | changes
+
+
+async def test_a_trigger_is_known_by_its_token(tmp_path, bucket):
+    async with issuer() as it, deployment(tmp_path, bucket, **settings(it)) as service:
+        assert await deliver(service, it.token()) == 202
+        ann = {"Authorization": f"Bearer {await service.service.core.keys.create('ann')}"}
+        _, page = await service.call("GET", "/v1/jobs", headers=ann)
+        assert len(page["data"]) == 1
+        other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        bad = {
+            "expired": it.token(exp=time.time() - 600),
+            "for somebody else": it.token(aud="https://else.example.com"),
+            "from another issuer": it.token(iss="https://evil.example.com"),
+            "of an unknown subject": it.token(sub="system:serviceaccount:else:default"),
+            "without an end": it.token(exp=None),
+            "signed by another key": it.token(key=other),
+            "not a token": "a.b.c",
+            "unsigned": jwt.encode({"iss": it.url, "aud": AUDIENCE, "sub": SUBJECT}, None, algorithm="none"),
+        }
+        for name, token in bad.items():
+            assert await deliver(service, token, id=name) == 401, name
+        assert it.fetched == 1
+
+
+async def test_new_keys_are_found_and_an_absent_issuer_is_a_503(tmp_path, bucket, monkeypatch):
+    monkeypatch.setattr("eventing.oidc.PAUSE_SECONDS", 0.0)
+    async with issuer() as it:
+        async with deployment(tmp_path, bucket, **settings(it)) as service:
+            assert await deliver(service, it.token()) == 202
+            it.rotate("two")
+            assert await deliver(service, it.token("two"), id="2") == 202
+            assert it.fetched == 2
+    async with deployment(tmp_path, bucket, **settings(it, oidc_jwks_url="http://127.0.0.1:9/")) as service:
+        assert await deliver(service, it.token("two"), id="3") == 503
+
+
+async def test_an_issuer_without_audience_is_a_configuration_error():
+    from eventing.errors import ConfigurationError
+    from eventing.settings import Settings, read
+
+    with pytest.raises(ConfigurationError, match="REELZERO_OIDC_AUDIENCE"):
+        read(Settings, oidc_issuer="https://x")

@@ -1,0 +1,85 @@
+"""The OpenAPI document is valid, complete, and its examples work."""
+
+import json
+
+import pytest
+from openapi_spec_validator import validate
+
+FORMS = {"/v1/videos": "OpenAIError", "/v2": "V2Error"}
+
+
+def operations(document):
+    for path, item in document["paths"].items():
+        for method in ("get", "put", "post", "delete", "head", "options"):
+            if method in item:
+                yield path, method, item[method]
+
+
+def examples(operation):
+    """(media type, example) of a body, however it is written."""
+    for media, content in operation.get("requestBody", {}).get("content", {}).items():
+        if "example" in content:
+            yield media, content["example"]
+        for example in content.get("examples", {}).values():
+            yield media, example["value"]
+
+
+async def test_it_is_valid_and_served(service):
+    answer, document = await service.call("GET", "/openapi.json")
+    assert answer.status == 200
+    validate(document)
+    ids = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(ids) == len(set(ids))
+
+
+async def test_every_operation_says_what_it_does_and_how_it_fails(service):
+    _, document = await service.call("GET", "/openapi.json")
+    for path, method, operation in operations(document):
+        assert operation.get("description"), (method, path)
+        form = next((name for prefix, name in FORMS.items() if path.startswith(prefix)), "Problem")
+        assert form in json.dumps(operation["responses"]["default"]), (method, path)
+        assert "422" not in operation["responses"], (method, path)
+
+
+async def test_every_body_has_an_example_that_works(service):
+    _, document = await service.call("GET", "/openapi.json")
+    _, done = await service.call("POST", "/v1/jobs", json={"prompt": "for a remix"})
+    finished = await service.ended(done["id"])
+    tried = 0
+    for path, method, operation in operations(document):
+        if "requestBody" not in operation or path == "/events/dead-letter":
+            continue
+        found = dict(examples(operation))
+        assert found, (method, path)
+        for number, (media, example) in enumerate(found.items()):
+            await try_example(service, method, path, media, example, finished["id"], f"{tried}-{number}")
+        tried += 1
+    assert tried >= 5
+
+
+async def try_example(service, method, path, media, example, finished, fresh):
+    url = path.replace("{video_id}", finished).replace("{job_id}", f"job-{fresh}").replace("{model}", "tiny")
+    headers, arguments = {}, {"data": json.dumps(example)}
+    if media == "multipart/form-data":
+        arguments = {"data": form(example)}
+    else:
+        headers["Content-Type"] = media
+    if path == "/events" and media == "application/json":
+        headers |= {"ce-specversion": "1.0", "ce-id": fresh, "ce-source": "/shop"}
+        headers["ce-type"] = "dev.reelzero.video.requested.v1"
+    answer, body = await service.call(method.upper(), url, headers=headers, **arguments)
+    assert answer.status in (200, 202), (method, path, media, body)
+
+
+def form(fields):
+    import aiohttp
+
+    data = aiohttp.FormData(default_to_multipart=True)
+    for name, value in fields.items():
+        data.add_field(name, str(value))
+    return data
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+async def test_it_can_be_read(service, path):
+    assert (await service.call("GET", path))[0].status == 200

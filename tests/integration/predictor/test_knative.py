@@ -1,0 +1,216 @@
+"""The real predictor as Knative treats it: waking, waiting, draining, and pods that never become ready.
+
+Every test runs through the small proxy of tests/knative, and through the real queue-proxy where
+QUEUE_PROXY_BIN is set.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from eventing.budget import Budget
+from eventing.contract import CompletedRecord, stream_record
+from eventing.settings import Endpoint
+from tests.integration.predictor.process import Predictor, reached, wait_for
+from tests.integration.predictor.test_one_job import Held
+from tests.knative import pod
+from tests.knative.proxy import QueueProxy
+from tests.knative.real import RealQueueProxy
+
+READY = "/v2/models/tiny/ready"
+GENERATE = "/v2/models/tiny/generate_stream"
+BODY = {"text_input": "a red circle", "parameters": {"output": "inline", "seed": 3}}
+GRACE = 60.0  # what a pod has in all; only a hang gets there
+Queue = Callable[..., Any]
+
+
+@pytest.fixture(params=["emulated", "real"])
+def queue(request: pytest.FixtureRequest) -> Queue:
+    """Make a queue-proxy in front of a predictor."""
+    if request.param == "real" and "QUEUE_PROXY_BIN" not in os.environ:
+        pytest.skip("QUEUE_PROXY_BIN is not set: the real queue-proxy is not at hand")
+    kind = QueueProxy if request.param == "emulated" else RealQueueProxy
+
+    def make(predictor: Predictor, **options: Any) -> Any:
+        return kind(f"http://127.0.0.1:{predictor.port}", READY, **options)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def process(tiny: Path, storage: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
+    """One predictor for the tests that leave it as it was; each job of it waits in `decode`."""
+    folder = tmp_path_factory.mktemp("held")
+    env = storage | {"REELZERO_MODEL_DIR": str(tiny)}
+    predictor = Predictor(env, folder / "log", ("decode", folder / "go"))
+    predictor.wait()
+    yield Held(predictor, folder / "go")
+    predictor.process.kill()
+    predictor.process.wait()
+
+
+@pytest.fixture
+def held(process: Held) -> Iterator[Held]:
+    process.arm()
+    yield process
+    process.release()
+
+
+@asynccontextmanager
+async def stream(url: str) -> AsyncIterator[aiohttp.ClientResponse]:
+    async with aiohttp.ClientSession() as http, http.post(url + GENERATE, json=BODY) as answer:
+        yield answer
+
+
+async def records(answer: aiohttp.ClientResponse) -> list[Any]:
+    lines = [line async for line in answer.content if line.startswith(b"data:")]
+    return [stream_record.validate_json(line[5:]) for line in lines]
+
+
+async def last(url: str) -> Any:
+    async with stream(url) as answer:
+        assert answer.status == 200, await answer.text()
+        return (await records(answer))[-1]
+
+
+async def at(hold: Path) -> None:
+    await asyncio.to_thread(wait_for, reached(hold).exists, "the held stage")
+
+
+async def up(predictor: Predictor, path: str = READY) -> None:
+    await asyncio.to_thread(predictor.wait, path)
+
+
+async def test_a_request_waits_for_the_weights_and_is_then_served(queue, start, tmp_path):
+    go = tmp_path / "go"
+    predictor = start(hold=("load", go))
+    _needs_the_activator(queue, predictor)
+    async with queue(predictor) as proxy:
+        call = asyncio.create_task(last(proxy.url))
+        await up(predictor, "/v2/health/live")
+        await at(go)
+        assert not await proxy.ready(), "alive, and not ready"
+        assert not call.done()
+        go.touch()
+        assert isinstance(await call, CompletedRecord)
+
+
+async def test_a_second_request_waits_its_turn_and_is_never_busy(queue, held: Held):
+    before = await held_count(held, "completed")
+    async with queue(held.predictor) as proxy:
+        calls = [asyncio.create_task(last(proxy.url)) for _ in range(3)]
+        await asyncio.to_thread(held.wait)
+        held.release()
+        ends = await asyncio.gather(*calls)
+    assert all(isinstance(end, CompletedRecord) for end in ends)
+    assert await held_count(held, "completed") == before + 3
+
+
+async def test_a_job_that_runs_when_its_pod_is_ended_is_finished(queue, start, tmp_path):
+    """preStop returns early, SIGTERM comes in mid-job, and the job still reaches its caller."""
+    go = tmp_path / "go"
+    predictor = start(hold=("decode", go))
+    await up(predictor)
+    async with queue(predictor) as proxy:
+        call = asyncio.create_task(last(proxy.url))
+        await at(go)
+        grace = GRACE + Budget(60, 60).drain_grace
+        ending = asyncio.create_task(pod.end(predictor.process, proxy.wait_for_drain, grace))
+        await asyncio.to_thread(wait_for, lambda: _refuses(predictor), "SIGTERM")
+        assert not call.done()
+        go.touch()
+        assert isinstance(await call, CompletedRecord)
+        assert await ending == 0
+
+
+async def test_a_stream_cut_by_the_time_out_frees_the_device(queue, held: Held):
+    before = await held_count(held, "cancelled")
+    async with queue(held.predictor, timeout=1) as proxy, stream(proxy.url) as answer:
+        assert answer.status == 200
+        with pytest.raises(aiohttp.ClientError):
+            await records(answer)
+    held.release()
+    await _until_cancelled(held, before + 1)
+    async with queue(held.predictor) as proxy:
+        assert isinstance(await last(proxy.url), CompletedRecord)
+
+
+async def test_a_caller_who_goes_stops_the_job(queue, held: Held):
+    before = await held_count(held, "cancelled")
+    async with queue(held.predictor) as proxy:
+        async with stream(proxy.url) as answer:
+            await answer.content.readline()
+            await asyncio.to_thread(held.wait)
+        held.release()
+        await _until_cancelled(held, before + 1)
+
+
+async def test_a_revision_that_never_becomes_ready_is_a_504_and_names_its_cause(queue, start, tmp_path):
+    predictor = start(REELZERO_MODEL_DIR=str(tmp_path / "nothing"))
+    _needs_the_activator(queue, predictor)
+    await asyncio.to_thread(predictor.wait, READY, 503)
+    async with queue(predictor, timeout=1) as proxy, stream(proxy.url) as answer:
+        assert answer.status == 504
+    status, said = await asyncio.to_thread(predictor.get, READY)
+    assert status == 503
+    assert "nothing" in said["error"]
+
+
+async def test_eventing_is_rolled_in_mid_job_and_nothing_is_generated_twice(queue, held: Held, make_stack):
+    """The old replica stops claiming, finishes its stream and ends; the new one only takes what is new."""
+    before = await held_count(held, "completed")
+    async with queue(held.predictor) as proxy:
+        endpoints = (Endpoint(model="tiny", url=proxy.url),)
+        async with make_stack(endpoints=endpoints) as old, make_stack(endpoints=endpoints) as new:
+            job = await old.submit(num_frames=9)
+            await asyncio.to_thread(held.wait)
+            holder, other = (old, new) if await _holds(old, job) else (new, old)
+            stopping = asyncio.create_task(holder.service.stop())
+            await asyncio.sleep(0.5)  # several polls of the other replica, which must not take the job
+            assert not stopping.done()
+            held.release()
+            ended = await other.ended(job)
+            await stopping
+            holder.service.stop = already_stopped
+    assert ended["status"] == "completed"
+    assert await held_count(held, "completed") == before + 1
+
+
+async def held_count(held: Held, outcome: str) -> float:
+    """How many jobs ended this way, by the predictor's own count."""
+    return await asyncio.to_thread(held.ended, outcome)
+
+
+async def _until_cancelled(held: Held, count: float) -> None:
+    await asyncio.to_thread(wait_for, lambda: held.ended("cancelled") == count, "the abort")
+
+
+async def already_stopped(drain_seconds: float | None = None) -> None:
+    """In place of a second stop."""
+
+
+async def _holds(stack: Any, job_id: str) -> bool:
+    """Whether it is this replica whose dispatcher holds the job."""
+    job = await stack.service.core.jobs.get(job_id)
+    return bool(job.holder == stack.service.core.claims._holder)
+
+
+def _refuses(predictor: Predictor) -> bool:
+    """Whether SIGTERM has arrived: the port is closed for new connections."""
+    try:
+        return bool(predictor.get(READY)[0] == 503)
+    except OSError:
+        return True
+
+
+def _needs_the_activator(queue: Queue, predictor: Predictor) -> None:
+    if isinstance(queue(predictor), RealQueueProxy):
+        pytest.skip("holding requests while no pod is ready is the activator's part")

@@ -1,0 +1,89 @@
+"""A Trigger delivers straight to the predictor: its reply is the completion event; a redelivery is safe."""
+
+import http.client
+import json
+
+import pytest
+
+from eventing.s3 import Bucket
+from predictor.subscriber import job_id
+
+TYPE = "dev.reelzero.video.requested.v1"
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+STRUCTURED = {"content-type": "application/cloudevents+json"}
+BINARY = {"content-type": "application/json", "ce-specversion": "1.0", "ce-source": "/shop", "ce-type": TYPE}
+
+
+def deliver(predictor, body, headers):
+    connection = http.client.HTTPConnection("127.0.0.1", predictor.port, timeout=60)
+    connection.request("POST", "/", body if isinstance(body, bytes) else json.dumps(body), headers)
+    answer = connection.getresponse()
+    raw = answer.read()
+    connection.close()
+    return answer, json.loads(raw)
+
+
+def event(**changes):
+    data = {"prompt": "a red circle moving right", "seed": 7, "metadata": {"story": "7"}}
+    return {"specversion": "1.0", "id": "1", "source": "/shop", "type": TYPE, "data": data} | changes
+
+
+def test_the_reply_is_the_completion_event(shared):
+    answer, data = deliver(shared, event(id="reply", traceparent=TRACE), STRUCTURED)
+    assert answer.status == 200
+    assert answer.headers["ce-type"] == "dev.reelzero.video.completed.v1"
+    assert answer.headers["ce-subject"] == data["job_id"] == job_id("/shop", "reply")
+    assert (answer.headers["ce-traceparent"], data["metadata"]) == (TRACE, {"story": "7"})
+    assert data["result"]["video"]["uri"].endswith("/attempts/0001/video.mp4")
+
+
+def test_a_redelivery_is_answered_from_the_manifest(shared, bucket: Bucket):
+    first = deliver(shared, {"prompt": "a blue square"}, BINARY | {"ce-id": "again"})
+    second = deliver(shared, {"prompt": "a blue square"}, BINARY | {"ce-id": "again"})
+    assert first[0].status == second[0].status == 200
+    assert first[1]["result"] == second[1]["result"]
+    assert first[0].headers["ce-id"] == second[0].headers["ce-id"]
+    assert len([key for key in bucket.keys(f"jobs/{first[1]['job_id']}/") if "manifest" in key]) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "field"),
+    [
+        (b"{}", {"content-type": "application/json"}, 400, "specversion"),
+        (event(type="dev.reelzero.video.completed.v1"), STRUCTURED, 422, "type"),
+        (event(data={"prompt": ""}), STRUCTURED, 422, "prompt"),
+        (event(data={"prompt": "x", "num_frames": 10}), STRUCTURED, 422, "num_frames"),
+        (event(data={"prompt": "x", "callback_url": "http://x.test"}), STRUCTURED, 422, "callback_url"),
+        (event(data=None), STRUCTURED, 422, None),
+        (b"", BINARY | {"ce-id": "empty"}, 422, None),
+        (
+            [event(), event(id="2")],
+            {"content-type": "application/cloudevents-batch+json"},
+            415,
+            "content-type",
+        ),
+        (b"<x/>", BINARY | {"ce-id": "x", "content-type": "text/xml"}, 415, "datacontenttype"),
+    ],
+)
+def test_what_no_repetition_can_mend_is_a_4xx(shared, body, headers, status, field):
+    answer, problem = deliver(shared, body, headers)
+    assert (answer.status, problem["field"]) == (status, field), problem
+
+
+def test_busy_is_said_so_that_the_trigger_comes_again(start, storage, tmp_path):
+    import threading
+
+    go = tmp_path / "go"
+    predictor = start(("denoise", go), **storage)
+    predictor.wait()
+    replies = []
+    one = threading.Thread(target=lambda: replies.append(deliver(predictor, event(id="busy"), STRUCTURED)))
+    one.start()
+    while not (tmp_path / "go.reached").exists():
+        one.join(0.01)
+    answer, problem = deliver(predictor, event(id="busy"), STRUCTURED)
+    assert (answer.status, problem["code"]) == (503, "busy")
+    go.touch()
+    one.join()
+    assert replies[0][0].status == 200
+    assert deliver(predictor, event(id="busy"), STRUCTURED)[1]["result"] == replies[0][1]["result"]

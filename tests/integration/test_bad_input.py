@@ -1,0 +1,273 @@
+"""Bad input: 4xx with the field named, nothing stored, never a 500; and who may see what."""
+
+import asyncio
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from starlette.testclient import TestClient
+
+from eventing.api.app import create_app
+from eventing.core import build_core
+from eventing.errors import ConfigurationError
+from eventing.service import Service
+from eventing.settings import Endpoint, Settings, read
+
+OK = {"prompt": "a red circle"}
+EVENT = {
+    "ce-specversion": "1.0",
+    "ce-id": "1",
+    "ce-source": "/test",
+    "ce-type": "dev.reelzero.video.requested.v1",
+    "content-type": "application/json",
+}
+STRUCTURED = {"specversion": "1.0", "id": "1", "source": "/test", "type": EVENT["ce-type"], "data": OK}
+
+JOBS = {
+    "no prompt": ({}, 422, "prompt"),
+    "an empty prompt": ({"prompt": ""}, 422, "prompt"),
+    "a blank prompt": ({"prompt": " \n\t"}, 422, "prompt"),
+    "a prompt of 10,000 characters": ({"prompt": "x" * 10_000}, 422, "prompt"),
+    "a prompt with NUL": ({"prompt": "a\x00b"}, 422, "prompt"),
+    "a prompt that is a number": ({"prompt": 7}, 422, "prompt"),
+    "an unknown model": (OK | {"model": "sora"}, 422, "model"),
+    "a model that is not served here": (OK | {"model": "mochi-1-preview"}, 422, "model"),
+    "a size the model cannot do": (OK | {"width": 640, "height": 480}, 422, "width"),
+    "a height the model cannot do": (OK | {"width": 64, "height": 128}, 422, "height"),
+    "a frame count the model cannot do": (OK | {"num_frames": 12}, 422, "num_frames"),
+    "no frames": (OK | {"num_frames": 0}, 422, "num_frames"),
+    "a negative seed": (OK | {"seed": -1}, 422, "seed"),
+    "an unknown quality": (OK | {"quality": "best"}, 422, "quality"),
+    "an unknown field": (OK | {"promt": "x"}, 422, "promt"),
+    "an unknown lane": (OK | {"lane": "vip"}, 422, "lane"),
+    "a callback that is not http": (OK | {"callback_url": "ftp://example.com/"}, 422, "callback_url"),
+    "a callback that is no URL": (OK | {"callback_url": "example"}, 422, "callback_url"),
+    "a callback with a password": (OK | {"callback_url": "http://a:b@example.com/"}, 422, "callback_url"),
+    "metadata that is nested": (OK | {"metadata": {"a": {"b": "c"}}}, 422, "metadata.a"),
+    "too much metadata": (OK | {"metadata": {str(n): "x" for n in range(17)}}, 422, "metadata"),
+    "a deadline in the past": (OK | {"start_within_seconds": 0}, 422, "start_within_seconds"),
+    "a list": ([OK], 422, "body"),
+    "a guidance that is not finite": (OK | {"guidance_scale": float("inf")}, 422, "guidance_scale"),
+}
+
+
+async def stored(stack):
+    return len((await (await stack.get("/v1/jobs")).json())["data"])
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+class TestBadInput:
+    async def test_every_wrong_field_is_named_on_both_doors_and_nothing_is_stored(self, stack):
+        for name, (body, status, field) in JOBS.items():
+            answer = await stack.post(
+                "/v1/jobs", data=json.dumps(body), headers={"content-type": "application/json"}
+            )
+            problem = await answer.json()
+            assert (answer.status, answer.content_type) == (status, "application/problem+json"), name
+            assert (problem["field"], problem["status"]) == (field, status), (name, problem)
+            assert field.split(".")[0] in problem["detail"] or "cannot" in problem["detail"], (name, problem)
+            answer = await stack.post("/events", data=json.dumps(body), headers=EVENT | {"ce-id": name})
+            assert answer.status == 422, name
+        assert await stored(stack) == 0
+
+    @pytest.mark.parametrize(
+        "body, content_type, status",
+        [
+            (b"\xff\xfe", "application/json", 400),
+            (b'{"prompt": "\xff"}', "application/json", 400),
+            (b"{", "application/json", 400),
+            (b"", "application/json", 422),
+            (b"[" * 100_000, "application/json", 400),
+            (b"x" * ((1 << 20) + 1), "application/json", 413),
+        ],
+        ids=["no text", "not UTF-8 inside", "cut off", "empty", "deeply nested", "too large"],
+    )
+    async def test_bytes_that_are_no_request(self, stack, body, content_type, status):
+        for path, headers in (("/v1/jobs", {"content-type": content_type}), ("/events", EVENT)):
+            answer = await stack.post(path, data=body, headers=headers)
+            assert answer.status == status, (path, await answer.text())
+            assert answer.content_type == "application/problem+json"
+        assert await stored(stack) == 0
+
+    async def test_a_large_body_without_a_length_is_refused_too(self, stack):
+        async def endless():
+            for _ in range(40):
+                yield b"x" * 65536
+
+        answer = await stack.post("/v1/jobs", data=endless(), headers={"content-type": "application/json"})
+        assert answer.status == 413
+
+    async def test_a_body_that_never_ends_is_not_waited_for(self, make_stack):
+        async with make_stack(body_timeout_seconds=0.2) as stack:
+
+            async def stalling():
+                yield b'{"prompt"'
+                await asyncio.Event().wait()
+
+            answer = await stack.post(
+                "/v1/jobs", data=stalling(), headers={"content-type": "application/json"}
+            )
+            assert answer.status == 400 and "did not arrive" in (await answer.json())["detail"]
+
+    @pytest.mark.parametrize(
+        "change, status, field",
+        [
+            ({"ce-specversion": "0.3"}, 400, "specversion"),
+            ({"ce-specversion": None}, 400, "specversion"),
+            ({"ce-id": None}, 400, "id"),
+            ({"ce-id": " "}, 400, "id"),
+            ({"ce-source": None}, 400, "source"),
+            ({"ce-type": None}, 400, "type"),
+            ({"ce-type": "com.example.other"}, 422, "type"),
+            ({"ce-id": "x" * 2000}, 400, "id"),
+            ({"content-type": "text/plain"}, 415, "datacontenttype"),
+            ({"content-type": "application/cloudevents+avro"}, 415, "content-type"),
+        ],
+    )
+    async def test_events_that_are_none(self, stack, change, status, field):
+        headers = {key: value for key, value in (EVENT | change).items() if value is not None}
+        answer = await stack.post("/events", data=json.dumps(OK), headers=headers)
+        assert (answer.status, (await answer.json()).get("field")) == (status, field)
+        assert await stored(stack) == 0
+
+    @pytest.mark.parametrize("attribute", ["id", "source"])
+    async def test_half_a_character_in_an_attribute(self, stack, attribute):
+        body = json.dumps(STRUCTURED | {attribute: "\ud800"})
+        answer = await stack.post(
+            "/events", data=body, headers={"content-type": "application/cloudevents+json"}
+        )
+        assert (answer.status, (await answer.json())["field"]) == (400, attribute)
+
+    async def test_an_invalid_event_from_a_broker_is_announced_once(self, stack):
+        for _ in range(3):
+            answer = await stack.post("/events", data=json.dumps({"prompt": ""}), headers=EVENT)
+            assert answer.status == 422
+        event = (await stack.receiver.wait_for_type("rejected")).event
+        assert (event["data"]["rejected_id"], event["data"]["field"]) == ("1", "prompt")
+        await stack.submit()
+        await stack.receiver.wait_for_type("completed")
+        assert sum(d.event["type"].endswith("rejected.v1") for d in stack.receiver.got) == 1
+
+    async def test_a_batch_with_a_bad_event_names_it(self, stack):
+        batch = [STRUCTURED, STRUCTURED | {"id": ""}]
+        headers = {"content-type": "application/cloudevents-batch+json"}
+        answer = await stack.post("/events", data=json.dumps(batch), headers=headers)
+        assert answer.status == 400 and await stored(stack) == 0
+
+    async def test_ids_that_are_not_there_or_are_none(self, stack):
+        for path, status in [("/v1/jobs/nothing", 404), ("/v1/jobs/a%20b", 422), ("/v1/nothing", 404)]:
+            answer = await stack.get(path)
+            assert (answer.status, answer.content_type) == (status, "application/problem+json")
+        for query in ("limit=0", "limit=101", "status=done", "after=%00", "order=up"):
+            assert (await stack.get(f"/v1/jobs?{query}")).status == 422, query
+
+    async def test_a_result_that_is_not_there_yet(self, make_stack):
+        async with make_stack(max_attempts=1, retry_seconds=60) as stack:
+            await stack.predictor.__aexit__()
+            job_id = await stack.submit()
+            answer = await stack.get(f"/v1/jobs/{job_id}/result")
+            assert answer.status == 409 and answer.headers["Retry-After"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+class TestCallers:
+    async def test_without_a_valid_key_nothing_is_told(self, make_stack):
+        async with make_stack(auth="required") as stack:
+            for headers in ({}, {"Authorization": "Bearer rz_x_y"}, {"X-API-Key": "nonsense"}):
+                for path in ("/v1/jobs", "/v1/jobs/x", "/v1/models"):
+                    answer = await stack.get(path, headers=headers)
+                    assert answer.status == 401 and answer.headers["WWW-Authenticate"]
+                assert (await stack.post("/events", json=OK, headers=EVENT | headers)).status == 401
+
+    async def test_one_owner_never_sees_cancels_or_lists_anothers_jobs(self, make_stack):
+        async with make_stack(auth="required") as stack:
+            ann, bob = [
+                {"Authorization": f"Bearer {await stack.service.core.keys.create(name)}"}
+                for name in ("ann", "bob")
+            ]
+            made = await (await stack.post("/v1/jobs", json=OK, headers=ann)).json()
+            path = f"/v1/jobs/{made['id']}"
+            for suffix in ("", "/result", "/events", "/deliveries"):
+                assert (await stack.get(path + suffix, headers=bob)).status == 404
+            async with stack.http.delete(stack.service.url + path, headers=bob) as answer:
+                assert answer.status == 404
+            async with stack.http.put(stack.service.url + path, json=OK, headers=bob) as answer:
+                assert answer.status == 409
+            assert (await (await stack.get("/v1/jobs", headers=bob)).json())["data"] == []
+            assert (await stack.get(path, headers=ann)).status == 200
+
+    async def test_a_trusted_source_needs_no_key_and_its_owner_is_configured(self, make_stack):
+        async with make_stack(auth="required", trusted_sources="/test=stories") as stack:
+            hostile = EVENT | {"ce-owner": "ann"}
+            answer = await stack.post("/events", json=OK, headers=hostile)
+            assert answer.status == 202
+            job = await stack.service.core.jobs.get(answer.headers["Location"].rpartition("/")[2])
+            assert job.owner == "stories"
+
+    async def test_too_many_are_told_when_to_come_back(self, make_stack):
+        async with make_stack(rate_per_minute=2) as stack:
+            answers = [await stack.post("/v1/jobs", json=OK) for _ in range(3)]
+            assert [answer.status for answer in answers] == [202, 202, 429]
+            assert 1 <= int(answers[2].headers["Retry-After"]) <= 60
+
+
+def test_a_database_that_is_away_is_a_503_that_a_broker_retries():
+    nowhere = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
+    served = (Endpoint(model="tiny", url="http://127.0.0.1:9"),)
+    core = build_core(read(Settings, auth="open", database_url=nowhere, endpoints=served))
+    client = TestClient(create_app(core))
+    for path, headers in (("/v1/jobs", {}), ("/events", EVENT)):
+        answer = client.post(path, json=OK, headers=headers)
+        assert answer.status_code == 503 and int(answer.headers["Retry-After"]) > 0
+        assert "cannot be reached" in answer.json()["detail"]
+    assert client.get("/readyz").status_code == 503
+    assert client.get("/healthz").status_code == 200
+
+
+def test_an_open_service_listens_on_loopback_only():
+    with pytest.raises(ConfigurationError, match="REELZERO_AUTH"):
+        Service(read(Settings, auth="open", host="0.0.0.0"), None)
+
+
+TEXT = st.text(st.characters(exclude_categories=()))  # lone surrogates too: JSON can carry them
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+FIELDS = [
+    "specversion",
+    "id",
+    "source",
+    "type",
+    "data",
+    "data_base64",
+    "datacontenttype",
+    "time",
+    "traceparent",
+]
+SHAPED = st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, JSON | TEXT)).map(lambda d: STRUCTURED | d)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_no_event_however_strange_is_a_500(stack):
+    """Hypothesis makes the events; one event loop sends them."""
+    loop = asyncio.get_running_loop()
+
+    async def send(body, content_type):
+        answer = await stack.post("/events", data=body, headers={"content-type": content_type})
+        return answer.status, await answer.text()
+
+    @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+    @given(
+        JSON | SHAPED | st.lists(SHAPED, max_size=3),
+        st.sampled_from(["application/cloudevents+json", "batch"]),
+    )
+    def fuzz(value, kind):
+        kind = "application/cloudevents-batch+json" if kind == "batch" else kind
+        body = json.dumps(value).encode("utf-8", "surrogatepass")
+        status, text = asyncio.run_coroutine_threadsafe(send(body, kind), loop).result(30)
+        assert status in (202, 400, 413, 415, 422, 429), text
+
+    await asyncio.to_thread(fuzz)

@@ -1,0 +1,48 @@
+"""The doctor of a live installation finds what is well and what is not."""
+
+import pytest
+
+from eventing.doctor.live import examine
+from eventing.store.engine import Database
+from eventing.store.schema import migrate
+from tests.receivers import Receiver
+
+
+@pytest.fixture
+def installed(monkeypatch, tmp_path, bucket):
+    values = {
+        "DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path}/jobs.db",
+        "S3_ENDPOINT": bucket.location.endpoint,
+        "S3_BUCKET": bucket.name,
+        "ENDPOINTS": '[{"model": "tiny", "url": "http://127.0.0.1:9"}]',
+    }
+    for name, value in values.items():
+        monkeypatch.setenv("REELZERO_" + name, value)
+    return monkeypatch
+
+
+async def test_a_sound_installation_is_found_sound(installed, tmp_path, bucket):
+    database = Database(f"sqlite+aiosqlite:///{tmp_path}/jobs.db")
+    await migrate(database)
+    await database.close()
+    async with Receiver() as receiver:
+        installed.setenv("REELZERO_SINK_URL", receiver.url("sink"))
+        outcomes = await examine()
+    assert all(outcome.ok for outcome in outcomes), outcomes
+    assert {outcome.name for outcome in outcomes} >= {"database", "schema", "clock", "S3", "sink", "models"}
+    assert bucket.keys("doctor/") == []
+
+
+async def test_each_part_that_is_away_is_named_with_a_remedy(installed):
+    installed.setenv("REELZERO_SINK_URL", "http://127.0.0.1:1/")
+    installed.setenv("REELZERO_S3_ENDPOINT", "http://127.0.0.1:1")
+    outcomes = await examine()
+    wrong = {outcome.name for outcome in outcomes if not outcome.ok}
+    assert wrong == {"schema", "S3", "sink"}
+    assert all(outcome.remedy for outcome in outcomes if not outcome.ok)
+
+
+async def test_a_setting_that_cannot_be_read_is_the_only_thing_said(installed):
+    installed.setenv("REELZERO_LEASE_SECONDS", "soon")
+    (outcome,) = await examine()
+    assert not outcome.ok and "REELZERO_LEASE_SECONDS" in outcome.text

@@ -1,0 +1,1 @@
+"""The chart, the configuration made from it, and the doctor, held against the real schemas."""

@@ -1,0 +1,121 @@
+"""The doctor finds every planted mistake, by name and alone, and nothing in what we make ourselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from config.render import ROOT, render
+from eventing.cli import app
+from eventing.doctor.command import examine
+from eventing.doctor.manifests import parse, seconds
+from tests.manifests.test_config import kustomize
+from tests.manifests.value_sets import VALUE_SETS
+
+MISTAKES = sorted((Path(__file__).parent / "mistakes").glob("*.yaml"))
+run = CliRunner().invoke
+
+
+@pytest.fixture(scope="module")
+def platform() -> list[tuple[str, str]]:
+    """What an admin applies, and the activator as it is then."""
+    patch = yaml.safe_load((ROOT / "config/platform/activator-grace.yaml").read_text(encoding="utf-8"))
+    activator = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "activator"}} | patch
+    return [("platform", yaml.safe_dump_all([*kustomize("platform"), activator]))]
+
+
+@pytest.mark.parametrize("path", MISTAKES, ids=lambda path: path.stem)
+def test_a_planted_mistake_is_found_alone(path):
+    findings = examine(parse([(path.name, path.read_text(encoding="utf-8"))]))
+    assert {finding.rule for finding in findings} == {path.stem}
+    for finding in findings:
+        assert finding.consequence
+        assert finding.remedy
+
+
+def test_there_are_enough_of_them():
+    assert len(MISTAKES) >= 15
+
+
+@pytest.mark.parametrize("name", VALUE_SETS)
+def test_nothing_is_found_in_our_own_render(name, platform):
+    text = yaml.safe_dump_all(render(VALUE_SETS[name]))
+    assert examine(parse([*platform, (name, text)])) == []
+
+
+def test_the_platform_is_needed():
+    """The same render on a cluster as Knative installs it: refused revisions, found before."""
+    stock = [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {}}
+             for name in ("config-defaults", "config-autoscaler", "config-features")]  # fmt: skip
+    text = yaml.safe_dump_all([*stock, *render(VALUE_SETS["extreme"])])
+    assert {finding.rule for finding in examine(parse([("x", text)]))} == {
+        "timeout-above-maximum", "initial-scale-zero", "feature-off",
+    }  # fmt: skip
+
+
+def test_a_live_list_is_read_like_a_file():
+    bodies = list(yaml.safe_load_all((MISTAKES[0]).read_text(encoding="utf-8")))
+    text = yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": bodies})
+    assert {finding.rule for finding in examine(parse([("live", text)]))} == {MISTAKES[0].stem}
+
+
+def test_services_that_kserve_made_are_seen_once():
+    owner = {"kind": "InferenceService", "name": "x", "apiVersion": "serving.kserve.io/v1beta1", "uid": "1"}
+    service = {
+        "apiVersion": "serving.knative.dev/v1", "kind": "Service",
+        "metadata": {"name": "x-predictor", "ownerReferences": [owner]}, "spec": {"template": {"spec": {}}},
+    }  # fmt: skip
+    assert examine(parse([("x", yaml.safe_dump(service))])) == []
+
+
+def test_the_command_says_what_and_how_and_exits_1():
+    result = run(app, ["doctor", "--manifests", str(MISTAKES[0])])
+    assert result.exit_code == 1
+    assert MISTAKES[0].stem in result.output
+    assert "leads to:" in result.output
+    assert "mend it:" in result.output
+
+
+def test_the_command_takes_many_files_and_standard_input():
+    files = [str(path) for path in MISTAKES]
+    assert run(app, ["doctor", "--manifests", *files]).exit_code == 1
+    good = yaml.safe_dump_all(render(VALUE_SETS["cpu-trial"]))
+    result = run(app, ["doctor", "--manifests", "-"], input=good)
+    assert result.exit_code == 0
+    assert "0 findings" in result.output
+    assert "not checked" in result.output
+
+
+@pytest.mark.parametrize("text", ["{", "- 1", "a: b", "\ttab"], ids=["cut", "list", "no kind", "tab"])
+def test_what_is_no_manifest_is_refused_by_name(text, tmp_path):
+    path = tmp_path / "broken.yaml"
+    path.write_text(text)
+    result = run(app, ["doctor", "--manifests", str(path)])
+    assert result.exit_code == 2
+    assert "broken.yaml" in result.output
+
+
+def test_without_manifests_it_says_what_to_give():
+    result = run(app, ["doctor"])
+    assert result.exit_code == 2
+    assert "--manifests" in result.output
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("600s", 600),
+        ("10m", 600),
+        ("1h30m", 5400),
+        ("0s", 0),
+        ("1.5s", 1.5),
+        ("600", None),
+        ("", None),
+        ("10 min", None),
+    ],
+)
+def test_durations_are_read_as_go_writes_them(text, expected):
+    assert seconds(text) == expected

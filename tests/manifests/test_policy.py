@@ -1,0 +1,188 @@
+"""What must hold for every rendered object, whatever the values: privileges, secrets, probes, capacity."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from config.render import render
+from eventing.events import REQUESTED
+from eventing.settings import Endpoint
+from tests.manifests.value_sets import EXAMPLES, VALUE_SETS, model
+
+Body = dict[str, Any]
+RENDERED = {name: render(values) for name, values in VALUE_SETS.items()}
+each = pytest.mark.parametrize("bodies", RENDERED.values(), ids=RENDERED.keys())
+
+
+def of(bodies: list[Body], kind: str) -> list[Body]:
+    return [body for body in bodies if body["kind"] == kind]
+
+
+def pods(bodies: list[Body]) -> Iterator[tuple[str, Body]]:
+    for body in bodies:
+        spec = body.get("spec", {})
+        found = {
+            "Deployment": lambda spec=spec: spec["template"]["spec"],
+            "InferenceService": lambda spec=spec: spec["predictor"],
+            "Pod": lambda spec=spec: spec,
+        }.get(body["kind"])
+        if found:
+            yield body["metadata"]["name"], found()
+
+
+def containers(bodies: list[Body]) -> Iterator[Body]:
+    for _, pod in pods(bodies):
+        yield from pod.get("initContainers", []) + pod["containers"]
+
+
+@each
+def test_no_container_has_a_privilege(bodies):
+    for container in containers(bodies):
+        context = container["securityContext"]
+        assert context["runAsNonRoot"] is True
+        assert context["readOnlyRootFilesystem"] is True
+        assert context["allowPrivilegeEscalation"] is False
+        assert context["capabilities"] == {"drop": ["ALL"]}
+        assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+
+
+@each
+def test_no_pod_gets_a_token(bodies):
+    assert all(pod["automountServiceAccountToken"] is False for _, pod in pods(bodies))
+    assert all(body["automountServiceAccountToken"] is False for body in of(bodies, "ServiceAccount"))
+
+
+@each
+def test_secrets_come_by_reference_only(bodies):
+    assert not of(bodies, "Secret")
+    for container in containers(bodies):
+        for env in container.get("env", []):
+            if any(word in env["name"] for word in ("SECRET", "KEY", "TOKEN", "PASSWORD", "DATABASE_URL")):
+                assert "secretKeyRef" in env["valueFrom"], env["name"]
+
+
+@each
+def test_every_container_is_limited_and_writes_only_to_its_volumes(bodies):
+    for container in containers(bodies):
+        assert container["resources"]["requests"]["memory"]
+        assert container["resources"]["limits"]["memory"]
+    for _, pod in pods(bodies):
+        for volume in pod.get("volumes", []):
+            assert "configMap" in volume or volume["emptyDir"]["sizeLimit"]
+
+
+@each
+def test_eventing_is_probed_disrupted_gently_and_rolled_without_a_gap(bodies):
+    (deployment,) = of(bodies, "Deployment")
+    serve = deployment["spec"]["template"]["spec"]["containers"][0]
+    assert serve["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert serve["livenessProbe"]["httpGet"]["path"] == "/healthz"
+    assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+    (budget,) = of(bodies, "PodDisruptionBudget")
+    selector = budget["spec"]["selector"]["matchLabels"]
+    assert selector.items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
+    assert budget["spec"]["maxUnavailable"] == 1
+
+
+@each
+def test_predictors_are_probed_as_knative_needs_it(bodies):
+    for body in of(bodies, "InferenceService"):
+        (container,) = body["spec"]["predictor"]["containers"]
+        named = next(env["value"] for env in container["env"] if env["name"] == "REELZERO_MODEL")
+        assert container["readinessProbe"]["httpGet"] == {"path": f"/v2/models/{named}/ready", "port": 8080}
+        assert container["livenessProbe"]["httpGet"]["path"] == "/v2/health/live"
+        assert "startupProbe" not in container
+        assert len(container["ports"]) == 1
+        assert body["metadata"]["labels"]["networking.knative.dev/visibility"] == "cluster-local"
+        assert (
+            body["metadata"]["annotations"]["autoscaling.knative.dev/target-utilization-percentage"] == "100"
+        )
+
+
+@each
+def test_one_number_for_capacity(bodies):
+    config = next(body for body in of(bodies, "ConfigMap") if "endpoints" in body["data"])
+    endpoints = [Endpoint.model_validate(item) for item in json.loads(config["data"]["endpoints"])]
+    http = [
+        b for b in of(bodies, "InferenceService") if b["metadata"]["labels"]["reelzero.dev/lane"] != "grpc"
+    ]
+    assert len(endpoints) == len(http)
+    for endpoint, body in zip(endpoints, http, strict=True):
+        predictor, labels = body["spec"]["predictor"], body["metadata"]["labels"]
+        assert endpoint.capacity == predictor["maxReplicas"] * predictor["containerConcurrency"]
+        assert (endpoint.model, endpoint.lane) == (labels["reelzero.dev/model"], labels["reelzero.dev/lane"])
+        assert endpoint.url.startswith(f"http://{body['metadata']['name']}-predictor.reelzero.svc.")
+
+
+@each
+def test_requests_come_in_and_nothing_circles(bodies):
+    (requests,) = [body for body in of(bodies, "Trigger") if body["metadata"]["name"].endswith("-requests")]
+    assert requests["spec"]["filters"] == [{"exact": {"type": REQUESTED}}]
+    assert requests["spec"]["subscriber"]["uri"] == "/events"
+    delivery = requests["spec"]["delivery"]
+    assert delivery["deadLetterSink"]["uri"] == "/events/dead-letter"
+    assert {"retry", "backoffPolicy", "backoffDelay", "timeout"} <= delivery.keys()
+    for body in of(bodies, "Broker"):
+        assert body["spec"]["delivery"]["retry"] >= 1
+    for body in of(bodies, "Trigger"):
+        if body is not requests:
+            assert REQUESTED not in json.dumps(body["spec"]["filters"])
+            assert body["spec"]["subscriber"] != requests["spec"]["subscriber"]
+
+
+@each
+def test_every_pod_has_a_network_policy_of_both_directions(bodies):
+    policies = of(bodies, "NetworkPolicy")
+    if not policies:
+        pytest.skip("switched off in this value set")
+    covered = {body["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for body in policies}
+    assert covered == {"eventing", "predictor", "test"}
+    assert all(body["spec"]["policyTypes"] == ["Ingress", "Egress"] for body in policies)
+    predictor = next(body for body in policies if body["metadata"]["name"].endswith("-predictor"))
+    knative, *others = predictor["spec"]["ingress"]
+    assert 8080 not in [port["port"] for port in knative["ports"]], "past queue-proxy nobody counts requests"
+    assert all("namespaceSelector" in source for rule in [knative, *others] for source in rule["from"])
+
+
+def test_labels_of_pods_survive_an_upgrade_of_the_chart():
+    """A label that changes makes a new revision, and every model is loaded anew."""
+    for body in RENDERED["lanes"]:
+        if body["kind"] == "InferenceService":
+            assert "helm.sh/chart" not in body["metadata"]["labels"]
+
+
+def test_grpc_is_a_service_of_its_own_and_counted():
+    (http, grpc) = of(RENDERED["mochi-80gb"], "InferenceService")
+    (port,) = grpc["spec"]["predictor"]["containers"][0]["ports"]
+    assert (port["name"], port["containerPort"]) == ("h2c", 8081)
+    assert grpc["metadata"]["name"] == http["metadata"]["name"] + "-grpc"
+    assert "--enable_grpc" in grpc["spec"]["predictor"]["containers"][0]["args"]
+
+
+def test_gpus_are_requested_as_they_are_limited():
+    (body,) = of(RENDERED["gpu-cogvideox"], "InferenceService")
+    resources = body["spec"]["predictor"]["containers"][0]["resources"]
+    assert resources["requests"]["nvidia.com/gpu"] == resources["limits"]["nvidia.com/gpu"] == "1"
+    assert "nvidia.com/gpu" not in json.dumps(of(RENDERED["cpu-trial"], "InferenceService"))
+
+
+def test_a_changed_budget_makes_a_new_revision():
+    def annotations(seconds: int) -> Body:
+        (body,) = of(render(model(generationSeconds=seconds)), "InferenceService")
+        return body["metadata"]["annotations"]
+
+    assert annotations(10) != annotations(11)
+
+
+def test_lanes_override_their_model():
+    by_name = {
+        body["metadata"]["name"]: body["spec"]["predictor"]
+        for body in of(RENDERED["lanes"], "InferenceService")
+    }
+    assert by_name["reelzero-cogvideox-5b-short"]["minReplicas"] == 1
+    assert by_name["reelzero-cogvideox-5b-long"]["maxReplicas"] == 3
+    assert EXAMPLES["lanes"]["models"][0]["lanes"][0]["maxFrames"] == 25

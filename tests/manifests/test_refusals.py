@@ -1,0 +1,103 @@
+"""What bad values get: the render stops, and the message names the value and says what is wrong with it."""
+
+from __future__ import annotations
+
+import helm_python
+import pytest
+
+from config.render import render
+from tests.manifests.value_sets import model, with_values
+
+TWICE = [{"name": "tiny", "storage": {"path": "/models"}}] * 2
+REFUSED = {
+    "unknown model": (model(name="sora"), ["models[0].name", '"sora"', "cogvideox-2b"]),
+    "a model without a name": (with_values(models=[{"maxReplicas": 1}]), ["/models/0", "name"]),
+    "negative generation": (model(generationSeconds=-5), ["/models/0/generationSeconds", "-5"]),
+    "negative cold start": (model(coldStartSeconds=-1), ["/models/0/coldStartSeconds", "-1"]),
+    "budget of zero": (model(generationSeconds=0), ["/models/0/generationSeconds"]),
+    "budget as text": (model(generationSeconds="5m"), ["/models/0/generationSeconds", "string"]),
+    "budget past the hour": (
+        model(generationSeconds=3500),
+        ["models[0].generationSeconds", "3650 s", "3600"],
+    ),
+    "budget a second past the hour": (
+        model(coldStartSeconds=1170, generationSeconds=2341),
+        ["models[0].generationSeconds", "3601 s"],
+    ),
+    "budget past the cluster's maximum": (
+        model(generationSeconds=500) | {"knative": {"maxTimeoutSeconds": 600}},
+        ["models[0].generationSeconds", "knative.maxTimeoutSeconds", "600 s"],
+    ),
+    "a maximum past the hour": (
+        with_values(knative={"maxTimeoutSeconds": 7200}),
+        ["/knative/maxTimeoutSeconds"],
+    ),
+    "warm for more than an hour": (model(keepWarmSeconds=3601), ["/models/0/keepWarmSeconds"]),
+    "a window of five seconds": (model(stableWindowSeconds=5), ["/models/0/stableWindowSeconds"]),
+    "no database secret": (
+        with_values(database={"secretName": ""}),
+        ["database.secretName", "name the Secret"],
+    ),
+    "no S3 secret": (model() | {"s3": {}}, ["s3.secretName", "workloadIdentity"]),
+    "two models of one name": (with_values(models=TWICE), ["models[1].name", '"tiny"', "lanes"]),
+    "two lanes of one name": (
+        model(lanes=[{"name": "a"}, {"name": "a"}]),
+        ["models[0].lanes[1].name", '"a"'],
+    ),
+    "a lane named grpc": (model(lanes=[{"name": "grpc"}]), ["models[0].lanes[0].name", "gRPC"]),
+    "more at least than at most": (model(minReplicas=2), ["models[0].lanes[0].minReplicas", "maxReplicas"]),
+    "no replicas at all": (model(maxReplicas=0), ["/models/0/maxReplicas"]),
+    "nothing to load": (with_values(models=[{"name": "tiny"}]), ["models[0].storage.uri", "tiny"]),
+    "two sources of weights": (
+        model(storage={"uri": "s3://models/tiny", "path": "/models"}),
+        ["models[0].storage", "not both"],
+    ),
+    "weights by a strange protocol": (model(storage={"uri": "ftp://models"}), ["/models/0/storage/uri"]),
+    "a name too long for DNS": (
+        model() | {"fullnameOverride": "a" * 40},
+        ["models[0].lanes[0]", "too long"],
+    ),
+    "a typing error": (model(maxReplica=1), ["/models/0", "maxReplica"]),
+    "a password in the values": (
+        with_values(database={"secretName": "db", "password": "x"}),
+        ["/database", "password"],
+    ),
+    "our events back to us": (
+        with_values(
+            events={
+                "triggers": [
+                    {
+                        "name": "loop",
+                        "types": ["completed"],
+                        "subscriber": {
+                            "ref": {"apiVersion": "v1", "kind": "Service", "name": "reelzero-eventing"}
+                        },
+                    }
+                ]
+            }
+        ),
+        ["events.triggers[0].subscriber", "come back"],
+    ),
+    "a trigger on requests": (
+        with_values(
+            events={"triggers": [{"name": "x", "types": ["requested"], "subscriber": {"uri": "http://x"}}]}
+        ),
+        ["/events/triggers/0/types/0"],
+    ),
+    "no retries": (with_values(events={"delivery": {"retry": 0}}), ["/events/delivery/retry"]),
+    "a pause that is no duration": (
+        with_values(events={"delivery": {"backoffDelay": "2s"}}),
+        ["/events/delivery/backoffDelay"],
+    ),
+    "an unknown setting": (with_values(eventing={"settings": {"rate": 1}}), ["/eventing/settings", "rate"]),
+    "an unknown value": (with_values(model=[]), ["model"]),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_the_render_stops_and_names_the_value(name):
+    values, words = REFUSED[name]
+    with pytest.raises((helm_python.HelmRenderError, helm_python.HelmValuesError)) as caught:
+        render(values)
+    for word in words:
+        assert word in str(caught.value)

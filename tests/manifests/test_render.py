@@ -1,0 +1,72 @@
+"""Every value set renders and lints in Helm's own engine, and every object meets the schemas it will meet."""
+
+from __future__ import annotations
+
+import helm_python
+import pytest
+
+from config.render import CHART, render
+from tests.manifests.kserve_view import knative_service
+from tests.manifests.schemas import need_crds, validate
+from tests.manifests.value_sets import EXAMPLES, VALUE_SETS
+
+NOISE = 1  # helm's severity "info": that the chart has no icon
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_helm_lints_the_chart(name):
+    report = helm_python.lint(CHART, EXAMPLES[name], strict=True)
+    assert not [message for message in report["messages"] if message["severity"] > NOISE]
+    assert not report["errors"]
+
+
+@pytest.mark.parametrize("name", VALUE_SETS)
+def test_every_object_meets_its_schema(name):
+    need_crds()
+    for body in render(VALUE_SETS[name]):
+        validate(body)
+
+
+@pytest.mark.parametrize("name", VALUE_SETS)
+def test_knative_takes_what_kserve_makes_of_it(name):
+    need_crds()
+    for body in render(VALUE_SETS[name]):
+        if body["kind"] == "InferenceService":
+            validate(knative_service(body))
+
+
+def test_the_schemas_are_strict():
+    need_crds()
+    body = next(body for body in render(EXAMPLES["cpu-trial"]) if body["kind"] == "InferenceService")
+    body["spec"]["predictor"]["maxReplica"] = 1
+    with pytest.raises(AssertionError, match="maxReplica"):
+        validate(body)
+
+
+def test_count(capsys):
+    """Says how much was held against what."""
+    need_crds()
+    objects = [body for values in VALUE_SETS.values() for body in render(values)]
+    derived = [knative_service(body) for body in objects if body["kind"] == "InferenceService"]
+    checks = sum(validate(body) for body in objects + derived)
+    kinds = {(body["apiVersion"], body["kind"]) for body in objects + derived}
+    with capsys.disabled():
+        print(
+            f"\n{len(VALUE_SETS)} value sets, {len(objects)} objects and {len(derived)} Knative Services made"
+            f" from them, {len(kinds)} kinds: {checks} validations, all good"
+        )
+    assert checks > len(objects)
+
+
+def test_names_differ_within_a_release():
+    for values in VALUE_SETS.values():
+        names = [(body["kind"], body["metadata"]["name"]) for body in render(values)]
+        assert len(names) == len(set(names))
+
+
+def test_two_releases_live_in_one_namespace():
+    names = [
+        {(body["kind"], body["metadata"]["name"]) for body in render(EXAMPLES["cpu-trial"], name=release)}
+        for release in ("one", "two")
+    ]
+    assert not names[0] & names[1]

@@ -1,0 +1,100 @@
+"""The values are documented, the schema knows exactly them, and the settings are the services' own."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+
+from config.render import CHART
+from config.values_table import documented
+from eventing.catalog import load_catalog
+from eventing.settings import Settings
+from predictor.settings import PredictorSettings
+
+VALUES = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+SCHEMA = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+SET_BY_THE_CHART = {
+    "host",
+    "port",
+    "database_url",
+    "source",
+    "public_url",
+    "endpoints",
+    "catalog_dir",
+    "sink_url",
+    "progress_events",
+    "webhook_secrets",
+    "webhook_allow",
+    "trusted_sources",
+    "log_level",
+    "s3_bucket",
+    "s3_endpoint",
+    "s3_public_endpoint",
+    "s3_region",
+    "auth",  # open is for one machine: it refuses to listen on a cluster's addresses
+}
+PREDICTOR_SET_BY_THE_CHART = {
+    "model",
+    "model_dir",
+    "device",
+    "scratch_dir",
+    "catalog_dir",
+    "log_level",
+    "predictor_host",
+    "s3_bucket",
+    "s3_endpoint",
+    "s3_public_endpoint",
+    "s3_region",
+}
+
+
+def leaves(value: Any, path: str = "") -> set[str]:
+    if not isinstance(value, dict) or not value or path == "modelDefaults.resources":
+        return {path}
+    return {leaf for key, inner in value.items() for leaf in leaves(inner, f"{path}.{key}".strip("."))}
+
+
+def test_every_value_is_documented():
+    said = {path for path, _ in documented((CHART / "values.yaml").read_text(encoding="utf-8"))}
+    missing = {
+        leaf
+        for leaf in leaves(VALUES)
+        if not any(leaf == path or leaf.startswith(path + ".") for path in said)
+    }
+    assert not missing
+
+
+def test_the_schema_refuses_what_it_does_not_know():
+    def check(schema: Any, at: str) -> None:
+        if isinstance(schema, dict):
+            if "properties" in schema and isinstance(schema["properties"], dict):
+                assert schema.get("additionalProperties") is False, at
+            for key, inner in schema.items():
+                check(inner, f"{at}/{key}")
+
+    check(SCHEMA, "")
+
+
+def test_the_schema_knows_every_value():
+    def check(values: dict[str, Any], schema: dict[str, Any], at: str) -> None:
+        for key, value in values.items():
+            assert key in schema["properties"], f"{at}{key}"
+            inner = schema["properties"][key]
+            if isinstance(value, dict) and "properties" in inner:
+                check(value, inner, f"{at}{key}.")
+
+    check(VALUES, SCHEMA, "")
+
+
+def test_settings_are_those_of_the_services():
+    eventing = set(SCHEMA["properties"]["eventing"]["properties"]["settings"]["properties"])
+    assert eventing == Settings.model_fields.keys() - SET_BY_THE_CHART
+    item = SCHEMA["properties"]["models"]["items"]["properties"]["settings"]["properties"]
+    assert set(item) == PredictorSettings.model_fields.keys() - PREDICTOR_SET_BY_THE_CHART
+
+
+def test_the_chart_knows_the_catalog():
+    known = yaml.safe_load((CHART / "files" / "catalog.yaml").read_text(encoding="utf-8"))
+    assert sorted(known) == load_catalog().names()

@@ -1,0 +1,42 @@
+"""The values the chart is rendered with in these tests: its examples, and single turns of every switch."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from config.render import CHART, example
+
+Values = dict[str, Any]
+LEAST: Values = {"database": {"secretName": "db"}, "s3": {"secretName": "s3"}}
+
+
+def with_values(**changes: Any) -> Values:
+    """The least values, with some top-level ones changed."""
+    return copy.deepcopy(LEAST) | changes
+
+
+def model(**changes: Any) -> Values:
+    """The least values with one CPU model, changed."""
+    return with_values(models=[{"name": "tiny", "gpus": 0, "storage": {"path": "/models"}} | changes])
+
+
+EXAMPLES = {path.stem: example(path.name) for path in sorted((CHART / "examples").glob("*.yaml"))}
+VALUE_SETS: dict[str, Values] = {
+    **EXAMPLES,
+    "least": LEAST,
+    "every model": with_values(
+        models=[
+            {"name": name}
+            for name in ("cogvideox-2b", "cogvideox-5b", "ltx-video", "mochi-1-preview", "wan2.1-t2v-1.3b")
+        ],
+        grpc={"enabled": True},
+    ),
+    "shortest budget": model(coldStartSeconds=1, generationSeconds=1),
+    "longest budget": model(coldStartSeconds=1170, generationSeconds=2340),
+    "always on": model(minReplicas=3, maxReplicas=3),
+    "no network policies": model() | {"networkPolicy": {"enabled": False}},
+    "scraped by annotation": model() | {"metrics": {"scrape": "annotations"}},
+    "a broker of theirs": model() | {"events": {"broker": {"create": False, "name": "default"}}},
+    "a long release": model() | {"fullnameOverride": "a-release-with-quite-a-name"},
+}

@@ -1,0 +1,47 @@
+"""What every test of the worker does: start one over a fake pipeline, take jobs, wait for ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from eventing.catalog import CatalogEntry
+from predictor.job import Job, make_job
+from predictor.run import Run, Terminal
+from predictor.settings import PredictorSettings
+from predictor.worker import Worker
+from tests.unit.predictor.fakes import FakePipeline, loaded
+
+SOON = 30.0  # seconds a test waits for what must come
+
+
+async def make_worker(
+    entry: CatalogEntry, pipeline: FakePipeline, on_stage: Callable[[str], None] = lambda _stage: None
+) -> Worker:
+    worker = Worker(entry, PredictorSettings(), lambda entry, _settings: loaded(entry, pipeline), on_stage)
+    worker.begin()
+    await until(lambda: worker.ready)
+    return worker
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(SOON):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def job(entry: CatalogEntry, **fields: Any) -> Job:
+    return make_job(entry, {"prompt": "a red circle", "output": "inline", "seed": 1} | fields)
+
+
+async def finish(run: Run) -> Terminal:
+    async with asyncio.timeout(SOON):
+        return await run.result(heartbeat=SOON)
+
+
+def failing(error: BaseException) -> Callable[[int], None]:
+    def at_step(_done: int) -> None:
+        raise error
+
+    return at_step

@@ -1,0 +1,30 @@
+"""Documents that hold: settings complete, links alive, the tree in the README true."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.settings_table import PAGE, filled
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+def test_every_setting_is_documented_as_it_is():
+    assert PAGE.read_text() == filled(PAGE.read_text()), "run: python -m tests.settings_table"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_relative_links_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", page.read_text()):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_tree_in_the_readme_is_the_tree():
+    block = re.search(r"```text\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert block
+    names = re.findall(r"^(\S+/?)\s{2,}", block[1], re.MULTILINE)
+    assert len(names) > 10
+    for name in names:
+        assert (ROOT / name).exists(), f"the README names {name}"
