@@ -1,4 +1,4 @@
-"""CloudEvents 1.0.2 over HTTP as a pure codec: binary, structured and batch in, structured and binary out.
+"""CloudEvents 1.0.2 over HTTP as a pure codec: binary, structured and batch in, binary out.
 
 Sources: the specification, its JSON format and its HTTP protocol binding. `data` is decoded where it is JSON,
 whatever carried it (a body in any charset, `data`, `data_base64`); other data stays bytes. Event objects are
@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote_to_bytes
 from cloudevents.exceptions import GenericException
 from cloudevents.http import CloudEvent
 
+from eventing import strictjson
 from eventing.errors import MalformedRequest, UnsupportedMedia
 
 STRUCTURED = "application/cloudevents+json"
@@ -31,20 +32,15 @@ def decode(body: bytes, headers: Mapping[str, str]) -> list[CloudEvent]:
     """All events of a request; header names are lower case. Raises MalformedRequest, UnsupportedMedia."""
     media, charset = content_type(headers.get("content-type", ""))
     if media == BATCH:
-        items = _json(body, charset)
+        items = strictjson.loads(body, charset)
         if not isinstance(items, list):
             raise MalformedRequest("a batch is a JSON array of events")
         return [_structured(item) for item in items]
     if media == STRUCTURED:
-        return [_structured(_json(body, charset))]
+        return [_structured(strictjson.loads(body, charset))]
     if media.startswith("application/cloudevents"):
         raise UnsupportedMedia(f"{media} is not read here; JSON is", field="content-type")
     return [_binary(body, headers)]
-
-
-def encode_structured(event: Mapping[str, Any]) -> tuple[dict[str, str], bytes]:
-    """Headers and body of an event given as its JSON format."""
-    return {"content-type": f"{STRUCTURED}; charset=utf-8"}, json.dumps(event).encode()
 
 
 def encode_binary(event: Mapping[str, Any]) -> tuple[dict[str, str], bytes]:
@@ -109,7 +105,7 @@ def _event(found: dict[str, Any], data: Any) -> CloudEvent:
     _check(found)
     media, charset = content_type(str(found.get("datacontenttype", "")))
     if isinstance(data, bytes) and is_json(media):
-        data = _json(data, charset) if data else None
+        data = strictjson.loads(data, charset) if data else None
     try:
         return CloudEvent({name: str(value) for name, value in found.items()}, data)
     except (GenericException, ValueError) as error:
@@ -138,16 +134,3 @@ def _header(value: str) -> str:
         return unquote_to_bytes(value).decode("utf-8")
     except UnicodeDecodeError as error:
         raise MalformedRequest("a ce- header is not UTF-8 after percent-decoding") from error
-
-
-def _json(body: bytes, charset: str) -> Any:
-    try:
-        return json.loads(body.decode(charset))
-    except LookupError as error:
-        raise UnsupportedMedia(
-            f"the charset {charset[:40]} is not known here", field="content-type"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise MalformedRequest(f"the body is not {charset[:40]}: {error.reason}") from error
-    except (ValueError, RecursionError) as error:
-        raise MalformedRequest(f"the body is not JSON: {error}") from error

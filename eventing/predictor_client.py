@@ -101,7 +101,8 @@ class PredictorClient:
     async def _records(self, answer: aiohttp.ClientResponse) -> AsyncIterator[StreamRecord]:
         while True:
             try:
-                line = await asyncio.wait_for(answer.content.readline(), self._silence)
+                async with asyncio.timeout(self._silence):
+                    line = await answer.content.readline()
             except TimeoutError as error:
                 raise TimeoutError(f"no heartbeat for {self._silence:g} s") from error
             if not line:

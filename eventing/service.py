@@ -93,7 +93,8 @@ class Service:
 
     async def _last_round(self) -> None:
         try:
-            await asyncio.wait_for(self._relay.drain(), self.settings.webhook_timeout_seconds)
+            async with asyncio.timeout(self.settings.webhook_timeout_seconds):
+                await self._relay.drain()
         except (ReelzeroError, TimeoutError):
             log.warning("some events wait in the outbox; the next start delivers them")
 
@@ -109,7 +110,11 @@ class Service:
             if self._serving.done():
                 await self._serving
             await asyncio.sleep(0.01)
-        self._serving.add_done_callback(lambda _: self.failed.set())
+        self._serving.add_done_callback(self._serving_ended)
+
+    def _serving_ended(self, _: asyncio.Task[None]) -> None:
+        if self._server and not self._server.should_exit:
+            self.failed.set()
 
     async def _stop_serving(self) -> None:
         if self._server and self._serving:

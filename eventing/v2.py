@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from eventing import strictjson
 from eventing.contract import VideoResult
 from eventing.errors import InvalidRequest, MalformedRequest
 
@@ -57,7 +58,7 @@ class InferRequest:
 def decode(body: bytes, header_length: str | None) -> InferRequest:
     """The request in a body. Raises MalformedRequest, InvalidRequest naming the tensor."""
     head, tail = _split(body, header_length)
-    request = _object(_json(head), "the request")
+    request = _object(strictjson.loads(head), "the request")
     inputs = request.get("inputs")
     if not isinstance(inputs, list) or not inputs:
         raise MalformedRequest("inputs must be a list of tensors", field="inputs")
@@ -121,13 +122,6 @@ def _split(body: bytes, header_length: str | None) -> tuple[bytes, bytes]:
             field="inference-header-content-length",
         )
     return body[: int(header_length)], body[int(header_length) :]
-
-
-def _json(head: bytes) -> Any:
-    try:
-        return json.loads(head.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise MalformedRequest("the body is not JSON in UTF-8") from error
 
 
 def _object(value: Any, what: str) -> dict[str, Any]:

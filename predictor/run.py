@@ -75,7 +75,8 @@ class Run:
 
     async def _next(self, heartbeat: float) -> Record:
         try:
-            return await asyncio.wait_for(self._records.get(), heartbeat)
+            async with asyncio.timeout(heartbeat):
+                return await self._records.get()
         except TimeoutError:
             if self.watch.remaining < -STUCK_SECONDS:
                 return self._give_up()

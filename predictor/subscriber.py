@@ -6,7 +6,8 @@ answered from it; while the first delivery still works, it is told `busy` (503) 
 succeed later is a 5xx, which a Trigger repeats; what cannot is a `failed` event, or a 4xx (a dead letter).
 
 Limits: the delivery lasts as long as the generation, so the Broker's and Trigger's time-outs must exceed it;
-nothing is queued, listed or cancelled, no webhook is sent, and a repeat without a seed may draw another one.
+nothing is queued, listed or cancelled, no webhook is sent, the same id with another body gets the first
+body's result, and a repeat after a crash may draw another seed.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from eventing import cloudevent
 from eventing.api.auth import Owner
 from eventing.api.core import CoreDep
 from eventing.api.ingress import sender
-from eventing.contract import Frozen
+from eventing.contract import JOB_ID_PATTERN, Frozen
 from eventing.events import timestamp
 from eventing.store.dead_letters import DeadLetter, letter_id
 
@@ -72,7 +72,9 @@ async def page(
 
 
 @router.get("/v1/dead-letters/{letter}")
-async def read(letter: Annotated[str, Path(max_length=64)], core: CoreDep, owner: Owner) -> DeadLetterView:
+async def read(
+    letter: Annotated[str, Path(pattern=JOB_ID_PATTERN)], core: CoreDep, owner: Owner
+) -> DeadLetterView:
     """One dead letter."""
     return _view(await core.dead_letters.get(letter, owner))
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
 from fastapi import Request
 from starlette.datastructures import UploadFile
 
+from eventing import strictjson
 from eventing.errors import InvalidRequest, MalformedRequest, UnsupportedMedia
 
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
@@ -24,20 +24,10 @@ async def read_fields(request: Request) -> dict[str, Any]:
         raise UnsupportedMedia(
             "the body must be application/json or multipart/form-data", field="content-type"
         )
-    fields = decode_json(await request.body())
+    fields = strictjson.loads(await request.body())
     if not isinstance(fields, dict):
         raise MalformedRequest("the body must be a JSON object")
     return fields
-
-
-def decode_json(body: bytes) -> Any:
-    """JSON in UTF-8. Raises MalformedRequest."""
-    try:
-        return json.loads(body.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise MalformedRequest(f"the body is not UTF-8: {error.reason} at byte {error.start}") from error
-    except (ValueError, RecursionError) as error:
-        raise MalformedRequest(f"the body is not JSON: {error}") from error
 
 
 async def _form(request: Request) -> dict[str, Any]:

@@ -26,7 +26,8 @@ class BodyLimits:
             await self._app(scope, receive, send)
             return
         try:
-            body = await asyncio.wait_for(self._read(receive), self._seconds)
+            async with asyncio.timeout(self._seconds):
+                body = await self._read(receive)
         except TimeoutError:
             late = MalformedRequest(f"the body did not arrive within {self._seconds:g} s")
             await answer(late, scope["path"], {"Connection": "close"})(scope, receive, send)

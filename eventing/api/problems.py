@@ -6,6 +6,7 @@ Ways in with a form of their own (OpenAI, V2) register it for their path prefix;
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 from collections.abc import Callable, Mapping
@@ -20,6 +21,13 @@ from eventing.errors import InvalidRequest, MalformedRequest, ReelzeroError, Too
 log = logging.getLogger(__name__)
 Form = Callable[[ReelzeroError], dict[str, object]]
 _forms: dict[str, tuple[Form, Mapping[int, int]]] = {}
+
+
+class _Answer(JSONResponse):
+    """JSON in ASCII: what is wrong may be a name that UTF-8 cannot carry."""
+
+    def render(self, content: object) -> bytes:
+        return json.dumps(content).encode()
 
 
 class PlainHttp(ReelzeroError):
@@ -43,8 +51,8 @@ def answer(error: ReelzeroError, path: str, headers: dict[str, str] | None = Non
         headers["WWW-Authenticate"] = 'Bearer realm="reelzero"'
     for prefix, (form, statuses) in _forms.items():
         if path == prefix or path.startswith(prefix + "/"):
-            return JSONResponse(form(error), statuses.get(error.status, error.status), headers)
-    return JSONResponse(problem(error), error.status, headers, media_type="application/problem+json")
+            return _Answer(form(error), statuses.get(error.status, error.status), headers)
+    return _Answer(problem(error), error.status, headers, media_type="application/problem+json")
 
 
 def problem(error: ReelzeroError) -> dict[str, object]:

@@ -14,14 +14,14 @@ from eventing.api.core import Core, CoreDep
 from eventing.api.forms import read_fields
 from eventing.api.trace import traceparent_of
 from eventing.catalog import CatalogEntry
-from eventing.contract import StoredFile, job_prefix
+from eventing.contract import JOB_ID_PATTERN, StoredFile, job_prefix
 from eventing.errors import Conflict, StorageError, Unavailable
 from eventing.intake import Origin, parse_request
 from eventing.jobs import Job, Status
 from eventing.settings import pairs
 
 router = APIRouter(prefix="/v1/videos", tags=["openai videos"])
-VideoId = Annotated[str, Path(max_length=64, description="The video's id, which is the job's.")]
+VideoId = Annotated[str, Path(pattern=JOB_ID_PATTERN, description="The video's id, which is the job's.")]
 Key = Annotated[str | None, Header(max_length=255, min_length=1)]
 FILES = {"video": "video", "thumbnail": "poster", "spritesheet": "spritesheet"}
 
@@ -54,7 +54,7 @@ async def create(
 @router.get("")
 async def page(
     core: CoreDep, owner: Owner,
-    after: Annotated[str | None, Query(max_length=64, description="Last id seen.")] = None,
+    after: Annotated[str | None, Query(pattern=JOB_ID_PATTERN, description="Last id seen.")] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     order: Literal["asc", "desc"] = "desc",
 ) -> openai.VideoPage:  # fmt: skip

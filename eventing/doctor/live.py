@@ -55,7 +55,9 @@ def _budgets(core: Core) -> Iterator[Outcome]:
         yield Outcome("models", False, "none is served", "set REELZERO_ENDPOINTS")
     for endpoint in core.settings.endpoints:
         budget = core.catalog.get(endpoint.model).time_budget()
-        text = f"{endpoint.model}/{endpoint.lane}: {endpoint.capacity} at once, {budget.client_timeout} s at most"
+        text = (
+            f"{endpoint.model}/{endpoint.lane}: {endpoint.capacity} at once, {budget.client_timeout} s each"
+        )
         fits = budget.revision_timeout <= KNATIVE_WINDOW_LIMIT
         yield Outcome(
             "models", fits, text, "" if fits else "Knative's windows end at an hour: lower the budget"
@@ -107,7 +109,7 @@ async def _objects(core: Core) -> list[Outcome]:
             file.truncate(PARTS_BYTES)
             bucket.upload(prefix + "parts", file.name, "application/octet-stream")
         return [
-            Outcome("S3", read_back, f"bucket {bucket.name} takes and gives objects", "check the bucket's policy"),
+            Outcome("S3", read_back, f"bucket {bucket.name}: put and get", "check the bucket's policy"),
             Outcome("S3", first and not second, "conditional writes (If-None-Match)",
                     "without them two attempts could both name a result: use a server that enforces them"),
             Outcome("S3", True, "uploads in parts"),

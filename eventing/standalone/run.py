@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import typer
 from rich.console import Console
 
 from eventing.catalog import load_catalog
@@ -33,6 +34,7 @@ from eventing.standalone.report import show_result
 from eventing.standalone.screen import Screen, open_screen
 
 log = logging.getLogger(__name__)
+FAILED = 1
 DELIVERY_SECONDS = 60.0
 CANCEL_SECONDS = 15.0
 WHILE_UP = "everything is stopped again; these links are served by:"
@@ -70,27 +72,28 @@ class JobEnded(GenerationError):
 
 def run(asked: Asked, options: Options) -> int:
     """Make one video; the exit status: 0, 1 with the cause said, 130 if interrupted."""
-    console = Console(highlight=False)
-    data = DataDir(options.data_dir)
+    log_file = DataDir(options.data_dir).log
     try:
         check(asked)
-        asyncio.run(_main(asked, options, open_screen(console)))
+        asyncio.run(_main(asked, options, open_screen(Console(highlight=False))))
     except Stopped as stopped:
-        console.print(f"stopped on request: {stopped}", soft_wrap=True)
-        return INTERRUPTED
+        return _say(f"stopped on request: {stopped}", INTERRUPTED)
     except asyncio.CancelledError:
-        console.print("stopped on request; nothing is left running")
-        return INTERRUPTED
+        return _say("stopped on request; nothing is left running", INTERRUPTED)
+    except (InvalidRequest, InUse) as error:
+        return _say(f"reelzero: {error.message}", FAILED)
     except ReelzeroError as error:
-        console.print(f"[red]reelzero:[/] {error.message}", soft_wrap=True)
-        if data.log.exists() and not isinstance(error, (InvalidRequest, InUse)):
-            console.print(f"the log is {data.log}", soft_wrap=True)
-        return 1
+        where = f"\nthe log is {log_file}" if log_file.exists() else ""
+        return _say(f"reelzero: {error.message}{where}", FAILED)
     except Exception:
         log.exception("an error nobody foresaw")
-        console.print(f"[red]reelzero:[/] an error of its own; the log {data.log} has it all", soft_wrap=True)
-        return 1
+        return _say(f"reelzero: an error of its own; the log {log_file} has it all", FAILED)
     return 0
+
+
+def _say(text: str, status: int) -> int:
+    typer.secho(text, fg="red" if status == FAILED else None, err=True)
+    return status
 
 
 def check(asked: Asked) -> None:

@@ -93,8 +93,8 @@ class LiveScreen(Screen):
         super().__init__(console)
         self._progress = Progress(
             SpinnerColumn(finished_text="[green]✓"),
-            TextColumn("{task.fields[name]:<12}"),
-            TextColumn("{task.description}", table_column=Column(min_width=46, no_wrap=True)),
+            TextColumn("{task.fields[name]:<12}", markup=False),
+            TextColumn("{task.description}", markup=False, table_column=Column(min_width=46, no_wrap=True)),
             _Bar(bar_width=24),
             _Clock(),
             console=console,

@@ -6,6 +6,7 @@ import asyncio
 import random
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -108,7 +109,8 @@ async def play(round_: Round, shared: Shared, report: Report, keep: Path) -> lis
                 words = await broken(world)
                 report.wasted += await wasted(world)
         except (AssertionError, TimeoutError) as error:
-            words = [str(error) or repr(error)]
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            words = [f"{error!r} at {Path(place.filename).name}:{place.lineno}"]
         report.counts[round_.fault.name] += 1
         report.databases[round_.database] += 1
         report.jobs += len(world.jobs)

@@ -8,6 +8,7 @@ The outbox schedule and its lease are seconds instead of minutes and hours. Noth
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import os
 import signal
@@ -44,7 +45,14 @@ def main() -> None:
     if crash := os.environ.pop("REELZERO_CRASH", ""):
         point, when = crash.split(":")
         plan_crash(point, when, Path(os.environ.pop("REELZERO_CRASH_ARMED")))
+    signal.signal(signal.SIGUSR1, lambda *_: show_tasks())
     serve.serve()
+
+
+def show_tasks() -> None:
+    """What a replica that hangs is waiting for: `kill -USR1`."""
+    for task in asyncio.all_tasks(asyncio.get_event_loop()):
+        task.print_stack()
 
 
 def skew(offset: float) -> None:

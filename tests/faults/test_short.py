@@ -23,11 +23,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 def draw() -> list[Round]:
-    """One fault per story with the fake predictor, and one with the real one."""
+    """One fault per story. The long form also has the real predictor, which starts slowly."""
     rng = random.Random(SEED)
     stories: dict[object, list[str]] = {}
     for name, fault in load().items():
-        stories.setdefault("real" if fault.real else fault.story, []).append(name)
+        if not fault.real:
+            stories.setdefault(fault.story, []).append(name)
     chosen = [load()[rng.choice(names)] for names in stories.values()]
     return [Round(number, SEED, fault, rng.choice(fault.databases)) for number, fault in enumerate(chosen)]
 

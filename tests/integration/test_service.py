@@ -166,6 +166,12 @@ async def test_a_drain_that_is_over_puts_the_job_back(make_stack):
         assert stack.predictor.aborted == [job_id]
 
 
+async def test_a_service_that_was_told_to_stop_has_not_failed(make_stack):
+    async with make_stack() as stack:
+        pass
+    assert not stack.service.failed.is_set()
+
+
 async def test_progress_is_followed_to_the_end(stack):
     job_id = await stack.submit()
     text = await (await stack.get(f"/v1/jobs/{job_id}/events")).text()

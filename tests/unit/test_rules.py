@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 HEAVY = {"torch", "kserve", "diffusers", "transformers", "predictor", "accelerate", "av", "numpy"}
 FROM_EVENTING = {"contract", "catalog", "errors", "telemetry", "budget", "s3", "settings"}
-FROM_EVENTING |= {"events", "intake", "cloudevent", "v2"}
+FROM_EVENTING |= {"events", "intake", "cloudevent", "strictjson", "v2"}
 SOURCES = sorted((ROOT / "eventing").rglob("*.py"))
 PREDICTOR = sorted((ROOT / "predictor").rglob("*.py"))
 
@@ -49,6 +49,15 @@ def test_a_file_says_its_purpose_and_stays_one_room(path):
     text = path.read_text()
     assert ast.get_docstring(ast.parse(text)), f"{path} does not say what it is for"
     assert text.count("\n") <= 300, f"{path} has grown past one room"
+
+
+@pytest.mark.parametrize("path", SOURCES + PREDICTOR, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_cancellation_is_lost(path):
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)]
+    lost = [node.lineno for node in calls if node.attr == "wait_for" and ast.unparse(node.value) == "asyncio"]
+    assert not lost, (
+        f"{path}:{lost}: Python 3.11's wait_for swallows a cancel that meets the answer; use asyncio.timeout"
+    )
 
 
 def test_the_lock_pins_torch_as_it_exists_everywhere():

@@ -78,7 +78,6 @@ async def test_forms_are_read_as_json_is(service):
     ("fields", "param", "says"),
     [
         ({"prompt": ""}, "prompt", "at least 1 character"),
-        ({"prompt": "\ud800"}, "prompt", "valid"),
         ({"seconds": "60"}, "seconds", "1.12 to 6.12 s"),
         ({"seconds": "long"}, "seconds", "number of seconds"),
         ({"size": "1280x720"}, "size", "64x64, 128x128"),
@@ -122,6 +121,9 @@ async def test_a_file_as_input_reference_is_refused_by_name(service):
     [
         (b"{", "application/json", 400),
         (b"\xff", "application/json", 400),
+        (b'{"prompt": "\\ud800"}', "application/json", 400),
+        (b'{"\\ud800": 1, "prompt": "x"}', "application/json", 400),
+        (b'{"prompt": "x", "seed": NaN}', "application/json", 400),
         (b"[]", "application/json", 400),
         (b"x", "text/plain", 415),
         (b"nonsense", "multipart/form-data; boundary=b", 400),
@@ -158,6 +160,20 @@ async def test_ranges(service):
     assert body["error"]["code"] == "range_not_satisfiable"
     answer, body = await service.call("HEAD", path)
     assert (answer.status, answer.headers["Content-Length"], body) == (200, str(size), b"")
+
+
+async def test_a_file_that_is_gone_is_a_404_and_storage_that_is_away_a_503(service, tmp_path, bucket):
+    video_id = await finished(service)
+    bucket.delete_prefix(f"jobs/{video_id}/attempts/")
+    answer, body = await service.call("GET", f"/v1/videos/{video_id}/content")
+    assert (answer.status, body["error"]["code"]) == (404, "not_found")
+    (tmp_path / "away").mkdir()
+    async with deployment(tmp_path / "away", bucket, s3_endpoint="http://127.0.0.1:9") as away:
+        away.predictor.bucket = None
+        video_id = await finished(away)
+        answer, body = await away.call("GET", f"/v1/videos/{video_id}/content")
+        assert (answer.status, body["error"]["type"]) == (503, "server_error")
+        assert answer.headers["Retry-After"] == "5"
 
 
 async def test_pages_in_both_orders(service):

@@ -1,0 +1,143 @@
+"""`reelzero up`: the service kept running, used by others, from zero and back."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eventing.s3 import S3Location
+from eventing.standalone.process import free_port
+from tests.acceptance.command import reelzero
+from tests.waiting import eventually, processes_naming
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+
+
+def call(url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    data = json.dumps(body).encode() if body else None
+    request = urllib.request.Request(url, data, {"content-type": "application/json"})
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)
+
+
+def predictors(home: Path) -> list[str]:
+    """Predictors of this data directory: their weights' folder is under it only by environment."""
+    return [line for line in processes_naming("-m predictor") if belongs(line.split(":")[0], home)]
+
+
+def belongs(pid: str, home: Path) -> bool:
+    try:
+        return str(home).encode() in Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return False
+
+
+def videos(home: Path) -> int:
+    return len(list((home / "out").glob("*.mp4")))
+
+
+async def test_a_running_service_is_used_goes_to_zero_and_finishes_its_job(home: Path) -> None:
+    data, before = f"{home}/data", videos(home)
+    with reelzero("up", "--port", "0", "--data-dir", data, "--model", "tiny", "--idle-seconds", "0.1") as up:
+        url = up.until("^ready ").split()[1]
+        up.until("  log ")
+        assert call(f"{url}/readyz")["status"] == "ok"
+        with reelzero("run", "a red dot", "--data-dir", data, "--out", f"{home}/out") as run:
+            assert run.end() == 0, run.text
+        assert f"{url} (runs already)" in run.text
+        assert "its signature is valid" in run.text
+        assert videos(home) == before + 1
+        await eventually(lambda: not predictors(home))
+        with reelzero("up", "--data-dir", data) as second:
+            assert second.end() == 1
+        assert f"and serves {url}: stop it, or choose another --data-dir" in second.text
+
+        job = call(f"{url}/v1/jobs", {"prompt": "a red dot"})
+        await eventually(lambda: call(f"{url}/v1/jobs/{job['id']}")["status"] == "in_progress")
+        up.interrupt(signal.SIGTERM)
+        up.until("stopping when 1 job finished")
+        assert up.end() == 0, up.text
+    with sqlite3.connect(f"{data}/reelzero.db") as connection:
+        assert connection.execute("select status from jobs where id = ?", [job["id"]]).fetchone() == (
+            "completed",
+        )
+    await eventually(lambda: not processes_naming(str(home)))
+
+
+async def test_told_twice_it_stops_now_and_keeps_the_job(home: Path) -> None:
+    with reelzero("up", "--port", "0", "--data-dir", f"{home}/data", "--model", "tiny") as up:
+        url = up.until("^ready ").split()[1]
+        up.until("  log ")
+        job = call(f"{url}/v1/jobs", {"prompt": "a red dot"})
+        await eventually(lambda: call(f"{url}/v1/jobs/{job['id']}")["status"] == "in_progress")
+        up.interrupt()
+        up.until("stopping when 1 job finished")
+        up.interrupt()
+        assert up.end() == 0, up.text
+    with sqlite3.connect(f"{home}/data/reelzero.db") as connection:
+        assert connection.execute("select status from jobs where id = ?", [job["id"]]).fetchone() == (
+            "queued",
+        )
+        connection.execute(
+            "update jobs set status = 'cancelled' where id = ?", [job["id"]]
+        )  # for the next test
+    await eventually(lambda: not processes_naming(str(home)))
+
+
+def test_a_public_address_needs_a_key(tmp_path: Path) -> None:
+    public = ("up", "--host", "0.0.0.0", "--port", "0", "--data-dir", str(tmp_path))
+    with reelzero(*public) as up:
+        assert up.end() == 1
+    assert "there is no API key yet: make one with `reelzero keys create NAME" in up.text
+    with reelzero("keys", "create", "ann", "--data-dir", str(tmp_path)) as create:
+        assert create.end() == 0
+    key = create.text.strip()
+    with reelzero(*public) as up:
+        url = up.until("ready ").split()[1]
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            call(f"{url}/v1/jobs")
+        request = urllib.request.Request(f"{url}/v1/jobs", headers={"Authorization": f"Bearer {key}"})
+        with urllib.request.urlopen(request) as answer:
+            assert answer.status == 200
+        up.interrupt()
+        assert up.end() == 0
+
+
+def test_any_s3_server_instead(tmp_path: Path, s3: S3Location) -> None:
+    theirs = {
+        "REELZERO_S3_ENDPOINT": str(s3.endpoint), "REELZERO_S3_BUCKET": "theirs",
+        **{name: os.environ[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")},
+    }  # fmt: skip
+    with reelzero("up", "--port", "0", "--data-dir", str(tmp_path), **theirs) as up:
+        assert f"{s3.endpoint} (bucket theirs)" in up.until("  S3 ")
+        up.until("  log ")
+        assert not (tmp_path / "s3").exists()
+        up.interrupt()
+        assert up.end() == 0
+
+
+def test_an_s3_server_that_is_not_there(tmp_path: Path) -> None:
+    away = f"http://127.0.0.1:{free_port()}"
+    with reelzero("up", "--port", "0", "--data-dir", str(tmp_path), REELZERO_S3_ENDPOINT=away) as up:
+        assert up.end() == 1
+    assert f"the bucket reelzero at {away} cannot be used" in up.text
+    assert "Traceback" not in up.text
+
+
+def test_a_taken_port(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with reelzero("up", "--port", str(port), "--data-dir", str(tmp_path)) as up:
+            assert up.end() == 1
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in up.text
+    assert not processes_naming(str(tmp_path))
