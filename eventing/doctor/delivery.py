@@ -46,7 +46,7 @@ def _own_output(manifests: Manifests, trigger: Manifest) -> Iterator[Finding]:
     sends_here = [
         binding for binding in manifests.kind("SinkBinding")
         if dig(binding.spec, "sink", "ref", "name") == trigger.spec.get("broker")
-        and dig(binding.spec, "subject", "name") in _behind(manifests, service)
+        and str(dig(binding.spec, "subject", "name")) in _behind(manifests, service)
     ]  # fmt: skip
     matched = [kind for kind in SENT if _passes(trigger.spec, kind)]
     if sends_here and matched:
@@ -85,11 +85,11 @@ def _matches(expression: Body, kind: str) -> bool:
 
 TESTS: dict[str, Callable[[Any, str], bool]] = {  # Knative's filter dialects; an unknown one passes
     "exact": lambda given, kind: section(given).get("type", kind) == kind,
-    "prefix": lambda given, kind: kind.startswith(section(given).get("type", "")),
-    "suffix": lambda given, kind: kind.endswith(section(given).get("type", "")),
+    "prefix": lambda given, kind: kind.startswith(str(section(given).get("type", ""))),
+    "suffix": lambda given, kind: kind.endswith(str(section(given).get("type", ""))),
     "not": lambda given, kind: not _matches(section(given), kind),
-    "all": lambda given, kind: all(_matches(item, kind) for item in given),
-    "any": lambda given, kind: any(_matches(item, kind) for item in given),
+    "all": lambda given, kind: all(_matches(item, kind) for item in items({"of": given}, "of")),
+    "any": lambda given, kind: any(_matches(item, kind) for item in items({"of": given}, "of")),
     "cesql": lambda given, kind: "type" not in str(given) or kind in str(given),
 }
 
@@ -112,15 +112,15 @@ def _dead_letter(manifests: Manifests, trigger: Manifest) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _target(destination: Body) -> tuple[Any, Any]:
-    return dig(destination, "ref", "name"), destination.get("uri")
+def _target(destination: Any) -> tuple[Any, Any]:
+    return dig(destination, "ref", "name"), dig(destination, "uri")
 
 
 def _predictor(manifests: Manifests, trigger: Manifest) -> Iterator[Finding]:
     ref = section(trigger.spec, "subscriber", "ref")
     names = {name for workload in workloads(manifests) if workload.model
              for name in (workload.manifest.name, workload.address)}  # fmt: skip
-    if ref.get("name") in names:
+    if str(ref.get("name")) in names:
         yield Finding(
             "trigger-to-predictor", "error", str(trigger),
             "the dispatcher of the Broker gives up before the video is done and sends the event again:"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eventing.doctor.findings import Finding
-from eventing.doctor.manifests import Manifests, items, section
+from eventing.doctor.manifests import Manifests, environment, items, section
 from eventing.doctor.workloads import MODE, ON_KNATIVE, Workload, workloads
 
 FEATURES = {
@@ -62,14 +62,9 @@ def _features(manifests: Manifests, workload: Workload) -> Iterator[Finding]:
 def _needed(workload: Workload) -> set[str]:
     needed = {flag for field, flag in FEATURES.items() if workload.pod.get(field)}
     claims = [volume for volume in items(workload.pod, "volumes") if "persistentVolumeClaim" in volume]
-    if claims or any(uri.startswith("pvc://") for uri in _storage_uris(workload)):
+    if claims or environment(workload.container).get("STORAGE_URI", "").startswith("pvc://"):
         needed.add("persistent-volume-claim")
     return needed
-
-
-def _storage_uris(workload: Workload) -> list[str]:
-    env = items(workload.container, "env")
-    return [str(item.get("value")) for item in env if item.get("name") == "STORAGE_URI"]
 
 
 def _ports(workload: Workload) -> Iterator[Finding]:
@@ -87,8 +82,7 @@ def _storage(workload: Workload) -> Iterator[Finding]:
     if not workload.is_inference_service:
         return
     for container in items(workload.pod, "containers"):
-        named = any(env.get("name") == "STORAGE_URI" for env in items(container, "env"))
-        if named and container.get("name") != "kserve-container":
+        if "STORAGE_URI" in environment(container) and container.get("name") != "kserve-container":
             yield Finding(
                 "storage-uri-ignored", "error", str(workload),
                 "KServe fetches weights only for the container kserve-container; /mnt/models stays empty",

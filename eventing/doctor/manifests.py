@@ -40,6 +40,19 @@ def items(body: Any, *path: str) -> list[Body]:
     return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
 
+def environment(container: Body) -> dict[str, str]:
+    """The variables of a container by name; those that come by reference are empty."""
+    return {str(env.get("name")): str(env.get("value") or "") for env in items(container, "env")}
+
+
+def number(value: Any) -> int | None:
+    """A whole number, as manifests write it: also as text; None if it is none."""
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return None
+
+
 def seconds(text: Any) -> float | None:
     """Seconds of a Go duration such as 600s, 10m or 1h30m; None if it is none."""
     total, number = 0.0, ""
@@ -169,4 +182,4 @@ def _endpoints(value: Any) -> tuple[Endpoint, ...]:
 
 def _has_env(item: Manifest, name: str) -> bool:
     containers = items(item.spec, "template", "spec", "containers")
-    return any(env.get("name") == name for container in containers for env in items(container, "env"))
+    return any(name in environment(container) for container in containers)

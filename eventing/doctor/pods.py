@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from eventing.doctor.findings import Finding
-from eventing.doctor.manifests import Body, Manifest, Manifests, dig, items, section
+from eventing.doctor.manifests import Body, Manifest, Manifests, dig, environment, items, number, section
 from eventing.doctor.workloads import workloads
 
 SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|ACCESS_KEY|API_KEY")
@@ -33,8 +33,8 @@ def _containers(pod: Body) -> list[Body]:
 
 
 def _secrets(item: Manifest, pod: Body) -> Iterator[Finding]:
-    for env in (env for container in _containers(pod) for env in items(container, "env")):
-        name, value = str(env.get("name")), str(env.get("value") or "")
+    variables = [pair for container in _containers(pod) for pair in environment(container).items()]
+    for name, value in variables:
         if value and (SECRET_NAME.search(name) or SECRET_URL.search(value)):
             yield Finding(
                 "secret-in-plain", "error", str(item),
@@ -67,7 +67,7 @@ def _security(item: Manifest, pod: Body) -> Iterator[Finding]:
                 ("runAsNonRoot: true", context.get("runAsNonRoot") is True),
                 ("readOnlyRootFilesystem: true", context.get("readOnlyRootFilesystem") is True),
                 ("allowPrivilegeEscalation: false", context.get("allowPrivilegeEscalation") is False),
-                ("capabilities.drop: [ALL]", "ALL" in (dig(context, "capabilities", "drop") or [])),
+                ("capabilities.drop: [ALL]", dig(context, "capabilities", "drop") == ["ALL"]),
             )
             if not right
         ]
@@ -81,14 +81,17 @@ def _security(item: Manifest, pod: Body) -> Iterator[Finding]:
 
 def _eventing(item: Manifest) -> Iterator[Finding]:
     containers = items(item.spec, "template", "spec", "containers")
-    env = {str(e.get("name")): str(e.get("value") or "") for c in containers for e in items(c, "env")}
+    env = {name: value for container in containers for name, value in environment(container).items()}
     if env.get("REELZERO_AUTH") == "open":
         yield Finding(
             "auth-open", "error", str(item),
             "everyone who reaches the Service may spend GPU time and read all videos",
             "leave REELZERO_AUTH at required, and create keys",
         )  # fmt: skip
-    if env.get("REELZERO_DATABASE_URL", "").startswith("sqlite") and (item.spec.get("replicas") or 1) > 1:
+    if (
+        env.get("REELZERO_DATABASE_URL", "").startswith("sqlite")
+        and (number(item.spec.get("replicas")) or 1) > 1
+    ):
         yield Finding(
             "sqlite-with-replicas", "error", str(item),
             "each replica has a database of its own: a job is known to one of them only",

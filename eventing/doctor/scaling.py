@@ -39,11 +39,11 @@ def _utilization(manifests: Manifests, workload: Workload) -> Iterator[Finding]:
     default = (manifests.config("config-autoscaler") or {}).get(
         "container-concurrency-target-percentage", "70"
     )
-    percentage = float(workload.scaling("target-utilization-percentage") or default)
-    if workload.concurrency == 1 and percentage != 100:
+    percentage = str(workload.scaling("target-utilization-percentage") or default)
+    if workload.concurrency == 1 and percentage not in ("100", "100.0"):
         yield Finding(
             "utilization-not-100", "error", str(workload),
-            f"at {percentage:g} % of one request per pod, one job wakes two pods and bills two GPUs",
+            f"at {percentage} % of one request per pod, one job wakes two pods and bills two GPUs",
             'annotate it with autoscaling.knative.dev/target-utilization-percentage: "100"',
         )  # fmt: skip
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from eventing.budget import KNATIVE_WINDOW_LIMIT
 from eventing.doctor.findings import Finding
-from eventing.doctor.manifests import Manifests, dig, seconds
+from eventing.doctor.manifests import Manifests, dig, number, seconds
 from eventing.doctor.workloads import Workload, workloads
 
 KNATIVE_MAXIMUM = 600  # max-revision-timeout-seconds where nobody set it
@@ -61,7 +61,7 @@ def _maximum(manifests: Manifests) -> int | None:
     defaults = manifests.config("config-defaults")
     if defaults is None:
         return None
-    return int(defaults.get("max-revision-timeout-seconds", KNATIVE_MAXIMUM))
+    return number(defaults.get("max-revision-timeout-seconds")) or KNATIVE_MAXIMUM
 
 
 def _response_start(workload: Workload) -> Iterator[Finding]:
@@ -103,7 +103,7 @@ def _windows(workload: Workload) -> Iterator[Finding]:
 def _activator(manifests: Manifests) -> Iterator[Finding]:
     longest = max((workload.timeout or 0 for workload in workloads(manifests)), default=0)
     for item in manifests.kind("Deployment"):
-        grace = dig(item.spec, "template", "spec", "terminationGracePeriodSeconds") or 30
+        grace = number(dig(item.spec, "template", "spec", "terminationGracePeriodSeconds")) or 30
         if item.name == "activator" and grace < longest:
             yield Finding(
                 "activator-grace-short", "error", str(item),
@@ -132,7 +132,7 @@ def _eventing_grace(manifests: Manifests) -> Iterator[Finding]:
     for item in manifests.eventing():
         budgets = [manifests.budget(endpoint.model) for endpoint in manifests.endpoints(item)]
         needed = max((budget.eventing_grace for budget in budgets if budget), default=0)
-        grace = dig(item.spec, "template", "spec", "terminationGracePeriodSeconds") or 30
+        grace = number(dig(item.spec, "template", "spec", "terminationGracePeriodSeconds")) or 30
         if grace < needed:
             yield Finding(
                 "eventing-grace-short", "error", str(item),

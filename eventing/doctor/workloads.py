@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from eventing.doctor.manifests import Body, Manifest, Manifests, dig, items, section
+from eventing.doctor.manifests import Body, Manifest, Manifests, dig, environment, items, number, section
 
 AUTOSCALING = "autoscaling.knative.dev/"
 MODE = "serving.kserve.io/deploymentMode"
@@ -49,18 +49,18 @@ class Workload:
     @property
     def timeout(self) -> int | None:
         """Seconds a request may take."""
-        return _int(self.pod.get("timeout" if self.is_inference_service else "timeoutSeconds"))
+        return number(self.pod.get("timeout" if self.is_inference_service else "timeoutSeconds"))
 
     @property
     def concurrency(self) -> int | None:
         """Requests a pod takes at once; None or 0: any number."""
-        return _int(self.pod.get("containerConcurrency"))
+        return number(self.pod.get("containerConcurrency"))
 
     @property
     def max_scale(self) -> int | None:
         """Most pods; None or 0: any number."""
         given = self.pod.get("maxReplicas") if self.is_inference_service else None
-        return _int(given if given is not None else self.scaling("max-scale"))
+        return number(given if given is not None else self.scaling("max-scale"))
 
     @property
     def address(self) -> str:
@@ -70,10 +70,9 @@ class Workload:
     @property
     def model(self) -> str | None:
         """The model it serves: its own setting, else what its readiness probe asks for."""
-        env = {item.get("name"): item.get("value") for item in items(self.container, "env")}
         path = str(dig(self.container, "readinessProbe", "httpGet", "path") or "")
         found = re.fullmatch(r"/v2/models/([^/]+)/ready", path)
-        return env.get("REELZERO_MODEL") or (found[1] if found else None)
+        return environment(self.container).get("REELZERO_MODEL") or (found[1] if found else None)
 
     def scaling(self, name: str) -> Any:
         """An autoscaling annotation by its last part, in either spelling that Knative takes."""
@@ -96,10 +95,3 @@ def workloads(manifests: Manifests) -> list[Workload]:
 def _made_by_kserve(service: Manifest) -> bool:
     owners = items(service.body, "metadata", "ownerReferences")
     return any(owner.get("kind") == "InferenceService" for owner in owners)
-
-
-def _int(value: Any) -> int | None:
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        return None

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -11,7 +15,7 @@ from typer.testing import CliRunner
 from config.render import ROOT, render
 from eventing.cli import app
 from eventing.doctor.command import examine
-from eventing.doctor.manifests import parse, seconds
+from eventing.doctor.manifests import Manifest, Manifests, parse, seconds
 from tests.manifests.test_config import kustomize
 from tests.manifests.value_sets import VALUE_SETS
 
@@ -119,3 +123,29 @@ def test_without_manifests_it_says_what_to_give():
 )
 def test_durations_are_read_as_go_writes_them(text, expected):
     assert seconds(text) == expected
+
+
+def places(body: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path of every value inside an object."""
+    steps = body.items() if isinstance(body, dict) else enumerate(body) if isinstance(body, list) else ()
+    for step, inner in steps:
+        yield (*path, step)
+        yield from places(inner, (*path, step))
+
+
+def test_no_shape_of_a_manifest_breaks_the_doctor(platform):
+    """Every value of every manifest here, replaced in turn by what a person may write there by mistake."""
+    wrong = itertools.cycle((None, "x", 7, [], {}, ["x"], [None], {"x": None}, True))
+    texts = [text for _, text in platform] + [path.read_text(encoding="utf-8") for path in MISTAKES]
+    tried = 0
+    for bodies in (list(yaml.safe_load_all(text)) for text in texts):
+        for path in list(places(bodies)):
+            changed = copy.deepcopy(bodies)
+            inside = changed
+            for step in path[:-1]:
+                inside = inside[step]
+            inside[path[-1]] = next(wrong)
+            kept = tuple(Manifest(body) for body in changed if isinstance(body, dict))
+            examine(Manifests(kept))
+            tried += 1
+    assert tried > 1000
