@@ -9,18 +9,18 @@ from PIL import Image, ImageDraw, ImageFont
 
 from training.checker import Frames, check
 from training.domain import DOMAINS, SIDE
-from training.evaluate import MODEL, generate, held_out_prompts
+from training.evaluate import DOMAIN, MODEL, generate, held_out_prompts
 from training.pipeline import load_model
 
 PROMPTS = (
     "a red circle moving right",
-    "A big green star going up.",
-    "a small yellow triangle moving left on a blue background",
-    "a purple square getting bigger",
-    "an orange ball falling on a gray background",
-    "a cyan star shrinking on a pink background",
-    "a white box travelling to the right on a red background",
-    "a happy pink disc rising in the park",
+    "A GREEN square, going up!",
+    "a blue triangle moving left",
+    "a yellow disc falling",
+    "a purple box slides to the right",
+    "an ivory pyramid rises",
+    "a happy red ball moving right in the park",
+    "a golden block heading to the bottom",
 )
 SHOWN = (0, 3, 6, 9, 12, 16)
 ZOOM = 1
@@ -57,7 +57,7 @@ def main() -> None:
     """Read the arguments, generate, draw."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, default=MODEL)
-    parser.add_argument("--domain", choices=DOMAINS, default="wide")
+    parser.add_argument("--domain", choices=DOMAINS, default=DOMAIN)
     parser.add_argument("--out", type=Path, default=Path("docs/images/shapes-tiny.png"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)

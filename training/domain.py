@@ -59,6 +59,11 @@ class Domain:
     backgrounds: tuple[str, ...]
     pairs: float = 0.0  # how many of the scenes hold two things
 
+    @property
+    def meanings(self) -> frozenset[str]:
+        """Everything that a word can mean in this domain."""
+        return frozenset({*self.colours, *self.shapes, *self.motions, *self.sizes, *self.backgrounds})
+
 
 NARROW = Domain(COLOURS[:6], SHAPES[:3], MOTIONS[:4], ("any",), ("black",))
 WIDE = Domain(COLOURS, SHAPES, MOTIONS, SIZES, BACKGROUNDS)

@@ -18,6 +18,7 @@ from training.pipeline import load_model
 from training.validate import validate
 
 MODEL = Path("predictor/assets/shapes-tiny")
+DOMAIN = "narrow"  # what that model was trained on
 STEPS = 8
 GUIDANCE = 1.0
 TOGETHER = 10  # clips generated at once
@@ -97,7 +98,7 @@ def main() -> None:
     """Read the arguments, judge the checker, then the model."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, default=MODEL)
-    parser.add_argument("--domain", choices=DOMAINS, default="wide")
+    parser.add_argument("--domain", choices=DOMAINS, default=DOMAIN)
     parser.add_argument("--prompts", type=int, default=300)
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--guidance", type=float, default=GUIDANCE)

@@ -10,13 +10,14 @@ from diffusers import CogVideoXPipeline, CogVideoXTransformer3DModel
 from transformers import PreTrainedTokenizerFast, T5EncoderModel
 
 from training.batch import build_scheduler
-from training.domain import SIDE
+from training.domain import SIDE, Domain
 from training.latents import build_autoencoder
 from training.words import write_vocabulary
 
 
 def save_model(
     folder: Path,
+    domain: Domain,
     tokenizer: PreTrainedTokenizerFast,
     encoder: T5EncoderModel,
     transformer: CogVideoXTransformer3DModel,
@@ -31,7 +32,7 @@ def save_model(
         scheduler=build_scheduler(),
     )
     pipe.save_pretrained(folder)
-    write_vocabulary(folder)
+    write_vocabulary(folder, domain.meanings)
     write_sums(folder)
 
 

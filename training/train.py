@@ -109,7 +109,8 @@ def work(rank: int, arguments: argparse.Namespace) -> None:
     tokenizer, encoder = load_encoder(out / "text")
     trainer = Trainer(arguments.steps, out / "checkpoint.pt")
     torch.manual_seed(arguments.seed * 1_000_003 + trainer.step * 16 + rank)
-    batches = Batches(DOMAINS[arguments.domain], tokenizer, encoder, random.Random(torch.initial_seed()))
+    domain = DOMAINS[arguments.domain]
+    batches = Batches(domain, tokenizer, encoder, random.Random(torch.initial_seed()))
     started = time.monotonic()
     while trainer.step < arguments.steps:
         loss, blind = trainer.advance(batches.draw(*frames_at(trainer.step, arguments.steps)))
@@ -118,7 +119,7 @@ def work(rank: int, arguments: argparse.Namespace) -> None:
             print(f"{took:6.0f} s  step {trainer.step}: loss {loss:.4f}, from noise {blind:.4f}", flush=True)
         if rank == 0 and (trainer.step % CHECKPOINT_EVERY == 0 or trainer.step == arguments.steps):
             trainer.save()
-            save_model(out / "model", tokenizer, encoder, trainer.average)
+            save_model(out / "model", domain, tokenizer, encoder, trainer.average)
     dist.destroy_process_group()
 
 
@@ -127,8 +128,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="checkpoints and the finished model go here")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--domain", choices=DOMAINS, default="wide")
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--domain", choices=DOMAINS, default="narrow")
+    parser.add_argument("--steps", type=int, default=3200)
     parser.add_argument("--processes", type=int, default=2, help="one for each core; each has one thread")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)

@@ -61,12 +61,13 @@ def split(text: str) -> list[str]:
     return re.findall(r"[a-z0-9]+", text.lower())
 
 
-def vocabulary() -> dict[str, object]:
-    """Give what vocabulary.json holds: each known word with its meaning, and the words without one."""
-    return {"known": MEANINGS, "ignored": sorted(set(VERBS + FILLERS))}
+def vocabulary(meanings: frozenset[str]) -> dict[str, object]:
+    """Give what vocabulary.json holds: each word with one of these meanings, and the words without any."""
+    known = {word: meaning for word, meaning in MEANINGS.items() if meaning in meanings}
+    return {"known": known, "ignored": sorted(set(VERBS + FILLERS))}
 
 
-def write_vocabulary(folder: Path) -> None:
+def write_vocabulary(folder: Path, meanings: frozenset[str]) -> None:
     """Put the vocabulary beside the model, so that a service can warn about every other word."""
-    text = json.dumps(vocabulary(), indent=1, ensure_ascii=False)
+    text = json.dumps(vocabulary(meanings), indent=1, ensure_ascii=False)
     (folder / "vocabulary.json").write_text(text + "\n", encoding="utf-8")
