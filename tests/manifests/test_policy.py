@@ -72,7 +72,7 @@ def test_every_container_is_limited_and_writes_only_to_its_volumes(bodies):
         assert container["resources"]["limits"]["memory"]
     for _, pod in pods(bodies):
         for volume in pod.get("volumes", []):
-            assert "configMap" in volume or volume["emptyDir"]["sizeLimit"]
+            assert volume.keys() & {"configMap", "projected"} or volume["emptyDir"]["sizeLimit"]
 
 
 @each
@@ -186,3 +186,12 @@ def test_lanes_override_their_model():
     assert by_name["reelzero-cogvideox-5b-short"]["minReplicas"] == 1
     assert by_name["reelzero-cogvideox-5b-long"]["maxReplicas"] == 3
     assert EXAMPLES["lanes"]["models"][0]["lanes"][0]["maxFrames"] == 25
+
+
+def test_a_trigger_asks_for_the_token_that_eventing_takes():
+    bodies = RENDERED["extreme"]
+    (requests,) = [body for body in of(bodies, "Trigger") if body["metadata"]["name"].endswith("-requests")]
+    (deployment,) = of(bodies, "Deployment")
+    env = {e["name"]: e.get("value") for e in deployment["spec"]["template"]["spec"]["containers"][0]["env"]}
+    assert requests["spec"]["subscriber"]["audience"] == env["REELZERO_OIDC_AUDIENCE"] == "reelzero"
+    assert env["REELZERO_OIDC_OWNERS"] == "system:serviceaccount:shop:checkout=shop"
