@@ -6,13 +6,25 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROMPT ?= a red circle moving right
 
-.PHONY: run test check format lock clean test-faults eval-model train manifests-test conformance bench
+.PHONY: run test test-faults manifests-test conformance check format lock clean
 
 run: $(VENV)/.installed ## From a prompt to an MP4, on this machine
 	$(BIN)/reelzero run "$(PROMPT)"
 
 test: $(VENV)/.installed-dev ## All tests, on real parts
 	$(BIN)/python -m pytest
+
+ROUNDS := 20
+SEED := 1
+
+test-faults: $(VENV)/.installed-dev ## The fault suite: make test-faults ROUNDS=200 SEED=7
+	$(BIN)/python -m tests.faults --rounds $(ROUNDS) --seed $(SEED)
+
+manifests-test: $(VENV)/.installed-dev ## Chart, config and doctor against real schemas; also the images' install step
+	$(BIN)/python -m tests.manifests
+
+conformance: $(VENV)/.installed-dev ## Every client we know, in its own environment, against a real service
+	$(BIN)/python -m tests.conformance.run
 
 check: $(VENV)/.installed-dev ## Lint, types, import rules
 	$(BIN)/ruff check .

@@ -13,6 +13,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.handlers import add_expect_header
 
 from eventing.errors import StorageError
 
@@ -39,7 +40,10 @@ def client(endpoint: str | None, region: str) -> Any:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    return boto3.client("s3", endpoint_url=endpoint, region_name=region, config=config)
+    made = boto3.client("s3", endpoint_url=endpoint, region_name=region, config=config)
+    # Without `Expect: 100-continue`: botocore reads on forever when a connection ends inside that answer.
+    made.meta.events.unregister("before-call.s3", add_expect_header)
+    return made
 
 
 class Bucket:

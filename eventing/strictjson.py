@@ -15,7 +15,6 @@ def loads(body: bytes, charset: str = "utf-8") -> Any:
     """The value in a body. Raises MalformedRequest, UnsupportedMedia for an unknown charset."""
     try:
         value = json.loads(body.decode(charset), parse_constant=_refuse)
-        json.dumps(value, ensure_ascii=False).encode()
     except LookupError as error:
         raise UnsupportedMedia(
             f"the charset {charset[:40]!r} is not known here", field="content-type"
@@ -24,11 +23,25 @@ def loads(body: bytes, charset: str = "utf-8") -> Any:
         raise MalformedRequest(
             f"the body is not {charset[:40]}: {error.reason} at byte {error.start}"
         ) from error
-    except UnicodeEncodeError as error:
-        raise MalformedRequest("the body contains half of a surrogate pair") from error
     except (ValueError, RecursionError) as error:
         raise MalformedRequest(f"the body is not JSON: {error}") from error
+    if not _is_text(value):
+        raise MalformedRequest("the body contains half of a surrogate pair", field=_culprit(value))
     return value
+
+
+def _is_text(value: Any) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _culprit(value: Any) -> str | None:
+    """The member of an object that holds it."""
+    members = value.items() if isinstance(value, dict) else ()
+    return next((name for name, held in members if _is_text(name) and not _is_text(held)), None)
 
 
 def _refuse(constant: str) -> NoReturn:

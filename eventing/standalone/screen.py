@@ -23,11 +23,11 @@ class Screen(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.close(broken=kind is not None)
 
-    def close(self) -> None:  # noqa: B027 - most screens hold nothing
-        """Leave the steps as they are."""
+    def close(self, broken: bool) -> None:  # noqa: B027 - most screens hold nothing
+        """Leave the steps as they are; `broken`: the one that runs did not end well."""
 
     @abstractmethod
     def step(self, name: str, text: str) -> None:
@@ -92,7 +92,7 @@ class LiveScreen(Screen):
     def __init__(self, console: Console) -> None:
         super().__init__(console)
         self._progress = Progress(
-            SpinnerColumn(finished_text="[green]✓"),
+            _Mark(finished_text="[green]✓"),
             TextColumn("{task.fields[name]:<12}", markup=False),
             TextColumn("{task.description}", markup=False, table_column=Column(min_width=46, no_wrap=True)),
             _Bar(bar_width=24),
@@ -107,8 +107,11 @@ class LiveScreen(Screen):
         self._progress.start()
         return self
 
-    def close(self) -> None:
-        """Stop drawing."""
+    def close(self, broken: bool) -> None:
+        """Stop drawing, with a cross at the step that broke."""
+        if broken and self._current:
+            self._progress.update(self._tasks[self._current], broken=True)
+            self._progress.stop_task(self._tasks[self._current])
         self._progress.stop()
 
     def step(self, name: str, text: str) -> None:
@@ -136,6 +139,13 @@ class LiveScreen(Screen):
         text = self._last_words.get(name) or self._progress.tasks[self._tasks[name]].description
         self._progress.update(self._tasks[name], total=1, completed=1, description=text)
         self._progress.stop_task(self._tasks[name])
+
+
+class _Mark(SpinnerColumn):
+    """Turning, done or broken."""
+
+    def render(self, task: Task) -> Any:
+        return Text("✗", "red") if task.fields.get("broken") else super().render(task)
 
 
 class _Bar(BarColumn):

@@ -19,7 +19,8 @@ from typing import Any
 
 from sqlalchemy import event
 
-from eventing import serve, webhook
+from eventing import webhook
+from eventing.cli import app
 from eventing.store import engine, outbox
 from eventing.store.claims import ClaimStore
 from eventing.store.jobs import JobStore
@@ -46,7 +47,7 @@ def main() -> None:
         point, when = crash.split(":")
         plan_crash(point, when, Path(os.environ.pop("REELZERO_CRASH_ARMED")))
     signal.signal(signal.SIGUSR1, lambda *_: show_tasks())
-    serve.serve()
+    app(["serve"])
 
 
 def show_tasks() -> None:

@@ -130,7 +130,8 @@ class World:
             "s3_bucket": self.shared.s3.bucket, "endpoints": json.dumps([endpoint]),
             "sink_url": self.listener.url("/sink"), "webhook_secrets": SECRET,
             "webhook_allow": "127.0.0.0/8", "webhook_timeout_seconds": 1, "poll_seconds": 0.1,
-            "lease_seconds": 3, "retry_seconds": 0.1, "drain_seconds": 30, "max_attempts": 4,
+            "lease_seconds": 5,  # a loaded machine takes a second for a transaction
+             "retry_seconds": 0.1, "drain_seconds": 30, "max_attempts": 4,
             "heartbeat_timeout_seconds": 20,
         }  # fmt: skip
         named = {f"REELZERO_{name.upper()}": str(value) for name, value in values.items()}
@@ -245,6 +246,10 @@ class World:
 
     async def view(self, job: Wanted) -> JobView:
         return dict(await self.call("GET", f"/v1/jobs/{job.job_id}"))
+
+    async def running(self) -> list[Wanted]:
+        """The jobs in progress."""
+        return [job for job in self.jobs if (await self.view(job))["status"] == "in_progress"]
 
     async def cancel(self, job: Wanted) -> None:
         await self.call("DELETE", f"/v1/jobs/{job.job_id}")

@@ -68,7 +68,8 @@ class TestBadInput:
             assert (problem["field"], problem["status"]) == (field, status), (name, problem)
             assert field.split(".")[0] in problem["detail"] or "cannot" in problem["detail"], (name, problem)
             answer = await stack.post("/events", data=json.dumps(body), headers=EVENT | {"ce-id": name})
-            assert answer.status == 422, name
+            # Infinity is Python's, not JSON's: an event that carries it is no JSON at all.
+            assert answer.status == (400 if "not finite" in name else 422), name
         assert await stored(stack) == 0
 
     @pytest.mark.parametrize(

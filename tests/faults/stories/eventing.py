@@ -67,7 +67,7 @@ async def told_to_stop(world: World) -> None:
     await world.serve()
     await world.submit(3)
     await world.held()
-    (running,) = [job for job in world.jobs if (await world.view(job))["status"] == "in_progress"]
+    (running,) = await world.running()
     (replica,) = world.replicas
     replica.child.signal(signal.SIGTERM)
     world.release()

@@ -23,7 +23,7 @@ async def database_away(world: World, how: str) -> None:
     await world.serve(replicas=2)
     await world.submit(2)
     await world.held()
-    seconds = world.rng.choice((0.2, 1.0, 4.0))  # 4 s are longer than the lease
+    seconds = world.rng.choice((0.2, 1.0, 6.0))  # 6 s are longer than the lease
     world.repeats = 1 if seconds > world.lease else 0
     outage = asyncio.create_task(world.database.outage(seconds, how))
     late = asyncio.create_task(world.submit(2))

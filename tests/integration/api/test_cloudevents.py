@@ -90,7 +90,7 @@ BAD = {
     "an id that is a number": (event(id=7), STRUCTURED, 400, "id"),
     "no source": (event(source=None), STRUCTURED, 400, "source"),
     "a control character": (event(id="a\nb"), STRUCTURED, 400, "id"),
-    "half a surrogate pair": (event(id="\ud800"), STRUCTURED, 400, None),
+    "half a surrogate pair": (event(id="\ud800"), STRUCTURED, 400, "id"),
     "an endless id": (event(id="x" * 300), STRUCTURED, 400, "id"),
     "an array in structured mode": ([event()], STRUCTURED, 400, None),
     "no array in batch mode": (event(), {"Content-Type": "application/cloudevents-batch+json"}, 400, None),

@@ -159,7 +159,7 @@ BAD = {
     "inputs that are no list": ({"inputs": {}}, {}, 400, "inputs"),
     "an input that is no object": ({"inputs": [1]}, {}, 400, None),
     "an unknown input": (request(tensor("zoom", "FP32", 1)), {}, 422, "zoom"),
-    "a name of half a surrogate pair": (request(tensor("\ud800", "FP32", 1)), {}, 400, None),
+    "a name of half a surrogate pair": (request(tensor("\ud800", "FP32", 1)), {}, 400, "inputs"),
     "an unknown output": (request(outputs=[{"name": "gif"}]), {}, 422, "outputs"),
     "outputs that are no list": (request(outputs="all"), {}, 400, "outputs"),
     "an unknown datatype": (request(tensor("seed", "INT128", 1)), {}, 400, "seed"),

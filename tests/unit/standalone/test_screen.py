@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 
 from rich.console import Console
@@ -51,3 +52,12 @@ def test_a_terminal_ends_with_every_step_ticked() -> None:
 def test_what_is_to_be_copied_is_in_one_line() -> None:
     for terminal in (False, True):
         assert "x" * 300 in steps(console(terminal))
+
+
+def test_a_step_that_broke_is_crossed() -> None:
+    of = console(terminal=True)
+    with contextlib.suppress(RuntimeError), open_screen(of) as screen:
+        screen.done("service", "ready")
+        screen.step("request", "sent")
+        raise RuntimeError
+    assert "✗ request" in shown(of).rpartition("✓ service")[2]

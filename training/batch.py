@@ -1,0 +1,86 @@
+"""Batches for the transformer: scenes, their captions, noise, and what the model should make of them."""
+
+import random
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from diffusers import CogVideoXDDIMScheduler
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast, T5EncoderModel
+
+from training.captions import training_pair
+from training.dials import dials
+from training.domain import FRAMES, SIDE, Domain, Scene, draw_scene
+from training.render import render
+from training.text import embed, tokens
+
+SILENT = 0.06  # how many captions are emptied, which gives meaning to an empty negative prompt
+LAST = 999
+OBJECT_WEIGHT = 4.0
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch: clips (batch, frames, 3, side, side) of the given frames, with and without noise."""
+
+    noisy: Tensor
+    clean: Tensor
+    weight: Tensor
+    frames: Tensor
+    text: Tensor
+    time: Tensor
+
+
+def build_scheduler() -> CogVideoXDDIMScheduler:
+    """Build the sampler; the model predicts the clean clip, and its first step sees nothing but noise."""
+    return CogVideoXDDIMScheduler(
+        prediction_type="sample",
+        rescale_betas_zero_snr=True,
+        snr_shift_scale=3.0,
+        timestep_spacing="trailing",
+        clip_sample=False,
+    )
+
+
+def choose_frames(size: int, count: int) -> Tensor:
+    """Choose the first frame, which holds the dials, and random others, in order."""
+    others = torch.rand(size, FRAMES - 1).argsort(-1)[:, : count - 1] + 1
+    return torch.cat([torch.zeros(size, 1, dtype=torch.long), others.sort(-1).values], dim=1)
+
+
+def choose_times(size: int) -> Tensor:
+    """Choose noise levels: pure noise half of the time, because there the clip is made up."""
+    return torch.where(torch.rand(size) < 0.5, LAST, torch.randint(0, LAST + 1, (size,)))
+
+
+def scenes_and_captions(domain: Domain, size: int, rng: random.Random) -> tuple[list[Scene], list[str]]:
+    """Draw scenes from the combinations that may be trained on, and word them."""
+    scenes, prompts = [], []
+    while len(scenes) < size:
+        scene, prompt = training_pair(draw_scene(domain, rng), rng)
+        scenes.append(scene)
+        prompts.append("" if rng.random() < SILENT else prompt)
+    return scenes, prompts
+
+
+class Batches:
+    """Draws batches for ever."""
+
+    def __init__(
+        self, domain: Domain, tokenizer: PreTrainedTokenizerFast, encoder: T5EncoderModel, rng: random.Random
+    ) -> None:
+        self.domain, self.tokenizer, self.encoder, self.rng = domain, tokenizer, encoder, rng
+        self.scheduler = build_scheduler()
+
+    def draw(self, size: int, count: int) -> Batch:
+        """Draw one batch of clips with count frames each."""
+        scenes, prompts = scenes_and_captions(self.domain, size, self.rng)
+        frames, time = choose_frames(size, count), choose_times(size)
+        noise = torch.randn(size, count, 3, SIDE, SIDE)
+        clean, mask = render(scenes, dials(noise), frames)
+        noisy = self.scheduler.add_noise(clean, noise, time)
+        near = F.max_pool2d(mask.flatten(0, 1), 5, stride=1, padding=2).view_as(mask)
+        weight = 1 + OBJECT_WEIGHT * near
+        text = embed(self.encoder, tokens(self.tokenizer, prompts))
+        return Batch(noisy, clean, weight / weight.mean(), frames, text, time)

@@ -1,0 +1,144 @@
+"""Train shapes-tiny from a seed: `python -m training.train --out FOLDER`; resumes from its checkpoint."""
+
+import argparse
+import copy
+import os
+import random
+import time
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from diffusers import CogVideoXTransformer3DModel
+from torch import Tensor
+
+from training.batch import Batch, Batches
+from training.domain import DOMAINS
+from training.optim import build_optimizers, follow, rate
+from training.pipeline import save_model
+from training.text import load_encoder, train_encoder
+from training.transformer import ManualAttention, Trainee, build_transformer, to_patches
+
+BATCH = 16  # clips a step and process
+FEW = 4  # frames of each clip while learning; all of them in the last part
+CHECKPOINT_EVERY = 100
+
+
+def loss_of(trainee: Trainee, batch: Batch) -> tuple[Tensor, float]:
+    """Give the weighted error of a batch, and the plain one where the model saw only noise."""
+    with torch.autocast("cpu", torch.bfloat16):
+        guess = trainee(to_patches(batch.noisy), batch.frames, batch.text, batch.time)
+    error = (guess.float() - to_patches(batch.clean)).square()
+    blind = error.detach()[batch.time == batch.time.max()].mean().item()
+    weight = to_patches(batch.weight.expand_as(batch.clean))
+    return (error * weight).mean(), blind
+
+
+def average_gradients(model: CogVideoXTransformer3DModel) -> None:
+    """Average the gradients over the processes."""
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    flat = torch.cat([g.flatten() for g in gradients])
+    dist.all_reduce(flat)
+    for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(part.view_as(gradient) / dist.get_world_size())
+
+
+class Trainer:
+    """Holds everything that a training changes, and can put it on disk and take it up again."""
+
+    def __init__(self, steps: int, checkpoint: Path) -> None:
+        self.model, self.step, self.steps, self.checkpoint = build_transformer(), 0, steps, checkpoint
+        self.average = copy.deepcopy(self.model)
+        self.optimizers = build_optimizers(self.model)
+        self.trainee = Trainee(self.model)
+        self.model.set_attn_processor(ManualAttention())
+        if checkpoint.exists():
+            self.load()
+
+    def load(self) -> None:
+        """Take up the training where the checkpoint left it."""
+        state = torch.load(self.checkpoint, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        self.step = state["step"]
+
+    def save(self) -> None:
+        """Write the checkpoint; the old one stays until the new one is whole."""
+        state = {
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "step": self.step,
+        }
+        part = self.checkpoint.with_suffix(".part")
+        torch.save(state, part)
+        part.replace(self.checkpoint)
+
+    def advance(self, batch: Batch) -> tuple[float, float]:
+        """Make one step."""
+        loss, blind = loss_of(self.trainee, batch)
+        loss.backward()
+        average_gradients(self.model)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        factor = rate(self.step, self.steps)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group.setdefault("full_lr", group["lr"]) * factor
+            optimizer.step()
+            optimizer.zero_grad()
+        follow(self.average, self.model, self.step)
+        self.step += 1
+        return loss.item(), blind
+
+
+def frames_at(step: int, steps: int) -> tuple[int, int]:
+    """Give the clips and the frames of each for a step: few frames, but whole clips in the last tenth."""
+    return (BATCH, FEW) if step < 0.9 * steps else (BATCH // 3, 17)
+
+
+def work(rank: int, arguments: argparse.Namespace) -> None:
+    """Train as one of the processes."""
+    torch.set_num_threads(1)
+    out: Path = arguments.out
+    dist.init_process_group(
+        "gloo", init_method=f"file://{out.resolve()}/rendezvous", rank=rank, world_size=arguments.processes
+    )
+    torch.manual_seed(arguments.seed)  # the same weights everywhere, then other batches
+    tokenizer, encoder = load_encoder(out / "text")
+    trainer = Trainer(arguments.steps, out / "checkpoint.pt")
+    torch.manual_seed(arguments.seed * 1_000_003 + trainer.step * 16 + rank)
+    batches = Batches(DOMAINS[arguments.domain], tokenizer, encoder, random.Random(torch.initial_seed()))
+    started = time.monotonic()
+    while trainer.step < arguments.steps:
+        loss, blind = trainer.advance(batches.draw(*frames_at(trainer.step, arguments.steps)))
+        if rank == 0 and trainer.step % 20 == 0:
+            took = time.monotonic() - started
+            print(f"{took:6.0f} s  step {trainer.step}: loss {loss:.4f}, from noise {blind:.4f}", flush=True)
+        if rank == 0 and (trainer.step % CHECKPOINT_EVERY == 0 or trainer.step == arguments.steps):
+            trainer.save()
+            save_model(out / "model", tokenizer, encoder, trainer.average)
+    dist.destroy_process_group()
+
+
+def main() -> None:
+    """Read the arguments, teach the text encoder if it is not there yet, then the transformer."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="checkpoints and the finished model go here")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--domain", choices=DOMAINS, default="wide")
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--processes", type=int, default=2, help="one for each core; each has one thread")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    if not (arguments.out / "text").exists():
+        train_encoder(arguments.seed, arguments.out / "text")
+    (arguments.out / "rendezvous").unlink(missing_ok=True)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.multiprocessing.spawn(work, (arguments,), nprocs=arguments.processes)
+
+
+if __name__ == "__main__":
+    main()
