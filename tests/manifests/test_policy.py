@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.manifests.value_sets import EXAMPLES, VALUE_SETS, model
 
 Body = dict[str, Any]
 RENDERED = {name: render(values) for name, values in VALUE_SETS.items()}
+SECRET = re.compile(r"SECRET|KEY|TOKEN|PASSWORD|DATABASE_URL")
 each = pytest.mark.parametrize("bodies", RENDERED.values(), ids=RENDERED.keys())
 
 
@@ -61,7 +63,7 @@ def test_secrets_come_by_reference_only(bodies):
     assert not of(bodies, "Secret")
     for container in containers(bodies):
         for env in container.get("env", []):
-            if any(word in env["name"] for word in ("SECRET", "KEY", "TOKEN", "PASSWORD", "DATABASE_URL")):
+            if SECRET.search(env["name"]) and not env["name"].endswith("_FILE"):
                 assert "secretKeyRef" in env["valueFrom"], env["name"]
 
 
