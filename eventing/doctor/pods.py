@@ -10,6 +10,7 @@ from eventing.doctor.manifests import Body, Manifest, Manifests, dig, environmen
 from eventing.doctor.workloads import workloads
 
 SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|ACCESS_KEY|API_KEY")
+SECRET_ELSEWHERE = ("_FILE", "_PATH", "_NAME")  # they say where the secret is
 SECRET_URL = re.compile(r"://[^/@:]*:[^/@]+@")  # user:password@
 
 
@@ -35,7 +36,8 @@ def _containers(pod: Body) -> list[Body]:
 def _secrets(item: Manifest, pod: Body) -> Iterator[Finding]:
     variables = [pair for container in _containers(pod) for pair in environment(container).items()]
     for name, value in variables:
-        if value and (SECRET_NAME.search(name) or SECRET_URL.search(value)):
+        named = SECRET_NAME.search(name) and not name.endswith(SECRET_ELSEWHERE)
+        if value and (named or SECRET_URL.search(value)):
             yield Finding(
                 "secret-in-plain", "error", str(item),
                 f"everyone who may read the object reads {name}",

@@ -102,12 +102,6 @@ def test_what_is_no_manifest_is_refused_by_name(text, tmp_path):
     assert "broken.yaml" in result.output
 
 
-def test_without_manifests_it_says_what_to_give():
-    result = run(app, ["doctor"])
-    assert result.exit_code == 2
-    assert "--manifests" in result.output
-
-
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

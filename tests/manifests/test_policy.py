@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.manifests.value_sets import EXAMPLES, VALUE_SETS, model
 
 Body = dict[str, Any]
 RENDERED = {name: render(values) for name, values in VALUE_SETS.items()}
+SECRET = re.compile(r"SECRET|KEY|TOKEN|PASSWORD|DATABASE_URL")
 each = pytest.mark.parametrize("bodies", RENDERED.values(), ids=RENDERED.keys())
 
 
@@ -61,7 +63,7 @@ def test_secrets_come_by_reference_only(bodies):
     assert not of(bodies, "Secret")
     for container in containers(bodies):
         for env in container.get("env", []):
-            if any(word in env["name"] for word in ("SECRET", "KEY", "TOKEN", "PASSWORD", "DATABASE_URL")):
+            if SECRET.search(env["name"]) and not env["name"].endswith("_FILE"):
                 assert "secretKeyRef" in env["valueFrom"], env["name"]
 
 
@@ -72,7 +74,7 @@ def test_every_container_is_limited_and_writes_only_to_its_volumes(bodies):
         assert container["resources"]["limits"]["memory"]
     for _, pod in pods(bodies):
         for volume in pod.get("volumes", []):
-            assert "configMap" in volume or volume["emptyDir"]["sizeLimit"]
+            assert volume.keys() & {"configMap", "projected"} or volume["emptyDir"]["sizeLimit"]
 
 
 @each
@@ -186,3 +188,12 @@ def test_lanes_override_their_model():
     assert by_name["reelzero-cogvideox-5b-short"]["minReplicas"] == 1
     assert by_name["reelzero-cogvideox-5b-long"]["maxReplicas"] == 3
     assert EXAMPLES["lanes"]["models"][0]["lanes"][0]["maxFrames"] == 25
+
+
+def test_a_trigger_asks_for_the_token_that_eventing_takes():
+    bodies = RENDERED["extreme"]
+    (requests,) = [body for body in of(bodies, "Trigger") if body["metadata"]["name"].endswith("-requests")]
+    (deployment,) = of(bodies, "Deployment")
+    env = {e["name"]: e.get("value") for e in deployment["spec"]["template"]["spec"]["containers"][0]["env"]}
+    assert requests["spec"]["subscriber"]["audience"] == env["REELZERO_OIDC_AUDIENCE"] == "reelzero"
+    assert env["REELZERO_OIDC_OWNERS"] == "system:serviceaccount:shop:checkout=shop"

@@ -10,23 +10,46 @@ resources: {{- toYaml $root.Values.eventing.resources | nindent 2 }}
 volumeMounts:
   - { name: tmp, mountPath: /tmp }
   - { name: catalog, mountPath: /etc/reelzero/catalog, readOnly: true }
+  {{- if $root.Values.events.oidc.clusterToken }}
+  - { name: cluster, mountPath: /etc/reelzero/cluster, readOnly: true }
+  {{- end }}
+{{- end }}
+
+{{/* The CloudEvents source of our events. */}}
+{{- define "reelzero.source" -}}
+{{- default (printf "urn:reelzero:%s:%s" .Release.Namespace .Release.Name) .Values.eventing.source }}
 {{- end }}
 
 {{- define "reelzero.eventingEnv" -}}
 {{- $name := include "reelzero.fullname" . }}
 {{- $service := printf "http://%s-eventing.%s.svc.%s" $name .Release.Namespace .Values.clusterDomain }}
-{{- $trusted := list }}
+{{- $trusted := list }}{{ $owners := list }}
 {{- range $source, $owner := .Values.events.trustedSources }}{{ $trusted = append $trusted (printf "%s=%s" $source $owner) }}{{ end }}
+{{- range $subject, $owner := .Values.events.oidc.owners }}{{ $owners = append $owners (printf "%s=%s" $subject $owner) }}{{ end }}
 - { name: REELZERO_HOST, value: 0.0.0.0 }
 - { name: REELZERO_PORT, value: "8080" }
 - name: REELZERO_DATABASE_URL
   valueFrom: { secretKeyRef: { name: {{ .Values.database.secretName | quote }}, key: {{ .Values.database.secretKey | quote }} } }
 - name: REELZERO_ENDPOINTS
   valueFrom: { configMapKeyRef: { name: {{ $name }}-endpoints, key: endpoints } }
-- { name: REELZERO_SOURCE, value: {{ default (printf "urn:reelzero:%s:%s" .Release.Namespace .Release.Name) .Values.eventing.source | quote }} }
+- { name: REELZERO_SOURCE, value: {{ include "reelzero.source" . | quote }} }
 - { name: REELZERO_PUBLIC_URL, value: {{ default $service .Values.eventing.publicUrl | quote }} }
 - { name: REELZERO_PROGRESS_EVENTS, value: {{ .Values.events.progress | quote }} }
 - { name: REELZERO_TRUSTED_SOURCES, value: {{ $trusted | sortAlpha | join "," | quote }} }
+{{- with .Values.events.oidc }}
+{{- if .issuer }}
+- { name: REELZERO_OIDC_ISSUER, value: {{ .issuer | quote }} }
+- { name: REELZERO_OIDC_AUDIENCE, value: {{ default (include "reelzero.source" $) .audience | quote }} }
+- { name: REELZERO_OIDC_OWNERS, value: {{ $owners | sortAlpha | join "," | quote }} }
+{{- if .jwksUrl }}
+- { name: REELZERO_OIDC_JWKS_URL, value: {{ .jwksUrl | quote }} }
+{{- end }}
+{{- if .clusterToken }}
+- { name: REELZERO_OIDC_CA_FILE, value: /etc/reelzero/cluster/ca.crt }
+- { name: REELZERO_OIDC_TOKEN_FILE, value: /etc/reelzero/cluster/token }
+{{- end }}
+{{- end }}
+{{- end }}
 {{- with .Values.events.sinkUri }}
 - { name: REELZERO_SINK_URL, value: {{ . | quote }} }
 {{- end }}
