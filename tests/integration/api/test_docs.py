@@ -22,7 +22,7 @@ async def succeed(folder, service, *command):
     process = await asyncio.create_subprocess_exec(
         *command, cwd=folder, env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
-    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    output, _ = await asyncio.wait_for(process.communicate(), 180)
     assert process.returncode == 0, f"{command[1:]}\n{output.decode()}"
 
 
