@@ -113,7 +113,7 @@ async def play(round_: Round, shared: Shared, report: Report, keep: Path) -> lis
                 await settle(world)
                 words = await broken(world)
                 report.wasted += await wasted(world)
-        except (AssertionError, TimeoutError) as error:
+        except Exception as error:
             place = traceback.extract_tb(error.__traceback__)[-1]
             words = [f"{error!r} at {Path(place.filename).name}:{place.lineno}"]
         report.counts[round_.fault.name] += 1
