@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from tests.faults.registry import load
-from tests.faults.rounds import matching, plan, run
+from tests.faults.rounds import matching, plan, run, without_real
 
 
 def main() -> int:
@@ -22,12 +22,15 @@ def main() -> int:
         "--only", action="append", default=[], help="a fault's name, a part of it, or a family"
     )
     parser.add_argument("--keep", type=Path, default=Path("build/faults"), help="logs of broken rounds")
+    parser.add_argument("--light", action="store_true", help="without the real predictor")
     parser.add_argument("--list", action="store_true", help="print the faults and end")
     asked = parser.parse_args()
     if asked.list:
         print("\n".join(sorted(load())))
         return 0
     names = matching(asked.only)
+    if asked.light:
+        names = without_real(names)
     if not names:
         parser.error(f"no fault matches {asked.only}")
     seed = secrets.randbelow(1_000_000) if asked.seed is None else asked.seed

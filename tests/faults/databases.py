@@ -7,7 +7,7 @@ import secrets
 import sqlite3
 import tempfile
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,14 @@ class PostgresServer:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await asyncio.to_thread(self._server.cleanup)
+        with suppress(FileNotFoundError):  # it deletes the folder while the server deletes its own files
+            await asyncio.to_thread(self._server.cleanup)
+
+    async def _control(self, *arguments: str) -> None:
+        import pgserver
+
+        options = {"pgdata": self._server.pgdata, "user": self._server.system_user}
+        await asyncio.to_thread(pgserver.pg_ctl, ["-w", *arguments], **options)
 
     async def fresh(self) -> Postgresql:
         name = "f" + secrets.token_hex(6)
@@ -70,11 +77,9 @@ class PostgresServer:
 
     async def stop(self, how: str) -> None:
         """`fast` rolls back and says goodbye, `immediate` is a crash."""
-        import pgserver
-
-        arguments = ["-w", "-m", how, "stop"]
-        user = self._server.system_user
-        await asyncio.to_thread(pgserver.pg_ctl, arguments, pgdata=self._server.pgdata, user=user)
+        await self._control("-m", how, "stop")
 
     async def start(self) -> None:
-        await asyncio.to_thread(self._server.ensure_postgres_running)
+        await self._control(
+            "-t", "120", "-l", f"{self._folder}/log", "-o", f'-h "" -k {self._folder}', "start"
+        )

@@ -75,13 +75,13 @@ class Proxy:
             return
         up_reader, up_writer = await asyncio.open_connection(*self._target)
         self._open.add(up_writer)
+        out = asyncio.create_task(self._pump(reader, up_writer, mode, "truncate-requests"))
         try:
-            out = asyncio.create_task(self._pump(reader, up_writer, mode, "truncate-requests"))
             await self._pump(up_reader, writer, mode, "truncate-answers")
+        finally:
             out.cancel()
             with suppress(asyncio.CancelledError, OSError):
                 await out
-        finally:
             self._open.discard(up_writer)
             up_writer.close()
 

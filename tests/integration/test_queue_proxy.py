@@ -1,0 +1,132 @@
+"""The service through a queue-proxy: what it does to long requests costs no job, and no attempt unduly.
+
+With max_attempts=1 a job that completes has lost no attempt to what happened before its start.
+"""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+
+from eventing.settings import Endpoint
+from eventing.testing import FakePredictor, Script
+from tests.knative.proxy import QueueProxy
+
+BODY = {"text_input": "x", "parameters": {"job_id": "another", "attempt": 1}}
+STREAM = "/v2/models/tiny/generate_stream"
+
+
+class Held(FakePredictor):
+    """A predictor that can be held in mid-work, as often as asked."""
+
+    def __init__(self, *arguments, **named):
+        super().__init__(*arguments, **named, on_stage=self._hold)
+        self.reached, self.go = asyncio.Event(), asyncio.Event()
+
+    async def _hold(self, stage, _job_id):
+        if stage == "denoise":
+            self.reached.set()
+            await self.go.wait()
+
+
+@pytest.fixture
+def pod(make_stack, bucket):
+    """A service, a queue-proxy and a predictor behind it."""
+
+    @asynccontextmanager
+    async def make(timeout=60.0, **settings):
+        async with Held(bucket) as predictor:
+            async with QueueProxy(predictor.url, "/v2/models/tiny/ready", timeout=timeout) as proxy:
+                endpoint = Endpoint(model="tiny", url=proxy.url)
+                async with make_stack(endpoints=(endpoint,), **settings) as stack:
+                    yield stack, proxy, predictor
+
+    return make
+
+
+async def put_back(stack, job_id, code):
+    """Until the job waits in the queue and says for what."""
+    while True:
+        job = await (await stack.get(f"/v1/jobs/{job_id}")).json()
+        if (job["status"], job["waiting_for"]) == ("queued", code):
+            return job
+        await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def callers(url, count):
+    """Direct callers who hold what is behind a URL."""
+    async with aiohttp.ClientSession() as http:
+        calls = [asyncio.create_task(http.post(url + STREAM, json=BODY)) for _ in range(count)]
+        yield
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+
+
+async def test_a_504_before_the_first_byte_uses_up_no_attempt(pod):
+    async with pod(timeout=0.3, max_attempts=1) as (stack, _, predictor):
+        predictor.draining = True  # not ready: the proxy waits for it until its time is up
+        predictor.go.set()
+        job_id = await stack.submit()
+        assert (await put_back(stack, job_id, "http_504"))["attempts"] == 0
+        predictor.draining = False
+        job = await stack.ended(job_id)
+        assert (job["status"], job["attempts"]) == ("completed", 1)
+
+
+async def test_a_stream_that_simply_ends_is_tried_again(pod):
+    async with pod(timeout=1.0) as (stack, _, predictor):
+        job_id = await stack.submit()
+        assert (await put_back(stack, job_id, "predictor_lost"))["attempts"] == 1
+        predictor.go.set()
+        job = await stack.ended(job_id)
+        assert (job["status"], job["attempts"]) == ("completed", 2)
+        assert predictor.most_at_once == 1
+
+
+async def test_a_full_queue_uses_up_no_attempt(pod):
+    async with pod(max_attempts=1) as (stack, proxy, predictor):
+        async with callers(proxy.url, 11):
+            while proxy.here < 11:
+                await asyncio.sleep(0.01)
+            job_id = await stack.submit()
+            assert (await put_back(stack, job_id, "http_503"))["attempts"] == 0
+        predictor.go.set()
+        job = await stack.ended(job_id)
+        assert (job["status"], job["attempts"]) == ("completed", 1)
+
+
+async def test_a_busy_predictor_uses_up_no_attempt(pod):
+    async with pod(max_attempts=1) as (stack, _, predictor):
+        async with callers(predictor.url, 1):  # past the proxy, as what a time-out left running would be
+            await predictor.reached.wait()
+            job_id = await stack.submit()
+            assert (await put_back(stack, job_id, "busy"))["attempts"] == 0
+        predictor.go.set()
+        job = await stack.ended(job_id)
+        assert (job["status"], job["attempts"]) == ("completed", 1)
+        assert predictor.most_at_once == 1
+
+
+async def test_a_pod_that_drains_finishes_its_job_and_the_next_waits_for_another(pod):
+    async with pod(max_attempts=1) as (stack, _, predictor):
+        first, second = await stack.submit(), await stack.submit()
+        await predictor.reached.wait()
+        draining = asyncio.create_task(predictor.drain())
+        await asyncio.sleep(0)
+        predictor.go.set()
+        await draining
+        done = await stack.ended(first)
+        assert (done["status"], done["attempts"]) == ("completed", 1)
+        predictor.draining = False  # the new pod
+        done = await stack.ended(second)
+        assert (done["status"], done["attempts"]) == ("completed", 1)
+
+
+async def test_an_activator_without_a_pod_uses_up_no_attempt(make_stack):
+    async with make_stack(max_attempts=1) as stack:
+        stack.predictor.scripts = [Script(status=503)] * 2
+        job = await stack.ended(await stack.submit())
+        assert (job["status"], job["attempts"], job["result"]["attempt"]) == ("completed", 1, 3)

@@ -1,0 +1,38 @@
+"""Every promise of docs/guarantees.md names tests, and they exist."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.faults.registry import load
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs/guarantees.md").read_text()
+ROWS = [line for line in TEXT.splitlines() if line.startswith("| ") and not line.startswith("| Promise")]
+NAMED = sorted({name for row in ROWS for name in re.findall(r"`(tests/\S+?)`", row)})
+FAULTS = sorted({name for row in ROWS for name in re.findall(r"`fault:(\S+?)`", row)})
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[2:40])
+def test_every_promise_names_what_shows_it(row):
+    assert re.search(r"`(tests/|fault:)\S+`", row.split(" | ")[-1])
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_every_named_test_exists(name):
+    path, _, test = name.partition("::")
+    tree = ast.parse((ROOT / path).read_text())
+    assert test in {
+        node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_every_named_fault_exists(name):
+    assert name in load()
+
+
+def test_the_page_is_not_empty():
+    assert len(ROWS) > 20 and len(NAMED) > 15 and len(FAULTS) > 30
