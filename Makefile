@@ -21,7 +21,7 @@ test-faults: $(VENV)/.installed-dev ## The fault suite: make test-faults ROUNDS=
 	$(BIN)/python -m tests.faults --rounds $(ROUNDS) --seed $(SEED)
 
 manifests-test: $(VENV)/.installed-dev ## Chart, config and doctor against real schemas; also the images' install step
-	$(BIN)/python -m tests.manifests
+	REELZERO_TEST_IMAGES=1 $(BIN)/python -m pytest -rs tests/manifests tests/knative tests/integration/predictor/test_knative.py
 
 conformance: $(VENV)/.installed-dev ## Every client we know, in its own environment, against a real service
 	$(BIN)/python -m tests.conformance.run
