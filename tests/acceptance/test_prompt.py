@@ -1,0 +1,40 @@
+"""The only question that matters: is this the video that was asked for?
+
+From a prompt through CloudEvent, job, predictor, S3 and webhook to an MP4 on disk, whose decoded frames an
+independent checker judges. With the prompts swapped the same frames must be refused.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from tests.acceptance.command import reelzero
+from training.checker import check
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reelzero is stopped by Linux signals here")
+PROMPTS = ("a red circle moving right", "a blue square moving down")
+
+
+def film(home: Path, prompt: str) -> np.ndarray:
+    """The decoded frames of one `reelzero run`, (frames, height, width, 3) uint8."""
+    out = home / "out" / prompt.replace(" ", "-")
+    with reelzero("run", prompt, "--seed", "5", "--data-dir", f"{home}/data", "--out", str(out)) as command:
+        assert command.end() == 0, command.text
+    assert "its signature is valid" in command.text
+    (path,) = out.glob("*.mp4")
+    with av.open(str(path)) as video:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)])
+
+
+def test_the_video_is_the_one_that_was_asked_for(home: Path) -> None:
+    films = [film(home, prompt) for prompt in PROMPTS]
+    for frames, prompt in zip(films, PROMPTS, strict=True):
+        verdict = check(frames, prompt)
+        assert verdict.ok, f"{prompt}: {verdict.explain()}"
+    for frames, prompt in zip(films, reversed(PROMPTS), strict=True):
+        assert not check(frames, prompt).ok
