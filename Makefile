@@ -6,13 +6,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PROMPT ?= a red circle moving right
 
-.PHONY: run test test-faults manifests-test conformance check format lock clean
+.PHONY: run test test-faults manifests-test conformance eval-model train check format lock clean
 
 run: $(VENV)/.installed ## From a prompt to an MP4, on this machine
 	$(BIN)/reelzero run "$(PROMPT)"
 
 test: $(VENV)/.installed-dev ## All tests, on real parts
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 ROUNDS := 20
 SEED := 1
@@ -22,6 +22,12 @@ test-faults: $(VENV)/.installed-dev ## The fault suite: make test-faults ROUNDS=
 
 manifests-test: $(VENV)/.installed-dev ## Chart, config and doctor against real schemas; also the images' install step
 	REELZERO_TEST_IMAGES=1 $(BIN)/python -m pytest -rs tests/manifests tests/knative tests/integration/predictor/test_knative.py
+
+eval-model: $(VENV)/.installed-dev ## The model in the box on 300 prompts it never saw, judged by the checker
+	$(BIN)/python -m training.evaluate
+
+train: $(VENV)/.installed-dev ## Train the model in the box anew, from a seed; goes on where it was interrupted
+	$(BIN)/python -m training.train --out build/shapes-tiny --seed 0
 
 conformance: $(VENV)/.installed-dev ## Every client we know, in its own environment, against a real service
 	$(BIN)/python -m tests.conformance.run
