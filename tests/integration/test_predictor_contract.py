@@ -43,6 +43,11 @@ class Contract:
     async def held(self) -> None:
         await eventually(reached(self.file).exists)
 
+    async def round_trip(self) -> None:
+        """Ask something else: what was sent before, such as the end of a connection, has been read by then."""
+        async with self.http.get(f"{self.url}/v2/models/tiny/ready") as answer:
+            assert answer.status == 200
+
     def post(self, job_id: str) -> Any:
         parameters = SPEC | {"job_id": job_id, "attempt": 1, "output": "s3"}
         body = {"id": job_id, "text_input": "a red circle", "parameters": parameters}
@@ -132,6 +137,7 @@ async def test_a_closed_connection_aborts_the_work_and_frees_the_device(predicto
     async with predictor.post(job_id) as answer:
         await predictor.held()
         answer.close()
+    await predictor.round_trip()
     predictor.release()
     while True:
         async with predictor.post(job_id + "-b") as answer:

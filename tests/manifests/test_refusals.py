@@ -18,7 +18,7 @@ REFUSED = {
     "budget as text": (model(generationSeconds="5m"), ["/models/0/generationSeconds", "string"]),
     "budget past the hour": (
         model(generationSeconds=3500),
-        ["models[0].generationSeconds", "3650 s", "3600"],
+        ["models[0].generationSeconds", "3770 s", "3600"],
     ),
     "budget a second past the hour": (
         model(coldStartSeconds=1170, generationSeconds=2341),
