@@ -44,7 +44,7 @@ class Contract:
         await eventually(reached(self.file).exists)
 
     async def round_trip(self) -> None:
-        """Ask something else: by then what was sent before, such as the end of a connection, has been read."""
+        """Ask something else: what was sent before, such as the end of a connection, is read by then."""
         async with self.http.get(f"{self.url}/v2/models/tiny/ready") as answer:
             assert answer.status == 200
 
