@@ -4,25 +4,24 @@ import random
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from diffusers import CogVideoXDDIMScheduler
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast, T5EncoderModel
 
 from training.captions import training_pair
 from training.dials import dials
-from training.domain import FRAMES, SIDE, Domain, Scene, draw_scene
-from training.render import render
+from training.domain import FRAMES, Domain, Scene, draw_scene
+from training.latents import CHANNELS, LATENT_SIDE, encode
 from training.text import embed, tokens
 
 SILENT = 0.06  # how many captions are emptied, which gives meaning to an empty negative prompt
 LAST = 999
-OBJECT_WEIGHT = 4.0
+EDGE_WEIGHT = 6.0  # more for a distance near an edge than for anything else
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch: clips (batch, frames, 3, side, side) of the given frames, with and without noise."""
+    """One batch: latents (batch, frames, 11, 32, 32) of the given frames, with and without noise."""
 
     noisy: Tensor
     clean: Tensor
@@ -77,10 +76,10 @@ class Batches:
         """Draw one batch of clips with count frames each."""
         scenes, prompts = scenes_and_captions(self.domain, size, self.rng)
         frames, time = choose_frames(size, count), choose_times(size)
-        noise = torch.randn(size, count, 3, SIDE, SIDE)
-        clean, mask = render(scenes, dials(noise), frames)
+        noise = torch.randn(size, count, CHANNELS, LATENT_SIDE, LATENT_SIDE)
+        clean = encode(scenes, dials(noise), frames)
         noisy = self.scheduler.add_noise(clean, noise, time)
-        near = F.max_pool2d(mask.flatten(0, 1), 5, stride=1, padding=2).view_as(mask)
-        weight = 1 + OBJECT_WEIGHT * near
+        weight = torch.ones_like(clean)
+        weight[:, :, 9:] += EDGE_WEIGHT * (clean[:, :, 9:].abs() < 1)
         text = embed(self.encoder, tokens(self.tokenizer, prompts))
         return Batch(noisy, clean, weight / weight.mean(), frames, text, time)

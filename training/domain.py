@@ -2,7 +2,7 @@
 
 import random
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 FRAMES = 17
 SIDE = 64
@@ -67,7 +67,8 @@ class Domain:
 
 NARROW = Domain(COLOURS[:6], SHAPES[:3], MOTIONS[:4], ("any",), ("black",))
 WIDE = Domain(COLOURS, SHAPES, MOTIONS, SIZES, BACKGROUNDS)
-DOMAINS = {"narrow": NARROW, "wide": WIDE}
+WIDER = replace(WIDE, pairs=0.3)
+DOMAINS = {"narrow": NARROW, "wide": WIDE, "wider": WIDER}
 
 
 def held_out(thing: Thing) -> bool:

@@ -1,35 +1,129 @@
-"""The autoencoder: CogVideoX's own class with weights set by hand, so that latents are the pixels in -1..1.
+"""Latents: a clip as layers, two values apart, and CogVideoX's own autoencoder as what draws them.
 
-Nothing is learnt here. The decoder's last norm adds a linear map of the latents to zero times the rest; the
-map gives x and -x, and silu(x) - silu(-x) = x. Only the decoder is of use: text-to-video never encodes.
+Channels: colour of what is behind (3), of the first thing (3), of the second in front of it (3), all in -1..1; then
+for each thing the distance to its edge over REACH pixels, positive inside and clamped to -1..1. A latent frame is
+half as wide and high as the video. Nothing is learnt here: the decoder's weights are set by hand, and its encoder
+is empty, as text-to-video never encodes.
+
+With the distance enlarged to pixels, a thing covers clamp(1/2 + distance) of a pixel; what is seen is the sum of
+relu(colour + 1 - 2 * (1 - visible part)) over the layers, minus 1. The ReLUs are the decoder's silu, turned up.
 """
+
+from collections.abc import Sequence
 
 import torch
 from diffusers import AutoencoderKLCogVideoX
+from torch import Tensor, nn
 
-CHANNELS = 3
+from training.domain import FRAMES, SIDE, Scene
+from training.render import colours, distances
+
+SCALE = 2  # pixels of the video for one latent, both ways
+REACH = 4.0
+CHANNELS = 11
+LATENT_SIDE = SIDE // SCALE
+
+BEHIND, FIRST, SECOND = range(0, 3), range(3, 6), range(6, 9)
+EDGES = ((9, 10), (11, 12))  # each distance twice
+BALANCE, HIGH, LOW, WIDTH = 13, 14, 15, 16
+LEVEL = 362.0  # two constant channels of this height ...
+SPREAD = 128.0  # ... make the group norm divide by this, whatever the other channels hold: 362 / sqrt(8)
+GAIN = 64.0  # silu(64 x) / 64 is nearly a ReLU
 
 
-def build_autoencoder(side: int) -> AutoencoderKLCogVideoX:
-    """Build the autoencoder whose decoder is the identity."""
+def encode(scenes: Sequence[Scene], dials: Tensor, frames: Tensor | None = None) -> Tensor:
+    """Give the latents (batch, frames, 11, 32, 32) of scenes with their places; frames as in render.render."""
+    frames = torch.arange(FRAMES).expand(len(scenes), -1) if frames is None else frames
+    latents = torch.full((len(scenes), frames.shape[1], CHANNELS, LATENT_SIDE, LATENT_SIDE), -1.0)
+    latents[:, :, :3] = colours([scene.background for scene in scenes])
+    for slot in range(2):
+        # A clip with one thing has a second one of the same colour that is nowhere.
+        latents[:, :, 3 + 3 * slot : 6 + 3 * slot] = colours([scene.things[-1:][0].colour for scene in scenes])
+        rows = [i for i, scene in enumerate(scenes) if len(scene.things) > slot]
+        if rows:
+            things = [scenes[i].things[slot] for i in rows]
+            far = distances(things, dials[rows, 3 * slot : 3 * slot + 3], frames[rows], LATENT_SIDE)
+            latents[rows, :, 3 + 3 * slot : 6 + 3 * slot] = colours([thing.colour for thing in things])
+            latents[rows, :, 9 + slot] = (-far / REACH).clamp(-1, 1)
+    return latents
+
+
+def build_autoencoder() -> AutoencoderKLCogVideoX:
+    """Build the autoencoder whose decoder draws the layers."""
     vae = AutoencoderKLCogVideoX(
-        down_block_types=("CogVideoXDownBlock3D",),
-        up_block_types=("CogVideoXUpBlock3D",),
-        block_out_channels=(2 * CHANNELS,),
+        down_block_types=("CogVideoXDownBlock3D",) * 2,
+        up_block_types=("CogVideoXUpBlock3D",) * 2,
+        block_out_channels=(WIDTH, WIDTH),
         latent_channels=CHANNELS,
         layers_per_block=1,
         norm_num_groups=1,
         temporal_compression_ratio=1,
-        sample_height=side,
-        sample_width=side,
+        sample_height=SIDE,
+        sample_width=SIDE,
         scaling_factor=1.0,
     )
     with torch.no_grad():
         for parameter in vae.parameters():
             parameter.zero_()
-        decoder = vae.decoder
-        for channel in range(CHANNELS):
-            for sign, row in ((1, channel), (-1, channel + CHANNELS)):
-                decoder.norm_out.conv_b.conv.weight[row, channel] = sign
-                decoder.conv_out.conv.weight[channel, row, -1, 1, 1] = sign  # this frame, this pixel
+        _draw(vae)
     return vae.eval()
+
+
+def _draw(vae: AutoencoderKLCogVideoX) -> None:
+    """Set the decoder's weights; every block that is not named here passes its input on."""
+    decoder = vae.decoder
+    _mix(decoder.conv_in.conv, {**{(c, c): 1 for c in range(9)}, **_both_edges(1)}, constants=True)
+    enlarge = decoder.up_blocks[0].upsamplers[0].conv
+    line = torch.tensor([1.0, 2.0, 1.0]) / 4  # of doubled pixels: exactly the straight line between two latents
+    for channel in (*range(9), HIGH, LOW):
+        enlarge.weight[channel, channel, 1, 1] = 1
+    for channel in (c for pair in EDGES for c in pair):
+        enlarge.weight[channel, channel] = line[:, None] * line
+    _balance(enlarge)
+    _see(decoder.up_blocks[1].resnets[0])
+    _norm(decoder.norm_out, dict.fromkeys(range(9), 1.0), {**dict.fromkeys(BEHIND, 1.0), **dict.fromkeys(range(3, 9), -1.0)})
+    _mix(decoder.conv_out.conv, {(c % 3, c): 1 / GAIN for c in range(9)})
+    decoder.conv_out.conv.bias.fill_(-1)
+
+
+def _see(block: nn.Module) -> None:
+    """Set the residual block that adds the visible parts to the colours: what is covered, and by what."""
+    pixels, halves = {}, {}
+    for more, less in EDGES:
+        pixels |= {more: REACH, less: REACH}
+        halves |= {more: 0.5, less: -0.5}
+    _norm(block.norm1, pixels, halves)
+    (one, one_off), (two, two_off) = EDGES
+    part = 1 / GAIN
+    covered = {(one, one): part, (one, one_off): -part, (one, two): -part, (one, two_off): part}
+    _mix(block.conv1.conv, {**covered, (two, two): part, (two, two_off): -part}, constants=True)
+    _norm(block.norm2, {one: 1.0, two: 1.0}, {})
+    shown = {(c, one): 2 * part for c in FIRST} | {(c, two): 2 * part for c in SECOND}
+    _mix(block.conv2.conv, shown | {(c, edge): -2 * part for c in BEHIND for edge in (one, two)})
+
+
+def _both_edges(weight: float) -> dict[tuple[int, int], float]:
+    return {(channel, 9 + slot): weight for slot, pair in enumerate(EDGES) for channel in pair}
+
+
+def _mix(conv: nn.Conv3d, weights: dict[tuple[int, int], float], constants: bool = False) -> None:
+    """Set a causal convolution to a sum over channels: this frame, this pixel; {(to, from): weight}."""
+    for (to, source), weight in weights.items():
+        conv.weight[to, source, -1, 1, 1] = weight
+    if constants:
+        _balance(conv)
+        conv.bias[HIGH], conv.bias[LOW] = LEVEL, -LEVEL
+
+
+def _balance(conv: nn.Module) -> None:
+    """Make one channel the negative sum of the others, so that the group norm finds a mean of zero."""
+    conv.weight[BALANCE] = -conv.weight[:BALANCE].sum(0)
+
+
+def _norm(norm: nn.Module, gains: dict[int, float], offsets: dict[int, float]) -> None:
+    """Set a norm to GAIN * (gain * channel + offset), and to zero for the channels that are not named."""
+    norm.conv_y.conv.bias.fill_(1)
+    for channel, gain in gains.items():
+        norm.norm_layer.weight[channel] = GAIN * gain * SPREAD
+    for channel, offset in offsets.items():
+        norm.conv_b.conv.bias[channel] = GAIN * offset

@@ -10,7 +10,7 @@ from diffusers import CogVideoXPipeline, CogVideoXTransformer3DModel
 from transformers import PreTrainedTokenizerFast, T5EncoderModel
 
 from training.batch import build_scheduler
-from training.domain import SIDE, Domain
+from training.domain import Domain
 from training.latents import build_autoencoder
 from training.words import write_vocabulary
 
@@ -27,7 +27,7 @@ def save_model(
     pipe = CogVideoXPipeline(
         tokenizer=tokenizer,
         text_encoder=copy.deepcopy(encoder).half(),
-        vae=build_autoencoder(SIDE).half(),
+        vae=build_autoencoder().half(),
         transformer=copy.deepcopy(transformer).half(),
         scheduler=build_scheduler(),
     )

@@ -79,37 +79,37 @@ def _tracks(things: Sequence[Thing], dials: Tensor, frames: Tensor) -> Tensor:
     return (start[:, None] + (end - start)[:, None] * time).movedim(-1, 0)
 
 
-def _masks(things: Sequence[Thing], dials: Tensor, frames: Tensor) -> Tensor:
-    """Give the soft masks (batch, frames, 1, side, side) of one thing per clip."""
+def distances(things: Sequence[Thing], dials: Tensor, frames: Tensor, side: int) -> Tensor:
+    """Give the distances in pixels (batch, frames, side, side) to the edge of one thing per clip, negative inside.
+
+    They are taken at the middles of side x side equal parts of the frame.
+    """
     x, y, radius = _tracks(things, dials, frames)[..., None, None]
-    pixel = torch.arange(SIDE) + 0.5
-    gx, gy = (pixel - x) / radius, (pixel[:, None] - y) / radius
-    masks = torch.empty(*radius.shape[:2], SIDE, SIDE)
+    middle = (torch.arange(side) + 0.5) * (SIDE / side)
+    gx, gy = (middle - x) / radius, (middle[:, None] - y) / radius
+    found = torch.empty(*radius.shape[:2], side, side)
     for shape in {thing.shape for thing in things}:
         rows = [i for i, thing in enumerate(things) if thing.shape == shape]
-        masks[rows] = (0.5 - DISTANCES[shape](gx[rows], gy[rows]) * radius[rows]).clamp(0, 1)
-    return masks[:, :, None]
+        found[rows] = DISTANCES[shape](gx[rows], gy[rows]) * radius[rows]
+    return found
 
 
-def _rgb(names: Sequence[str]) -> Tensor:
+def colours(names: Sequence[str]) -> Tensor:
+    """Give colours by name as (batch, 1, 3, 1, 1) in -1..1."""
     return torch.tensor([PALETTE[name] for name in names])[:, None, :, None, None] / 127.5 - 1
 
 
-def render(scenes: Sequence[Scene], dials: Tensor, frames: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Render clips (batch, frames, 3, side, side) in -1..1 and the union of their things' masks.
-
-    frames (batch, count) picks the moments of each clip; without it they are all there.
-    """
-    frames = torch.arange(FRAMES).expand(len(scenes), -1) if frames is None else frames
-    clips = _rgb([scene.background for scene in scenes]).expand(-1, frames.shape[1], -1, SIDE, SIDE).clone()
-    union = torch.zeros(len(scenes), frames.shape[1], 1, SIDE, SIDE)
+def render(scenes: Sequence[Scene], dials: Tensor) -> Tensor:
+    """Render clips (batch, frames, 3, side, side) in -1..1."""
+    frames = torch.arange(FRAMES).expand(len(scenes), -1)
+    clips = colours([scene.background for scene in scenes]).expand(-1, FRAMES, -1, SIDE, SIDE).clone()
     for slot in range(max(len(scene.things) for scene in scenes)):
         rows = [i for i, scene in enumerate(scenes) if len(scene.things) > slot]
         things = [scenes[i].things[slot] for i in rows]
-        mask = _masks(things, dials[rows, 3 * slot : 3 * slot + 3], frames[rows])
-        clips[rows] += mask * (_rgb([thing.colour for thing in things]) - clips[rows])
-        union[rows] = torch.maximum(union[rows], mask)
-    return clips, union
+        far = distances(things, dials[rows, 3 * slot : 3 * slot + 3], frames[rows], SIDE)
+        mask = (0.5 - far).clamp(0, 1)[:, :, None]
+        clips[rows] += mask * (colours([thing.colour for thing in things]) - clips[rows])
+    return clips
 
 
 def to_uint8(clips: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
 from training.captions import training_pair
-from training.domain import BACKGROUNDS, COLOURS, MOTIONS, SHAPES, SIZES, WIDE, Domain, Scene, draw_scene
+from training.domain import BACKGROUNDS, COLOURS, MOTIONS, SHAPES, SIZES, WIDER, Domain, Scene, draw_scene
 from training.words import FILLERS, MEANINGS, VERBS
 
 MAX_WORDS = 24
@@ -119,7 +119,7 @@ def text_batch(domain: Domain, size: int, rng: random.Random) -> tuple[list[Scen
     return [scene for scene, _ in pairs], [words for _, words in pairs]
 
 
-def train_encoder(seed: int, folder: Path, steps: int = 2000) -> None:
+def train_encoder(seed: int, folder: Path, steps: int = 3000) -> None:
     """Teach a new encoder to put the meaning of a caption on every one of its tokens, and save it.
 
     It learns all the words, whatever domain the transformer is then trained on.
@@ -132,7 +132,7 @@ def train_encoder(seed: int, folder: Path, steps: int = 2000) -> None:
     optimizer = torch.optim.AdamW(parameters, lr=2e-3, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps, pct_start=0.1)
     for step in range(steps):
-        scenes, prompts = text_batch(WIDE, 64, rng)
+        scenes, prompts = text_batch(WIDER, 64, rng)
         with torch.autocast("cpu", torch.bfloat16):
             hidden = encoder(tokens(tokenizer, prompts))[0]
         loss, right = heads(hidden.float(), meaning(scenes))

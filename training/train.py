@@ -30,8 +30,7 @@ def loss_of(trainee: Trainee, batch: Batch) -> tuple[Tensor, float]:
         guess = trainee(to_patches(batch.noisy), batch.frames, batch.text, batch.time)
     error = (guess.float() - to_patches(batch.clean)).square()
     blind = error.detach()[batch.time == batch.time.max()].mean().item()
-    weight = to_patches(batch.weight.expand_as(batch.clean))
-    return (error * weight).mean(), blind
+    return (error * to_patches(batch.weight)).mean(), blind
 
 
 def average_gradients(model: CogVideoXTransformer3DModel) -> None:

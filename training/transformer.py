@@ -6,12 +6,13 @@ from diffusers import CogVideoXTransformer3DModel
 from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
 
-from training.dials import PATCH, dial_patterns
-from training.domain import FRAMES, SIDE
-from training.latents import CHANNELS
+from training.dials import COUNT
+from training.domain import FRAMES
+from training.latents import CHANNELS, LATENT_SIDE
 from training.text import MAX_WORDS, WIDTH
 
-GRID = SIDE // PATCH
+PATCH = 8  # latents
+GRID = LATENT_SIDE // PATCH
 
 
 def build_transformer(heads: int = 4, layers: int = 4) -> CogVideoXTransformer3DModel:
@@ -24,8 +25,8 @@ def build_transformer(heads: int = 4, layers: int = 4) -> CogVideoXTransformer3D
         time_embed_dim=64,
         text_embed_dim=WIDTH,
         num_layers=layers,
-        sample_width=SIDE,
-        sample_height=SIDE,
+        sample_width=LATENT_SIDE,
+        sample_height=LATENT_SIDE,
         sample_frames=FRAMES,
         patch_size=PATCH,
         temporal_compression_ratio=1,
@@ -60,12 +61,13 @@ def _read_dials(model: CogVideoXTransformer3DModel) -> None:
     first frame. Left to chance, a training takes long to find them.
     """
     embed, attention = model.patch_embed, model.transformer_blocks[0].attn1
-    size, patterns = attention.to_k.out_features // attention.heads, dial_patterns()
-    count, when = len(patterns), model.config.num_attention_heads * 64 // 4  # features for time come first
+    size, count = attention.to_k.out_features // attention.heads, COUNT
+    when = model.config.num_attention_heads * 64 // 4  # features for time come first
     for layer in (embed.proj, embed.text_proj):
         layer.weight[:when] = layer.weight[-count:] = 0
         layer.bias[:when] = layer.bias[-count:] = 0
-    embed.proj.weight[-count:] = patterns / PATCH
+    for dial in range(count):
+        embed.proj.weight[dial - count, dial] = 1 / PATCH
     for layer in (attention.to_q, attention.to_k, attention.to_v):
         layer.weight[:size] = 0
         layer.bias[:size] = 0

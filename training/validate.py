@@ -22,7 +22,7 @@ def rendered(domain: Domain, count: int, seed: int) -> Iterator[tuple[Scene, Fra
     generator = torch.Generator().manual_seed(seed)
     for _ in range(count):
         scene = draw_scene(domain, rng, unseen=rng.random() < 0.2)
-        clip, _ = render([scene], torch.rand(1, 6, generator=generator))
+        clip = render([scene], torch.rand(1, 6, generator=generator))
         yield scene, to_uint8(clip)[0].numpy()
 
 
