@@ -31,8 +31,7 @@ RUN python -m pip --python /opt/reelzero/bin/python install --no-cache-dir --no-
 # torch/testing holds a file of a later Python's grammar; nothing here runs it.
 FROM build AS build-predictor
 RUN python -m pip --python /opt/reelzero/bin/python install --no-cache-dir --no-compile --constraint requirements.lock '.[predictor]' \
- && python -m compileall -q --invalidation-mode unchecked-hash -x torch/testing/ /opt/reelzero/lib \
- && /opt/reelzero/bin/python -m predictor.tiny /opt/reelzero/models/tiny
+ && python -m compileall -q --invalidation-mode unchecked-hash -x torch/testing/ /opt/reelzero/lib
 
 FROM runtime AS predictor
 COPY --from=build-predictor /opt/reelzero /opt/reelzero

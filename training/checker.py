@@ -102,7 +102,7 @@ def look(frames: Frames) -> Attributes:
     masks = _masks(video, behind, front)
     if any(mask.sum() < 20 for mask in masks):
         return Attributes(_colour_name(front, COLOURS), None, None, background)
-    return Attributes(_colour_name(front, COLOURS), _motion(masks), _shape(masks), background)
+    return Attributes(_colour_name(front, COLOURS), motion_of(masks), shape_of(masks), background)
 
 
 def _border(video: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -132,10 +132,10 @@ def _masks(video: NDArray[np.float32], behind: NDArray[np.float32], front: NDArr
     """Give the pixels that are nearer to the foreground's colour than to the background's, without crumbs."""
     axis = front - behind
     share = ((video - behind) @ axis) / float(axis @ axis)
-    return [_largest(frame > 0.5) for frame in share]
+    return [largest(frame > 0.5) for frame in share]
 
 
-def _largest(mask: Mask) -> Mask:
+def largest(mask: Mask) -> Mask:
     """Keep the largest connected part, found by letting labels spread."""
     labels = np.where(mask, np.arange(1, mask.size + 1).reshape(mask.shape), 0)
     while True:
@@ -154,7 +154,7 @@ def _centre(mask: Mask) -> tuple[float, float]:
     return float(columns.mean()), float(rows.mean())
 
 
-def _motion(masks: list[Mask]) -> str | None:
+def motion_of(masks: list[Mask]) -> str | None:
     """Tell a motion from the centres and areas of the first and last three frames."""
     scale = SIDE / masks[0].shape[1]
     first, last = masks[:3], masks[-3:]
@@ -170,7 +170,7 @@ def _motion(masks: list[Mask]) -> str | None:
     return "down" if dy > 0 else "up"
 
 
-def _shape(masks: list[Mask]) -> str | None:
+def shape_of(masks: list[Mask]) -> str | None:
     """Give the shape whose ideal overlaps best with the masks, over the larger half of the frames."""
     chosen = sorted(masks, key=lambda mask: int(mask.sum()))[len(masks) // 2 :: 2]
     scores = {shape: float(np.mean([_overlap(mask, shape) for mask in chosen])) for shape in SHAPES}

@@ -1,12 +1,13 @@
 """Latents: a clip as layers, two values apart, and CogVideoX's own autoencoder as what draws them.
 
-Channels: colour of what is behind (3), of the first thing (3), of the second in front of it (3), all in -1..1; then
-for each thing the distance to its edge over REACH pixels, positive inside and clamped to -1..1. A latent frame is
-half as wide and high as the video. Nothing is learnt here: the decoder's weights are set by hand, and its encoder
-is empty, as text-to-video never encodes.
+Channels: colour of what is behind (3), of the first thing (3), of the second in front of it (3), all in
+-1..1; then for each thing the distance to its edge over REACH pixels, positive inside and clamped to -1..1. A
+latent frame is half as wide and high as the video. Nothing is learnt here: the decoder's weights are set by
+hand, and its encoder is empty, as text-to-video never encodes.
 
-With the distance enlarged to pixels, a thing covers clamp(1/2 + distance) of a pixel; what is seen is the sum of
-relu(colour + 1 - 2 * (1 - visible part)) over the layers, minus 1. The ReLUs are the decoder's silu, turned up.
+With the distance enlarged to pixels, a thing covers clamp(1/2 + distance) of a pixel; what is seen is the sum
+over the layers of relu(colour + 1 - 2 * (1 - visible part)), minus 1. The ReLUs are the decoder's silu,
+turned up. The sum is a little dark where two layers share a pixel: a thin outline.
 """
 
 from collections.abc import Sequence
@@ -32,13 +33,16 @@ GAIN = 64.0  # silu(64 x) / 64 is nearly a ReLU
 
 
 def encode(scenes: Sequence[Scene], dials: Tensor, frames: Tensor | None = None) -> Tensor:
-    """Give the latents (batch, frames, 11, 32, 32) of scenes with their places; frames as in render.render."""
+    """Give the latents (batch, frames, 11, 32, 32) of scenes with their places.
+
+    frames (batch, count) picks the moments of each clip; without it they are all there.
+    """
     frames = torch.arange(FRAMES).expand(len(scenes), -1) if frames is None else frames
     latents = torch.full((len(scenes), frames.shape[1], CHANNELS, LATENT_SIDE, LATENT_SIDE), -1.0)
     latents[:, :, :3] = colours([scene.background for scene in scenes])
     for slot in range(2):
         # A clip with one thing has a second one of the same colour that is nowhere.
-        latents[:, :, 3 + 3 * slot : 6 + 3 * slot] = colours([scene.things[-1:][0].colour for scene in scenes])
+        latents[:, :, 3 + 3 * slot : 6 + 3 * slot] = colours([scene.things[-1].colour for scene in scenes])
         rows = [i for i, scene in enumerate(scenes) if len(scene.things) > slot]
         if rows:
             things = [scenes[i].things[slot] for i in rows]
@@ -74,14 +78,20 @@ def _draw(vae: AutoencoderKLCogVideoX) -> None:
     decoder = vae.decoder
     _mix(decoder.conv_in.conv, {**{(c, c): 1 for c in range(9)}, **_both_edges(1)}, constants=True)
     enlarge = decoder.up_blocks[0].upsamplers[0].conv
-    line = torch.tensor([1.0, 2.0, 1.0]) / 4  # of doubled pixels: exactly the straight line between two latents
+    line = (
+        torch.tensor([1.0, 2.0, 1.0]) / 4
+    )  # of doubled pixels: exactly the straight line between two latents
     for channel in (*range(9), HIGH, LOW):
         enlarge.weight[channel, channel, 1, 1] = 1
     for channel in (c for pair in EDGES for c in pair):
         enlarge.weight[channel, channel] = line[:, None] * line
     _balance(enlarge)
     _see(decoder.up_blocks[1].resnets[0])
-    _norm(decoder.norm_out, dict.fromkeys(range(9), 1.0), {**dict.fromkeys(BEHIND, 1.0), **dict.fromkeys(range(3, 9), -1.0)})
+    _norm(
+        decoder.norm_out,
+        dict.fromkeys(range(9), 1.0),
+        {**dict.fromkeys(BEHIND, 1.0), **dict.fromkeys(range(3, 9), -1.0)},
+    )
     _mix(decoder.conv_out.conv, {(c % 3, c): 1 / GAIN for c in range(9)})
     decoder.conv_out.conv.bias.fill_(-1)
 

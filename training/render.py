@@ -80,9 +80,9 @@ def _tracks(things: Sequence[Thing], dials: Tensor, frames: Tensor) -> Tensor:
 
 
 def distances(things: Sequence[Thing], dials: Tensor, frames: Tensor, side: int) -> Tensor:
-    """Give the distances in pixels (batch, frames, side, side) to the edge of one thing per clip, negative inside.
+    """Give the distances to the edge of one thing per clip, in pixels and negative inside.
 
-    They are taken at the middles of side x side equal parts of the frame.
+    The shape is (batch, frames, side, side); they are taken at the middles of side x side equal parts.
     """
     x, y, radius = _tracks(things, dials, frames)[..., None, None]
     middle = (torch.arange(side) + 0.5) * (SIDE / side)
