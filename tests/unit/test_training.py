@@ -41,7 +41,9 @@ def test_the_decoder_draws_the_layers(frames: int) -> None:
 
 
 def test_dials_are_even_and_read_the_first_frame_only() -> None:
-    noise = torch.randn(400, 2, CHANNELS, LATENT_SIDE, LATENT_SIDE, generator=torch.Generator().manual_seed(0))
+    noise = torch.randn(
+        400, 2, CHANNELS, LATENT_SIDE, LATENT_SIDE, generator=torch.Generator().manual_seed(0)
+    )
     values = dials(noise)
     assert values.shape == (400, 6)
     assert (values.mean(0) - 0.5).abs().max() < 0.06
