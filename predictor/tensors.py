@@ -16,19 +16,8 @@ from kserve.protocol.infer_type import to_http_parameters
 
 from eventing.contract import InlineVideo, Output, VideoResult
 from eventing.errors import InvalidRequest, MalformedRequest
+from eventing.v2 import INPUTS
 
-INPUTS = {
-    "prompt": "BYTES",
-    "negative_prompt": "BYTES",
-    "width": "INT32",
-    "height": "INT32",
-    "num_frames": "INT32",
-    "fps": "INT32",
-    "seed": "INT64",
-    "num_inference_steps": "INT32",
-    "guidance_scale": "FP32",
-    "quality": "BYTES",
-}
 PARAMETERS = ("output", "job_id", "attempt", "model")
 TRANSPORT_PARAMETERS = frozenset({"binary_data_output"})  # of the protocol's binary extension, not of ours
 STORED: dict[str, Callable[[VideoResult], str]] = {

@@ -17,6 +17,7 @@ from training.text import embed, tokens
 SILENT = 0.06  # how many captions are emptied, which gives meaning to an empty negative prompt
 LAST = 999
 EDGE_WEIGHT = 6.0  # more for a distance near an edge than for anything else
+NEAR = 0.3
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,6 @@ class Batches:
         clean = encode(scenes, dials(noise), frames)
         noisy = self.scheduler.add_noise(clean, noise, time)
         weight = torch.ones_like(clean)
-        weight[:, :, 9:] += EDGE_WEIGHT * (clean[:, :, 9:].abs() < 1)
+        weight[:, :, 9:] += EDGE_WEIGHT * (clean[:, :, 9:].abs() < NEAR)
         text = embed(self.encoder, tokens(self.tokenizer, prompts))
         return Batch(noisy, clean, weight / weight.mean(), frames, text, time)

@@ -20,7 +20,7 @@ from training.domain import FRAMES, SIDE, Scene
 from training.render import colours, distances
 
 SCALE = 2  # pixels of the video for one latent, both ways
-REACH = 4.0
+REACH = 12.0  # a wide ramp, not a step: smooth, and every patch near a thing sees where it is
 CHANNELS = 11
 LATENT_SIDE = SIDE // SCALE
 
@@ -29,6 +29,7 @@ EDGES = ((9, 10), (11, 12))  # each distance twice
 BALANCE, HIGH, LOW, WIDTH = 13, 14, 15, 16
 LEVEL = 362.0  # two constant channels of this height ...
 SPREAD = 128.0  # ... make the group norm divide by this, whatever the other channels hold: 362 / sqrt(8)
+UNIT = 4.0  # the decoder counts distances in these many pixels, so that its weights fit half precision
 GAIN = 64.0  # silu(64 x) / 64 is nearly a ReLU
 
 
@@ -76,7 +77,7 @@ def build_autoencoder() -> AutoencoderKLCogVideoX:
 def _draw(vae: AutoencoderKLCogVideoX) -> None:
     """Set the decoder's weights; every block that is not named here passes its input on."""
     decoder = vae.decoder
-    _mix(decoder.conv_in.conv, {**{(c, c): 1 for c in range(9)}, **_both_edges(1)}, constants=True)
+    _mix(decoder.conv_in.conv, {**{(c, c): 1 for c in range(9)}, **_both_edges(REACH / UNIT)}, constants=True)
     enlarge = decoder.up_blocks[0].upsamplers[0].conv
     line = (
         torch.tensor([1.0, 2.0, 1.0]) / 4
@@ -100,7 +101,7 @@ def _see(block: nn.Module) -> None:
     """Set the residual block that adds the visible parts to the colours: what is covered, and by what."""
     pixels, halves = {}, {}
     for more, less in EDGES:
-        pixels |= {more: REACH, less: REACH}
+        pixels |= {more: UNIT, less: UNIT}
         halves |= {more: 0.5, less: -0.5}
     _norm(block.norm1, pixels, halves)
     (one, one_off), (two, two_off) = EDGES

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kserve import InferInput, InferRequest
 from kserve.protocol.infer_type import RequestedOutput
 
+from eventing import v2
 from eventing.catalog import CatalogEntry, load_catalog
 from eventing.contract import InlineVideo, Output, Quality, StoredFile, Timings, VideoResult
 from eventing.errors import InvalidRequest, MalformedRequest, ReelzeroError
@@ -134,7 +135,7 @@ def test_the_protocols_own_parameter_is_not_ours(entry: CatalogEntry) -> None:
 
 @given(
     datatype=st.sampled_from(["BYTES", "INT32", "INT64", "FP32", "FP64", "BOOL", "UINT8", "X"]),
-    name=st.sampled_from([*tensors.INPUTS, "output", "job_id", "attempt"]),
+    name=st.sampled_from([*v2.INPUTS, "output", "job_id", "attempt"]),
     shape=st.lists(st.integers(-2, 3), max_size=3),
     data=st.lists(
         st.one_of(
@@ -167,4 +168,4 @@ def test_an_answer_has_all_outputs_or_those_asked_for(result: Any, names: Any) -
 def test_every_output_is_in_the_metadata() -> None:
     listed = {output["name"] for output in tensors.output_types()}
     assert listed == set(tensors.STORED) | set(tensors.INLINE)
-    assert {tensor["name"] for tensor in tensors.input_types()} == set(tensors.INPUTS)
+    assert {tensor["name"] for tensor in tensors.input_types()} == set(v2.INPUTS)
