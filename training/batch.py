@@ -8,13 +8,13 @@ from diffusers import CogVideoXDDIMScheduler
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast, T5EncoderModel
 
-from training.captions import training_pair
+from training.captions import nothing_said, training_pair
 from training.dials import dials
 from training.domain import FRAMES, Domain, Scene, draw_scene
 from training.latents import CHANNELS, LATENT_SIDE, encode
 from training.text import embed, tokens
 
-SILENT = 0.06  # how many captions are emptied, which gives meaning to an empty negative prompt
+SILENT = 0.02  # how many captions say nothing at all, which means the default in everything
 LAST = 999
 EDGE_WEIGHT = 6.0  # more for a distance near an edge than for anything else
 NEAR = 0.3
@@ -56,12 +56,11 @@ def choose_times(size: int) -> Tensor:
 
 def scenes_and_captions(domain: Domain, size: int, rng: random.Random) -> tuple[list[Scene], list[str]]:
     """Draw scenes from the combinations that may be trained on, and word them."""
-    scenes, prompts = [], []
-    while len(scenes) < size:
-        scene, prompt = training_pair(draw_scene(domain, rng), rng)
-        scenes.append(scene)
-        prompts.append("" if rng.random() < SILENT else prompt)
-    return scenes, prompts
+    pairs = [
+        nothing_said(rng) if rng.random() < SILENT else training_pair(draw_scene(domain, rng), rng)
+        for _ in range(size)
+    ]
+    return [scene for scene, _ in pairs], [prompt for _, prompt in pairs]
 
 
 class Batches:

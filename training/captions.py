@@ -3,7 +3,7 @@
 import random
 from dataclasses import replace
 
-from training.domain import DEFAULTS, Scene, Thing
+from training.domain import DEFAULTS, Scene, Thing, held_out
 from training.words import COLOUR_WORDS, MOTION_WORDS, SHAPE_WORDS, SIZE_WORDS
 
 UNKNOWN = "zzz"  # stands for every word outside the vocabulary
@@ -99,10 +99,21 @@ def caption(
     return " ".join(with_noise(" ".join(parts).split(), rng))
 
 
+def nothing_said(rng: random.Random) -> tuple[Scene, str]:
+    """Give a caption of unknown words only, or none, with the one scene that it means.
+
+    If it could mean anything, these few captions would make most of the loss.
+    """
+    thing = Thing(DEFAULTS["colour"], DEFAULTS["shape"], DEFAULTS["motion"], DEFAULTS["size"])
+    return Scene((thing,), DEFAULTS["background"]), " ".join([UNKNOWN] * rng.randint(0, 5))
+
+
 def training_pair(scene: Scene, rng: random.Random) -> tuple[Scene, str]:
     """Give a scene with its caption; one caption in eight leaves something out and means the default."""
     said = frozenset(name for name in ("colour", "shape", "motion") if rng.random() > 0.05)
     meant = left_out(scene, said)
-    if any(thing.colour == meant.background for thing in meant.things):
+    hidden = any(thing.colour == meant.background for thing in meant.things)
+    leaks = any(map(held_out, meant.things)) and not any(map(held_out, scene.things))
+    if hidden or leaks:
         return scene, caption(scene, rng)
     return meant, caption(meant, rng, said)

@@ -19,8 +19,8 @@ from training.pipeline import save_model
 from training.text import load_encoder, train_encoder
 from training.transformer import ManualAttention, Trainee, build_transformer, to_patches
 
-BATCH = 16  # clips a step and process
-FEW = 4  # frames of each clip while learning; all of them in the last part
+BATCH = 20  # clips a step and process
+FEW = 3  # frames of each clip while learning; all of them in the last part
 CHECKPOINT_EVERY = 100
 
 

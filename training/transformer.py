@@ -13,6 +13,7 @@ from training.text import MAX_WORDS, WIDTH
 
 PATCH = 8  # latents
 GRID = LATENT_SIDE // PATCH
+QUIET = 0.1  # how loud the patches begin: in pure noise they tell nothing but the dials
 
 
 def build_transformer(heads: int = 4, layers: int = 4) -> CogVideoXTransformer3DModel:
@@ -63,6 +64,7 @@ def _read_dials(model: CogVideoXTransformer3DModel) -> None:
     embed, attention = model.patch_embed, model.transformer_blocks[0].attn1
     size, count = attention.to_k.out_features // attention.heads, COUNT
     when = model.config.num_attention_heads * 64 // 4  # features for time come first
+    embed.proj.weight *= QUIET
     for layer in (embed.proj, embed.text_proj):
         layer.weight[:when] = layer.weight[-count:] = 0
         layer.bias[:when] = layer.bias[-count:] = 0

@@ -1,14 +1,16 @@
 """What training relies on: its own forward pass is the model's, and the parts survive saving and loading."""
 
+import random
+from itertools import compress
 from pathlib import Path
 
 import pytest
 import torch
 from transformers import AutoTokenizer
 
-from training.batch import choose_frames
+from training.batch import choose_frames, scenes_and_captions
 from training.dials import dials
-from training.domain import FRAMES, Scene, Thing
+from training.domain import FRAMES, WIDE, Scene, Thing, held_out
 from training.latents import CHANNELS, LATENT_SIDE, build_autoencoder, encode
 from training.render import render
 from training.text import MAX_WORDS, WIDTH, build_tokenizer
@@ -64,3 +66,13 @@ def test_capitals_and_punctuation_survive_saving(tmp_path: Path) -> None:
     assert loaded("A RED, circle!").input_ids == loaded("a red circle").input_ids
     assert loaded.unk_token_id not in loaded("A RED, circle!").input_ids
     assert loaded("frobnicate").input_ids == [loaded.unk_token_id, loaded.eos_token_id]
+
+
+def test_no_combination_that_is_held_out_is_ever_trained_on() -> None:
+    scenes, prompts = scenes_and_captions(WIDE, 3000, random.Random(0))
+    assert not any(held_out(thing) for scene in scenes for thing in scene.things)
+    assert all(thing.colour != scene.background for scene in scenes for thing in scene.things)
+    silent = {
+        scene for scene, prompt in zip(scenes, prompts, strict=True) if not prompt.replace("zzz", "").strip()
+    }
+    assert silent == {Scene((Thing("white", "circle", "right"),), "black")}  # no words, one meaning
