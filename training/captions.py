@@ -6,6 +6,7 @@ from dataclasses import replace
 from training.domain import DEFAULTS, Scene, Thing, held_out
 from training.words import COLOUR_WORDS, MOTION_WORDS, SHAPE_WORDS, SIZE_WORDS
 
+LONGEST = 23
 UNKNOWN = "zzz"  # stands for every word outside the vocabulary
 OPPOSITE = {"left": "right", "right": "left", "up": "bottom", "down": "top"}
 MOVE = (
@@ -92,11 +93,17 @@ def left_out(scene: Scene, said: frozenset[str]) -> Scene:
 def caption(
     scene: Scene, rng: random.Random, said: frozenset[str] = frozenset({"colour", "shape", "motion"})
 ) -> str:
-    """Word a scene."""
+    """Word a scene in at most LONGEST words: what a tokenizer cuts off cannot be asked for."""
+    while len(words := _wording(scene, rng, said)) > LONGEST:
+        pass
+    return " ".join(words)
+
+
+def _wording(scene: Scene, rng: random.Random, said: frozenset[str]) -> list[str]:
     phrase = " and ".join(thing_phrase(thing, said, rng) for thing in scene.things)
     back = background_phrase(scene.background, rng)
     parts = [back, phrase] if back and rng.random() < 0.15 else [phrase, back]
-    return " ".join(with_noise(" ".join(parts).split(), rng))
+    return with_noise(" ".join(parts).split(), rng)
 
 
 def nothing_said(rng: random.Random) -> tuple[Scene, str]:

@@ -10,11 +10,11 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, pr
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
-from training.captions import training_pair
+from training.captions import LONGEST, training_pair
 from training.domain import BACKGROUNDS, COLOURS, MOTIONS, SHAPES, SIZES, WIDER, Domain, Scene, draw_scene
 from training.words import FILLERS, MEANINGS, VERBS
 
-MAX_WORDS = 24
+MAX_WORDS = LONGEST + 1  # and the end mark
 WIDTH = 128
 SLOTS = 2  # things in a caption at most
 ATTRIBUTES = {"colour": COLOURS, "shape": SHAPES, "motion": MOTIONS, "size": SIZES}
