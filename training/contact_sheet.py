@@ -16,11 +16,12 @@ PROMPTS = (
     "a red circle moving right",
     "A GREEN square, going up!",
     "a blue triangle moving left",
-    "a yellow disc falling",
-    "a purple box slides to the right",
-    "an ivory pyramid rises",
+    "a small yellow star falling on a purple background",
+    "a huge pink disc is shrinking",
+    "an orange box grows on a white background",
     "a happy red ball moving right in the park",
-    "a golden block heading to the bottom",
+    "a red circle moving right and a blue square moving up",
+    "a cyan star moving left and a yellow triangle growing on a gray background",
 )
 SHOWN = (0, 3, 6, 9, 12, 16)
 ZOOM = 1
@@ -64,7 +65,8 @@ def main() -> None:
     prompts = [*PROMPTS, *held_out_prompts(DOMAINS[arguments.domain], 24 - len(PROMPTS), seed=24)]
     clips = generate(load_model(arguments.model), prompts, list(range(len(prompts))))
     for prompt, clip in zip(prompts, clips, strict=True):
-        print(f"{prompt}: {check(np.asarray(clip), prompt).explain()}")
+        if " and " not in prompt:  # two things are judged by training.pairs
+            print(f"{prompt}: {check(np.asarray(clip), prompt).explain()}")
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     sheet([row(prompt, clip) for prompt, clip in zip(prompts, clips, strict=True)]).save(
         arguments.out, optimize=True

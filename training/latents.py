@@ -53,48 +53,52 @@ def encode(scenes: Sequence[Scene], dials: Tensor, frames: Tensor | None = None)
     return latents
 
 
-def build_autoencoder() -> AutoencoderKLCogVideoX:
-    """Build the autoencoder whose decoder draws the layers."""
+def build_autoencoder(doublings: int = 1) -> AutoencoderKLCogVideoX:
+    """Build the autoencoder whose decoder draws the layers, twice as large as the latents for each doubling.
+
+    The model in the box has one; with two the same latents are drawn at 128x128, edges as sharp as before.
+    """
+    side = LATENT_SIDE << doublings
     vae = AutoencoderKLCogVideoX(
-        down_block_types=("CogVideoXDownBlock3D",) * 2,
-        up_block_types=("CogVideoXUpBlock3D",) * 2,
-        block_out_channels=(WIDTH, WIDTH),
+        down_block_types=("CogVideoXDownBlock3D",) * (doublings + 1),
+        up_block_types=("CogVideoXUpBlock3D",) * (doublings + 1),
+        block_out_channels=(WIDTH,) * (doublings + 1),
         latent_channels=CHANNELS,
         layers_per_block=1,
         norm_num_groups=1,
         temporal_compression_ratio=1,
-        sample_height=SIDE,
-        sample_width=SIDE,
+        sample_height=side,
+        sample_width=side,
         scaling_factor=1.0,
     )
     with torch.no_grad():
         for parameter in vae.parameters():
             parameter.zero_()
-        _draw(vae)
+        _draw(vae, side / SIDE)
     return vae.eval()
 
 
-def _draw(vae: AutoencoderKLCogVideoX) -> None:
+def _draw(vae: AutoencoderKLCogVideoX, pixels: float) -> None:
     """Set the decoder's weights; every block that is not named here passes its input on."""
-    decoder = vae.decoder
-    _mix(decoder.conv_in.conv, {**{(c, c): 1 for c in range(9)}, **_both_edges(REACH / UNIT)}, constants=True)
-    enlarge = decoder.up_blocks[0].upsamplers[0].conv
-    line = (
-        torch.tensor([1.0, 2.0, 1.0]) / 4
-    )  # of doubled pixels: exactly the straight line between two latents
-    for channel in (*range(9), HIGH, LOW):
-        enlarge.weight[channel, channel, 1, 1] = 1
-    for channel in (c for pair in EDGES for c in pair):
-        enlarge.weight[channel, channel] = line[:, None] * line
-    _balance(enlarge)
-    _see(decoder.up_blocks[1].resnets[0])
-    _norm(
-        decoder.norm_out,
-        dict.fromkeys(range(9), 1.0),
-        {**dict.fromkeys(BEHIND, 1.0), **dict.fromkeys(range(3, 9), -1.0)},
-    )
+    decoder, ramp = vae.decoder, REACH * pixels / UNIT
+    _mix(decoder.conv_in.conv, {**{(c, c): 1 for c in range(9)}, **_both_edges(ramp)}, constants=True)
+    for block in decoder.up_blocks[:-1]:
+        _enlarge(block.upsamplers[0].conv)
+    _see(decoder.up_blocks[-1].resnets[0])
+    offsets = dict.fromkeys(BEHIND, 1.0) | dict.fromkeys((*FIRST, *SECOND), -1.0)
+    _norm(decoder.norm_out, dict.fromkeys(range(9), 1.0), offsets)
     _mix(decoder.conv_out.conv, {(c % 3, c): 1 / GAIN for c in range(9)})
     decoder.conv_out.conv.bias.fill_(-1)
+
+
+def _enlarge(conv: nn.Conv2d) -> None:
+    """Set the convolution over doubled pixels: colours stay, distances take the straight line between two."""
+    line = torch.tensor([1.0, 2.0, 1.0]) / 4
+    for channel in (*range(9), HIGH, LOW):
+        conv.weight[channel, channel, 1, 1] = 1
+    for channel in (c for pair in EDGES for c in pair):
+        conv.weight[channel, channel] = line[:, None] * line
+    _balance(conv)
 
 
 def _see(block: nn.Module) -> None:

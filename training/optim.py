@@ -7,7 +7,7 @@ from torch import nn
 MUON_LR = 4e-3
 ADAM_LR = 1.5e-3
 SLOW_LR = 5e-5
-# What reads the dials from the start: at the others' pace it is overwritten before anything has come to use it.
+# What reads the dials from the start: at the others' pace it is overwritten before anything comes to use it.
 SLOW = ("patch_embed.", "transformer_blocks.0.norm1.", "transformer_blocks.0.attn1.")
 
 

@@ -56,7 +56,7 @@ def _open_gates(linear: nn.Linear) -> None:
 
 @torch.no_grad()
 def _read_dials(model: CogVideoXTransformer3DModel) -> None:
-    """Start the first head of the first block as a reader of the dials; all of it is trained like the rest.
+    """Start the first head of the first block as a reader of the dials; training may change it slowly.
 
     Six features of a patch begin as its share of the six sums, and the head begins by averaging them over the
     first frame. Left to chance, a training takes long to find them.

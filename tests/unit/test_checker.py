@@ -5,10 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from training.captions import caption
 from training.checker import Attributes, check, parse
-from training.domain import SHAPES, WIDE, Scene, draw_scene
+from training.domain import SHAPES, WIDE, Scene, Thing, draw_scene
+from training.pairs import check_pair, parse_pair
+from training.render import render, to_uint8
 from training.validate import rendered, through_h264, wrong
 
 
@@ -57,3 +60,12 @@ def test_a_verdict_explains_itself() -> None:
     other = Scene((replace(scene.things[0], shape=shape),), scene.background)
     explanation = check(frames, caption(other, random.Random(0))).explain()
     assert f"shape: wanted {shape}, saw {scene.things[0].shape} (WRONG)" in explanation
+
+
+def test_two_things_are_told_by_their_colours() -> None:
+    scene = Scene((Thing("red", "circle", "right", "small"), Thing("blue", "star", "up", "small")), "gray")
+    (frames,) = to_uint8(render([scene], torch.tensor([[0.1, 0.0, 0.9, 0.9, 1.0, 0.9]]))).numpy()
+    told = "a red circle moving right and a blue star moving up on a gray background"
+    swapped = "a blue circle moving right and a red star moving up on a gray background"
+    assert all(seen.ok for seen in check_pair(frames, parse_pair(told), "gray"))
+    assert not any(seen.shape or seen.motion for seen in check_pair(frames, parse_pair(swapped), "gray"))
