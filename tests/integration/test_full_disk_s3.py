@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import boto3
 import pytest
 
 from eventing.catalog import load_catalog
@@ -38,6 +39,7 @@ async def served(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[B
         location = await server.start()
         for name, value in server.credentials.environment().items():
             monkeypatch.setitem(os.environ, name, value)
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # which keeps the credentials it began with
         watching = asyncio.create_task(DiskWatch(server, disk.path, log).run())
         yield Bucket(S3Location(location.bucket, location.endpoint, region="disk-1"))  # a client of its own
         watching.cancel()
