@@ -1,7 +1,8 @@
 """A job through everything that is real: `reelzero serve`, a queue-proxy, the predictor, S3.
 
 Each test runs through the small proxy of tests/knative, and through the real queue-proxy where
-QUEUE_PROXY_BIN is set. With max_attempts=1 a job that completes has lost no attempt to what happened before its start.
+QUEUE_PROXY_BIN is set. With max_attempts=1 a job that completes has lost no attempt to what happened before
+its start.
 """
 
 from __future__ import annotations
