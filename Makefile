@@ -21,7 +21,7 @@ test-faults: $(VENV)/.installed-dev ## The fault suite: make test-faults ROUNDS=
 	$(BIN)/python -m tests.faults --rounds $(ROUNDS) --seed $(SEED)
 
 manifests-test: $(VENV)/.installed-dev ## Chart, config and doctor against real schemas; also the images' install step
-	REELZERO_TEST_IMAGES=1 $(BIN)/python -m pytest -rs tests/manifests tests/knative tests/integration/predictor/test_knative.py
+	REELZERO_TEST_IMAGES=1 $(BIN)/python -m pytest -rs tests/manifests tests/knative tests/integration/predictor/test_knative*.py
 
 eval-model: $(VENV)/.installed-dev ## The model in the box on 300 prompts it never saw, judged by the checker
 	$(BIN)/python -m training.evaluate

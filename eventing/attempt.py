@@ -178,10 +178,11 @@ class Attempts:
             except LeaseLost as error:
                 log.warning("a late report was refused: %s", error)
                 return
-            except ReelzeroError:
+            except ReelzeroError as error:
                 if time.monotonic() > deadline:
                     log.exception("the verdict could not be written; another attempt will find it")
                     return
+                log.warning("the verdict cannot be written yet: %s", error)
                 await asyncio.sleep(REPORT_RETRY)
 
     async def _write(self, job: Job, verdict: VideoResult | Failure | Retry) -> Job:

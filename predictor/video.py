@@ -5,6 +5,7 @@ The same frames give the same bytes: x264 runs in one thread and no date is writ
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -46,7 +47,7 @@ def write_mp4(frames: Frames, fps: int, path: Path, check: Callable[[], None]) -
 
 def write_poster(frames: Frames, path: Path) -> None:
     """The first frame as JPEG: what a player shows before it plays."""
-    Image.fromarray(frames[0]).save(path, "JPEG", quality=90)
+    _write_jpeg(Image.fromarray(frames[0]), path, quality=90)
 
 
 def write_spritesheet(frames: Frames, path: Path) -> None:
@@ -60,4 +61,13 @@ def write_spritesheet(frames: Frames, path: Path) -> None:
     for cell, index in enumerate(picked):
         corner = (cell % columns * size[0], cell // columns * size[1])
         sheet.paste(Image.fromarray(frames[index]).resize(size), corner)
-    sheet.save(path, "JPEG", quality=85)
+    _write_jpeg(sheet, path, quality=85)
+
+
+def _write_jpeg(image: Image.Image, path: Path, quality: int) -> None:
+    """Raises OSError if the file cannot be written whole."""
+    # Through memory: Pillow writes to a file by itself, and takes the short write of a disk that fills up for
+    # a whole one.
+    body = io.BytesIO()
+    image.save(body, "JPEG", quality=quality)
+    path.write_bytes(body.getbuffer())

@@ -22,7 +22,7 @@ async def live() -> dict[str, str]:
 
 @router.get("/readyz")
 async def ready(core: CoreDep) -> dict[str, str]:
-    """The database answers: jobs can be taken. S3 and predictors may be away; jobs wait for them."""
+    """The database answers and has room: jobs can be taken. S3 and predictors may be away; jobs wait."""
     await core.database.ping()
     return {"status": "ok"}
 

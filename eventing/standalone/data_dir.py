@@ -88,20 +88,30 @@ def open_data_dir(path: Path) -> Iterator[DataDir]:
     """The directory, made if needed and this process's alone. Raises InUse, ConfigurationError."""
     data = DataDir(path)
     try:
-        data.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        data.logs.mkdir(exist_ok=True)
-        descriptor = os.open(data.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = _make(data)
     except OSError as error:
         raise ConfigurationError(
             f"the data directory {data.path} cannot be used: {error.strerror}", field="--data-dir"
         ) from error
     try:
-        _lock(data, descriptor)
         # Left by a process that was killed; nobody else is here now.
         shutil.rmtree(data.path / "scratch", ignore_errors=True)
         yield data
     finally:
         os.close(descriptor)  # and with it the lock
+
+
+def _make(data: DataDir) -> int:
+    """Make the directory and lock it; the lock's file. Raises InUse, OSError."""
+    data.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    data.logs.mkdir(exist_ok=True)
+    descriptor = os.open(data.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        _lock(data, descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _lock(data: DataDir, descriptor: int) -> None:

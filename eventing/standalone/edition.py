@@ -24,12 +24,14 @@ from eventing.service import Service
 from eventing.settings import PREFIX, S3Settings, Settings, read
 from eventing.standalone.data_dir import DataDir, open_data_dir
 from eventing.standalone.devices import find_devices
+from eventing.standalone.files import LogFile
 from eventing.standalone.interrupts import uncut
 from eventing.standalone.launch import Launcher, inherited
 from eventing.standalone.options import Options, build_settings, reachable
 from eventing.standalone.predictors import LocalPredictors
 from eventing.standalone.process import LOOPBACK, free_port, is_free
 from eventing.standalone.s3server import S3Server
+from eventing.standalone.s3watch import DiskWatch
 from eventing.store.engine import Database
 from eventing.store.keys import KeyStore
 from eventing.store.schema import migrate
@@ -48,6 +50,7 @@ class Edition:
         self._tell = tell
         self._stack = ExitStack()
         self._s3: S3Server | None = None
+        self._watching: asyncio.Task[None] | None = None
         self.service: Service | None = None
         self.predictors: LocalPredictors | None = None
 
@@ -77,6 +80,9 @@ class Edition:
             if self.service:
                 await self.service.stop(drain_seconds)
         finally:
+            if self._watching:
+                self._watching.cancel()
+                await asyncio.wait({self._watching})
             if self._s3:
                 await self._s3.stop()
             self._stack.close()
@@ -116,6 +122,7 @@ class Edition:
             return theirs
         self._s3 = S3Server(data.s3, data.logs / "s3.log")
         location = await self._s3.start()
+        self._watching = asyncio.create_task(DiskWatch(self._s3, data.s3, data.logs / "s3.log").run())
         _adopt(self._s3.credentials.environment())
         return replace(location, public_endpoint=theirs.public_endpoint)
 
@@ -176,7 +183,7 @@ def log_to(path: Path) -> None:
     telemetry.configure("reelzero", os.environ.get(PREFIX + "LOG_LEVEL", "INFO"))
     if path.exists() and path.stat().st_size > LOG_BYTES:
         path.replace(path.with_suffix(".log.1"))
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = LogFile(path, encoding="utf-8")
     handler.setFormatter(telemetry.JsonFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]

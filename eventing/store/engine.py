@@ -7,8 +7,12 @@ PostgreSQL writes lock the rows they touch.
 
 from __future__ import annotations
 
+import asyncio
+import shutil
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Double, event, select
@@ -20,6 +24,10 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from eventing.errors import ConfigurationError, Unavailable
 from eventing.store.uninterrupted import uninterrupted
+
+LEAST_ROOM = 1 << 20  # bytes left for a SQLite file; with less the next jobs may not fit
+DISK_FULL = "the database's disk is full"
+DISK_FULL_CODES = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE, "53100")  # SQLite's, PostgreSQL's
 
 
 class db_now(FunctionElement[float]):  # noqa: N801 -- reads as the SQL function it is
@@ -68,9 +76,12 @@ class Database:
             yield connection
 
     async def ping(self) -> float:
-        """The database's clock, if it answers. Raises Unavailable."""
+        """The database's clock, if it answers and a file of ours has room to grow. Raises Unavailable."""
         async with self.read() as connection:
-            return await now(connection)
+            clock = await now(connection)
+        if self.is_sqlite and await asyncio.to_thread(_room, self.engine.url.database) < LEAST_ROOM:
+            raise Unavailable(DISK_FULL, retry_after=5)
+        return clock
 
     async def close(self) -> None:
         """Close all connections."""
@@ -92,11 +103,27 @@ async def _translated() -> AsyncIterator[None]:
         PoolTimeout,
         OSError,
     ) as error:  # OSError: no socket, route or time
-        raise Unavailable("the database cannot be reached", retry_after=5) from error
+        told = DISK_FULL if _is_full(error) else "the database cannot be reached"
+        raise Unavailable(told, retry_after=5) from error
     except DBAPIError as error:
         if error.connection_invalidated or _passes(error):
-            raise Unavailable("the database does not serve now", retry_after=5) from error
+            told = DISK_FULL if _is_full(error) else "the database does not serve now"
+            raise Unavailable(told, retry_after=5) from error
         raise
+
+
+def _is_full(error: Exception) -> bool:
+    """Whether the driver says that there is no room on the disk."""
+    cause = getattr(error, "orig", None)
+    code = getattr(cause, "sqlite_errorcode", None) or getattr(cause, "sqlstate", None)
+    return code in DISK_FULL_CODES
+
+
+def _room(file: str | None) -> int:
+    """Free bytes where a database file is; as many as anybody wants for one in memory."""
+    if not file or file == ":memory:" or not Path(file).exists():
+        return LEAST_ROOM
+    return shutil.disk_usage(Path(file).parent).free
 
 
 def _passes(error: DBAPIError) -> bool:

@@ -31,6 +31,9 @@ def main() -> int:
     names = matching(asked.only)
     if asked.light:
         names = without_real(names)
+    for name in [name for name in names if load()[name].needs()]:
+        print(f"{name} is left out: {load()[name].needs()}", flush=True)
+        names.remove(name)
     if not names:
         parser.error(f"no fault matches {asked.only}")
     seed = secrets.randbelow(1_000_000) if asked.seed is None else asked.seed

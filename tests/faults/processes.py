@@ -72,10 +72,18 @@ class Zygote:
         await self._reader
 
     async def start(
-        self, main: str, log: Path, env: dict[str, str], arguments: tuple[str, ...] = ()
+        self,
+        main: str,
+        log: Path,
+        env: dict[str, str],
+        arguments: tuple[str, ...] = (),
+        inside: int | None = None,
     ) -> Child:
-        """Fork a process that runs `module:function`; its output is appended to `log`."""
-        order = {"main": main, "log": str(log), "env": env, "arguments": arguments}
+        """Fork a process that runs `module:function`; its output is appended to `log`.
+
+        `inside` is a process whose disk it shares.
+        """
+        order = {"main": main, "log": str(log), "env": env, "arguments": arguments, "inside": inside}
         async with self._order:
             assert self._process.stdin
             self._process.stdin.write(json.dumps(order).encode() + b"\n")

@@ -14,7 +14,9 @@ BOTH = ("sqlite", "postgresql")
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault. `real`: with the real predictor (tiny weights) instead of the fake one."""
+    """One fault. `real`: with the real predictor (tiny weights) instead of the fake one. `needs`: why it
+    cannot be brought about here; empty if it can.
+    """
 
     name: str
     family: str
@@ -22,6 +24,7 @@ class Fault:
     arguments: dict[str, Any]
     databases: tuple[str, ...]
     real: bool
+    needs: Callable[[], str]
 
     async def run(self, world: World) -> None:
         await self.story(world, **self.arguments)
@@ -31,14 +34,19 @@ FAULTS: dict[str, Fault] = {}
 
 
 def fault(
-    name: str, *, real: bool = False, databases: tuple[str, ...] = BOTH, **arguments: Any
+    name: str,
+    *,
+    real: bool = False,
+    databases: tuple[str, ...] = BOTH,
+    needs: Callable[[], str] = str,
+    **arguments: Any,
 ) -> Callable[[Story], Story]:
     """Register a story under a name, perhaps several times with different arguments."""
 
     def register(story: Story) -> Story:
         assert name not in FAULTS
         family = story.__module__.rpartition(".")[2]
-        FAULTS[name] = Fault(name, family, story, arguments, databases, real)
+        FAULTS[name] = Fault(name, family, story, arguments, databases, real, needs)
         return story
 
     return register
@@ -57,6 +65,6 @@ def each(names: dict[str, dict[str, Any]], **options: Any) -> Callable[[Story], 
 
 def load() -> dict[str, Fault]:
     """All faults."""
-    from tests.faults.stories import eventing, predictor, surroundings  # noqa: F401 -- they register themselves
+    from tests.faults.stories import disks, eventing, predictor, surroundings  # noqa: F401 -- they register themselves
 
     return FAULTS

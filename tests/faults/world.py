@@ -1,6 +1,5 @@
-"""The world of one round: real processes around a shared S3 and database server, and the callers' side.
-
-Everything is done from the outside: HTTP, signals, S3, the predictor's journal.
+"""The world of one round: real processes around shared S3 and database servers, and the callers' side, all
+from the outside: HTTP, signals, S3, the predictor's journal.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import shutil
 import signal
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from eventing.s3 import Bucket
 from eventing.standalone.process import is_free
 from eventing.store.engine import Database
 from eventing.store.schema import migrate
+from tests.disks import Disk
 from tests.faults.databases import Postgresql, Sqlite
 from tests.faults.listener import Listener
 from tests.faults.processes import Child
@@ -72,6 +73,8 @@ class World:
         self.repeats = 0  # generations that may be repeated
         self.journal = folder / "journal"
         self.settings: dict[str, str] = {}
+        self.disk: Disk | None = None
+        self._stack = ExitStack()
         self._holds = 0
         self.hold_file = folder / "hold"
 
@@ -89,6 +92,12 @@ class World:
         await self.http.close()
         await self.s3.__aexit__()
         await self.listener.__aexit__()
+        self._stack.close()
+
+    def mount(self, size: int) -> Disk:
+        """A small disk, for eventing processes that start from now on."""
+        self.disk = self._stack.enter_context(Disk(self.folder / "disk", size))
+        return self.disk
 
     async def make_database(self, kind: str) -> None:
         self.database: Sqlite | Postgresql
@@ -113,7 +122,8 @@ class World:
     async def start(self, replica: Replica) -> None:
         """Start, or start again, one eventing process, and wait until it is ready."""
         log = self.folder / f"eventing-{self.replicas.index(replica)}.log"
-        replica.child = await self.shared.light.start("tests.faults.serving:main", log, replica.env)
+        inside, main = self.disk and self.disk.pid, "tests.faults.serving:main"
+        replica.child = await self.shared.light.start(main, log, replica.env, inside=inside)
         await self._answers(replica.child, replica.url + "/readyz")
 
     async def restart(self, replica: Replica) -> None:

@@ -2,7 +2,8 @@
 
 `python -m tests.faults.zygote MODULE…` reads orders as JSON lines: {"main": "module:function", "env": {…},
 "log": PATH}; it answers {"pid": …} to each, and {"pid": …, "status": …} when a child ends. A child has
-its own session, environment and log, and dies with the zygote, which ends with its standard input.
+its own session, environment and log, and dies with the zygote, which ends with its standard input. With
+"inside": PID it has the disk of that process.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import sys
 import traceback
 from pathlib import Path
 from typing import Any
+
+from tests.disks import enter
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -56,6 +59,8 @@ def start(order: dict[str, Any]) -> None:
         return
     code = 1
     try:
+        if order["inside"]:
+            enter(order["inside"])  # first: in another user namespace the next line would be forgotten
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:
             os._exit(1)

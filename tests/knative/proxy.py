@@ -4,8 +4,10 @@ Seen with the real binaries, and done here the same way:
 - a request waits until the model answers the readiness probe, then for its turn (containerConcurrency);
 - 11 x containerConcurrency requests run or wait; one more gets 503 at once;
 - the time-out covers all waiting. Nothing sent yet: 504. Bytes already sent: the stream simply ends;
+- a second one, `start_timeout`, ends with the first byte: 504 for what waited that long;
 - a caller who goes takes the request with it;
-- `/wait-for-drain` returns after its time, whether or not a request still runs.
+- `/wait-for-drain` returns after its time, whether or not a request still runs;
+- SIGTERM lets that time pass, then nothing new is taken, and it ends with its last request.
 Not here: autoscaling, TLS, HTTP/2. `SCALE` shortens the drain from Knative's 30 s.
 """
 
@@ -28,10 +30,19 @@ OF_THE_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length",
 class QueueProxy:
     """A proxy in front of one server. Use as an async context manager; `url` is where callers go."""
 
-    def __init__(self, target: str, ready_path: str, *, timeout: float = 60, concurrency: int = 1) -> None:
+    def __init__(
+        self,
+        target: str,
+        ready_path: str,
+        *,
+        timeout: float = 60,
+        start_timeout: float | None = None,
+        concurrency: int = 1,
+    ) -> None:
         self._target = target
         self._ready_path = ready_path
         self._timeout = timeout
+        self._start_timeout = start_timeout
         self._turns = asyncio.Semaphore(concurrency)
         self._places = 11 * concurrency
         self.here = 0  # requests that run or wait: what the autoscaler counts
@@ -45,8 +56,8 @@ class QueueProxy:
         # Without handler_cancellation a caller's going would be noticed at the next byte only.
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
+        self._site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await self._site.start()
         host, port = self._runner.addresses[0][:2]
         self.url = f"http://{host}:{port}"
         return self
@@ -58,6 +69,13 @@ class QueueProxy:
     async def wait_for_drain(self) -> None:
         """The preStop hook: the container gets SIGTERM when this returns."""
         await asyncio.sleep(DRAIN_SECONDS * SCALE)
+
+    async def terminate(self) -> None:
+        """SIGTERM; returns when it has ended."""
+        await self.wait_for_drain()
+        await self._site.stop()
+        while self.here:
+            await asyncio.sleep(PROBE_PERIOD)
 
     async def ready(self) -> bool:
         """What the probe says, as queue-proxy asks it."""
@@ -81,8 +99,8 @@ class QueueProxy:
     async def _within_time(self, request: web.Request) -> web.StreamResponse:
         answer = web.StreamResponse()
         try:
-            async with asyncio.timeout(self._timeout):
-                return await self._in_turn(request, answer)
+            async with asyncio.timeout(self._timeout), asyncio.timeout(self._start_timeout) as start:
+                return await self._in_turn(request, answer, start)
         except TimeoutError:
             if not answer.prepared:
                 return web.Response(status=504, text="request timeout")
@@ -90,18 +108,22 @@ class QueueProxy:
             request.transport.abort()
         return answer
 
-    async def _in_turn(self, request: web.Request, answer: web.StreamResponse) -> web.StreamResponse:
+    async def _in_turn(
+        self, request: web.Request, answer: web.StreamResponse, start: asyncio.Timeout
+    ) -> web.StreamResponse:
         while not await self.ready():
             await asyncio.sleep(PROBE_PERIOD)
         async with self._turns:
             self._running += 1
             self.most_running = max(self.most_running, self._running)
             try:
-                return await self._forward(request, answer)
+                return await self._forward(request, answer, start)
             finally:
                 self._running -= 1
 
-    async def _forward(self, request: web.Request, answer: web.StreamResponse) -> web.StreamResponse:
+    async def _forward(
+        self, request: web.Request, answer: web.StreamResponse, start: asyncio.Timeout
+    ) -> web.StreamResponse:
         headers = {k: v for k, v in request.headers.items() if k.lower() not in OF_THE_HOP}
         call = self._session.request(
             request.method, self._target + request.path_qs, data=await request.read(), headers=headers
@@ -112,6 +134,7 @@ class QueueProxy:
                 for name, value in source.headers.items():
                     if name.lower() not in OF_THE_HOP:
                         answer.headers[name] = value
+                start.reschedule(None)
                 await answer.prepare(request)
                 async for piece in source.content.iter_any():
                     await answer.write(piece)

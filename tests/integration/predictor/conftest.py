@@ -1,4 +1,4 @@
-"""Tiny weights and predictor processes."""
+"""Tiny weights, predictor processes, and queue-proxies in front of them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from eventing.s3 import S3Location
 from tests.integration.predictor.process import Predictor
+from tests.integration.predictor.test_one_job import Held
+from tests.knative.proxy import QueueProxy
+from tests.knative.real import RealQueueProxy
+
+READY = "/v2/models/tiny/ready"
+Queue = Callable[..., Any]
 
 
 @pytest.fixture(scope="session")
@@ -60,3 +67,35 @@ def shared(
     yield predictor
     predictor.process.kill()
     predictor.process.wait()
+
+
+@pytest.fixture(params=["emulated", "real"])
+def queue(request: pytest.FixtureRequest) -> Queue:
+    """Make a queue-proxy in front of a predictor."""
+    if request.param == "real" and "QUEUE_PROXY_BIN" not in os.environ:
+        pytest.skip("set QUEUE_PROXY_BIN to a queue-proxy built from knative/serving, cmd/queue")
+    kind = QueueProxy if request.param == "emulated" else RealQueueProxy
+
+    def make(predictor: Predictor, **options: Any) -> Any:
+        return kind(f"http://127.0.0.1:{predictor.port}", READY, **options)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def process(tiny: Path, storage: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
+    """One predictor for the tests that leave it as it was; each job of it waits in `decode`."""
+    folder = tmp_path_factory.mktemp("held")
+    env = storage | {"REELZERO_MODEL_DIR": str(tiny)}
+    predictor = Predictor(env, folder / "log", ("decode", folder / "go"))
+    predictor.wait()
+    yield Held(predictor, folder / "go")
+    predictor.process.kill()
+    predictor.process.wait()
+
+
+@pytest.fixture
+def held(process: Held) -> Iterator[Held]:
+    process.arm()
+    yield process
+    process.release()

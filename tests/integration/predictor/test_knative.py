@@ -7,8 +7,7 @@ QUEUE_PROXY_BIN is set.
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -19,49 +18,15 @@ import pytest
 from eventing.budget import Budget
 from eventing.contract import CompletedRecord, stream_record
 from eventing.settings import Endpoint
+from tests.integration.predictor.conftest import READY, Queue
 from tests.integration.predictor.process import Predictor, reached, wait_for
 from tests.integration.predictor.test_one_job import Held
 from tests.knative import pod
-from tests.knative.proxy import QueueProxy
 from tests.knative.real import RealQueueProxy
 
-READY = "/v2/models/tiny/ready"
 GENERATE = "/v2/models/tiny/generate_stream"
 BODY = {"text_input": "a red circle", "parameters": {"output": "inline", "seed": 3}}
 GRACE = 60.0  # what a pod has in all; only a hang gets there
-Queue = Callable[..., Any]
-
-
-@pytest.fixture(params=["emulated", "real"])
-def queue(request: pytest.FixtureRequest) -> Queue:
-    """Make a queue-proxy in front of a predictor."""
-    if request.param == "real" and "QUEUE_PROXY_BIN" not in os.environ:
-        pytest.skip("QUEUE_PROXY_BIN is not set: the real queue-proxy is not at hand")
-    kind = QueueProxy if request.param == "emulated" else RealQueueProxy
-
-    def make(predictor: Predictor, **options: Any) -> Any:
-        return kind(f"http://127.0.0.1:{predictor.port}", READY, **options)
-
-    return make
-
-
-@pytest.fixture(scope="module")
-def process(tiny: Path, storage: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
-    """One predictor for the tests that leave it as it was; each job of it waits in `decode`."""
-    folder = tmp_path_factory.mktemp("held")
-    env = storage | {"REELZERO_MODEL_DIR": str(tiny)}
-    predictor = Predictor(env, folder / "log", ("decode", folder / "go"))
-    predictor.wait()
-    yield Held(predictor, folder / "go")
-    predictor.process.kill()
-    predictor.process.wait()
-
-
-@pytest.fixture
-def held(process: Held) -> Iterator[Held]:
-    process.arm()
-    yield process
-    process.release()
 
 
 @asynccontextmanager
@@ -124,7 +89,7 @@ async def test_a_job_that_runs_when_its_pod_is_ended_is_finished(queue, start, t
         await at(go)
         grace = GRACE + Budget(60, 60).drain_grace
         ending = asyncio.create_task(pod.end(predictor.process, proxy.wait_for_drain, grace))
-        await asyncio.to_thread(wait_for, lambda: _refuses(predictor), "SIGTERM")
+        await asyncio.to_thread(wait_for, lambda: refuses(predictor), "SIGTERM")
         assert not call.done()
         go.touch()
         assert isinstance(await call, CompletedRecord)
@@ -203,7 +168,7 @@ async def _holds(stack: Any, job_id: str) -> bool:
     return bool(job.holder == stack.service.core.claims._holder)
 
 
-def _refuses(predictor: Predictor) -> bool:
+def refuses(predictor: Predictor) -> bool:
     """Whether SIGTERM has arrived: the port is closed for new connections."""
     try:
         return bool(predictor.get(READY)[0] == 503)
