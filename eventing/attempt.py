@@ -51,6 +51,8 @@ class Attempts:
         self._max_attempts = core.settings.max_attempts
         self._retry = core.settings.retry_seconds
         self._announce = core.settings.progress_events
+        self._due = core.due
+        self._sink = bool(core.settings.sink_url)
 
     async def run(self, job: Job, asked: float) -> None:
         """Bring a job to a verdict and write it; `asked` is the monotonic time before it was claimed.
@@ -124,6 +126,8 @@ class Attempts:
             if not started:
                 started = True
                 now = await self._claims.start(job)
+                if self._sink:
+                    self._due.now()
                 COLD_START.labels(job.model, job.lane).observe((now.started_at or 0) - (now.claimed_at or 0))
 
         budget = self._catalog.get(job.model).time_budget()
@@ -174,6 +178,7 @@ class Attempts:
         while verdict is not None:
             try:
                 self._count(await self._write(job, verdict), verdict)
+                self._due.now()
                 return
             except LeaseLost as error:
                 log.warning("a late report was refused: %s", error)

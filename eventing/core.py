@@ -36,7 +36,8 @@ class Core:
     dead_letters: DeadLetterStore
     bucket: Bucket
     intake: Intake
-    wake: Wake
+    wake: Wake  # a job may start
+    due: Wake  # a message may be delivered
 
 
 def build_core(settings: Settings) -> Core:
@@ -65,4 +66,5 @@ def build_core(settings: Settings) -> Core:
         bucket=Bucket(settings.s3()),
         intake=Intake(settings, catalog, jobs, wake),
         wake=wake,
+        due=Wake(),
     )

@@ -6,22 +6,24 @@ import asyncio
 import logging
 
 from eventing.errors import Unavailable
+from eventing.events import TERMINAL
 from eventing.metrics import DELIVERIES
 from eventing.store.outbox import OutboxStore, Row
 from eventing.wake import Wake
 from eventing.webhook import Sender
 
 IN_FLIGHT = 32
+LAST = frozenset(TERMINAL.values())
 log = logging.getLogger(__name__)
 
 
 class Relay:
     """Runs until cancelled; a delivery that was cut off is due again when its lease lapses."""
 
-    def __init__(self, store: OutboxStore, sender: Sender, wake: Wake, poll_seconds: float) -> None:
+    def __init__(self, store: OutboxStore, sender: Sender, due: Wake, poll_seconds: float) -> None:
         self._store = store
         self._sender = sender
-        self._wake = wake
+        self._due = due
         self._poll = poll_seconds
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -44,14 +46,15 @@ class Relay:
     async def _round(self) -> None:
         if len(self._tasks) >= IN_FLIGHT:
             await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-        seen = self._wake.mark()
-        rows = await self._store.claim(IN_FLIGHT - len(self._tasks)) if len(self._tasks) < IN_FLIGHT else []
+        room = IN_FLIGHT - len(self._tasks)
+        seen = self._due.mark()
+        rows = await self._store.claim(room)
         for row in rows:
             task = asyncio.create_task(self._deliver(row))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        if not rows:
-            await self._wake.wait(seen, self._poll)
+        if len(rows) < room:
+            await self._due.wait(seen, self._poll)
 
     async def _deliver(self, row: Row) -> None:
         outcome = await self._sender.send(row)
@@ -63,6 +66,7 @@ class Relay:
             log.warning("event not delivered: %s", outcome.error, extra=extra | {"try": row.tries + 1})
         try:
             await self._store.record(row, outcome)
-            self._wake.now()  # the next message of the same job may have waited for this one
+            if row.event_type not in LAST:
+                self._due.now()  # the next message of the same job may have waited for this one
         except Unavailable:
             log.warning("a delivery could not be recorded; it will be repeated", extra=extra, exc_info=True)

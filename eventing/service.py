@@ -66,7 +66,7 @@ class Service:
         self._attempts = Attempts(core, self._endpoints, self._client)
         pools = self._endpoints.pools()
         self._dispatcher = Dispatcher(core.claims, self._attempts, pools, core.wake, settings.poll_seconds)
-        self._relay = Relay(core.outbox, self._sender, core.wake, settings.poll_seconds)
+        self._relay = Relay(core.outbox, self._sender, core.due, settings.poll_seconds)
         for task in await self._dispatcher.start():
             self._watch(task)
         self._watch(asyncio.create_task(self._relay.run(), name="relay"))

@@ -75,7 +75,7 @@ async def owner_of(request: Request, core: CoreDep) -> str:
 Owner = Annotated[str, Depends(owner_of)]
 
 
-def limit_rate(request: Request, owner: Owner) -> str:
+async def limit_rate(request: Request, owner: Owner) -> str:
     """The caller, after one submission was counted. Raises TooMany."""
     limit: RateLimit = request.app.state.rate_limit
     limit.take(owner)

@@ -9,8 +9,8 @@ from fastapi import Depends, Request
 from eventing.core import Core
 
 
-def core_of(request: Request) -> Core:
-    """The core of the running application."""
+async def core_of(request: Request) -> Core:
+    """The core of the running application. `async`, since FastAPI sends any other function to a thread."""
     return cast(Core, request.app.state.core)
 
 

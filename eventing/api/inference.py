@@ -136,7 +136,7 @@ async def infer(
     except Gone:
         if not named:
             await core.jobs.cancel(job.id, owner)
-            core.wake.now()
+            core.due.now()
         return Response(status_code=499)
     return _answer(asked, job) if job.status.is_terminal else _accepted(asked, job)
 

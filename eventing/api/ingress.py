@@ -107,7 +107,7 @@ async def _submit(core: Core, event: CloudEvent, owner: str, trace: str | None) 
     except (InvalidRequest, Conflict, NotFound) as error:
         failure = Failure(code=error.code, message=error.message)
         await core.jobs.reject(source, event_id, owner, failure, error.field)
-        core.wake.now()
+        core.due.now()
         # A Trigger would retry 404 and 409, which no repetition can mend.
         raise InvalidRequest(error.message, field=error.field) from error
     return f"/v1/jobs/{job.id}"

@@ -89,7 +89,7 @@ async def read(job_id: JobId, core: CoreDep, owner: Owner) -> JobView:
 async def cancel(job_id: JobId, core: CoreDep, owner: Owner, response: Response) -> JobView:
     """Cancel: at once if the job waits (200), within one denoising step if it runs (202)."""
     job = await core.jobs.cancel(job_id, owner)
-    core.wake.now()
+    core.due.now()
     response.status_code = 200 if job.status.is_terminal else 202
     return job_view(job)
 

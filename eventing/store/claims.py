@@ -8,8 +8,10 @@ transaction is exclusive). Every later write carries the attempt number as its f
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import delete, exists, select, true, tuple_, update
+from sqlalchemy import Select, bindparam, delete, exists, select, true, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,13 +23,14 @@ from eventing.endpoints import Pool
 from eventing.events import Announcer
 from eventing.jobs import Job, LeaseLost
 from eventing.store import pauses
-from eventing.store.engine import Database, db_now, now
+from eventing.store.engine import Database, db_now
 from eventing.store.rows import job_from_row
 from eventing.store.tables import jobs, slots
 from eventing.store.transitions import add_messages, drop_progress, locked, transition, write_transition
 from eventing.store.uninterrupted import uninterrupted
 
 SWEEP_LIMIT = 100
+_TAKE_PLACE = update(slots).where(slots.c.pool == bindparam("at_pool"), slots.c.n == bindparam("at_n"))
 
 
 @uninterrupted
@@ -55,12 +58,10 @@ class ClaimStore:
 
     async def claim(self, pool: Pool) -> Job | None:
         """Take a free place and the oldest job that may use it; None if there is no such pair."""
-        routes = tuple_(jobs.c.model, jobs.c.lane).in_(pool.routes)
         async with self._database.write() as connection:
-            job = await self._claim(connection, pool, routes & ~pauses.is_paused(jobs.c.model, jobs.c.lane))
+            job = await self._claim(connection, pool, _oldest_of(pool))
             if job is None and (route := await pauses.take_probe(connection, pool.routes)):
-                model, lane = route
-                job = await self._claim(connection, pool, (jobs.c.model == model) & (jobs.c.lane == lane))
+                job = await self._claim(connection, pool, _probe_of(pool, route))
             return job
 
     async def renew(self, job: Job, progress: Progress | None) -> Job:
@@ -70,8 +71,8 @@ class ClaimStore:
     async def start(self, job: Job) -> Job:
         """The predictor's first word came: the attempt counts, and the model does start. Raises LeaseLost."""
         async with self._database.write() as connection:
-            old = await locked(connection, job.id)
-            new = state.start(old, job.attempt, await now(connection))
+            old, at = await locked(connection, job.id)
+            new = state.start(old, job.attempt, at)
             await write_transition(connection, old, new, self._announcer)
             await pauses.clear(connection, job.model, job.lane)
             return new
@@ -93,10 +94,10 @@ class ClaimStore:
     async def announce_progress(self, job: Job) -> None:
         """Put a progress event into the outbox in place of one that still waits; nothing after the end."""
         async with self._database.write() as connection:
-            current = await locked(connection, job.id)
+            current, at = await locked(connection, job.id)
             if current.attempt == job.attempt and not current.status.is_terminal:
                 await drop_progress(connection, job.id)
-                await add_messages(connection, self._announcer.progressed(current), await now(connection))
+                await add_messages(connection, self._announcer.progressed(current), at)
 
     async def start_failed(self, job: Job, reason: str, probe_after: float) -> int:
         """Count a start that failed; from the third in a row the model is paused. How many by now."""
@@ -118,33 +119,16 @@ class ClaimStore:
         due = (jobs.c.status == "queued") & (jobs.c.start_by < db_now())
         return await self._each(due, lambda job, at: state.miss_deadline(job, at, self._keep))
 
-    async def _claim(
-        self, connection: AsyncConnection, pool: Pool, eligible: ColumnElement[bool]
-    ) -> Job | None:
-        free = (slots.c.pool == pool.name) & (slots.c.n <= pool.capacity) & slots.c.job_id.is_(None)
-        place = (
-            select(slots.c.n).where(free).order_by(slots.c.n).limit(1).with_for_update(skip_locked=True)
-        ).cte("place")
-        ready = (jobs.c.status == "queued") & (jobs.c.not_before <= db_now()) & eligible
-        in_time = jobs.c.start_by.is_(None) | (jobs.c.start_by >= db_now())
-        oldest = (
-            select(jobs)
-            .where(ready & in_time & exists(select(place.c.n)))
-            .order_by(jobs.c.submitted_at, jobs.c.id)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        ).cte("oldest")
-        both = select(place.c.n.label("place_n"), oldest).select_from(place.join(oldest, true()))
-        row = (await connection.execute(both)).mappings().first()
+    async def _claim(self, connection: AsyncConnection, pool: Pool, query: Select[Any]) -> Job | None:
+        row = (await connection.execute(query)).mappings().first()
         if row is None:
             return None
         values = dict(row)
-        n = values.pop("place_n")
+        place, at = {"at_pool": pool.name, "at_n": values.pop("place_n")}, values.pop("at")
         old = job_from_row(values)
-        new = state.claim(old, self._holder, await now(connection), self.lease)
+        new = state.claim(old, self._holder, at, self.lease)
         await write_transition(connection, old, new, self._announcer)
-        mine = (slots.c.pool == pool.name) & (slots.c.n == n)
-        await connection.execute(update(slots).where(mine).values(job_id=new.id, attempt=new.attempt))
+        await connection.execute(_TAKE_PLACE, place | {"job_id": new.id, "attempt": new.attempt})
         return new
 
     async def _change(self, job: Job, change: Callable[[Job, float], Job]) -> Job:
@@ -161,3 +145,33 @@ class ClaimStore:
                 continue  # another replica was faster, or the holder came back in time
             count += 1
         return count
+
+
+@lru_cache(maxsize=256)
+def _oldest_of(pool: Pool) -> Select[Any]:
+    routes = tuple_(jobs.c.model, jobs.c.lane).in_(pool.routes)
+    return _pair(pool, routes & ~pauses.is_paused(jobs.c.model, jobs.c.lane))
+
+
+@lru_cache(maxsize=256)
+def _probe_of(pool: Pool, route: tuple[str, str]) -> Select[Any]:
+    return _pair(pool, (jobs.c.model == route[0]) & (jobs.c.lane == route[1]))
+
+
+def _pair(pool: Pool, eligible: ColumnElement[bool]) -> Select[Any]:
+    """A free place and the oldest eligible job, both locked, and the time then. Kept: making it costs."""
+    free = (slots.c.pool == pool.name) & (slots.c.n <= pool.capacity) & slots.c.job_id.is_(None)
+    place = (
+        select(slots.c.n).where(free).order_by(slots.c.n).limit(1).with_for_update(skip_locked=True)
+    ).cte("place")
+    ready = (jobs.c.status == "queued") & (jobs.c.not_before <= db_now()) & eligible
+    in_time = jobs.c.start_by.is_(None) | (jobs.c.start_by >= db_now())
+    oldest = (
+        select(jobs)
+        .where(ready & in_time & exists(select(place.c.n)))
+        .order_by(jobs.c.submitted_at, jobs.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    ).cte("oldest")
+    both = place.join(oldest, true())
+    return select(place.c.n.label("place_n"), oldest, db_now().label("at")).select_from(both)

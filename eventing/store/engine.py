@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Double, event, select
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.ext.compiler import compiles
@@ -28,6 +28,7 @@ from eventing.store.uninterrupted import uninterrupted
 LEAST_ROOM = 1 << 20  # bytes left for a SQLite file; with less the next jobs may not fit
 DISK_FULL = "the database's disk is full"
 DISK_FULL_CODES = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE, "53100")  # SQLite's, PostgreSQL's
+BUSY_SECONDS = 30  # a writer on SQLite waits this long for its turn
 
 
 class db_now(FunctionElement[float]):  # noqa: N801 -- reads as the SQL function it is
@@ -60,11 +61,12 @@ class Database:
             )
         self.is_sqlite = url.startswith("sqlite")
         self.engine = _sqlite_engine(url) if self.is_sqlite else _postgresql_engine(url)
+        self._turn = asyncio.Lock()
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that commits at the end, or rolls back on any error."""
-        async with _translated(), self.engine.connect() as raw:
+        async with _translated(), self._in_turn(), self.engine.connect() as raw:
             connection = await raw.execution_options(immediate=True) if self.is_sqlite else raw
             async with connection.begin():
                 yield connection
@@ -74,6 +76,22 @@ class Database:
         """A transaction for reading only."""
         async with _translated(), self.engine.connect() as connection:
             yield connection
+
+    @asynccontextmanager
+    async def _in_turn(self) -> AsyncIterator[None]:
+        """One writer of this process at a time on SQLite, first come, first served.
+
+        SQLite itself has no queue: whoever finds it locked sleeps and looks again, up to 100 ms later.
+        """
+        if not self.is_sqlite:
+            yield
+            return
+        async with asyncio.timeout(BUSY_SECONDS):
+            await self._turn.acquire()
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     async def ping(self) -> float:
         """The database's clock, if it answers and a file of ours has room to grow. Raises Unavailable."""
@@ -135,20 +153,28 @@ def _passes(error: DBAPIError) -> bool:
 
 
 def _postgresql_engine(url: str) -> AsyncEngine:
-    return create_async_engine(
-        url, pool_size=10, max_overflow=10, pool_timeout=10, pool_pre_ping=True,
+    engine = create_async_engine(
+        url, pool_size=10, max_overflow=10, pool_timeout=10,
         connect_args={"timeout": 5, "command_timeout": 30},
     )  # fmt: skip
 
+    @event.listens_for(engine.sync_engine, "checkout")
+    def _still_open(connection: Any, *_: Any) -> None:
+        # Asked of the socket, not of the server: a ping would be three round trips for each transaction.
+        if connection.driver_connection.is_closed():
+            raise DisconnectionError
+
+    return engine
+
 
 def _sqlite_engine(url: str) -> AsyncEngine:
-    engine = create_async_engine(url, connect_args={"timeout": 30})
+    engine = create_async_engine(url, connect_args={"timeout": BUSY_SECONDS})
 
     @event.listens_for(engine.sync_engine, "connect")
     def _configure(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # we emit BEGIN ourselves, below
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

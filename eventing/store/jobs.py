@@ -6,8 +6,10 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import Insert, Table, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,11 +19,17 @@ from eventing.contract import Failure, JobRequest
 from eventing.errors import Conflict, InvalidRequest, NotFound, TooMany
 from eventing.events import Announcer
 from eventing.jobs import Job, Status
-from eventing.store.engine import Database, now
+from eventing.store.engine import Database, db_now, now
 from eventing.store.rows import job_from_row, job_values
 from eventing.store.tables import idempotency, jobs, outbox
 from eventing.store.transitions import add_messages, transition
 from eventing.store.uninterrupted import uninterrupted
+
+# The time, and how many jobs the owner has waiting.
+_waiting = (jobs.c.owner == bindparam("owner")) & (jobs.c.status == "queued")
+_BEFORE = select(
+    db_now().label("at"), select(func.count()).where(_waiting).scalar_subquery().label("waiting")
+)
 
 
 @dataclass(frozen=True)
@@ -61,14 +69,15 @@ class JobStore:
         or was used for another body, TooMany if the owner has too many jobs waiting.
         """
         async with self._database.write() as connection:
-            at = await now(connection)
-            if submission.key is not None and not await self._take_key(connection, submission, at):
+            found = (await connection.execute(_BEFORE, {"owner": submission.job.owner})).one()
+            if submission.key is not None and not await self._take_key(connection, submission, found.at):
                 return await self._first(connection, submission), False
-            if existing := await _find(connection, submission.job.id):
-                return _same_or_conflict(existing, submission.job), False
-            await self._check_quota(connection, submission.job.owner)
-            job = _timed(submission, at)
-            await connection.execute(insert(jobs).values(**job_values(job)))
+            job = _timed(submission, found.at)
+            if not await _insert_once(connection, jobs, job_values(job)):
+                return await self._same(connection, submission.job), False
+            if found.waiting >= self._quota:
+                waits = f"{found.waiting} jobs are waiting; {self._quota} may wait at once"
+                raise TooMany(waits, retry_after=30)  # and nothing of it is stored
             return job, True
 
     async def get(self, job_id: str, owner: str | None = None) -> Job:
@@ -161,7 +170,7 @@ class JobStore:
         async with self._database.write() as connection:
             at = await now(connection)
             key = {"owner": owner, "key": event_key(source, event_id, "rejected"), "digest": "", "job_id": ""}
-            if await _insert_once(connection, key | {"created_at": at}):
+            if await _insert_once(connection, idempotency, key | {"created_at": at}):
                 await add_messages(connection, messages, at)
 
     async def sweep(self, remove_objects: Callable[[str], Awaitable[object]], limit: int = 100) -> int:
@@ -179,7 +188,7 @@ class JobStore:
     async def _take_key(self, connection: AsyncConnection, submission: Submission, at: float) -> bool:
         job = submission.job
         row = {"owner": job.owner, "key": submission.key, "digest": job.digest, "job_id": job.id}
-        return await _insert_once(connection, row | {"created_at": at})
+        return await _insert_once(connection, idempotency, row | {"created_at": at})
 
     async def _first(self, connection: AsyncConnection, submission: Submission) -> Job:
         mine = (idempotency.c.owner == submission.job.owner) & (idempotency.c.key == submission.key)
@@ -193,11 +202,14 @@ class JobStore:
             return job
         raise Conflict(f"this key made job {key['job_id']}, which has expired", field="idempotency_key")
 
-    async def _check_quota(self, connection: AsyncConnection, owner: str) -> None:
-        waiting = (jobs.c.owner == owner) & (jobs.c.status == "queued")
-        count = (await connection.execute(select(func.count()).where(waiting))).scalar_one()
-        if count >= self._quota:
-            raise TooMany(f"{count} jobs are waiting; {self._quota} may wait at once", retry_after=30)
+    async def _same(self, connection: AsyncConnection, asked: Job) -> Job:
+        """The job that has the id already, if it is the one that is asked for."""
+        existing = await _find(connection, asked.id)
+        if existing is None or existing.owner != asked.owner:
+            raise Conflict(f"the id {asked.id} is taken", field="id")
+        if existing.digest != asked.digest:
+            raise Conflict(f"job {asked.id} exists with another request", field="id")
+        return existing
 
 
 def _timed(submission: Submission, at: float) -> Job:
@@ -205,21 +217,18 @@ def _timed(submission: Submission, at: float) -> Job:
     return submission.job.evolve(at, submitted_at=at, not_before=at, start_by=start_by)
 
 
-def _same_or_conflict(existing: Job, asked: Job) -> Job:
-    if existing.owner != asked.owner:
-        raise Conflict(f"the id {asked.id} is taken", field="id")
-    if existing.digest != asked.digest:
-        raise Conflict(f"job {asked.id} exists with another request", field="id")
-    return existing
-
-
 async def _find(connection: AsyncConnection, job_id: str) -> Job | None:
     row = (await connection.execute(select(jobs).where(jobs.c.id == job_id))).mappings().first()
     return None if row is None else job_from_row(row)
 
 
-async def _insert_once(connection: AsyncConnection, row: dict[str, object]) -> bool:
-    """Insert an idempotency row; False if the key is taken (waiting for a racing insert to commit)."""
-    dialect_insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
-    statement = dialect_insert(idempotency).values(**row).on_conflict_do_nothing()
-    return (await connection.execute(statement)).rowcount == 1
+async def _insert_once(connection: AsyncConnection, table: Table, row: dict[str, Any]) -> bool:
+    """Insert a row; False if its key is taken (waiting for a racing insert to commit)."""
+    statement = _insert_or_leave(connection.dialect.name, table)
+    return (await connection.execute(statement, row)).rowcount == 1
+
+
+@lru_cache(maxsize=8)
+def _insert_or_leave(dialect: str, table: Table) -> Insert:
+    statement = sqlite_insert(table) if dialect == "sqlite" else postgresql_insert(table)
+    return statement.on_conflict_do_nothing()

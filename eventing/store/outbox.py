@@ -10,16 +10,54 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Double, Select, bindparam, delete, func, insert, select, update
 from sqlalchemy.sql import ColumnElement
 
 from eventing.errors import NotFound
-from eventing.store.engine import Database, db_now, now
+from eventing.store.engine import Database, db_now
 from eventing.store.tables import deliveries, outbox
 from eventing.store.uninterrupted import uninterrupted
 
 SCHEDULE = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
 LEASE_SECONDS = 120  # longer than any single delivery
+_log = deliveries.c
+_LOG_TRY = insert(deliveries).from_select(
+    ["outbox_id", "try", "at", "seconds", "http_status", "error"],
+    select(
+        bindparam("message", type_=_log.outbox_id.type),
+        func.coalesce(func.max(_log["try"]), 0) + 1,
+        db_now(),
+        bindparam("took", type_=_log.seconds.type),
+        bindparam("http_status", type_=_log.http_status.type),
+        bindparam("said", type_=_log.error.type),
+    ).where(_log.outbox_id == bindparam("message", type_=_log.outbox_id.type)),
+)
+
+
+# Kept, since making a statement costs more than running it.
+_LEASE = (
+    update(outbox)
+    .where(outbox.c.id.in_(bindparam("mine", expanding=True)))
+    .values(lease_until=db_now() + bindparam("seconds", type_=Double()))
+)
+
+
+def _due() -> Select[Any]:
+    """Due messages that are not on their way, nor another one of the same job to the same destination."""
+    other = outbox.alias("other")
+    in_flight = (
+        select(other.c.id)
+        .where(other.c.job_id == outbox.c.job_id, other.c.destination == outbox.c.destination)
+        .where(other.c.id != outbox.c.id, other.c.lease_until > db_now(), other.c.status == "pending")
+        .exists()
+    )
+    unleased = outbox.c.lease_until.is_(None) | (outbox.c.lease_until < db_now())
+    due = (outbox.c.status == "pending") & (outbox.c.next_at <= db_now()) & unleased & ~in_flight
+    query = select(outbox).where(due).order_by(outbox.c.next_at, outbox.c.sequence)
+    return query.limit(bindparam("most")).with_for_update(skip_locked=True)
+
+
+_DUE = _due()
 
 
 @dataclass(frozen=True)
@@ -63,38 +101,22 @@ class OutboxStore:
 
     async def claim(self, limit: int) -> list[Row]:
         """Due messages, leased to the caller, oldest first."""
-        other = outbox.alias("other")
-        in_flight = (
-            select(other.c.id)
-            .where(other.c.job_id == outbox.c.job_id, other.c.destination == outbox.c.destination)
-            .where(other.c.id != outbox.c.id, other.c.lease_until > db_now(), other.c.status == "pending")
-            .exists()
-        )
-        unleased = outbox.c.lease_until.is_(None) | (outbox.c.lease_until < db_now())
-        due = (outbox.c.status == "pending") & (outbox.c.next_at <= db_now()) & unleased & ~in_flight
-        query = select(outbox).where(due).order_by(outbox.c.next_at, outbox.c.sequence).limit(limit)
         async with self._database.write() as connection:
-            found = (await connection.execute(query.with_for_update(skip_locked=True))).mappings().all()
+            found = (await connection.execute(_DUE, {"most": limit})).mappings().all()
             rows = _one_per_lane([_row(row) for row in found])
-            until = await now(connection) + LEASE_SECONDS
-            mine = outbox.c.id.in_([row.id for row in rows])
             if rows:
-                await connection.execute(update(outbox).where(mine).values(lease_until=until))
+                lease = {"mine": [row.id for row in rows], "seconds": float(LEASE_SECONDS)}
+                await connection.execute(_LEASE, lease)
         return rows
 
     async def record(self, row: Row, outcome: Try) -> None:
         """Log a try and settle the message: delivered, dead, or due again."""
+        log: dict[str, object] = {"message": row.id, "took": outcome.seconds}
+        log |= {"http_status": outcome.http_status, "said": outcome.error}
+        settled = _settle(row, outcome) | {"tries": row.tries + 1, "lease_until": None}
+        still = (outbox.c.id == row.id) & (outbox.c.status == "pending")
         async with self._database.write() as connection:
-            at = await now(connection)
-            last = select(func.coalesce(func.max(deliveries.c["try"]), 0)).where(
-                deliveries.c.outbox_id == row.id
-            )
-            number = (await connection.execute(last)).scalar_one() + 1
-            log: dict[str, object] = {"outbox_id": row.id, "try": number, "at": at, "error": outcome.error}
-            log |= {"seconds": outcome.seconds, "http_status": outcome.http_status}
-            await connection.execute(insert(deliveries).values(**log))
-            settled = _settle(row, outcome, at) | {"tries": row.tries + 1, "lease_until": None}
-            still = (outbox.c.id == row.id) & (outbox.c.status == "pending")
+            await connection.execute(_LOG_TRY, log)
             await connection.execute(update(outbox).where(still).values(**settled))
 
     async def messages(
@@ -143,13 +165,13 @@ def _one_per_lane(rows: list[Row]) -> list[Row]:
     return list(first.values())
 
 
-def _settle(row: Row, outcome: Try, at: float) -> dict[str, object]:
+def _settle(row: Row, outcome: Try) -> dict[str, object]:
     if outcome.ok:
-        return {"status": "delivered", "delivered_at": at, "last_error": None}
+        return {"status": "delivered", "delivered_at": db_now(), "last_error": None}
     if outcome.final or row.tries >= len(SCHEDULE):
         return {"status": "dead", "last_error": outcome.error}
     delay = max(SCHEDULE[row.tries], outcome.retry_after or 0.0)
-    return {"next_at": at + delay, "last_error": outcome.error}
+    return {"next_at": db_now() + delay, "last_error": outcome.error}
 
 
 def _row(row: Mapping[Any, Any]) -> Row:

@@ -5,35 +5,52 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventing.errors import NotFound
 from eventing.events import PROGRESSED, Announcer, Message
 from eventing.jobs import Job, LeaseLost, Status
-from eventing.store.engine import Database, now
+from eventing.store.engine import Database, db_now
 from eventing.store.rows import changed_values, job_from_row
 from eventing.store.tables import jobs, outbox, slots
 
+# The clock is read outside of the part that locks: after the wait for the row, not before.
+_row = select(jobs).where(jobs.c.id == bindparam("job_id")).with_for_update().cte("row")
+_LOCK = select(_row, db_now().label("at"))
 
-async def locked(connection: AsyncConnection, job_id: str) -> Job:
-    """The job, locked until the transaction ends. Raises NotFound."""
-    query = select(jobs).where(jobs.c.id == job_id).with_for_update()
-    row = (await connection.execute(query)).mappings().first()
+
+async def locked(connection: AsyncConnection, job_id: str) -> tuple[Job, float]:
+    """The job, locked until the transaction ends, and the database's time then. Raises NotFound."""
+    row = (await connection.execute(_LOCK, {"job_id": job_id})).mappings().first()
     if row is None:
         raise NotFound(f"there is no job {job_id}")
-    return job_from_row(row)
+    values = dict(row)
+    at = values.pop("at")
+    return job_from_row(values), at
+
+
+_WRITE = update(jobs).where(
+    jobs.c.id == bindparam("old_id"),
+    jobs.c.status == bindparam("old_status"),
+    jobs.c.attempt == bindparam("old_attempt"),
+)
+_FREE_PLACE = (
+    update(slots)
+    .where(slots.c.job_id == bindparam("old_id"), slots.c.attempt == bindparam("old_attempt"))
+    .values(job_id=None, attempt=None)
+)
 
 
 async def write_transition(connection: AsyncConnection, old: Job, new: Job, announcer: Announcer) -> None:
     """Store what changed, only while the row still is the one that was read. Raises LeaseLost."""
-    guard = (jobs.c.id == old.id) & (jobs.c.status == str(old.status)) & (jobs.c.attempt == old.attempt)
-    done = await connection.execute(update(jobs).where(guard).values(**changed_values(old, new)))
+    guard = {"old_id": old.id, "old_status": str(old.status), "old_attempt": old.attempt}
+    done = await connection.execute(_WRITE, guard | changed_values(old, new))
     if done.rowcount != 1:
         raise LeaseLost(f"job {old.id} changed under attempt {old.attempt}")
     if old.status is Status.in_progress and new.status is not Status.in_progress:
         await _free_place(connection, old)
-    if new.status.is_terminal:
+    if new.status.is_terminal and announcer.sink:
         await drop_progress(connection, old.id)
     await add_messages(connection, announcer.transition(old, new), new.updated_at)
 
@@ -60,16 +77,15 @@ async def transition(
 ) -> Job:
     """Read, change and write one job in one transaction. Raises NotFound, LeaseLost."""
     async with database.write() as connection:
-        old = await locked(connection, job_id)
-        new = change(old, await now(connection))
+        old, at = await locked(connection, job_id)
+        new = change(old, at)
         if new != old:
             await write_transition(connection, old, new, announcer)
         return new
 
 
 async def _free_place(connection: AsyncConnection, job: Job) -> None:
-    mine = (slots.c.job_id == job.id) & (slots.c.attempt == job.attempt)
-    await connection.execute(update(slots).where(mine).values(job_id=None, attempt=None))
+    await connection.execute(_FREE_PLACE, {"old_id": job.id, "old_attempt": job.attempt})
 
 
 async def drop_progress(connection: AsyncConnection, job_id: str) -> None:

@@ -1,0 +1,104 @@
+"""The peer of bench.queue: FastAPI + Celery + Redis + PostgreSQL, as such a service is usually built.
+
+It runs in an environment of its own (bench/celery_environment.py), never in ours: `uvicorn
+bench.celery_peer:api` and `celery -A bench.celery_peer worker`. The endpoint commits the job's row before
+its 202 and hands the id to Celery; the worker commits `processing` and `completed`, and with acks_late Redis
+forgets a task only after its end. PEER_POSTGRES, PEER_REDIS, PEER_JOURNAL; PEER_S3: one small PUT per job.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from celery import Celery
+from fastapi import FastAPI
+from psycopg_pool import ConnectionPool
+from pydantic import BaseModel
+
+TABLE = """CREATE TABLE IF NOT EXISTS jobs (
+    id text PRIMARY KEY, status text NOT NULL, prompt text NOT NULL, model text NOT NULL,
+    result text, created_at timestamptz NOT NULL DEFAULT now(),
+    started_at timestamptz, completed_at timestamptz
+)"""
+STARTED = "UPDATE jobs SET status = 'processing', started_at = now() WHERE id = %s"
+ENDED = "UPDATE jobs SET status = 'completed', completed_at = now(), result = %s WHERE id = %s"
+
+celery = Celery("peer", broker=os.environ.get("PEER_REDIS"))
+celery.conf.update(
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    task_ignore_result=True,  # the job's row is the result, as callers poll it
+    worker_prefetch_multiplier=1,  # what Celery's documentation advises for long tasks
+    broker_connection_retry_on_startup=True,
+)
+api = FastAPI()
+
+
+class Request(BaseModel):
+    """What a caller asks for."""
+
+    prompt: str
+    model: str
+
+
+@lru_cache
+def pool() -> ConnectionPool[Any]:
+    """Connections of this process, made on first use: after a worker's fork."""
+    made = ConnectionPool(os.environ["PEER_POSTGRES"], min_size=1, max_size=16, kwargs={"autocommit": True})
+    made.wait()
+    return made
+
+
+@lru_cache
+def connection() -> psycopg.Connection[Any]:
+    """A worker runs one task at a time, so it keeps one connection."""
+    return psycopg.connect(os.environ["PEER_POSTGRES"], autocommit=True)
+
+
+@lru_cache
+def s3() -> Any:
+    """A client of the S3 server that our side writes to, or None."""
+    if "PEER_S3" not in os.environ:
+        return None
+    import boto3
+    from botocore.config import Config
+
+    config = Config(s3={"addressing_style": "path"}, request_checksum_calculation="when_required")
+    return boto3.client("s3", endpoint_url=os.environ["PEER_S3"], region_name="us-east-1", config=config)
+
+
+@api.get("/healthz")
+def live() -> dict[str, str]:
+    """The process answers and has its table."""
+    with pool().connection() as database:
+        database.execute(TABLE)
+    return {}
+
+
+@api.post("/v1/jobs", status_code=202)
+def submit(request: Request) -> dict[str, str]:
+    """Store, enqueue, answer."""
+    job = str(uuid.uuid4())
+    row = (job, "pending", request.prompt, request.model)
+    with pool().connection() as database:
+        database.execute("INSERT INTO jobs (id, status, prompt, model) VALUES (%s, %s, %s, %s)", row)
+    generate.delay(job)
+    return {"id": job, "status": "pending"}
+
+
+@celery.task(name="generate")
+def generate(job: str) -> None:
+    """The no-op."""
+    with Path(os.environ["PEER_JOURNAL"]).open("a") as journal:
+        journal.write(f"{job} {time.time()}\n")
+    connection().execute(STARTED, (job,))
+    if s3():
+        # As large as the event that our side leaves in S3 at a job's end.
+        s3().put_object(Bucket="reelzero", Key=f"peer/{job}/event.json", Body=b"x" * 1800)
+    connection().execute(ENDED, (f"s3://reelzero/peer/{job}/video.mp4", job))

@@ -1,0 +1,175 @@
+"""The sides of bench.queue, as processes: `reelzero serve` on either database, and the design it replaces.
+
+Both stand on the same PostgreSQL server (fsync and synchronous_commit as it ships: on), the same S3 server
+and the same disk. Each start makes a fresh database and ends with the stack it was given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import text
+
+from bench.process import ROOT, call, free_port
+from eventing.s3 import S3Location
+from eventing.standalone.process import Process, last_words
+from eventing.store.engine import Database
+from tests.faults.databases import PostgresServer, Sqlite
+
+START_LIMIT = 60.0
+POLL = 0.02
+ENDED = "SELECT count(*) FROM jobs WHERE status = 'completed'"
+# Ours has ended when the end is announced too: the outbox must not carry work past the clock's stop.
+ENDED_OURS = "SELECT count(*) FROM outbox WHERE status = 'delivered'"
+
+
+@dataclass
+class World:
+    """What all sides share."""
+
+    folder: Path
+    postgres: PostgresServer
+    s3: S3Location
+    programs: Path  # of the peer's environment
+
+    async def start(self, stack: AsyncExitStack, name: str, command: list[str], **env: str) -> Process:
+        """A process for the life of the stack, with a log of its own."""
+        log = self.folder / f"{name}.log"
+        environment = os.environ | {"PYTHONPATH": str(ROOT)} | env
+        process = await Process.start(command, log, env=environment, cwd=ROOT)
+        stack.push_async_callback(process.stop, 5.0)
+        return process
+
+
+@dataclass
+class Running:
+    """A side that takes jobs at `port`. `ended` counts its ended jobs."""
+
+    port: int
+    journal: Path
+    ended: Callable[[], Awaitable[int]]
+
+
+Side = Callable[[World, AsyncExitStack, int], Awaitable[Running]]
+
+
+async def sqlite(world: World, stack: AsyncExitStack, places: int) -> Running:
+    """Ours on a SQLite file."""
+    folder = world.folder / os.urandom(4).hex()
+    folder.mkdir()
+    return await _ours(world, stack, places, Sqlite(folder).url)
+
+
+async def postgresql(world: World, stack: AsyncExitStack, places: int) -> Running:
+    """Ours on PostgreSQL."""
+    return await _ours(world, stack, places, (await world.postgres.fresh()).url)
+
+
+async def celery(world: World, stack: AsyncExitStack, places: int) -> Running:
+    """The design this replaces; its worker leaves nothing in S3."""
+    return await _celery(world, stack, places, {})
+
+
+async def celery_with_put(world: World, stack: AsyncExitStack, places: int) -> Running:
+    """The same with one small PUT per job, as our side's announcement makes one."""
+    return await _celery(world, stack, places, {"PEER_S3": world.s3.endpoint or ""})
+
+
+async def _ours(world: World, stack: AsyncExitStack, places: int, url: str) -> Running:
+    port, predictor = free_port(), free_port()
+    journal = world.folder / f"starts-{port}"
+    own = {"REELZERO_NOOP_PORT": str(predictor), "REELZERO_NOOP_JOURNAL": str(journal)}
+    await world.start(stack, f"noop-{port}", [sys.executable, "-m", "bench.noop_predictor"], **own)
+    endpoint = {"model": "tiny", "url": f"http://127.0.0.1:{predictor}", "capacity": places}
+    settings = {
+        "REELZERO_DATABASE_URL": url,
+        "REELZERO_PORT": str(port),
+        "REELZERO_AUTH": "open",
+        "REELZERO_RATE_PER_MINUTE": "1000000",
+        "REELZERO_QUEUE_QUOTA": "1000000",
+        "REELZERO_ENDPOINTS": json.dumps([endpoint]),
+        "REELZERO_S3_ENDPOINT": world.s3.endpoint or "",
+        "REELZERO_S3_BUCKET": world.s3.bucket,
+    }
+    migration = await world.start(
+        stack, f"migrate-{port}", [sys.executable, "-m", "eventing", "migrate"], **settings
+    )
+    if await migration.wait():
+        raise RuntimeError(last_words(migration.log))
+    service = await world.start(
+        stack, f"serve-{port}", [sys.executable, "-m", "eventing", "serve"], **settings
+    )
+    await _ready(predictor, "/v2/models/tiny/ready", service)
+    await _ready(port, "/healthz", service)
+    return Running(port, journal, await _counter(stack, url, ENDED_OURS))
+
+
+async def _celery(world: World, stack: AsyncExitStack, places: int, extra: dict[str, str]) -> Running:
+    port, broker = free_port(), free_port()
+    journal = world.folder / f"starts-{port}"
+    folder = world.folder / f"redis-{port}"
+    folder.mkdir()
+    durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
+    here = ["--bind", "127.0.0.1", "--port", str(broker), "--dir", str(folder)]
+    await world.start(stack, f"redis-{port}", ["redis-server", *here, *durable])
+    url = (await world.postgres.fresh()).url
+    env = {
+        "PEER_POSTGRES": url.replace("+asyncpg", ""),
+        "PEER_REDIS": f"redis://127.0.0.1:{broker}/0",
+        "PEER_JOURNAL": str(journal),
+        **extra,
+    }
+    serve = [str(world.programs / "uvicorn"), "bench.celery_peer:api", "--port", str(port)]
+    api = await world.start(stack, f"api-{port}", [*serve, "--no-access-log"], **env)
+    await _ready(port, "/healthz", api)
+    work = [str(world.programs / "celery"), "-A", "bench.celery_peer", "worker", f"--concurrency={places}"]
+    worker = await world.start(stack, f"worker-{port}", work, **env)
+    await _until(lambda: "[queues]" in worker.log.read_text(), worker)
+    return Running(port, journal, await _counter(stack, url, ENDED))
+
+
+async def _counter(stack: AsyncExitStack, url: str, query: str) -> Callable[[], Awaitable[int]]:
+    database = Database(url)
+    stack.push_async_callback(database.close)
+
+    async def count() -> int:
+        async with database.read() as connection:
+            return int((await connection.execute(text(query))).scalar_one())
+
+    return count
+
+
+async def _ready(port: int, path: str, process: Process) -> None:
+    def answers() -> bool:
+        try:
+            return call(port, path)[0] == 200
+        except OSError:
+            return False
+
+    await _until(answers, process)
+
+
+async def _until(check: Callable[[], bool], process: Process) -> None:
+    async with asyncio.timeout(START_LIMIT):
+        while not await asyncio.to_thread(check):
+            if not process.alive:
+                raise RuntimeError(last_words(process.log))
+            await asyncio.sleep(POLL)
+
+
+async def durability(world: World) -> str:
+    """What the server itself says about its durability."""
+    database: Any = Database((await world.postgres.fresh()).url)
+    names = ("server_version", "fsync", "synchronous_commit", "full_page_writes")
+    async with database.read() as connection:
+        values = [(await connection.execute(text(f"SHOW {name}"))).scalar_one() for name in names]
+    await database.close()
+    return ", ".join(f"{name} {value}" for name, value in zip(names, values, strict=True))
