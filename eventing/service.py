@@ -67,7 +67,12 @@ class Service:
         pools = self._endpoints.pools()
         self._dispatcher = Dispatcher(core.claims, self._attempts, pools, core.wake, settings.poll_seconds)
         self._relay = Relay(core.outbox, self._sender, core.due, settings.poll_seconds)
-        for task in await self._dispatcher.start():
+        try:
+            tasks = await self._dispatcher.start()
+        except ReelzeroError:
+            await self._close()
+            raise
+        for task in tasks:
             self._watch(task)
         self._watch(asyncio.create_task(self._relay.run(), name="relay"))
         self._watch(asyncio.create_task(self._sweep(), name="sweep"))
@@ -86,6 +91,9 @@ class Service:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._last_round()
         await self._stop_serving()
+        await self._close()
+
+    async def _close(self) -> None:
         await self._client.close()
         await self._sender.close()
         await self._endpoints.close()
