@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Double, event, select
+from sqlalchemy import Double, event, make_url, select
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -60,6 +60,12 @@ class Database:
                 field="REELZERO_DATABASE_URL",
             )
         self.is_sqlite = url.startswith("sqlite")
+        file = make_url(url).database
+        if self.is_sqlite and file and not Path(file).parent.is_dir():
+            raise ConfigurationError(
+                f"REELZERO_DATABASE_URL: there is no folder {Path(file).parent}",
+                field="REELZERO_DATABASE_URL",
+            )
         self.engine = _sqlite_engine(url) if self.is_sqlite else _postgresql_engine(url)
         self._turn = asyncio.Lock()
 
