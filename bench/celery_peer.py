@@ -3,11 +3,14 @@
 It runs in an environment of its own (bench/celery_environment.py), never in ours: `uvicorn
 bench.celery_peer:api` and `celery -A bench.celery_peer worker`. The endpoint commits the job's row before
 its 202 and hands the id to Celery; the worker commits `processing` and `completed`, and with acks_late Redis
-forgets a task only after its end. PEER_POSTGRES, PEER_REDIS, PEER_JOURNAL; PEER_S3: one small PUT per job.
+forgets a task only after its end. PEER_POSTGRES, PEER_REDIS, PEER_JOURNAL; PEER_S3: one small PUT per job;
+PEER_PREDICTOR: the port of a predictor that the task calls, as where workers and GPUs are apart.
 """
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import time
 import uuid
@@ -28,6 +31,11 @@ TABLE = """CREATE TABLE IF NOT EXISTS jobs (
 )"""
 STARTED = "UPDATE jobs SET status = 'processing', started_at = now() WHERE id = %s"
 ENDED = "UPDATE jobs SET status = 'completed', completed_at = now(), result = %s WHERE id = %s"
+
+PARAMETERS = {
+    "attempt": 1, "width": 64, "height": 64, "num_frames": 9, "fps": 8, "seed": 1, "negative_prompt": "",
+    "quality": "medium", "num_inference_steps": 4, "guidance_scale": 1.0,
+}  # fmt: skip
 
 celery = Celery("peer", broker=os.environ.get("PEER_REDIS"))
 celery.conf.update(
@@ -59,6 +67,13 @@ def pool() -> ConnectionPool[Any]:
 def connection() -> psycopg.Connection[Any]:
     """A worker runs one task at a time, so it keeps one connection."""
     return psycopg.connect(os.environ["PEER_POSTGRES"], autocommit=True)
+
+
+@lru_cache
+def predictor() -> http.client.HTTPConnection | None:
+    """A connection to the predictor, kept open, or None."""
+    port = os.environ.get("PEER_PREDICTOR")
+    return http.client.HTTPConnection("127.0.0.1", int(port)) if port else None
 
 
 @lru_cache
@@ -95,9 +110,15 @@ def submit(request: Request) -> dict[str, str]:
 @celery.task(name="generate")
 def generate(job: str) -> None:
     """The no-op."""
-    with Path(os.environ["PEER_JOURNAL"]).open("a") as journal:
-        journal.write(f"{job} {time.time()}\n")
     connection().execute(STARTED, (job,))
+    if remote := predictor():  # it notes the start by itself
+        body = {"text_input": "a red circle moving right", "parameters": PARAMETERS | {"job_id": job}}
+        remote.request("POST", "/v2/models/tiny/generate_stream", json.dumps(body))
+        if b"completed" not in remote.getresponse().read():
+            raise RuntimeError("the predictor did not complete the job")
+    else:
+        with Path(os.environ["PEER_JOURNAL"]).open("a") as journal:
+            journal.write(f"{job} {time.time()}\n")
     if s3():
         # As large as the event that our side leaves in S3 at a job's end.
         s3().put_object(Bucket="reelzero", Key=f"peer/{job}/event.json", Body=b"x" * 1800)

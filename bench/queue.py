@@ -5,7 +5,8 @@ design it replaces: FastAPI + Celery + Redis + PostgreSQL (bench/celery_peer.py)
 to each as fast as they are answered, the same number of jobs run at once, all commits are on disk: SQLite
 synchronous=FULL, PostgreSQL fsync and synchronous_commit on, Redis appendfsync always. jobs/s counts from the
 first POST until the last row says completed; on our side until its end is announced too, which is one PUT
-to S3 and two more commits that the peer does without (`+ PUT` is the peer with a PUT of its own).
+to S3 and two more commits that the peer does without. `+ PUT` is the peer with a PUT of its own, and
+`+ predictor` the one whose task calls the same predictor over HTTP: as long a way as ours.
 Accept → start is from the 202 until the predictor or the task begins, once in the rush and once with a job
 every 100 ms on an idle queue. Target: at least the peer's jobs/s.
 """
@@ -38,13 +39,14 @@ from tests.faults.databases import PostgresServer
 
 BODY = json.dumps({"prompt": "a red circle moving right", "model": "tiny"})
 PACE = 0.1
-HEAD = "{:2} at once             jobs/s accepts/s   accept → start, idle p50 / p99      in the rush p50 / p99"
+HEAD = "\n{:2} at once                jobs/s accepts/s   accept → start: idle p50 / p99      in the rush"
 WARM_UP = 20
 SIDES: dict[str, Side] = {
     "reelzero, SQLite": queue_sides.sqlite,
     "reelzero, PostgreSQL": queue_sides.postgresql,
     "Celery": queue_sides.celery,
     "Celery + PUT": queue_sides.celery_with_put,
+    "Celery + predictor + PUT": queue_sides.celery_with_predictor,
 }
 OURS, PEERS = list(SIDES)[:2], list(SIDES)[2:]
 
@@ -128,14 +130,12 @@ async def run(options: argparse.Namespace, stack: AsyncExitStack) -> None:
         f"PostgreSQL: {await queue_sides.durability(world)}; {options.count} jobs, {options.callers} callers"
     )
     for places in options.places:
-        print(
-            f"\n{places} at once            jobs/s  accepts/s   accept → start, idle p50 / p99    in the rush"
-        )
+        print(HEAD.format(places))
         outcomes = {}
         for name in options.sides:
             outcome = await measure(world, SIDES[name], places, options.count, options.callers)
             outcomes[name] = outcome
-            print(f"{name:22} {line(outcome)}", flush=True)
+            print(f"{name:25}{line(outcome)}", flush=True)
         for name in outcomes:
             ratios(name, outcomes)
 

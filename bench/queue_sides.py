@@ -83,11 +83,27 @@ async def celery_with_put(world: World, stack: AsyncExitStack, places: int) -> R
     return await _celery(world, stack, places, {"PEER_S3": world.s3.endpoint or ""})
 
 
-async def _ours(world: World, stack: AsyncExitStack, places: int, url: str) -> Running:
-    port, predictor = free_port(), free_port()
+async def celery_with_predictor(world: World, stack: AsyncExitStack, places: int) -> Running:
+    """The same again, whose task calls the predictor that our side calls: workers and GPUs apart."""
+    predictor, journal = await _predictor(world, stack)
+    extra = {"PEER_S3": world.s3.endpoint or "", "PEER_PREDICTOR": str(predictor)}
+    side = await _celery(world, stack, places, extra)
+    return Running(side.port, journal, side.ended)
+
+
+async def _predictor(world: World, stack: AsyncExitStack) -> tuple[int, Path]:
+    """A no-op predictor that serves: its port, and where it notes the starts."""
+    port = free_port()
     journal = world.folder / f"starts-{port}"
-    own = {"REELZERO_NOOP_PORT": str(predictor), "REELZERO_NOOP_JOURNAL": str(journal)}
-    await world.start(stack, f"noop-{port}", [sys.executable, "-m", "bench.noop_predictor"], **own)
+    own = {"REELZERO_NOOP_PORT": str(port), "REELZERO_NOOP_JOURNAL": str(journal)}
+    process = await world.start(stack, f"noop-{port}", [sys.executable, "-m", "bench.noop_predictor"], **own)
+    await _ready(port, "/v2/models/tiny/ready", process)
+    return port, journal
+
+
+async def _ours(world: World, stack: AsyncExitStack, places: int, url: str) -> Running:
+    predictor, journal = await _predictor(world, stack)
+    port = free_port()
     endpoint = {"model": "tiny", "url": f"http://127.0.0.1:{predictor}", "capacity": places}
     settings = {
         "REELZERO_DATABASE_URL": url,
@@ -107,7 +123,6 @@ async def _ours(world: World, stack: AsyncExitStack, places: int, url: str) -> R
     service = await world.start(
         stack, f"serve-{port}", [sys.executable, "-m", "eventing", "serve"], **settings
     )
-    await _ready(predictor, "/v2/models/tiny/ready", service)
     await _ready(port, "/healthz", service)
     return Running(port, journal, await _counter(stack, url, ENDED_OURS))
 
