@@ -72,7 +72,7 @@ DOMAINS = {"narrow": NARROW, "wide": WIDE, "wider": WIDER}
 
 
 def held_out(thing: Thing) -> bool:
-    """Tell whether this colour, shape and motion together are kept away from training: one in five."""
+    """Tell whether this colour, shape and motion together are kept away from training: about one in six."""
     return zlib.crc32(f"{thing.colour} {thing.shape} {thing.motion}".encode()) % 5 == 0
 
 

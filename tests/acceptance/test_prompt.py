@@ -17,7 +17,7 @@ from tests.acceptance.command import reelzero
 from training.checker import check
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reelzero is stopped by Linux signals here")
-PROMPTS = ("a red circle moving right", "a blue square moving down")
+PROMPTS = ("a red circle moving right", "a small yellow star growing on a purple background")
 
 
 def film(home: Path, prompt: str) -> np.ndarray:
