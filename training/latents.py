@@ -5,9 +5,10 @@ Channels: colour of what is behind (3), of the first thing (3), of the second in
 latent frame is half as wide and high as the video. Nothing is learnt here: the decoder's weights are set by
 hand, and its encoder is empty, as text-to-video never encodes.
 
-With the distance enlarged to pixels, a thing covers clamp(1/2 + distance) of a pixel; what is seen is the sum
-over the layers of relu(colour + 1 - 2 * (1 - visible part)), minus 1. The ReLUs are the decoder's silu,
-turned up. The sum is a little dark where two layers share a pixel: a thin outline.
+With the distance enlarged to pixels, a thing covers clamp(1/2 + distance) of a pixel. What is seen is the sum
+over the layers of (relu(colour + 2 * part - 1) - relu(-colour + 2 * part - 1)) / 2, where part is what can be
+seen of the layer: all of its colour at 1, half of it at 1/2, nothing at 0. The ReLUs are the decoder's silu,
+turned up.
 """
 
 from collections.abc import Sequence
@@ -24,11 +25,12 @@ REACH = 12.0  # a wide ramp, not a step: smooth, and every patch near a thing se
 CHANNELS = 11
 LATENT_SIDE = SIDE // SCALE
 
-BEHIND, FIRST, SECOND = range(0, 3), range(3, 6), range(6, 9)
-EDGES = ((9, 10), (11, 12))  # each distance twice
-BALANCE, HIGH, LOW, WIDTH = 13, 14, 15, 16
-LEVEL = 362.0  # two constant channels of this height ...
-SPREAD = 128.0  # ... make the group norm divide by this, whatever the other channels hold: 362 / sqrt(8)
+BEHIND, FIRST, SECOND = (0, 1, 2), (3, 4, 5), (6, 7, 8)
+MIRRORED = 9  # channel 9 + c is minus channel c
+EDGES = ((18, 19), (20, 21))  # each distance twice
+BALANCE, HIGH, LOW, WIDTH = 22, 23, 24, 25
+LEVEL = 452.5  # two constant channels of this height ...
+SPREAD = 128.0  # ... make the group norm divide by this, whatever the others hold: 452.5 * sqrt(2 / 25)
 UNIT = 4.0  # the decoder counts distances in these many pixels, so that its weights fit half precision
 GAIN = 64.0  # silu(64 x) / 64 is nearly a ReLU
 
@@ -81,20 +83,28 @@ def build_autoencoder(doublings: int = 1) -> AutoencoderKLCogVideoX:
 def _draw(vae: AutoencoderKLCogVideoX, pixels: float) -> None:
     """Set the decoder's weights; every block that is not named here passes its input on."""
     decoder, ramp = vae.decoder, REACH * pixels / UNIT
-    _mix(decoder.conv_in.conv, {**{(c, c): 1 for c in range(9)}, **_both_edges(ramp)}, constants=True)
+    layers = {(c, c): 1.0 for c in range(9)} | {(c + MIRRORED, c): -1.0 for c in range(9)}
+    layers |= {(channel, 9 + slot): ramp for slot, pair in enumerate(EDGES) for channel in pair}
+    _mix(decoder.conv_in.conv, layers, constants=True)
     for block in decoder.up_blocks[:-1]:
         _enlarge(block.upsamplers[0].conv)
     _see(decoder.up_blocks[-1].resnets[0])
-    offsets = dict.fromkeys(BEHIND, 1.0) | dict.fromkeys((*FIRST, *SECOND), -1.0)
-    _norm(decoder.norm_out, dict.fromkeys(range(9), 1.0), offsets)
-    _mix(decoder.conv_out.conv, {(c % 3, c): 1 / GAIN for c in range(9)})
-    decoder.conv_out.conv.bias.fill_(-1)
+    offsets = dict.fromkeys(_both(BEHIND), 1.0) | dict.fromkeys(_both(FIRST + SECOND), -1.0)
+    _norm(decoder.norm_out, dict.fromkeys(offsets, 1.0), offsets)
+    half = 0.5 / GAIN
+    sums = {(c % 3, c): half for c in range(9)} | {(c % 3, c + MIRRORED): -half for c in range(9)}
+    _mix(decoder.conv_out.conv, sums)
+
+
+def _both(channels: tuple[int, ...]) -> tuple[int, ...]:
+    """Give the channels of colours and their mirrored ones."""
+    return channels + tuple(channel + MIRRORED for channel in channels)
 
 
 def _enlarge(conv: nn.Conv2d) -> None:
     """Set the convolution over doubled pixels: colours stay, distances take the straight line between two."""
     line = torch.tensor([1.0, 2.0, 1.0]) / 4
-    for channel in (*range(9), HIGH, LOW):
+    for channel in (*range(18), HIGH, LOW):
         conv.weight[channel, channel, 1, 1] = 1
     for channel in (c for pair in EDGES for c in pair):
         conv.weight[channel, channel] = line[:, None] * line
@@ -113,12 +123,8 @@ def _see(block: nn.Module) -> None:
     covered = {(one, one): part, (one, one_off): -part, (one, two): -part, (one, two_off): part}
     _mix(block.conv1.conv, {**covered, (two, two): part, (two, two_off): -part}, constants=True)
     _norm(block.norm2, {one: 1.0, two: 1.0}, {})
-    shown = {(c, one): 2 * part for c in FIRST} | {(c, two): 2 * part for c in SECOND}
-    _mix(block.conv2.conv, shown | {(c, edge): -2 * part for c in BEHIND for edge in (one, two)})
-
-
-def _both_edges(weight: float) -> dict[tuple[int, int], float]:
-    return {(channel, 9 + slot): weight for slot, pair in enumerate(EDGES) for channel in pair}
+    shown = {(c, one): 2 * part for c in _both(FIRST)} | {(c, two): 2 * part for c in _both(SECOND)}
+    _mix(block.conv2.conv, shown | {(c, edge): -2 * part for c in _both(BEHIND) for edge in (one, two)})
 
 
 def _mix(conv: nn.Conv3d, weights: dict[tuple[int, int], float], constants: bool = False) -> None:

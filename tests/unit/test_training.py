@@ -37,9 +37,9 @@ def test_the_decoder_draws_the_layers(frames: int) -> None:
     latents = encode(scenes, dials)[:, :frames].transpose(1, 2)
     drawn = build_autoencoder().half().float().decode(latents).sample.transpose(1, 2)
     ideal = render(scenes, dials)[:, :frames]
-    far = (drawn - ideal).abs().amax(2)
-    assert far.quantile(0.93) < 0.01  # all but the edges
-    assert ((drawn - ideal).mean((-1, -2)).abs() < 0.06).all()
+    assert (drawn - ideal).abs().amax(2).quantile(0.93) < 0.01  # all but the edges
+    assert (drawn - ideal).abs().mean() < 0.015
+    assert drawn.abs().max() < 1.01
 
 
 def test_dials_are_even_and_read_the_first_frame_only() -> None:
