@@ -155,13 +155,23 @@ def _text(what: str, bodies: list[Object]) -> str:
 
 def main(check: bool) -> int:
     """Write or compare; 1 if something differs."""
-    stale = [path for path, text in outputs().items() if not path.exists() or path.read_text("utf-8") != text]
-    for path in stale:
-        print(("stale: " if check else "written: ") + str(path.relative_to(ROOT)))
-        if not check:
+    if check:
+        stale = _stale()
+        for path in stale:
+            print(f"stale: {path.relative_to(ROOT)}")
+        return 1 if stale else 0
+    while stale := _stale():  # the chart is rendered with the catalog that an earlier turn wrote
+        for path, text in stale.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(outputs()[path], encoding="utf-8")
-    return 1 if check and stale else 0
+            path.write_text(text, encoding="utf-8")
+            print(f"written: {path.relative_to(ROOT)}")
+    return 0
+
+
+def _stale() -> dict[Path, str]:
+    return {
+        path: text for path, text in outputs().items() if not path.exists() or path.read_text("utf-8") != text
+    }
 
 
 if __name__ == "__main__":
