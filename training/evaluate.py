@@ -96,11 +96,11 @@ def by_shape(results: list[Result]) -> str:
     return ", ".join(f"{name} {right[name]}/{count}" for name, count in sorted(asked.items(), key=str))
 
 
-def seconds_for_one(pipe: CogVideoXPipeline, steps: int, guidance: float) -> float:
+def seconds_for_one(pipe: CogVideoXPipeline, steps: int, guidance: float, side: int) -> float:
     """Time one clip on one thread."""
-    generate(pipe, ["a red circle moving right"], [0], 1, guidance)
+    generate(pipe, ["a red circle moving right"], [0], 1, guidance, side)
     started = time.perf_counter()
-    generate(pipe, ["a red circle moving right"], [0], steps, guidance)
+    generate(pipe, ["a red circle moving right"], [0], steps, guidance, side)
     return time.perf_counter() - started
 
 
@@ -127,7 +127,7 @@ def main() -> None:
     prompts = held_out_prompts(domain, arguments.prompts, arguments.seed)
     results = evaluate(pipe, prompts, arguments.steps, arguments.guidance, arguments.side)
     print(table(results), f"by shape: {by_shape(results)}", sep="\n\n")
-    took = seconds_for_one(pipe, arguments.steps, arguments.guidance)
+    took = seconds_for_one(pipe, arguments.steps, arguments.guidance, arguments.side)
     print(
         f"\n{arguments.steps} steps, guidance {arguments.guidance}: {took:.2f} s for one clip on one thread\n"
     )
