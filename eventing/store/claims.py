@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Select, bindparam, delete, exists, select, true, tuple_, update
+from sqlalchemy import Select, bindparam, delete, exists, literal_column, select, true, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -149,13 +149,21 @@ class ClaimStore:
 
 @lru_cache(maxsize=256)
 def _oldest_of(pool: Pool) -> Select[Any]:
-    routes = tuple_(jobs.c.model, jobs.c.lane).in_(pool.routes)
-    return _pair(pool, routes & ~pauses.is_paused(jobs.c.model, jobs.c.lane))
+    if len(pool.routes) == 1:  # equal, not IN: then the index gives the oldest without sorting the queue
+        of_pool = _is_route(pool.routes[0])
+    else:
+        of_pool = tuple_(jobs.c.model, jobs.c.lane).in_(pool.routes)
+    return _pair(pool, of_pool & ~pauses.is_paused(jobs.c.model, jobs.c.lane))
 
 
 @lru_cache(maxsize=256)
 def _probe_of(pool: Pool, route: tuple[str, str]) -> Select[Any]:
-    return _pair(pool, (jobs.c.model == route[0]) & (jobs.c.lane == route[1]))
+    return _pair(pool, _is_route(route))
+
+
+def _is_route(route: tuple[str, str]) -> ColumnElement[bool]:
+    model, lane = route
+    return (jobs.c.model == model) & (jobs.c.lane == lane)
 
 
 def _pair(pool: Pool, eligible: ColumnElement[bool]) -> Select[Any]:
@@ -164,7 +172,7 @@ def _pair(pool: Pool, eligible: ColumnElement[bool]) -> Select[Any]:
     place = (
         select(slots.c.n).where(free).order_by(slots.c.n).limit(1).with_for_update(skip_locked=True)
     ).cte("place")
-    ready = (jobs.c.status == "queued") & (jobs.c.not_before <= db_now()) & eligible
+    ready = (jobs.c.status == literal_column("'queued'")) & (jobs.c.not_before <= db_now()) & eligible
     in_time = jobs.c.start_by.is_(None) | (jobs.c.start_by >= db_now())
     oldest = (
         select(jobs)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Insert, Table, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import Insert, Table, and_, bindparam, delete, func, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -26,7 +26,7 @@ from eventing.store.transitions import add_messages, transition
 from eventing.store.uninterrupted import uninterrupted
 
 # The time, and how many jobs the owner has waiting.
-_waiting = (jobs.c.owner == bindparam("owner")) & (jobs.c.status == "queued")
+_waiting = (jobs.c.owner == bindparam("owner")) & (jobs.c.status == literal_column("'queued'"))
 _BEFORE = select(
     db_now().label("at"), select(func.count()).where(_waiting).scalar_subquery().label("waiting")
 )

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Double, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import Double, Select, bindparam, delete, func, insert, literal_column, select, update
 from sqlalchemy.sql import ColumnElement
 
 from eventing.errors import NotFound
@@ -52,8 +52,9 @@ def _due() -> Select[Any]:
         .exists()
     )
     unleased = outbox.c.lease_until.is_(None) | (outbox.c.lease_until < db_now())
-    due = (outbox.c.status == "pending") & (outbox.c.next_at <= db_now()) & unleased & ~in_flight
-    query = select(outbox).where(due).order_by(outbox.c.next_at, outbox.c.sequence)
+    pending = outbox.c.status == literal_column("'pending'")  # no parameter: it picks the index
+    query = select(outbox).where(pending, outbox.c.next_at <= db_now(), unleased, ~in_flight)
+    query = query.order_by(outbox.c.next_at, outbox.c.sequence)
     return query.limit(bindparam("most")).with_for_update(skip_locked=True)
 
 

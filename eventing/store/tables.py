@@ -71,6 +71,12 @@ jobs = Table(
         sqlite_where=text("status = 'queued'"),
     ),
     Index(
+        "ix_jobs_waiting",
+        "owner",
+        postgresql_where=text("status = 'queued'"),
+        sqlite_where=text("status = 'queued'"),
+    ),
+    Index(
         "ix_jobs_leases",
         "lease_until",
         postgresql_where=text("status = 'in_progress'"),
