@@ -95,6 +95,7 @@ class CatalogEntry(Frozen):
     frames: FrameRule
     fps: int = Field(ge=1, le=120)
     quality: Tiers
+    max_guidance: float = Field(50, ge=0, le=50, description="1: a model that was trained to need none.")
     gpus: int = Field(ge=0, description="GPUs one predictor needs; 0 runs on a CPU.")
     gpu_memory_gib: int = Field(ge=0)
     offload: Literal["none", "model", "sequential"] = "none"
@@ -126,7 +127,7 @@ class CatalogEntry(Frozen):
             seed=secrets.randbelow(SEED_LIMIT) if request.seed is None else request.seed,
             quality=request.quality,
             num_inference_steps=request.num_inference_steps or tier.steps,
-            guidance_scale=tier.guidance if request.guidance_scale is None else request.guidance_scale,
+            guidance_scale=self._guidance(request, tier),
         )
 
     def _size(self, request: VideoRequest) -> tuple[int, int]:
@@ -139,6 +140,16 @@ class CatalogEntry(Frozen):
         sizes = ", ".join(f"{w}x{h}" for w, h in self.sizes)
         asked = f"{request.width or 'any'}x{request.height or 'any'}"
         raise InvalidRequest(f"{self.name} cannot make {asked}; it makes {sizes}", field=field)
+
+    def _guidance(self, request: VideoRequest, tier: Tier) -> float:
+        guidance = tier.guidance if request.guidance_scale is None else request.guidance_scale
+        if guidance > self.max_guidance:
+            raise InvalidRequest(
+                f"{self.name} cannot take a guidance_scale of {guidance:g};"
+                f" it takes 0 to {self.max_guidance:g}",
+                field="guidance_scale",
+            )
+        return guidance
 
     def _frames(self, request: VideoRequest) -> int:
         frames = request.num_frames or self.frames.default

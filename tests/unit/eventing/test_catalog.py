@@ -55,6 +55,14 @@ def test_tiers_and_overrides():
     assert (spec.num_inference_steps, spec.guidance_scale) == (3, 0.0)
 
 
+def test_a_model_that_needs_no_guidance_says_so():
+    entry = CATALOG.get("shapes-tiny")
+    assert entry.resolve(VideoRequest(prompt="x", guidance_scale=1.0)).guidance_scale == 1.0
+    with pytest.raises(InvalidRequest, match="it takes 0 to 1") as caught:
+        entry.resolve(VideoRequest(prompt="x", guidance_scale=6.0))
+    assert caught.value.field == "guidance_scale"
+
+
 def test_a_seed_is_drawn_once_and_a_given_one_kept():
     entry = CATALOG.get("tiny")
     assert entry.resolve(VideoRequest(prompt="x", seed=0)).seed == 0
