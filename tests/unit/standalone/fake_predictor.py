@@ -32,7 +32,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def main() -> None:
-    interesting = ("REELZERO_", "CUDA_", "AWS_")
+    interesting = ("OMP_", "REELZERO_", "CUDA_", "AWS_")
     shown = {key: value for key, value in os.environ.items() if key.startswith(interesting)}
     print(json.dumps({"pid": os.getpid(), "argv": sys.argv[1:], "env": shown}), flush=True)
     taken = int(os.environ.get("FAKE_TAKEN", "0"))

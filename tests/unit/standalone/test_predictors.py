@@ -85,6 +85,7 @@ async def test_what_a_predictor_is_told(make: Make, tmp_path: Path) -> None:
     (start,) = told(tmp_path)
     expected = {
         "REELZERO_MODEL": "one", "REELZERO_DEVICE": "cuda", "REELZERO_PREDICTOR_HOST": "127.0.0.1",
+        "OMP_WAIT_POLICY": "passive",
         "REELZERO_SCRATCH_DIR": str(tmp_path / "scratch"), "CUDA_VISIBLE_DEVICES": "GPU-a",
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID", "AWS_ACCESS_KEY_ID": "key",
     }  # fmt: skip
