@@ -18,7 +18,7 @@ from diffusers import AutoencoderKLCogVideoX
 from torch import Tensor, nn
 
 from training.domain import FRAMES, SIDE, Scene
-from training.render import colours, distances
+from training.render import colours, layer
 
 SCALE = 2  # pixels of the video for one latent, both ways
 REACH = 12.0  # a wide ramp, not a step: smooth, and every patch near a thing sees where it is
@@ -43,15 +43,12 @@ def encode(scenes: Sequence[Scene], dials: Tensor, frames: Tensor | None = None)
     frames = torch.arange(FRAMES).expand(len(scenes), -1) if frames is None else frames
     latents = torch.full((len(scenes), frames.shape[1], CHANNELS, LATENT_SIDE, LATENT_SIDE), -1.0)
     latents[:, :, :3] = colours([scene.background for scene in scenes])
-    for slot in range(2):
-        # A clip with one thing has a second one of the same colour that is nowhere.
-        latents[:, :, 3 + 3 * slot : 6 + 3 * slot] = colours([scene.things[-1].colour for scene in scenes])
-        rows = [i for i, scene in enumerate(scenes) if len(scene.things) > slot]
-        if rows:
-            things = [scenes[i].things[slot] for i in rows]
-            far = distances(things, dials[rows, 3 * slot : 3 * slot + 3], frames[rows], LATENT_SIDE)
-            latents[rows, :, 3 + 3 * slot : 6 + 3 * slot] = colours([thing.colour for thing in things])
-            latents[rows, :, 9 + slot] = (-far / REACH).clamp(-1, 1)
+    # A clip with one thing has a second one of the same colour that is nowhere.
+    latents[:, :, 6:9] = colours([scene.things[-1].colour for scene in scenes])
+    for slot in range(max(len(scene.things) for scene in scenes)):
+        rows, painted, far = layer(scenes, slot, dials, frames, LATENT_SIDE)
+        latents[rows, :, 3 + 3 * slot : 6 + 3 * slot] = painted
+        latents[rows, :, 9 + slot] = (-far / REACH).clamp(-1, 1)
     return latents
 
 

@@ -99,16 +99,24 @@ def colours(names: Sequence[str]) -> Tensor:
     return torch.tensor([PALETTE[name] for name in names])[:, None, :, None, None] / 127.5 - 1
 
 
+def layer(
+    scenes: Sequence[Scene], slot: int, dials: Tensor, frames: Tensor, side: int
+) -> tuple[list[int], Tensor, Tensor]:
+    """Give the rows of the scenes that have a thing in a slot, its colours and its distances."""
+    rows = [i for i, scene in enumerate(scenes) if len(scene.things) > slot]
+    things = [scenes[i].things[slot] for i in rows]
+    far = distances(things, dials[rows, 3 * slot : 3 * slot + 3], frames[rows], side)
+    return rows, colours([thing.colour for thing in things]), far
+
+
 def render(scenes: Sequence[Scene], dials: Tensor) -> Tensor:
     """Render clips (batch, frames, 3, side, side) in -1..1."""
     frames = torch.arange(FRAMES).expand(len(scenes), -1)
     clips = colours([scene.background for scene in scenes]).expand(-1, FRAMES, -1, SIDE, SIDE).clone()
     for slot in range(max(len(scene.things) for scene in scenes)):
-        rows = [i for i, scene in enumerate(scenes) if len(scene.things) > slot]
-        things = [scenes[i].things[slot] for i in rows]
-        far = distances(things, dials[rows, 3 * slot : 3 * slot + 3], frames[rows], SIDE)
+        rows, painted, far = layer(scenes, slot, dials, frames, SIDE)
         mask = (0.5 - far).clamp(0, 1)[:, :, None]
-        clips[rows] += mask * (colours([thing.colour for thing in things]) - clips[rows])
+        clips[rows] += mask * (painted - clips[rows])
     return clips
 
 

@@ -12,8 +12,6 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Select, bindparam, delete, exists, literal_column, select, true, tuple_, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
@@ -23,7 +21,7 @@ from eventing.endpoints import Pool
 from eventing.events import Announcer
 from eventing.jobs import Job, LeaseLost
 from eventing.store import pauses
-from eventing.store.engine import Database, db_now
+from eventing.store.engine import Database, db_now, insert_once
 from eventing.store.rows import job_from_row
 from eventing.store.tables import jobs, slots
 from eventing.store.transitions import add_messages, drop_progress, locked, transition, write_transition
@@ -48,11 +46,10 @@ class ClaimStore:
 
     async def prepare(self, pools: tuple[Pool, ...]) -> None:
         """Make the pools' places; extra places of a larger past are dropped once they are free."""
-        dialect_insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
         async with self._database.write() as connection:
             for pool in pools:
-                rows = [{"pool": pool.name, "n": n} for n in range(1, pool.capacity + 1)]
-                await connection.execute(dialect_insert(slots).on_conflict_do_nothing(), rows)
+                for n in range(1, pool.capacity + 1):
+                    await insert_once(connection, slots, {"pool": pool.name, "n": n})
                 extra = (slots.c.pool == pool.name) & (slots.c.n > pool.capacity) & slots.c.job_id.is_(None)
                 await connection.execute(delete(slots).where(extra))
 

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from eventing.errors import NotFound
-from eventing.store.engine import Database, db_now, now
+from eventing.store.engine import Database, db_now, insert_once, now
 from eventing.store.tables import dead_letters
 from eventing.store.uninterrupted import uninterrupted
 
@@ -46,11 +44,9 @@ class DeadLetterStore:
 
     async def add(self, letter: DeadLetter) -> bool:
         """Keep a letter; False if it was kept before."""
-        dialect_insert = sqlite_insert if self._database.is_sqlite else postgresql_insert
         async with self._database.write() as connection:
-            values = vars(letter) | {"received_at": await now(connection)}
-            statement = dialect_insert(dead_letters).values(**values).on_conflict_do_nothing()
-            return (await connection.execute(statement)).rowcount == 1
+            row = vars(letter) | {"received_at": await now(connection)}
+            return await insert_once(connection, dead_letters, row)
 
     async def page(self, owner: str, limit: int) -> list[DeadLetter]:
         """The owner's letters, newest first."""

@@ -12,10 +12,13 @@ import shutil
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Double, event, make_url, select
+from sqlalchemy import Double, Insert, Table, event, make_url, select
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -115,6 +118,18 @@ class Database:
 async def now(connection: AsyncConnection) -> float:
     """The database's clock."""
     return float((await connection.execute(select(db_now()))).scalar_one())
+
+
+async def insert_once(connection: AsyncConnection, table: Table, row: dict[str, Any]) -> bool:
+    """Insert a row; False if its key is taken (waiting for a racing insert to commit)."""
+    statement = _insert_or_leave(connection.dialect.name, table)
+    return (await connection.execute(statement, row)).rowcount == 1
+
+
+@lru_cache(maxsize=8)
+def _insert_or_leave(dialect: str, table: Table) -> Insert:
+    statement = sqlite_insert(table) if dialect == "sqlite" else postgresql_insert(table)
+    return statement.on_conflict_do_nothing()
 
 
 @asynccontextmanager

@@ -6,12 +6,8 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
-from sqlalchemy import Insert, Table, and_, bindparam, delete, func, literal_column, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import and_, bindparam, delete, func, literal_column, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventing import jobs as state
@@ -19,7 +15,7 @@ from eventing.contract import Failure, JobRequest
 from eventing.errors import Conflict, InvalidRequest, NotFound, TooMany
 from eventing.events import Announcer
 from eventing.jobs import Job, Status
-from eventing.store.engine import Database, db_now, now
+from eventing.store.engine import Database, db_now, insert_once, now
 from eventing.store.rows import job_from_row, job_values
 from eventing.store.tables import idempotency, jobs, outbox
 from eventing.store.transitions import add_messages, transition
@@ -73,7 +69,7 @@ class JobStore:
             if submission.key is not None and not await self._take_key(connection, submission, found.at):
                 return await self._first(connection, submission), False
             job = _timed(submission, found.at)
-            if not await _insert_once(connection, jobs, job_values(job)):
+            if not await insert_once(connection, jobs, job_values(job)):
                 return await self._same(connection, submission.job), False
             if found.waiting >= self._quota:
                 waits = f"{found.waiting} jobs are waiting; {self._quota} may wait at once"
@@ -170,7 +166,7 @@ class JobStore:
         async with self._database.write() as connection:
             at = await now(connection)
             key = {"owner": owner, "key": event_key(source, event_id, "rejected"), "digest": "", "job_id": ""}
-            if await _insert_once(connection, idempotency, key | {"created_at": at}):
+            if await insert_once(connection, idempotency, key | {"created_at": at}):
                 await add_messages(connection, messages, at)
 
     async def sweep(self, remove_objects: Callable[[str], Awaitable[object]], limit: int = 100) -> int:
@@ -188,7 +184,7 @@ class JobStore:
     async def _take_key(self, connection: AsyncConnection, submission: Submission, at: float) -> bool:
         job = submission.job
         row = {"owner": job.owner, "key": submission.key, "digest": job.digest, "job_id": job.id}
-        return await _insert_once(connection, idempotency, row | {"created_at": at})
+        return await insert_once(connection, idempotency, row | {"created_at": at})
 
     async def _first(self, connection: AsyncConnection, submission: Submission) -> Job:
         mine = (idempotency.c.owner == submission.job.owner) & (idempotency.c.key == submission.key)
@@ -220,15 +216,3 @@ def _timed(submission: Submission, at: float) -> Job:
 async def _find(connection: AsyncConnection, job_id: str) -> Job | None:
     row = (await connection.execute(select(jobs).where(jobs.c.id == job_id))).mappings().first()
     return None if row is None else job_from_row(row)
-
-
-async def _insert_once(connection: AsyncConnection, table: Table, row: dict[str, Any]) -> bool:
-    """Insert a row; False if its key is taken (waiting for a racing insert to commit)."""
-    statement = _insert_or_leave(connection.dialect.name, table)
-    return (await connection.execute(statement, row)).rowcount == 1
-
-
-@lru_cache(maxsize=8)
-def _insert_or_leave(dialect: str, table: Table) -> Insert:
-    statement = sqlite_insert(table) if dialect == "sqlite" else postgresql_insert(table)
-    return statement.on_conflict_do_nothing()

@@ -20,6 +20,12 @@ from sqlalchemy import (
     text,
 )
 
+
+def _partial(name: str, *columns: str, where: str) -> Index:
+    """An index of some rows only, on both databases."""
+    return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
+
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -62,26 +68,9 @@ jobs = Table(
     Column("sequence", Integer, nullable=False),
     Index("ix_jobs_listing", "owner", "submitted_at", "id"),
     # Partial indexes hold only live rows, so claims stay fast however long the history is.
-    Index(
-        "ix_jobs_queue",
-        "model",
-        "lane",
-        "submitted_at",
-        postgresql_where=text("status = 'queued'"),
-        sqlite_where=text("status = 'queued'"),
-    ),
-    Index(
-        "ix_jobs_waiting",
-        "owner",
-        postgresql_where=text("status = 'queued'"),
-        sqlite_where=text("status = 'queued'"),
-    ),
-    Index(
-        "ix_jobs_leases",
-        "lease_until",
-        postgresql_where=text("status = 'in_progress'"),
-        sqlite_where=text("status = 'in_progress'"),
-    ),
+    _partial("ix_jobs_queue", "model", "lane", "submitted_at", where="status = 'queued'"),
+    _partial("ix_jobs_waiting", "owner", where="status = 'queued'"),
+    _partial("ix_jobs_leases", "lease_until", where="status = 'in_progress'"),
     Index("ix_jobs_expiry", "expires_at"),
 )
 
@@ -127,12 +116,7 @@ outbox = Table(
     Column("last_error", Text),
     Column("created_at", Double, nullable=False),
     Column("delivered_at", Double),
-    Index(
-        "ix_outbox_due",
-        "next_at",
-        postgresql_where=text("status = 'pending'"),
-        sqlite_where=text("status = 'pending'"),
-    ),
+    _partial("ix_outbox_due", "next_at", where="status = 'pending'"),
     Index("ix_outbox_job_id", "job_id", "destination"),
 )
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from eventing.s3 import S3Location
+from tests.integration.predictor.held import Held, holding
 from tests.integration.predictor.process import Predictor
-from tests.integration.predictor.test_one_job import Held
 from tests.knative.proxy import QueueProxy
 from tests.knative.real import RealQueueProxy
 
@@ -87,11 +87,8 @@ def process(tiny: Path, storage: dict[str, str], tmp_path_factory: pytest.TempPa
     """One predictor for the tests that leave it as it was; each job of it waits in `decode`."""
     folder = tmp_path_factory.mktemp("held")
     env = storage | {"REELZERO_MODEL_DIR": str(tiny)}
-    predictor = Predictor(env, folder / "log", ("decode", folder / "go"))
-    predictor.wait()
-    yield Held(predictor, folder / "go")
-    predictor.process.kill()
-    predictor.process.wait()
+    with holding(env, folder) as held:
+        yield held
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from eventing.contract import attempt_prefix
 from eventing.s3 import Bucket
 from predictor import video
 from tests.disks import Disk, small_disk
+from tests.integration.predictor.held import Held
 from tests.integration.predictor.process import Predictor
-from tests.integration.predictor.test_one_job import Held
 
 PAGE = 4096
 SIZE = 4 << 20

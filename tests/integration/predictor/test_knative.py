@@ -19,8 +19,8 @@ from eventing.budget import Budget
 from eventing.contract import CompletedRecord, stream_record
 from eventing.settings import Endpoint
 from tests.integration.predictor.conftest import READY, Queue
+from tests.integration.predictor.held import Held
 from tests.integration.predictor.process import Predictor, reached, wait_for
-from tests.integration.predictor.test_one_job import Held
 from tests.knative import pod
 from tests.knative.real import RealQueueProxy
 

@@ -17,10 +17,10 @@ import aiohttp
 import pytest
 
 from eventing.budget import Budget
+from tests.integration.predictor.held import Held
 from tests.integration.predictor.process import reached, wait_for
 from tests.integration.predictor.serving import serving
 from tests.integration.predictor.test_knative import BODY, GENERATE, GRACE, held_count, refuses
-from tests.integration.predictor.test_one_job import Held
 from tests.knative import pod
 
 PLACES = 11  # of a queue-proxy with a container concurrency of 1: one runs, ten wait

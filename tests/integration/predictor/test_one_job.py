@@ -12,9 +12,9 @@ import grpc
 import pytest
 from kserve import InferResponse
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
-from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 
-from tests.integration.predictor.process import Predictor, Stream, reached, wait_for
+from tests.integration.predictor.held import Held, holding
+from tests.integration.predictor.process import Stream, reached, wait_for
 
 INFER = {
     "inputs": [{"name": "prompt", "shape": [1], "datatype": "BYTES", "data": ["a red circle"]}],
@@ -23,53 +23,12 @@ INFER = {
 GENERATE = {"text_input": "a red circle", "parameters": INFER["parameters"]}
 
 
-class Held:
-    """A predictor whose every job waits in `decode` until `release`."""
-
-    def __init__(self, predictor: Predictor, file: Path) -> None:
-        self.predictor = predictor
-        self.file = file
-
-    def arm(self) -> None:
-        self.file.unlink(missing_ok=True)
-        reached(self.file).unlink(missing_ok=True)
-
-    def wait(self) -> None:
-        wait_for(reached(self.file).exists, "the held stage")
-
-    def release(self) -> None:
-        self.file.touch()
-
-    def ended(self, outcome: str) -> float:
-        name = f'reelzero_predictor_jobs_total{{model="tiny",outcome="{outcome}"}} '
-        lines = self.predictor.get("/metrics")[1].splitlines()
-        return next((float(line.removeprefix(name)) for line in lines if line.startswith(name)), 0.0)
-
-    def digest(self) -> str:
-        """sha256 of the reference video, made now."""
-        last = self.predictor.stream(output="inline", seed=3).last()
-        return str(last["inline"]["sha256"])
-
-    def stub(self) -> GRPCInferenceServiceStub:
-        return GRPCInferenceServiceStub(grpc.insecure_channel(f"127.0.0.1:{self.predictor.grpc_port}"))
-
-
 @pytest.fixture(scope="module")
 def process(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
     folder = tmp_path_factory.mktemp("held")
     env = {"REELZERO_MODEL_DIR": str(tiny), "REELZERO_HEARTBEAT_SECONDS": "0.05"}
-    predictor = Predictor(env, folder / "log", ("decode", folder / "go"))
-    predictor.wait()
-    yield Held(predictor, folder / "go")
-    predictor.process.kill()
-    predictor.process.wait()
-
-
-@pytest.fixture
-def held(process: Held) -> Iterator[Held]:
-    process.arm()
-    yield process
-    process.release()
+    with holding(env, folder) as held:
+        yield held
 
 
 @pytest.fixture(scope="module")
