@@ -32,6 +32,7 @@ LEAST_ROOM = 1 << 20  # bytes left for a SQLite file; with less the next jobs ma
 DISK_FULL = "the database's disk is full"
 DISK_FULL_CODES = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE, "53100")  # SQLite's, PostgreSQL's
 BUSY_SECONDS = 30  # a writer on SQLite waits this long for its turn
+STALLED_SECONDS = 10  # PostgreSQL rolls a transaction back whose client says nothing for this long
 
 
 class db_now(FunctionElement[float]):  # noqa: N801 -- reads as the SQL function it is
@@ -168,9 +169,11 @@ def _room(file: str | None) -> int:
 def _passes(error: DBAPIError) -> bool:
     """Whether PostgreSQL says (by SQLSTATE class) that it is the moment that is wrong and not the statement.
 
-    08 connection, 40 rolled back by a conflict, 53 no resources, 57 stopping or starting.
+    08 connection, 25P03 we stalled in a transaction, 40 rolled back by a conflict, 53 no resources,
+    57 stopping or starting.
     """
-    return str(getattr(error.orig, "sqlstate", "") or "")[:2] in ("08", "40", "53", "57")
+    code = str(getattr(error.orig, "sqlstate", "") or "")
+    return code[:2] in ("08", "40", "53", "57") or code == "25P03"
 
 
 def _postgresql_engine(url: str) -> AsyncEngine:
@@ -178,6 +181,14 @@ def _postgresql_engine(url: str) -> AsyncEngine:
         url, pool_size=10, max_overflow=10, pool_timeout=10,
         connect_args={"timeout": 5, "command_timeout": 30},
     )  # fmt: skip
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _let_go_when_stalled(connection: Any, _: Any) -> None:
+        # A frozen process or a lost node must not keep its locks. SET, as poolers refuse it at the start.
+        cursor = connection.cursor()
+        cursor.execute(f"SET idle_in_transaction_session_timeout = '{STALLED_SECONDS}s'")
+        cursor.close()
+        connection.commit()
 
     @event.listens_for(engine.sync_engine, "checkout")
     def _still_open(connection: Any, *_: Any) -> None:

@@ -7,7 +7,8 @@ import secrets
 import sqlite3
 import tempfile
 import time
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,19 @@ class Sqlite:
     async def outage(self, seconds: float, _how: str) -> None:
         await asyncio.to_thread(self._lock, seconds)
 
-    def _lock(self, seconds: float) -> None:
+    @contextmanager
+    def between_writes(self) -> Iterator[None]:
+        """While no process writes: one that is frozen now keeps no lock. (One machine has one process; two
+        are a test's own, and nothing breaks the lock of a frozen one.)
+        """
         with closing(sqlite3.connect(self.path, timeout=30, isolation_level=None)) as connection:
             connection.execute("BEGIN IMMEDIATE")
-            connection.execute("SELECT 1")
-            time.sleep(seconds)  # the outage itself
+            yield
             connection.execute("ROLLBACK")
+
+    def _lock(self, seconds: float) -> None:
+        with self.between_writes():
+            time.sleep(seconds)  # the outage itself
 
 
 class Postgresql:
@@ -39,6 +47,10 @@ class Postgresql:
     def __init__(self, server: PostgresServer, name: str) -> None:
         self._server = server
         self.url = server.pattern % name
+
+    def between_writes(self) -> AbstractContextManager[None]:
+        """Any moment: the server takes the locks of whoever is frozen away."""
+        return nullcontext()
 
     async def outage(self, seconds: float, how: str) -> None:
         await self._server.stop(how)

@@ -28,6 +28,11 @@ class Child:
     def alive(self) -> bool:
         return not self.status.done() and not gone(self.pid)
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it stands still (SIGSTOP)."""
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
     def signal(self, number: signal.Signals) -> None:
         if not self.status.done():
             with suppress(ProcessLookupError):

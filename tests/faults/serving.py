@@ -1,7 +1,7 @@
 """`reelzero serve` for fault rounds: the product's own main, with what a test must be able to bring about.
 
-REELZERO_CRASH=POINT:WHEN      SIGKILL itself before, inside (before the commit) or after a store call of
-                               CRASH_POINTS, once REELZERO_CRASH_ARMED names an existing file
+REELZERO_CRASH=POINT:WHEN:SIG  SIGKILL or SIGSTOP itself before, inside (before the commit) or after a store
+                               call of CRASH_POINTS, once, when REELZERO_CRASH_ARMED names an existing file
 REELZERO_CLOCK_OFFSET=SECONDS  this replica's wall clock is off
 The outbox schedule and its lease are seconds instead of minutes and hours. Nothing of this is in the product.
 """
@@ -43,9 +43,9 @@ def main() -> None:
     outbox.LEASE_SECONDS = 3
     if offset := os.environ.pop("REELZERO_CLOCK_OFFSET", ""):
         skew(float(offset))
-    if crash := os.environ.pop("REELZERO_CRASH", ""):
-        point, when = crash.split(":")
-        plan_crash(point, when, Path(os.environ.pop("REELZERO_CRASH_ARMED")))
+    if planned := os.environ.pop("REELZERO_CRASH", ""):
+        point, when, name = planned.split(":")
+        plan_crash(point, when, signal.Signals[name], Path(os.environ.pop("REELZERO_CRASH_ARMED")))
     signal.signal(signal.SIGUSR1, lambda *_: show_tasks())
     app(["serve"])
 
@@ -69,9 +69,15 @@ def skew(offset: float) -> None:
     webhook.datetime = Skewed
 
 
-def plan_crash(point: str, when: str, arm: Path) -> None:
+def plan_crash(point: str, when: str, number: signal.Signals, arm: Path) -> None:
     store, name = CRASH_POINTS[point]
     method = getattr(store, name)
+
+    def crash() -> None:
+        global armed  # noqa: PLW0603 -- one crash, one flag
+        armed = False
+        arm.unlink()
+        os.kill(os.getpid(), number)
 
     async def crashing(*arguments: Any, **named: Any) -> Any:
         global armed  # noqa: PLW0603 -- one crash, one flag
@@ -86,11 +92,11 @@ def plan_crash(point: str, when: str, arm: Path) -> None:
         return answer
 
     setattr(store, name, crashing)
-    watch_commits()
+    watch_commits(crash)
 
 
-def watch_commits() -> None:
-    """SIGKILL at the first commit after the armed call began: its statements ran, nothing is durable."""
+def watch_commits(crash: Callable[[], None]) -> None:
+    """Crash at the first commit after the armed call began: its statements ran, nothing is durable."""
     make = engine._sqlite_engine, engine._postgresql_engine
 
     def watched(make_engine: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -102,7 +108,3 @@ def watch_commits() -> None:
         return made
 
     engine._sqlite_engine, engine._postgresql_engine = map(watched, make)
-
-
-def crash() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)

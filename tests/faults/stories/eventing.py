@@ -7,7 +7,8 @@ import signal
 
 from tests.faults.registry import each, fault
 from tests.faults.serving import CRASH_POINTS
-from tests.faults.world import World
+from tests.faults.world import POLL, World
+from tests.waiting import eventually
 
 CRASHES = {
     f"crash-{when}-{point}": {"point": point, "when": when}
@@ -22,7 +23,7 @@ async def crashed(world: World, point: str, when: str) -> None:
     armed = world.folder / "armed"
     await world.predict()
     replicas = world.rng.choice((1, 2))
-    await world.serve(replicas, REELZERO_CRASH=f"{point}:{when}", REELZERO_CRASH_ARMED=str(armed))
+    await world.serve(replicas, REELZERO_CRASH=f"{point}:{when}:SIGKILL", REELZERO_CRASH_ARMED=str(armed))
     # A generation that had begun under the dead replica is aborted with it; a finished one is adopted.
     world.repeats = {"start": 1, "finish": 0}.get(point, 1)
     if point in ("insert", "claim"):
@@ -42,6 +43,29 @@ async def crashed(world: World, point: str, when: str) -> None:
     assert await crash == -signal.SIGKILL
     await world.restart(first)
     await submitting
+
+
+@each({f"frozen-inside-{point}": {"point": point} for point in CRASH_POINTS}, databases=("postgresql",))
+async def frozen_inside(world: World, point: str) -> None:
+    """A replica stands still in the middle of a transaction, with its locks: the other goes on without it."""
+    armed = world.folder / "armed"
+    await world.predict()
+    plan = f"{point}:inside:SIGSTOP"
+    await world.serve(2, REELZERO_CRASH=plan, REELZERO_CRASH_ARMED=str(armed))
+    world.repeats = 1 if point == "start" else 0  # the generation goes on while nobody listens
+    armed.touch()
+    submitting = asyncio.create_task(world.submit(3))
+    replica = world.replicas[0]
+    while not replica.child.stopped:
+        await asyncio.sleep(POLL)
+        if submitting.done() and not replica.child.stopped:
+            await world.submit(1)  # the other replica was faster: give this one something to do
+    world.replicas.remove(replica)
+    await submitting
+    for job in world.jobs:
+        await world.until_status(job, "completed")
+    replica.child.signal(signal.SIGCONT)
+    world.replicas.insert(0, replica)
 
 
 @fault("sigkill-eventing-midjob")
@@ -85,7 +109,9 @@ async def frozen(world: World) -> None:
     await world.held()
     holder = world.replicas[0]
     await world.serve(replicas=1)
-    holder.child.signal(signal.SIGSTOP)
+    with world.database.between_writes():
+        holder.child.signal(signal.SIGSTOP)
+        await eventually(lambda: holder.child.stopped)
     thief = world.replicas.pop()
     frozen_one, world.replicas = world.replicas, [thief]
 
