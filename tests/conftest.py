@@ -17,6 +17,7 @@ from eventing.s3 import Bucket, S3Location
 from eventing.standalone.s3server import S3Server
 from eventing.store.engine import Database
 from eventing.store.schema import migrate
+from tests.postgres import discard, start
 
 
 def pytest_configure() -> None:
@@ -32,11 +33,11 @@ def postgres() -> Iterator[str]:
     if url := os.environ.get("REELZERO_TEST_POSTGRES"):
         yield url
         return
-    pgserver = pytest.importorskip("pgserver", reason="install pgserver, or set REELZERO_TEST_POSTGRES")
+    pytest.importorskip("pgserver", reason="install pgserver, or set REELZERO_TEST_POSTGRES")
     with tempfile.TemporaryDirectory(prefix="rz-pg-", ignore_cleanup_errors=True) as folder:
-        server = pgserver.get_server(folder, cleanup_mode="delete")
+        server = start(folder)
         yield f"postgresql+asyncpg://postgres:@/%s?host={folder}"
-        server.cleanup()
+        discard(server)
 
 
 async def _create_postgres_database(pattern: str) -> str:

@@ -8,12 +8,13 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
+
+from tests.postgres import discard, start
 
 
 class Sqlite:
@@ -62,16 +63,13 @@ class PostgresServer:
     """One real PostgreSQL (the pgserver wheel) for all rounds."""
 
     async def __aenter__(self) -> PostgresServer:
-        import pgserver
-
         self._folder = tempfile.mkdtemp(prefix="rz-faults-pg-")
-        self._server: Any = await asyncio.to_thread(pgserver.get_server, self._folder, cleanup_mode="delete")
+        self._server = await asyncio.to_thread(start, self._folder)
         self.pattern = f"postgresql+asyncpg://postgres:@/%s?host={self._folder}"
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        with suppress(FileNotFoundError):  # it deletes the folder while the server deletes its own files
-            await asyncio.to_thread(self._server.cleanup)
+        await asyncio.to_thread(discard, self._server)
 
     async def _control(self, *arguments: str) -> None:
         import pgserver
