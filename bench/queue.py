@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import http.client
+import itertools
 import json
 import os
 import shutil
@@ -44,11 +45,12 @@ WARM_UP = 20
 SIDES: dict[str, Side] = {
     "reelzero, SQLite": queue_sides.sqlite,
     "reelzero, PostgreSQL": queue_sides.postgresql,
+    "reelzero, PostgreSQL x 2": queue_sides.postgresql_two_replicas,
     "Celery": queue_sides.celery,
     "Celery + PUT": queue_sides.celery_with_put,
     "Celery + predictor + PUT": queue_sides.celery_with_predictor,
 }
-OURS, PEERS = list(SIDES)[:2], list(SIDES)[2:]
+OURS, PEERS = list(SIDES)[:3], list(SIDES)[3:]
 
 
 @dataclass(frozen=True)
@@ -98,18 +100,21 @@ async def measure(world: World, start: Side, places: int, count: int, callers: i
     """One side: a warm-up, the paced jobs, the rush."""
     async with AsyncExitStack() as stack:
         side = await start(world, stack, places)
-        await asyncio.to_thread(submit_many, side.port, iter(range(WARM_UP)))
-        await until_ended(side, WARM_UP)
+        for number, port in enumerate(side.ports, 1):
+            await asyncio.to_thread(submit_many, port, iter(range(WARM_UP)))
+            await until_ended(side, number * WARM_UP)
+        warm = len(side.ports) * WARM_UP
         few = max(20, count // 10)
-        paced = await asyncio.to_thread(submit_many, side.port, iter(range(few)), PACE)
-        await until_ended(side, WARM_UP + few)
+        paced = await asyncio.to_thread(submit_many, side.ports[0], iter(range(few)), PACE)
+        await until_ended(side, warm + few)
         idle = waits(side, paced)
         turns, begin = iter(range(count)), time.time()
         pool = stack.enter_context(ThreadPoolExecutor(callers))
         loop = asyncio.get_running_loop()
-        rush = [loop.run_in_executor(pool, submit_many, side.port, turns) for _ in range(callers)]
+        ports = itertools.islice(itertools.cycle(side.ports), callers)
+        rush = [loop.run_in_executor(pool, submit_many, port, turns) for port in ports]
         accepted = {job: at for part in await asyncio.gather(*rush) for job, at in part.items()}
-        await until_ended(side, WARM_UP + few + count)
+        await until_ended(side, warm + few + count)
         seconds = time.time() - begin
         taken = max(accepted.values()) - begin
         return Outcome(count / seconds, count / taken, waits(side, accepted), idle)

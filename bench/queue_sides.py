@@ -51,9 +51,9 @@ class World:
 
 @dataclass
 class Running:
-    """A side that takes jobs at `port`. `ended` counts its ended jobs."""
+    """A side that takes jobs at any of `ports`. `ended` counts its ended jobs."""
 
-    port: int
+    ports: list[int]
     journal: Path
     ended: Callable[[], Awaitable[int]]
 
@@ -73,6 +73,11 @@ async def postgresql(world: World, stack: AsyncExitStack, places: int) -> Runnin
     return await _ours(world, stack, places, (await world.postgres.fresh()).url)
 
 
+async def postgresql_two_replicas(world: World, stack: AsyncExitStack, places: int) -> Running:
+    """Ours on PostgreSQL as the chart installs it: twice, each with the API, a dispatcher and a relay."""
+    return await _ours(world, stack, places, (await world.postgres.fresh()).url, replicas=2)
+
+
 async def celery(world: World, stack: AsyncExitStack, places: int) -> Running:
     """The design this replaces; its worker leaves nothing in S3."""
     return await _celery(world, stack, places, {})
@@ -88,7 +93,7 @@ async def celery_with_predictor(world: World, stack: AsyncExitStack, places: int
     predictor, journal = await _predictor(world, stack)
     extra = {"PEER_S3": world.s3.endpoint or "", "PEER_PREDICTOR": str(predictor)}
     side = await _celery(world, stack, places, extra)
-    return Running(side.port, journal, side.ended)
+    return Running(side.ports, journal, side.ended)
 
 
 async def _predictor(world: World, stack: AsyncExitStack) -> tuple[int, Path]:
@@ -101,13 +106,11 @@ async def _predictor(world: World, stack: AsyncExitStack) -> tuple[int, Path]:
     return port, journal
 
 
-async def _ours(world: World, stack: AsyncExitStack, places: int, url: str) -> Running:
+async def _ours(world: World, stack: AsyncExitStack, places: int, url: str, replicas: int = 1) -> Running:
     predictor, journal = await _predictor(world, stack)
-    port = free_port()
     endpoint = {"model": "tiny", "url": f"http://127.0.0.1:{predictor}", "capacity": places}
     settings = {
         "REELZERO_DATABASE_URL": url,
-        "REELZERO_PORT": str(port),
         "REELZERO_AUTH": "open",
         "REELZERO_RATE_PER_MINUTE": "1000000",
         "REELZERO_QUEUE_QUOTA": "1000000",
@@ -116,15 +119,16 @@ async def _ours(world: World, stack: AsyncExitStack, places: int, url: str) -> R
         "REELZERO_S3_BUCKET": world.s3.bucket,
     }
     migration = await world.start(
-        stack, f"migrate-{port}", [sys.executable, "-m", "eventing", "migrate"], **settings
+        stack, f"migrate-{predictor}", [sys.executable, "-m", "eventing", "migrate"], **settings
     )
     if await migration.wait():
         raise RuntimeError(last_words(migration.log))
-    service = await world.start(
-        stack, f"serve-{port}", [sys.executable, "-m", "eventing", "serve"], **settings
-    )
-    await _ready(port, "/healthz", service)
-    return Running(port, journal, await _counter(stack, url, ENDED_OURS))
+    ports = [free_port() for _ in range(replicas)]
+    for port in ports:
+        command = [sys.executable, "-m", "eventing", "serve"]
+        service = await world.start(stack, f"serve-{port}", command, **settings, REELZERO_PORT=str(port))
+        await _ready(port, "/healthz", service)
+    return Running(ports, journal, await _counter(stack, url, ENDED_OURS))
 
 
 async def _celery(world: World, stack: AsyncExitStack, places: int, extra: dict[str, str]) -> Running:
@@ -148,7 +152,7 @@ async def _celery(world: World, stack: AsyncExitStack, places: int, extra: dict[
     work = [str(world.programs / "celery"), "-A", "bench.celery_peer", "worker", f"--concurrency={places}"]
     worker = await world.start(stack, f"worker-{port}", work, **env)
     await _until(lambda: "[queues]" in worker.log.read_text(), worker)
-    return Running(port, journal, await _counter(stack, url, ENDED))
+    return Running([port], journal, await _counter(stack, url, ENDED))
 
 
 async def _counter(stack: AsyncExitStack, url: str, query: str) -> Callable[[], Awaitable[int]]:
