@@ -7,7 +7,7 @@ import signal
 
 from tests.faults.registry import each, fault
 from tests.faults.serving import CRASH_POINTS
-from tests.faults.world import POLL, World
+from tests.faults.world import World
 from tests.waiting import eventually
 
 CRASHES = {
@@ -47,25 +47,22 @@ async def crashed(world: World, point: str, when: str) -> None:
 
 @each({f"frozen-inside-{point}": {"point": point} for point in CRASH_POINTS}, databases=("postgresql",))
 async def frozen_inside(world: World, point: str) -> None:
-    """A replica stands still in the middle of a transaction, with its locks: the other goes on without it."""
+    """A replica stands still in the middle of a transaction, with its locks: another goes on without it."""
     armed = world.folder / "armed"
     await world.predict()
-    plan = f"{point}:inside:SIGSTOP"
-    await world.serve(2, REELZERO_CRASH=plan, REELZERO_CRASH_ARMED=str(armed))
+    await world.serve(1, REELZERO_CRASH=f"{point}:inside:SIGSTOP", REELZERO_CRASH_ARMED=str(armed))
     world.repeats = 1 if point == "start" else 0  # the generation goes on while nobody listens
     armed.touch()
     submitting = asyncio.create_task(world.submit(3))
-    replica = world.replicas[0]
-    while not replica.child.stopped:
-        await asyncio.sleep(POLL)
-        if submitting.done() and not replica.child.stopped:
-            await world.submit(1)  # the other replica was faster: give this one something to do
-    world.replicas.remove(replica)
+    (frozen,) = world.replicas
+    await eventually(lambda: frozen.child.stopped)
+    await world.serve(1)
+    world.replicas.remove(frozen)
     await submitting
     for job in world.jobs:
         await world.until_status(job, "completed")
-    replica.child.signal(signal.SIGCONT)
-    world.replicas.insert(0, replica)
+    frozen.child.signal(signal.SIGCONT)
+    world.replicas.insert(0, frozen)
 
 
 @fault("sigkill-eventing-midjob")
