@@ -128,7 +128,7 @@ async def run(options: argparse.Namespace, stack: AsyncExitStack) -> None:
     location = await s3.start()
     stack.push_async_callback(s3.stop)
     os.environ.update(s3.credentials.environment())
-    postgres = await stack.enter_async_context(PostgresServer())
+    postgres = await stack.enter_async_context(PostgresServer(fsync=True))
     world = World(folder, postgres, location, programs)
     print(machine())
     print(

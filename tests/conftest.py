@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from eventing.s3 import Bucket, S3Location
@@ -23,6 +24,8 @@ from tests.postgres import discard, start
 def pytest_configure() -> None:
     """One thread for torch (steps slow down 20 times when cores are fought over); no outside settings."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    hypothesis.settings.register_profile("untimed", deadline=None)
+    hypothesis.settings.load_profile("untimed")
     for name in [name for name in os.environ if name.startswith("REELZERO_") and "TEST" not in name]:
         del os.environ[name]
 

@@ -32,7 +32,15 @@ LEAST_ROOM = 1 << 20  # bytes left for a SQLite file; with less the next jobs ma
 DISK_FULL = "the database's disk is full"
 DISK_FULL_CODES = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE, "53100")  # SQLite's, PostgreSQL's
 BUSY_SECONDS = 30  # a writer on SQLite waits this long for its turn
-STALLED_SECONDS = 10  # PostgreSQL rolls a transaction back whose client says nothing for this long
+# PostgreSQL rolls a transaction back whose client says nothing for 10 s, or whose node is gone for a minute.
+# The driver ends the preparation of a statement with a flush, not a sync: a client frozen right then, which
+# is possible once per statement and connection, is not idle to the server, and keeps its locks until it ends.
+LET_GO = {
+    "idle_in_transaction_session_timeout": "'10s'",
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
 
 
 class db_now(FunctionElement[float]):  # noqa: N801 -- reads as the SQL function it is
@@ -178,7 +186,7 @@ def _passes(error: DBAPIError) -> bool:
 
 def _postgresql_engine(url: str) -> AsyncEngine:
     engine = create_async_engine(
-        url, pool_size=10, max_overflow=10, pool_timeout=10,
+        url, pool_size=10, max_overflow=10, pool_timeout=10, hide_parameters=True,
         connect_args={"timeout": 5, "command_timeout": 30},
     )  # fmt: skip
 
@@ -186,7 +194,8 @@ def _postgresql_engine(url: str) -> AsyncEngine:
     def _let_go_when_stalled(connection: Any, _: Any) -> None:
         # A frozen process or a lost node must not keep its locks. SET, as poolers refuse it at the start.
         cursor = connection.cursor()
-        cursor.execute(f"SET idle_in_transaction_session_timeout = '{STALLED_SECONDS}s'")
+        for name, value in LET_GO.items():
+            cursor.execute(f"SET {name} = {value}")
         cursor.close()
         connection.commit()
 
@@ -200,7 +209,7 @@ def _postgresql_engine(url: str) -> AsyncEngine:
 
 
 def _sqlite_engine(url: str) -> AsyncEngine:
-    engine = create_async_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    engine = create_async_engine(url, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
 
     @event.listens_for(engine.sync_engine, "connect")
     def _configure(connection: Any, _: Any) -> None:

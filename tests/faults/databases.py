@@ -62,9 +62,12 @@ class Postgresql:
 class PostgresServer:
     """One real PostgreSQL (the pgserver wheel) for all rounds."""
 
+    def __init__(self, *, fsync: bool = False) -> None:
+        self._fsync = fsync
+
     async def __aenter__(self) -> PostgresServer:
         self._folder = tempfile.mkdtemp(prefix="rz-faults-pg-")
-        self._server = await asyncio.to_thread(start, self._folder)
+        self._server = await asyncio.to_thread(start, self._folder, fsync=self._fsync)
         self.pattern = f"postgresql+asyncpg://postgres:@/%s?host={self._folder}"
         return self
 

@@ -21,7 +21,6 @@ import aiohttp
 
 from eventing.events import REQUESTED
 from eventing.s3 import Bucket
-from eventing.standalone.process import is_free
 from eventing.store.engine import Database
 from eventing.store.schema import migrate
 from tests.disks import Disk
@@ -30,10 +29,10 @@ from tests.faults.listener import Listener
 from tests.faults.processes import Child
 from tests.faults.proxy import Proxy
 from tests.faults.shared import Shared
+from tests.ports import free_port
 from tests.waiting import eventually
 
 SECRET = "whsec_" + base64.b64encode(b"1" * 32).decode()
-PORTS = range(22_100, 32_000)  # below what systems hand out for outgoing connections: a restart finds it free
 LIMIT = 90.0  # seconds; only a hang gets there
 POLL = 0.05
 JobView = dict[str, Any]
@@ -68,7 +67,7 @@ class World:
         self.shared, self.rng, self.folder, self.real = shared, rng, folder, real
         self.replicas: list[Replica] = []
         self.predictor: Child | None = None
-        self.predictor_port = free_port(rng)
+        self.predictor_port = free_port()
         self.jobs: list[Wanted] = []
         self.repeats = 0  # generations that may be repeated
         self.journal = folder / "journal"
@@ -114,7 +113,7 @@ class World:
     async def serve(self, replicas: int = 1, **env: str) -> None:
         """Start eventing processes; `env` is for the first of them."""
         for number in range(replicas):
-            port = free_port(self.rng)
+            port = free_port()
             replica = Replica(port, None, self._serve_env(port) | (env if number == 0 else {}))  # type: ignore[arg-type]
             self.replicas.append(replica)
             await self.start(replica)
@@ -140,12 +139,16 @@ class World:
             "s3_bucket": self.shared.s3.bucket, "endpoints": json.dumps([endpoint]),
             "sink_url": self.listener.url("/sink"), "webhook_secrets": SECRET,
             "webhook_allow": "127.0.0.0/8", "webhook_timeout_seconds": 1, "poll_seconds": 0.1,
-            "lease_seconds": 5,  # a loaded machine takes a second for a transaction
-             "retry_seconds": 0.1, "drain_seconds": 30, "max_attempts": 4,
+            "lease_seconds": 20,  # a machine that stalls must not look like a holder that does
+            "retry_seconds": 0.1, "drain_seconds": 30, "max_attempts": 4,
             "heartbeat_timeout_seconds": 20,
         }  # fmt: skip
         named = {f"REELZERO_{name.upper()}": str(value) for name, value in values.items()}
         return self.shared.environment | named | self.settings
+
+    def short_lease(self) -> None:
+        """For stories that wait for its lapse."""
+        self.settings["REELZERO_LEASE_SECONDS"] = "5"
 
     @property
     def lease(self) -> float:
@@ -291,10 +294,3 @@ class World:
     def keep(self, place: Path) -> None:
         """Keep logs and journal for whoever looks into a broken round."""
         shutil.copytree(self.folder, place, dirs_exist_ok=True)
-
-
-def free_port(rng: random.Random) -> int:
-    """A port that stays ours while its process is restarted."""
-    while not is_free(port := rng.choice(PORTS)):
-        pass
-    return port

@@ -74,7 +74,7 @@ def make_stack(database_url: str, bucket: Bucket) -> MakeStack:
                 "webhook_secrets": SECRET,
                 "webhook_allow": "127.0.0.0/8",
                 "poll_seconds": 0.1,
-                "lease_seconds": 5,
+                "lease_seconds": 30,
                 "retry_seconds": 0.05,
                 **overrides,
             }

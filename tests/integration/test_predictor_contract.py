@@ -75,10 +75,12 @@ def process(
     folder = tmp_path_factory.mktemp("contract")
     env = storage | {"REELZERO_MODEL_DIR": str(tiny)}
     predictor = Predictor(env, folder / "log", ("denoise", folder / "go"))
-    predictor.wait()
-    yield predictor, folder / "go"
-    predictor.process.kill()
-    predictor.process.wait()
+    try:
+        predictor.wait()
+        yield predictor, folder / "go"
+    finally:
+        predictor.process.kill()
+        predictor.process.wait()
 
 
 @pytest.fixture(params=["fake", "real"])

@@ -47,11 +47,12 @@ def pod(make_stack, bucket):
 
 async def put_back(stack, job_id, code):
     """Until the job waits in the queue and says for what."""
-    while True:
-        job = await (await stack.get(f"/v1/jobs/{job_id}")).json()
-        if (job["status"], job["waiting_for"]) == ("queued", code):
-            return job
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(60):
+        while True:
+            job = await (await stack.get(f"/v1/jobs/{job_id}")).json()
+            if (job["status"], job["waiting_for"]) == ("queued", code):
+                return job
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
@@ -66,7 +67,7 @@ async def callers(url, count):
 
 
 async def test_a_504_before_the_first_byte_uses_up_no_attempt(pod):
-    async with pod(timeout=0.3, max_attempts=1) as (stack, _, predictor):
+    async with pod(timeout=2, max_attempts=1, retry_seconds=1) as (stack, _, predictor):
         predictor.draining = True  # not ready: the proxy waits for it until its time is up
         predictor.go.set()
         job_id = await stack.submit()
@@ -77,7 +78,7 @@ async def test_a_504_before_the_first_byte_uses_up_no_attempt(pod):
 
 
 async def test_a_stream_that_simply_ends_is_tried_again(pod):
-    async with pod(timeout=1.0) as (stack, _, predictor):
+    async with pod(timeout=3, retry_seconds=1) as (stack, _, predictor):
         job_id = await stack.submit()
         assert (await put_back(stack, job_id, "predictor_lost"))["attempts"] == 1
         predictor.go.set()
@@ -87,7 +88,7 @@ async def test_a_stream_that_simply_ends_is_tried_again(pod):
 
 
 async def test_a_full_queue_uses_up_no_attempt(pod):
-    async with pod(max_attempts=1) as (stack, proxy, predictor):
+    async with pod(max_attempts=1, retry_seconds=1) as (stack, proxy, predictor):
         async with callers(proxy.url, 11):
             while proxy.here < 11:
                 await asyncio.sleep(0.01)
@@ -99,7 +100,7 @@ async def test_a_full_queue_uses_up_no_attempt(pod):
 
 
 async def test_a_busy_predictor_uses_up_no_attempt(pod):
-    async with pod(max_attempts=1) as (stack, _, predictor):
+    async with pod(max_attempts=1, retry_seconds=1) as (stack, _, predictor):
         async with callers(predictor.url, 1):  # past the proxy, as what a time-out left running would be
             await predictor.reached.wait()
             job_id = await stack.submit()

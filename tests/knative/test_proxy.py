@@ -102,7 +102,7 @@ async def test_never_ready_is_504(app, http):
 
 
 async def test_a_stream_past_its_time_ends_without_its_end(app, http):
-    async with QueueProxy(app.url, "/ready", timeout=0.5) as proxy:
+    async with QueueProxy(app.url, "/ready", timeout=3) as proxy:
         async with http.post(f"{proxy.url}/work?stream=1") as answer:
             assert answer.status == 200
             assert await answer.content.readexactly(6) == b"first "

@@ -42,6 +42,7 @@ async def terminated(world: World, stage: str) -> None:
 @fault("cold-start-longer-than-the-lease")
 async def slow_cold_start(world: World) -> None:
     """No byte flows for longer than the lease: the timer keeps the job, and it runs once."""
+    world.short_lease()
     await world.predict(hold="load")
     await world.serve(replicas=2)
     await world.submit(2)
@@ -56,12 +57,12 @@ async def slow_cold_start(world: World) -> None:
 async def never_starts(world: World) -> None:
     """Nothing listens: the model is paused, one probe at a time goes out, the rest wait and say why."""
     await world.serve(replicas=2)
-    jobs = await world.submit(4)
+    await world.submit(4)
     most = 0
 
     async def paused() -> bool:
         nonlocal most
-        views = [await world.view(job) for job in jobs]
+        views = (await world.call("GET", "/v1/jobs?limit=100"))["data"]  # of one moment
         most = max(most, sum(view["status"] == "in_progress" for view in views))
         models = await world.call("GET", "/v1/models")
         said = any(view["waiting_for"] == "model_unavailable" for view in views)
@@ -86,7 +87,7 @@ async def disk_full(world: World) -> None:
 async def late_manifest(world: World) -> None:
     """A stream breaks but the work goes on and finishes: the next attempt adopts the file."""
     await world.predict(hold="late", REELZERO_FAKE_SCRIPTS=json.dumps([{"late": True}]))
-    world.settings["REELZERO_RETRY_SECONDS"] = "2"
+    world.settings["REELZERO_RETRY_SECONDS"] = "10"  # enough to finish in
     await world.serve()
     await world.submit(1)
     await world.held()
@@ -97,7 +98,7 @@ async def late_manifest(world: World) -> None:
 async def late_manifest_exhausted(world: World) -> None:
     """The first attempt's manifest appears while the last attempt runs and fails: it is adopted."""
     scripts = json.dumps([{"late": True}, {"break_after": 2}])
-    await world.predict(hold="late", REELZERO_FAKE_SCRIPTS=scripts, REELZERO_FAKE_SECONDS="1")
+    await world.predict(hold="late", REELZERO_FAKE_SCRIPTS=scripts, REELZERO_FAKE_SECONDS="2")
     world.settings["REELZERO_MAX_ATTEMPTS"] = "2"
     world.repeats = 1
     await world.serve()

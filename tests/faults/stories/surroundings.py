@@ -19,12 +19,14 @@ from tests.faults.world import World
 @fault("postgresql-crashed", databases=("postgresql",), how="immediate")
 async def database_away(world: World, how: str) -> None:
     """The database goes while jobs run and others are submitted, and comes back."""
+    seconds = world.rng.choice((0.2, 1.0, 6.0))
+    if seconds > 5:  # longer than the lease
+        world.short_lease()
+        world.repeats = 1
     await world.predict(hold=world.rng.choice(("denoise", "upload")))
     await world.serve(replicas=2)
     await world.submit(2)
     await world.held()
-    seconds = world.rng.choice((0.2, 1.0, 6.0))  # 6 s are longer than the lease
-    world.repeats = 1 if seconds > world.lease else 0
     outage = asyncio.create_task(world.database.outage(seconds, how))
     late = asyncio.create_task(world.submit(2))
     world.release()

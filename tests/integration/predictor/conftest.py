@@ -63,10 +63,12 @@ def shared(
     """One ready predictor for all tests of a module that leave it as it was."""
     log = tmp_path_factory.mktemp("shared") / "log"
     predictor = Predictor(storage | {"REELZERO_MODEL_DIR": str(tiny)}, log)
-    predictor.wait()
-    yield predictor
-    predictor.process.kill()
-    predictor.process.wait()
+    try:
+        predictor.wait()
+        yield predictor
+    finally:
+        predictor.process.kill()
+        predictor.process.wait()
 
 
 @pytest.fixture(params=["emulated", "real"])

@@ -47,7 +47,9 @@ class Held:
 def holding(env: dict[str, str], folder: Path) -> Iterator[Held]:
     """Run one; its log and its signal file are in the folder."""
     predictor = Predictor(env, folder / "log", ("decode", folder / "go"))
-    predictor.wait()
-    yield Held(predictor, folder / "go")
-    predictor.process.kill()
-    predictor.process.wait()
+    try:
+        predictor.wait()
+        yield Held(predictor, folder / "go")
+    finally:
+        predictor.process.kill()
+        predictor.process.wait()

@@ -16,6 +16,7 @@ import aiohttp
 from eventing.store.engine import Database
 from eventing.store.schema import migrate
 from tests.integration.predictor.process import ROOT
+from tests.waiting import LIMIT
 
 Job = dict[str, Any]
 
@@ -46,11 +47,12 @@ class Serving:
 
     async def put_back(self, job_id: str, code: str) -> Job:
         """The job as soon as it is in the queue again and says for what it waits."""
-        while True:
-            job = await self.job(job_id)
-            if (job["status"], job["waiting_for"]) == ("queued", code):
-                return job
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(LIMIT):
+            while True:
+                job = await self.job(job_id)
+                if (job["status"], job["waiting_for"]) == ("queued", code):
+                    return job
+                await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

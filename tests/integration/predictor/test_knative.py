@@ -98,7 +98,7 @@ async def test_a_job_that_runs_when_its_pod_is_ended_is_finished(queue, start, t
 
 async def test_a_stream_cut_by_the_time_out_frees_the_device(queue, held: Held):
     before = await held_count(held, "cancelled")
-    async with queue(held.predictor, timeout=1) as proxy, stream(proxy.url) as answer:
+    async with queue(held.predictor, timeout=4) as proxy, stream(proxy.url) as answer:
         assert answer.status == 200
         with pytest.raises(aiohttp.ClientError):
             await records(answer)

@@ -100,7 +100,7 @@ async def test_a_full_queue_uses_up_no_attempt(queue, held: Held, once):
 
 
 async def test_a_504_before_the_first_byte_uses_up_no_attempt(queue, held: Held, once):
-    async with queue(held.predictor, start_timeout=1) as proxy, once(proxy) as service:
+    async with queue(held.predictor, start_timeout=4) as proxy, once(proxy) as service:
         async with caller(proxy.url) as answer:
             assert answer.status == 200
             job_id = await service.submit()

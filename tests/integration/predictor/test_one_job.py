@@ -122,7 +122,7 @@ def test_a_grpc_cancel_stops_the_job(held: Held, reference: str) -> None:
 def test_a_grpc_deadline_stops_the_job(held: Held, reference: str) -> None:
     held.arm()
     before = held.ended("cancelled")
-    call = held.stub().ModelInfer.future(grpc_request(), timeout=1)
+    call = held.stub().ModelInfer.future(grpc_request(), timeout=5)
     held.wait()
     assert call.exception().code() == grpc.StatusCode.DEADLINE_EXCEEDED
     held.release()

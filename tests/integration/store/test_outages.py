@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from eventing.errors import Unavailable
-from eventing.store.engine import Database
+from eventing.store.engine import LET_GO, Database
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,20 @@ async def test_a_server_without_a_free_connection_is_unavailable(postgres_url):
         await database.ping()
     await database.close()
     await owner.close()
+
+
+async def test_who_stalls_in_a_transaction_loses_its_locks(postgres_url, monkeypatch):
+    monkeypatch.setitem(LET_GO, "idle_in_transaction_session_timeout", "'1s'")
+    stalled, other = Database(postgres_url), Database(postgres_url)
+    async with other.write() as connection:
+        await connection.execute(text("CREATE TABLE t AS SELECT 1 AS a"))
+    with pytest.raises(Unavailable):
+        async with stalled.write() as connection:
+            await connection.execute(text("UPDATE t SET a = 2"))
+            async with other.write() as free:
+                await free.execute(text("UPDATE t SET a = 3"))
+            await connection.execute(text("UPDATE t SET a = 4"))
+    async with other.read() as connection:
+        assert (await connection.execute(text("SELECT a FROM t"))).scalar_one() == 3
+    await stalled.close()
+    await other.close()

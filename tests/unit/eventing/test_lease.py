@@ -3,6 +3,7 @@
 import asyncio
 import gc
 
+from eventing.contract import Progress, Stage
 from eventing.jobs import LeaseLost
 from eventing.lease import Lease
 from tests.builders import make_job
@@ -11,7 +12,7 @@ from tests.builders import make_job
 class Claims:
     """Renewals that end, refused, when they are let go."""
 
-    lease = 1.0
+    lease = 60.0
 
     def __init__(self):
         self.asked, self.let_go = asyncio.Event(), asyncio.Event()
@@ -26,9 +27,9 @@ async def test_a_renewal_that_outlives_its_attempt_ends_quietly():
     complaints = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
     claims = Claims()
-    holding = asyncio.create_task(
-        Lease(claims, make_job(), claimed=asyncio.get_running_loop().time(), announce=False).hold()
-    )
+    lease = Lease(claims, make_job(), claimed=asyncio.get_running_loop().time(), announce=False)
+    lease.report(Progress(stage=Stage.denoise))  # news are stored with the next tick
+    holding = asyncio.create_task(lease.hold())
     await claims.asked.wait()
     holding.cancel()
     await asyncio.gather(holding, return_exceptions=True)

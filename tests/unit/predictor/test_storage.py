@@ -64,7 +64,7 @@ def test_s3_that_refuses_is_not_asked_again(status: int) -> None:
 
 
 def test_patience_ends_before_the_jobs_limit() -> None:
-    watch = Watch("m", 1.0)
+    watch = Watch("m", 4.0)
     call, calls = times(10**6, away())
     with pytest.raises(StorageError) as error:
         patiently(call, watch)
