@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -34,6 +35,7 @@ class Retry:
 
     failure: Failure
     delay: float
+    used: bool = False  # the attempt counts, also where the predictor did not come to speak
 
 
 Verdict = VideoResult | Failure | Retry | None  # None: cancelled, or no longer ours to judge
@@ -97,14 +99,16 @@ class Attempts:
             if job.attempts_used >= self._max_attempts:
                 return job.error or Failure(code="attempts_exhausted", message="all attempts are used up")
             return await self._attempt(job, lease)
-        except StorageError as error:
+        except (StorageError, Unavailable) as error:
             failure = Failure(code=error.code, message=error.message, retryable=True)
             return Retry(failure, state.backoff(job.attempt, self._retry))
+        except LeaseLost as error:
+            log.warning("the attempt is no longer ours: %s", error)
+            return None
         except Exception:
             log.exception("the attempt failed on our side")
             failure = Failure(code="internal_error", message="an internal error; see the log", retryable=True)
-            # Counted by claims: such an attempt may have ended before it counted as one.
-            return self._judge(failure, job.attempt)
+            return self._judge(failure, job.attempts_used + 1)
 
     async def _attempt(self, job: Job, lease: Lease) -> Verdict:
         try:
@@ -123,21 +127,33 @@ class Attempts:
         async def report(progress: Progress) -> None:
             nonlocal started
             lease.report(progress)
-            if not started:
-                started = True
-                now = await self._claims.start(job)
-                if self._sink:
-                    self._due.now()
-                COLD_START.labels(job.model, job.lane).observe((now.started_at or 0) - (now.claimed_at or 0))
+            started = started or await self._started(job)
 
         budget = self._catalog.get(job.model).time_budget()
+        async with AsyncExitStack() as stack:
+            url = await self._open(job, stack)
+            return await self._client.generate(url, job.spec, job.id, job.attempt, budget, report)
+
+    async def _open(self, job: Job, stack: AsyncExitStack) -> str:
+        """Where the job's predictor is, held until the stack ends. Raises Failed, NotStarted."""
         try:
-            async with self._endpoints.open(job.model, job.lane) as url:
-                return await self._client.generate(url, job.spec, job.id, job.attempt, budget, report)
+            return await stack.enter_async_context(self._endpoints.open(job.model, job.lane))
         except ModelUnavailable as error:
             raise Failed(Failure(code=error.code, message=error.message)) from error
         except Unavailable as error:
             raise NotStarted(error.code, error.message) from error
+
+    async def _started(self, job: Job) -> bool:
+        """Store that the predictor spoke; False if the database is away: the work goes on meanwhile."""
+        try:
+            now = await self._claims.start(job)
+        except Unavailable as error:
+            log.warning("the start cannot be stored yet: %s", error)
+            return False
+        if self._sink:
+            self._due.now()
+        COLD_START.labels(job.model, job.lane).observe((now.started_at or 0) - (now.claimed_at or 0))
+        return True
 
     async def _adopt(self, job: Job, last: int) -> VideoResult | None:
         """The result of the latest attempt up to `last` that finished although its report was lost."""
@@ -156,14 +172,15 @@ class Attempts:
         return None
 
     def _judge(self, failure: Failure, used: int) -> Failure | Retry:
-        """Another attempt if the cause may pass and one is left."""
+        """Another attempt if the cause may pass and one is left; `used` counts this one."""
         if failure.retryable and used < self._max_attempts:
-            return Retry(failure, state.backoff(used, self._retry))
+            return Retry(failure, state.backoff(used, self._retry), used=True)
         return failure
 
     async def _not_started(self, job: Job, refusal: NotStarted) -> Retry:
         failure = Failure(code=refusal.code, message=str(refusal), retryable=True)
         if refusal.code == "busy":
+            await self._claims.answered(job)
             return Retry(failure, state.backoff(1, self._retry))
         probe_after = state.backoff(job.attempt, self._retry * 5)
         failures = await self._claims.start_failed(job, str(refusal), probe_after)
@@ -195,7 +212,7 @@ class Attempts:
             return await self._claims.complete(job, verdict)
         if isinstance(verdict, Failure):
             return await self._claims.fail(job, verdict)
-        return await self._claims.put_back(job, verdict.failure, verdict.delay)
+        return await self._claims.put_back(job, verdict.failure, verdict.delay, used=verdict.used)
 
     def _count(self, job: Job, verdict: VideoResult | Failure | Retry) -> None:
         if not job.status.is_terminal:

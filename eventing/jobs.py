@@ -137,9 +137,16 @@ def request_cancel(job: Job, now: float, keep: float) -> Job:
     return job.evolve(now, cancel_requested=True)
 
 
-def put_back(job: Job, attempt: int, cause: Failure, delay: float, now: float, keep: float) -> Job:
-    """Return a held job to the queue for a later attempt, keeping the cause visible."""
+def put_back(
+    job: Job, attempt: int, cause: Failure, delay: float, now: float, keep: float, *, used: bool = False
+) -> Job:
+    """Return a held job to the queue for a later attempt, keeping the cause visible.
+
+    `used`: the attempt counts, also where the predictor did not come to speak.
+    """
     check_lease(job, attempt, now)
+    if used and job.started_at is None:
+        job = replace(job, attempts_used=job.attempts_used + 1)
     return _requeue(job, cause, delay, now, keep)
 
 

@@ -39,7 +39,7 @@ class Relay:
     async def drain(self) -> None:
         """Deliver what is due right now and wait for what is in flight."""
         while rows := await self._store.claim(IN_FLIGHT):
-            await asyncio.gather(*(self._deliver(row) for row in rows))
+            await asyncio.gather(*(self._deliver(row) for row in rows), return_exceptions=True)
         if self._tasks:
             await asyncio.wait(self._tasks)
 

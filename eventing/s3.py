@@ -40,7 +40,7 @@ def client(endpoint: str | None, region: str) -> Any:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    made = boto3.client("s3", endpoint_url=endpoint, region_name=region, config=config)
+    made = boto3.session.Session().client("s3", endpoint_url=endpoint, region_name=region, config=config)
     # Without `Expect: 100-continue`: botocore reads on forever when a connection ends inside that answer.
     made.meta.events.unregister("before-call.s3", add_expect_header)
     return made

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from eventing.store.outbox import Row, Try
 JSON_EVENT = "application/cloudevents+json"
 GONE = 410
 LONGEST_WISH = 86400.0
+log = logging.getLogger(__name__)
 
 
 def signature_headers(secrets: tuple[str, ...], message_id: str, body: str, at: datetime) -> dict[str, str]:
@@ -51,11 +53,11 @@ def check_secrets(secrets: tuple[str, ...]) -> None:
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds from a Retry-After header (RFC 9110, 10.2.3: seconds or a date), at most a day."""
     value = headers.get("Retry-After", "").strip()
-    if value.isdigit():
+    if value.isascii() and value.isdigit():
         return min(float(value), LONGEST_WISH)
     try:
         wait = parsedate_to_datetime(value).timestamp() - time.time()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return min(max(wait, 0.0), LONGEST_WISH)
 
@@ -91,6 +93,9 @@ class Sender:
             blocked = _cause(error, BlockedAddress)
             text = str(blocked or error) or type(error).__name__
             return Try(False, time.monotonic() - start, error=text, final=blocked is not None)
+        except Exception as error:
+            log.exception("a message could not be sent", extra={"event_id": row.event_id})
+            return Try(False, time.monotonic() - start, error=f"on our side: {type(error).__name__}")
         return outcome
 
     async def _send(self, row: Row, start: float) -> Try:

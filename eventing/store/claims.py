@@ -57,9 +57,7 @@ class ClaimStore:
         """Take a free place and the oldest job that may use it; None if there is no such pair."""
         async with self._database.write() as connection:
             job = await self._claim(connection, pool, _oldest_of(pool))
-            if job is None and (route := await pauses.take_probe(connection, pool.routes)):
-                job = await self._claim(connection, pool, _probe_of(pool, route))
-            return job
+            return job or await self._probe(connection, pool)
 
     async def renew(self, job: Job, progress: Progress | None) -> Job:
         """Prolong the lease and store progress. The answer shows a requested cancel. Raises LeaseLost."""
@@ -82,10 +80,13 @@ class ClaimStore:
         """End without one. Raises LeaseLost."""
         return await self._change(job, lambda j, at: state.fail(j, job.attempt, failure, at, self._keep))
 
-    async def put_back(self, job: Job, cause: Failure, delay: float) -> Job:
-        """Back into the queue for another attempt. Raises LeaseLost."""
+    async def put_back(self, job: Job, cause: Failure, delay: float, *, used: bool = False) -> Job:
+        """Back into the queue for another attempt; `used` counts this one even if it never started.
+
+        Raises LeaseLost.
+        """
         return await self._change(
-            job, lambda j, at: state.put_back(j, job.attempt, cause, delay, at, self._keep)
+            job, lambda j, at: state.put_back(j, job.attempt, cause, delay, at, self._keep, used=used)
         )
 
     async def announce_progress(self, job: Job) -> None:
@@ -100,6 +101,11 @@ class ClaimStore:
         """Count a start that failed; from the third in a row the model is paused. How many by now."""
         async with self._database.write() as connection:
             return await pauses.count(connection, job.model, job.lane, reason, probe_after)
+
+    async def answered(self, job: Job) -> None:
+        """A predictor of the job's model spoke, if only to say that it is busy: no pause."""
+        async with self._database.write() as connection:
+            await pauses.clear(connection, job.model, job.lane)
 
     async def paused(self) -> dict[tuple[str, str], str]:
         """Paused (model, lane) pairs with the reason."""
@@ -127,6 +133,13 @@ class ClaimStore:
         await write_transition(connection, old, new, self._announcer)
         await connection.execute(_TAKE_PLACE, place | {"job_id": new.id, "attempt": new.attempt})
         return new
+
+    async def _probe(self, connection: AsyncConnection, pool: Pool) -> Job | None:
+        route = await pauses.due_probe(connection, pool.routes)
+        job = route and await self._claim(connection, pool, _probe_of(pool, route))
+        if route and job:
+            await pauses.probing(connection, route)
+        return job
 
     async def _change(self, job: Job, change: Callable[[Job, float], Job]) -> Job:
         return await transition(self._database, self._announcer, job.id, change)

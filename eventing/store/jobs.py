@@ -152,12 +152,7 @@ class JobStore:
         if not job.status.is_terminal:
             raise Conflict(f"job {job_id} is {job.status}; only an ended job can be deleted", field="id")
         await remove_objects(job_id)
-        mine = outbox.c.job_id == job_id
-        orphan = mine & (outbox.c.status == "pending") & (outbox.c.destination != "s3")
-        async with self._database.write() as connection:
-            await connection.execute(update(outbox).where(orphan).values(job_id=None))
-            await connection.execute(delete(outbox).where(mine))
-            await connection.execute(delete(jobs).where(jobs.c.id == job_id))
+        await self._drop(job_id)
         await remove_objects(job_id)  # the event that a relay may have written meanwhile
 
     async def reject(self, source: str, event_id: str, owner: str, error: Failure, field: str | None) -> None:
@@ -176,10 +171,17 @@ class JobStore:
             ids = (await connection.execute(select(jobs.c.id).where(due).limit(limit))).scalars().all()
         for job_id in ids:
             await remove_objects(job_id)
-            async with self._database.write() as connection:
-                await connection.execute(delete(outbox).where(outbox.c.job_id == job_id))
-                await connection.execute(delete(jobs).where(jobs.c.id == job_id))
+            await self._drop(job_id)
         return len(ids)
+
+    async def _drop(self, job_id: str) -> None:
+        """Delete a job's rows, save messages that still must reach somebody."""
+        mine = outbox.c.job_id == job_id
+        orphan = mine & (outbox.c.status == "pending") & (outbox.c.destination != "s3")
+        async with self._database.write() as connection:
+            await connection.execute(update(outbox).where(orphan).values(job_id=None))
+            await connection.execute(delete(outbox).where(mine))
+            await connection.execute(delete(jobs).where(jobs.c.id == job_id))
 
     async def _take_key(self, connection: AsyncConnection, submission: Submission, at: float) -> bool:
         job = submission.job

@@ -1,7 +1,8 @@
 """Messages that must leave: claimed under a lease, delivered at least once, kept when they cannot be.
 
 The schedule is Standard Webhooks' (0 s, 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h). A message
-never overtakes one of the same job and destination that is in flight, so no progress follows the end.
+never overtakes one of the same job and destination that is due or in flight, and progress is tried once: so
+no progress follows the end.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from sqlalchemy import Double, Select, bindparam, delete, func, insert, literal_
 from sqlalchemy.sql import ColumnElement
 
 from eventing.errors import NotFound
+from eventing.events import PROGRESSED
 from eventing.store.engine import Database, db_now
 from eventing.store.tables import deliveries, outbox
 from eventing.store.uninterrupted import uninterrupted
@@ -43,12 +45,16 @@ _LEASE = (
 
 
 def _due() -> Select[Any]:
-    """Due messages that are not on their way, nor another one of the same job to the same destination."""
+    """Due messages that are not on their way, while no other of the same job and destination is, or is due
+    before them: another relay may be about to take that one.
+    """
     other = outbox.alias("other")
+    earlier = (other.c.sequence < outbox.c.sequence) & (other.c.next_at <= db_now())
     in_flight = (
         select(other.c.id)
         .where(other.c.job_id == outbox.c.job_id, other.c.destination == outbox.c.destination)
-        .where(other.c.id != outbox.c.id, other.c.lease_until > db_now(), other.c.status == "pending")
+        .where(other.c.id != outbox.c.id, other.c.status == "pending")
+        .where((other.c.lease_until > db_now()) | earlier)
         .exists()
     )
     unleased = outbox.c.lease_until.is_(None) | (outbox.c.lease_until < db_now())
@@ -104,7 +110,9 @@ class OutboxStore:
         """Due messages, leased to the caller, oldest first."""
         async with self._database.write() as connection:
             found = (await connection.execute(_DUE, {"most": limit})).mappings().all()
-            rows = _one_per_lane([_row(row) for row in found])
+            if again := [row["id"] for row in found if _was_tried(row)]:
+                await connection.execute(delete(outbox).where(outbox.c.id.in_(again)))
+            rows = [_row(row) for row in found if row["id"] not in again]
             if rows:
                 lease = {"mine": [row.id for row in rows], "seconds": float(LEASE_SECONDS)}
                 await connection.execute(_LEASE, lease)
@@ -117,8 +125,10 @@ class OutboxStore:
         settled = _settle(row, outcome) | {"tries": row.tries + 1, "lease_until": None}
         still = (outbox.c.id == row.id) & (outbox.c.status == "pending")
         async with self._database.write() as connection:
-            await connection.execute(_LOG_TRY, log)
-            await connection.execute(update(outbox).where(still).values(**settled))
+            if row.event_type == PROGRESSED and not outcome.ok:
+                await connection.execute(delete(outbox).where(outbox.c.id == row.id))
+            elif (await connection.execute(update(outbox).where(still).values(**settled))).rowcount:
+                await connection.execute(_LOG_TRY, log)
 
     async def messages(
         self,
@@ -158,12 +168,9 @@ class OutboxStore:
             await connection.execute(delete(outbox).where(old & outbox.c.job_id.is_(None)))
 
 
-def _one_per_lane(rows: list[Row]) -> list[Row]:
-    """At most one message per job and destination in a batch: they would race each other."""
-    first: dict[object, Row] = {}
-    for row in rows:
-        first.setdefault((row.job_id or row.id, row.destination), row)
-    return list(first.values())
+def _was_tried(row: Mapping[Any, Any]) -> bool:
+    """Whether this is progress whose relay died with it."""
+    return row["event_type"] == PROGRESSED and row["lease_until"] is not None
 
 
 def _settle(row: Row, outcome: Try) -> dict[str, object]:

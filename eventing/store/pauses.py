@@ -1,19 +1,21 @@
 """Models whose predictors do not start: after three failures in a row only one probe job at a time goes out.
 
 The others wait in the queue, where they cost nothing; the reason is visible on each of them. The first
-predictor that speaks clears the pause.
+predictor that speaks clears the pause. A probe that ends without a word of the predictor, since it was
+cancelled or its holder stopped, is followed by another a minute after it went out.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import delete, exists, insert, select, tuple_, update
+from sqlalchemy import delete, exists, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
-from eventing.store.engine import db_now, now
-from eventing.store.tables import model_state
+from eventing.store.engine import db_now, insert_once, now
+from eventing.store.tables import jobs, model_state
 
 PAUSE_AFTER = 3
+PROBE_EVERY = 60  # seconds, where nobody said when
 
 
 def is_paused(model: ColumnElement[str], lane: ColumnElement[str]) -> ColumnElement[bool]:
@@ -22,38 +24,45 @@ def is_paused(model: ColumnElement[str], lane: ColumnElement[str]) -> ColumnElem
     return exists().where(same & (model_state.c.failures >= PAUSE_AFTER))
 
 
-async def take_probe(
+async def due_probe(
     connection: AsyncConnection, routes: tuple[tuple[str, str], ...]
 ) -> tuple[str, str] | None:
-    """The paused route whose probe is due, if this call won it: the next one is an hour away at most.
-
-    `count` and `clear` end a probe; the hour only matters if the process that probes dies.
-    """
+    """A paused route whose probe is due while none is out, locked until the transaction ends."""
+    out = (
+        (jobs.c.status == "in_progress")
+        & (jobs.c.model == model_state.c.model)
+        & (jobs.c.lane == model_state.c.lane)
+    )
     due = (
         tuple_(model_state.c.model, model_state.c.lane).in_(routes)
         & (model_state.c.failures >= PAUSE_AFTER)
         & (model_state.c.next_probe_at <= db_now())
+        & ~exists().where(out)
     )
     picked = select(model_state.c.model, model_state.c.lane).where(due).limit(1)
     row = (await connection.execute(picked.with_for_update(skip_locked=True))).first()
-    if row is None:
-        return None
-    later = update(model_state).where(_is(row.model, row.lane)).values(next_probe_at=db_now() + 3600)
+    return None if row is None else (row.model, row.lane)
+
+
+async def probing(connection: AsyncConnection, route: tuple[str, str]) -> None:
+    """A probe goes out: whoever waited for the lock of `due_probe` finds that it is not due any more."""
+    later = update(model_state).where(_is(*route)).values(next_probe_at=db_now() + PROBE_EVERY)
     await connection.execute(later)
-    return row.model, row.lane
 
 
 async def count(connection: AsyncConnection, model: str, lane: str, reason: str, probe_after: float) -> int:
     """Record one more failed start; how many there are in a row."""
     at = await now(connection)
-    query = select(model_state.c.failures).where(_is(model, lane)).with_for_update()
-    before = (await connection.execute(query)).scalar_one_or_none()
-    values = {"failures": (before or 0) + 1, "reason": reason[:2000], "next_probe_at": at + probe_after}
-    if before is None:
-        await connection.execute(insert(model_state).values(model=model, lane=lane, **values))
-    else:
-        await connection.execute(update(model_state).where(_is(model, lane)).values(**values))
-    return (before or 0) + 1
+    first = {"model": model, "lane": lane, "failures": 0, "reason": "", "next_probe_at": at}
+    await insert_once(connection, model_state, first)
+    more = {
+        "failures": model_state.c.failures + 1,
+        "reason": reason[:2000],
+        "next_probe_at": at + probe_after,
+    }
+    counted = update(model_state).where(_is(model, lane)).values(**more).returning(model_state.c.failures)
+    failures = (await connection.execute(counted)).scalar_one_or_none()
+    return 1 if failures is None else int(failures)  # none: another replica's predictor has just spoken
 
 
 async def clear(connection: AsyncConnection, model: str, lane: str) -> None:

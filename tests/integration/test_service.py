@@ -6,10 +6,15 @@ import json
 import socket
 
 import pytest
+from sqlalchemy import text
 from standardwebhooks import Webhook
 
 from eventing.contract import Failure
+from eventing.endpoints import RemoteEndpoints
+from eventing.errors import Unavailable
+from eventing.predictor_client import NotStarted
 from eventing.settings import Endpoint
+from eventing.store.claims import ClaimStore
 from eventing.testing import Script
 from tests.integration.conftest import SECRET
 
@@ -89,6 +94,46 @@ async def test_what_never_started_uses_up_no_attempt(make_stack, script):
         stack.predictor.scripts = [script, script]
         job = await stack.ended(await stack.submit())
         assert (job["status"], job["attempts"], job["result"]["attempt"]) == ("completed", 1, 3)
+
+
+async def test_a_database_away_at_the_first_word_stops_no_work_and_blames_no_model(make_stack, monkeypatch):
+    start, away = ClaimStore.start, [3]
+
+    async def flaky(self, job):
+        if away[0]:
+            away[0] -= 1
+            raise Unavailable("the database does not serve now")
+        return await start(self, job)
+
+    monkeypatch.setattr(ClaimStore, "start", flaky)
+    async with make_stack(max_attempts=1) as stack:
+        job = await stack.ended(await stack.submit())
+        assert (job["status"], job["attempts"], len(stack.predictor.requests)) == ("completed", 1, 1)
+
+
+async def test_an_error_on_our_side_uses_up_one_attempt_and_a_busy_predictor_none(make_stack, monkeypatch):
+    opened = RemoteEndpoints.open
+    wrong = [NotStarted("busy", "busy"), NotStarted("busy", "busy"), RuntimeError("a bug")]
+
+    def broken(self, model, lane):
+        if wrong:
+            raise wrong.pop(0)
+        return opened(self, model, lane)
+
+    monkeypatch.setattr(RemoteEndpoints, "open", broken)
+    async with make_stack(max_attempts=2) as stack:
+        job = await stack.ended(await stack.submit())
+        assert (job["status"], job["attempts"]) == ("completed", 2)
+
+
+async def test_a_statement_that_fails_is_logged_without_what_was_asked(make_stack, caplog):
+    async with make_stack() as stack:
+        async with stack.service.core.database.write() as connection:
+            await connection.execute(text("ALTER TABLE jobs RENAME COLUMN spec TO gone"))
+        answer = await stack.post("/v1/jobs", json={"prompt": "a secret circle"})
+        assert answer.status >= 500
+    assert "spec" in caplog.text
+    assert "secret" not in caplog.text
 
 
 async def test_a_cancel_stops_the_predictor_and_is_announced(stack):

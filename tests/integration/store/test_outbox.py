@@ -3,9 +3,11 @@
 import asyncio
 
 import pytest
+from sqlalchemy import text
 
 from eventing.contract import Failure, Progress, Stage
 from eventing.errors import NotFound
+from eventing.store import outbox
 from eventing.store.engine import Database
 from eventing.store.outbox import SCHEDULE, Try
 from eventing.store.schema import migrate
@@ -112,3 +114,51 @@ async def test_racing_relays_take_different_messages(postgres_url):
     for database in replicas:
         await database.close()
     assert len(ids) == len(set(ids)) == 80
+
+
+async def progressing(database):
+    """Stores, and a job whose latest progress is on its way to the sink."""
+    store, job = await running(database)
+    (start,) = await store.outbox.claim(10)
+    await store.outbox.record(start, OK)
+    job = await store.claims.renew(job, Progress(stage=Stage.denoise, step=1, total_steps=3))
+    await store.claims.announce_progress(job)
+    (progress,) = await store.outbox.claim(10)
+    assert "progressed" in progress.event_type
+    return store, job, progress
+
+
+async def kinds_due(store):
+    rows = await store.outbox.claim(10)
+    return [row.event_type.split(".")[-2] for row in rows if row.destination == "sink"]
+
+
+async def test_progress_that_could_not_be_delivered_is_not_repeated(database, monkeypatch):
+    monkeypatch.setattr(outbox, "SCHEDULE", (0,) * 9)
+    store, job, progress = await progressing(database)
+    await store.claims.fail(job, CAUSE)
+    await store.outbox.record(progress, NO)
+    for row in (ends := await store.outbox.claim(10)):
+        await store.outbox.record(row, OK)
+    assert all("failed" in row.event_type for row in ends)
+    assert await store.outbox.claim(10) == []
+
+
+async def test_progress_whose_relay_died_is_not_repeated(database, monkeypatch):
+    monkeypatch.setattr(outbox, "LEASE_SECONDS", 0)
+    store, job, _ = await progressing(database)
+    await store.claims.fail(job, CAUSE)
+    assert "progressed" not in [*await kinds_due(store), *await kinds_due(store)]
+
+
+async def test_a_message_waits_for_an_earlier_one_that_another_relay_is_just_taking(postgres_url):
+    database, other = Database(postgres_url), Database(postgres_url)
+    await migrate(database)
+    store, job = await running(database)
+    await store.claims.fail(job, CAUSE)
+    async with other.write() as connection:
+        await connection.execute(text("SELECT * FROM outbox WHERE event_type LIKE '%started%' FOR UPDATE"))
+        assert await kinds_due(store) == []
+    assert await kinds_due(store) == ["started"]
+    await database.close()
+    await other.close()

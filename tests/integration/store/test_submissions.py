@@ -124,6 +124,20 @@ async def test_expired_jobs_go_objects_first_but_their_keys_stay(database):
         await store.submit(submission(key="k"))
 
 
+async def test_what_still_waits_outlives_its_job(database):
+    store = stores(database)
+    store.jobs._keep = 0.0
+    job, _ = await store.jobs.submit(submission())
+    await store.jobs.cancel(job.id)
+
+    async def remove(job_id):
+        pass
+
+    assert await store.jobs.sweep(remove) == 1
+    waiting = [row for row in await store.outbox.messages() if row.status == "pending"]
+    assert [row.destination for row in waiting] == ["sink"]
+
+
 async def test_a_rejection_is_announced_once_per_source_and_id(database):
     both = stores(database)
     for _ in range(3):

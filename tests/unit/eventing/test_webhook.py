@@ -145,6 +145,11 @@ def test_retry_after_in_seconds_as_a_date_and_as_nonsense():
     assert retry_after({}) is None
 
 
+@pytest.mark.parametrize("wish", ["Mon, 01 Jan 2024 00:00:00 +99999999999999999999", "\u00b2", "-1"])
+def test_a_senseless_retry_after_is_no_wish(wish):
+    assert retry_after({"Retry-After": wish}) in (None, 0.0)
+
+
 def test_a_bad_secret_is_refused_without_being_shown():
     with pytest.raises(ConfigurationError) as caught:
         check_secrets((OLD, "hunter2"))
