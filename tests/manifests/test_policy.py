@@ -96,9 +96,12 @@ def test_predictors_are_probed_as_knative_needs_it(bodies):
         (container,) = body["spec"]["predictor"]["containers"]
         named = next(env["value"] for env in container["env"] if env["name"] == "REELZERO_MODEL")
         assert container["readinessProbe"]["httpGet"] == {"path": f"/v2/models/{named}/ready", "port": 8080}
-        assert container["livenessProbe"]["httpGet"]["path"] == "/v2/health/live"
+        (port,) = container["ports"]
+        (asked,) = (container["livenessProbe"][how] for how in ("httpGet", "tcpSocket")
+                    if how in container["livenessProbe"])  # fmt: skip
+        assert asked["port"] == port["containerPort"], "Knative takes a liveness probe on this port only"
+        assert asked.get("path", "/v2/health/live") == "/v2/health/live"
         assert "startupProbe" not in container
-        assert len(container["ports"]) == 1
         assert body["metadata"]["labels"]["networking.knative.dev/visibility"] == "cluster-local"
         assert (
             body["metadata"]["annotations"]["autoscaling.knative.dev/target-utilization-percentage"] == "100"

@@ -66,8 +66,9 @@ spec:
           timeoutSeconds: 2
           failureThreshold: 3
         livenessProbe:
-          # The process answers, whatever the model does; loading and generating happen in another thread.
-          httpGet: { path: /v2/health/live, port: 8080 }
+          # The process answers, whatever the model does; loading and generating happen in another thread. Knative
+          # lets readiness ask another port, but liveness only the container's own, which may speak gRPC alone.
+          {{ ternary "tcpSocket: { port: 8081 }" "httpGet: { path: /v2/health/live, port: 8080 }" .grpc }}
           initialDelaySeconds: 30
           periodSeconds: 15
           timeoutSeconds: 5
