@@ -74,7 +74,7 @@ def _liveness_port(workload: Workload) -> Iterator[Finding]:
             continue  # a sidecar; Knative takes no probe of it at all
         port = ports[0] if ports else {}
         own, asked = port.get("containerPort") or DEFAULT_PORT, _asked(container)
-        if asked not in (None, 0, "", own, str(own), port.get("name")):
+        if asked not in (None, 0, "", own, port.get("name")):
             yield Finding(
                 "liveness-other-port", "error", str(workload),
                 f"liveness asks port {asked} and the container's is {own}: Knative refuses it, or moves the"

@@ -168,6 +168,16 @@ def test_grpc_is_a_service_of_its_own_and_counted():
     assert "--enable_grpc" in grpc["spec"]["predictor"]["containers"][0]["args"]
 
 
+def test_grpc_keeps_no_pods_for_its_model():
+    """Pods that are always there are meant for jobs; a second set for gRPC would be paid and idle."""
+    values = model(minReplicas=2, maxReplicas=3, initialScale=3) | {"grpc": {"enabled": True}}
+    (http, grpc) = of(render(values), "InferenceService")
+    assert (http["spec"]["predictor"]["minReplicas"], grpc["spec"]["predictor"]["minReplicas"]) == (2, 0)
+    assert http["metadata"]["annotations"]["autoscaling.knative.dev/initial-scale"] == "3"
+    assert grpc["metadata"]["annotations"]["autoscaling.knative.dev/initial-scale"] == "1"
+    assert grpc["spec"]["predictor"]["maxReplicas"] == 1
+
+
 def test_gpus_are_requested_as_they_are_limited():
     (body,) = of(RENDERED["gpu-cogvideox"], "InferenceService")
     resources = body["spec"]["predictor"]["containers"][0]["resources"]
