@@ -46,6 +46,22 @@ REFUSED = {
     ),
     "a lane named grpc": (model(lanes=[{"name": "grpc"}]), ["models[0].lanes[0].name", "gRPC"]),
     "more at least than at most": (model(minReplicas=2), ["models[0].lanes[0].minReplicas", "maxReplicas"]),
+    "more to start with than at most": (
+        model(initialScale=3, maxReplicas=2),
+        ["models[0].lanes[0].initialScale", "3 is more than maxReplicas, 2"],
+    ),
+    "a heart that beats too slowly": (
+        model(settings={"heartbeat_seconds": 12}),
+        ["models[0].settings.heartbeat_seconds", "12 s", "at most 10", "heartbeat_timeout_seconds", "36"],
+    ),
+    "too little patience for the heart": (
+        model() | {"eventing": {"settings": {"heartbeat_timeout_seconds": 24}}},
+        ["heartbeat_seconds", "10 s", "at most 8", "eventing.settings.heartbeat_timeout_seconds", "24", "30"],
+    ),
+    "a drain by hand": (
+        with_values(eventing={"settings": {"drain_seconds": 10}}),
+        ["eventing.settings.drain_seconds", "longest budget", "leave it out"],
+    ),
     "no replicas at all": (model(maxReplicas=0), ["/models/0/maxReplicas"]),
     "nothing to load": (with_values(models=[{"name": "tiny"}]), ["models[0].storage.uri", "tiny"]),
     "two sources of weights": (

@@ -45,6 +45,7 @@ eventingGrace: {{ add $timeout 30 30 }}
 {{- $_ := set $model "entry" $entry }}
 {{- $_ := set $model "times" (include "reelzero.times" $model | fromYaml) }}
 {{- include "reelzero.checkTimes" (list $root $at $model) }}
+{{- include "reelzero.checkHeartbeat" (list $root $at $model) }}
 {{- include "reelzero.checkStorage" (list $at $model) }}
 {{- $models = append $models $model }}
 {{- end }}
@@ -56,6 +57,16 @@ eventingGrace: {{ add $timeout 30 30 }}
 {{- $most := int $root.Values.knative.maxTimeoutSeconds }}
 {{- if gt (int $model.times.timeout) $most }}
 {{- include "reelzero.fail" (list (printf "%s.generationSeconds" $at) (printf "%s needs a time-out of %d s (generation %d + upload 60 + cold start %d + margin 30), but Knative here ends requests at %d s (knative.maxTimeoutSeconds, at most 3600); lower generationSeconds or coldStartSeconds" $model.name (int $model.times.timeout) (int $model.generationSeconds) (int $model.coldStartSeconds) $most)) }}
+{{- end }}
+{{- end }}
+
+{{/* Three missing heartbeats break a stream: HEARTBEAT_SECONDS, HEARTBEATS_MISSED, and eventing's default of both. */}}
+{{- define "reelzero.checkHeartbeat" -}}
+{{- $root := index . 0 }}{{ $at := index . 1 }}{{ $model := index . 2 }}
+{{- $beat := float64 (default 10 $model.settings.heartbeat_seconds) }}
+{{- $patience := float64 (default 30 $root.Values.eventing.settings.heartbeat_timeout_seconds) }}
+{{- if gt (mulf 3 $beat) $patience }}
+{{- include "reelzero.fail" (list (printf "%s.settings.heartbeat_seconds" $at) (printf "%s gives a sign of life every %g s, and eventing breaks a stream after %g s of silence, less than three of them; set it to at most %g, or eventing.settings.heartbeat_timeout_seconds to at least %g" $model.name $beat $patience (divf $patience 3) (mulf 3 $beat))) }}
 {{- end }}
 {{- end }}
 
@@ -93,6 +104,9 @@ concurrency is no value: capacity = maxReplicas.
 {{- $_ := set $lane "url" (printf "http://%s-predictor.%s.svc.%s" $lane.service $root.Release.Namespace $root.Values.clusterDomain) }}
 {{- if gt (int $lane.minReplicas) (int $lane.maxReplicas) }}
 {{- include "reelzero.fail" (list (printf "%s.minReplicas" $at) (printf "%d is more than maxReplicas, %d" (int $lane.minReplicas) (int $lane.maxReplicas))) }}
+{{- end }}
+{{- if gt (int $lane.initialScale) (int $lane.maxReplicas) }}
+{{- include "reelzero.fail" (list (printf "%s.initialScale" $at) (printf "%d is more than maxReplicas, %d: a new revision would start with pods that no job is ever sent to" (int $lane.initialScale) (int $lane.maxReplicas))) }}
 {{- end }}
 {{- $lanes = append $lanes $lane }}
 {{- end }}
