@@ -53,6 +53,14 @@ def number(value: Any) -> int | None:
         return None
 
 
+def decimal(value: Any) -> float | None:
+    """A number with or without a fraction, also as text; None if it is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
 def seconds(text: Any) -> float | None:
     """Seconds of a Go duration such as 600s, 10m or 1h30m; None if it is none."""
     total, number = 0.0, ""
@@ -140,6 +148,11 @@ class Manifests:
     def eventing(self) -> list[Manifest]:
         """Deployments that run the eventing service: they are told their endpoints."""
         return [item for item in self.kind("Deployment") if _has_env(item, "REELZERO_ENDPOINTS")]
+
+    def setting(self, deployment: Manifest, name: str) -> str:
+        """A variable of a Deployment's containers; empty if it is not given as a plain value."""
+        containers = items(deployment.spec, "template", "spec", "containers")
+        return next(filter(None, (environment(container).get(name) for container in containers)), "")
 
     def _value(self, env: Body) -> Any:
         reference = section(env, "valueFrom", "configMapKeyRef")

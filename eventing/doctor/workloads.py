@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from eventing.doctor.manifests import Body, Manifest, Manifests, dig, environment, items, number, section
+from eventing.settings import Endpoint
 
 AUTOSCALING = "autoscaling.knative.dev/"
 MODE = "serving.kserve.io/deploymentMode"
@@ -90,6 +92,14 @@ def workloads(manifests: Manifests) -> list[Workload]:
     inference = [Workload(item) for item in manifests.kind("InferenceService")]
     custom = [item for item in inference if items(item.pod, "containers")]
     return own + [item for item in custom if item.annotations.get(MODE, "Knative") in ON_KNATIVE]
+
+
+def served(manifests: Manifests) -> Iterator[tuple[Manifest, Endpoint, Workload | None]]:
+    """Each endpoint that an eventing service is told of, with what has its address here, if anything."""
+    by_address = {workload.address: workload for workload in workloads(manifests)}
+    for item in manifests.eventing() if by_address else []:
+        for endpoint in manifests.endpoints(item):
+            yield item, endpoint, by_address.get(endpoint.url.partition("://")[2].partition(".")[0])
 
 
 def _made_by_kserve(service: Manifest) -> bool:
