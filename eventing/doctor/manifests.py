@@ -19,6 +19,7 @@ from eventing.errors import InvalidRequest, MalformedRequest
 from eventing.settings import Endpoint
 
 Body = dict[str, Any]
+SERVING = "knative-serving"
 
 
 def dig(body: Any, *path: str) -> Any:
@@ -109,6 +110,17 @@ class Manifest:
         return f"{self.kind} {self.namespace + '/' if self.namespace else ''}{self.name}"
 
 
+def near(item: Manifest, namespace: str) -> bool:
+    """Whether an object may be in a namespace: files often leave it open."""
+    return "" in (item.namespace, namespace) or item.namespace == namespace
+
+
+def service_at(url: str) -> tuple[str, str]:
+    """Name and namespace of the Service that a URL inside the cluster names; empty where it names none."""
+    name, namespace, *rest = [*url.partition("://")[2].partition("/")[0].partition(":")[0].split("."), ""]
+    return (name, namespace) if rest[:1] in ([], [""], ["svc"]) else ("", "")
+
+
 @dataclass(frozen=True)
 class Manifests:
     """All objects at hand."""
@@ -119,9 +131,9 @@ class Manifests:
         """Objects of a kind, in one API group if given."""
         return [item for item in self.objects if item.kind == kind and group in (None, item.group)]
 
-    def config(self, name: str) -> Body | None:
-        """The data of a ConfigMap by name, None if it is not at hand."""
-        found = [item for item in self.kind("ConfigMap") if item.name == name]
+    def config(self, name: str, namespace: str = SERVING) -> Body | None:
+        """The data of a ConfigMap, None if it is not at hand. Knative Eventing has some of the same names."""
+        found = [item for item in self.kind("ConfigMap") if item.name == name and near(item, namespace)]
         return section(found[0].body, "data") if found else None
 
     def budget(self, model: str | None) -> Budget | None:
@@ -142,7 +154,7 @@ class Manifests:
         for container in items(deployment.spec, "template", "spec", "containers"):
             for env in items(container, "env"):
                 if env.get("name") == "REELZERO_ENDPOINTS":
-                    return _endpoints(self._value(env))
+                    return _endpoints(self._value(env, deployment.namespace))
         return ()
 
     def eventing(self) -> list[Manifest]:
@@ -154,10 +166,11 @@ class Manifests:
         containers = items(deployment.spec, "template", "spec", "containers")
         return next(filter(None, (environment(container).get(name) for container in containers)), "")
 
-    def _value(self, env: Body) -> Any:
+    def _value(self, env: Body, namespace: str) -> Any:
         reference = section(env, "valueFrom", "configMapKeyRef")
         if reference:
-            return (self.config(str(reference.get("name"))) or {}).get(str(reference.get("key")))
+            data = self.config(str(reference.get("name")), namespace) or {}
+            return data.get(str(reference.get("key")))
         return env.get("value")
 
 

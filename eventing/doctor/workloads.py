@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from eventing.doctor.manifests import Body, Manifest, Manifests, dig, environment, items, number, section
+from eventing.doctor.manifests import (
+    Body,
+    Manifest,
+    Manifests,
+    dig,
+    environment,
+    items,
+    near,
+    number,
+    section,
+    service_at,
+)
 from eventing.settings import Endpoint
 
 AUTOSCALING = "autoscaling.knative.dev/"
@@ -96,10 +107,12 @@ def workloads(manifests: Manifests) -> list[Workload]:
 
 def served(manifests: Manifests) -> Iterator[tuple[Manifest, Endpoint, Workload | None]]:
     """Each endpoint that an eventing service is told of, with what has its address here, if anything."""
-    by_address = {workload.address: workload for workload in workloads(manifests)}
-    for item in manifests.eventing() if by_address else []:
+    found = workloads(manifests)
+    for item in manifests.eventing() if found else []:
         for endpoint in manifests.endpoints(item):
-            yield item, endpoint, by_address.get(endpoint.url.partition("://")[2].partition(".")[0])
+            name, namespace = service_at(endpoint.url)
+            here = (at for at in found if at.address == name and near(at.manifest, namespace))
+            yield item, endpoint, next(here, None)
 
 
 def _made_by_kserve(service: Manifest) -> bool:

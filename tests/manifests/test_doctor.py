@@ -75,6 +75,34 @@ def test_services_that_kserve_made_are_seen_once():
     assert examine(parse([("x", yaml.safe_dump(service))])) == []
 
 
+def mistake(name: str) -> list[Any]:
+    path = Path(__file__).parent / "mistakes" / f"{name}.yaml"
+    return list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+
+
+def rules(*bodies: Any) -> list[str]:
+    return [finding.rule for finding in examine(parse([("x", yaml.safe_dump_all(bodies))]))]
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_knative_eventing_has_configmaps_of_the_same_names(first):
+    workload, config = mistake("feature-off")
+    theirs = copy.deepcopy(config)
+    theirs["metadata"]["namespace"] = "knative-eventing"
+    theirs["data"] = {"kubernetes.podspec-nodeselector": "enabled"}
+    assert rules(*([theirs, workload, config] if first else [workload, config, theirs])) == ["feature-off"]
+    assert rules(workload, theirs) == []
+
+
+def test_two_namespaces_may_use_one_name():
+    """What looks like a wrong capacity is right for the predictor that the address means."""
+    workload, eventing = mistake("capacity-mismatch")
+    right = copy.deepcopy(workload)
+    workload["metadata"]["namespace"] = "other"
+    right["spec"]["predictor"]["maxReplicas"] = 8
+    assert rules(workload, right, eventing) == rules(right, workload, eventing) == []
+
+
 def test_the_command_says_what_and_how_and_exits_1():
     result = run(app, ["doctor", "--manifests", str(MISTAKES[0])])
     assert result.exit_code == 1
