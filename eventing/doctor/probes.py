@@ -17,7 +17,7 @@ def check(manifests: Manifests) -> Iterator[Finding]:
     for workload in workloads(manifests):
         yield from _startup(workload)
         yield from _liveness_port(workload)
-        if workload.model:
+        if workload.model and workload.container:
             yield from _readiness(workload)
             yield from _liveness(workload)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from eventing.budget import HEARTBEAT_SECONDS, HEARTBEATS_MISSED, KNATIVE_WINDOW_LIMIT, Budget
 from eventing.doctor.findings import Finding
-from eventing.doctor.manifests import Manifest, Manifests, decimal, dig, environment, number, seconds
+from eventing.doctor.manifests import Manifest, Manifests, decimal, dig, number, seconds
 from eventing.doctor.workloads import Workload, served, workloads
 
 KNATIVE_MAXIMUM = 600  # max-revision-timeout-seconds where nobody set it
@@ -135,7 +135,7 @@ def _heartbeats(manifests: Manifests) -> Iterator[Finding]:
         if workload is None:
             continue
         patience = decimal(manifests.setting(item, PATIENCE)) or HEARTBEATS_MISSED * HEARTBEAT_SECONDS
-        beat = decimal(environment(workload.container).get(HEARTBEAT)) or HEARTBEAT_SECONDS
+        beat = decimal(workload.variables.get(HEARTBEAT)) or HEARTBEAT_SECONDS
         if HEARTBEATS_MISSED * beat > patience:
             yield Finding(
                 "heartbeat-too-slow", "error", str(workload),

@@ -1,4 +1,4 @@
-"""What scales on Knative, seen in one way: InferenceServices with own containers, and Knative Services."""
+"""What scales on Knative, seen in one way: InferenceServices and Knative Services."""
 
 from __future__ import annotations
 
@@ -54,10 +54,15 @@ class Workload:
 
     @property
     def container(self) -> Body:
-        """The container that serves."""
+        """The container that serves; empty where a ServingRuntime brings it."""
         containers = items(self.pod, "containers")
         named = [item for item in containers if item.get("name") == "kserve-container"]
         return (named or containers or [{}])[0]
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment of what serves, also where the container is a ServingRuntime's."""
+        return environment(section(self.pod, "model")) | environment(self.container)
 
     @property
     def timeout(self) -> int | None:
@@ -85,7 +90,7 @@ class Workload:
         """The model it serves: its own setting, else what its readiness probe asks for."""
         path = str(dig(self.container, "readinessProbe", "httpGet", "path") or "")
         found = re.fullmatch(r"/v2/models/([^/]+)/ready", path)
-        return environment(self.container).get("REELZERO_MODEL") or (found[1] if found else None)
+        return self.variables.get("REELZERO_MODEL") or (found[1] if found else None)
 
     def scaling(self, name: str) -> Any:
         """An autoscaling annotation by its last part, in either spelling that Knative takes."""
@@ -101,8 +106,7 @@ def workloads(manifests: Manifests) -> list[Workload]:
     services = manifests.kind("Service", "serving.knative.dev")
     own = [Workload(item) for item in services if not _made_by_kserve(item)]
     inference = [Workload(item) for item in manifests.kind("InferenceService")]
-    custom = [item for item in inference if items(item.pod, "containers")]
-    return own + [item for item in custom if item.annotations.get(MODE, "Knative") in ON_KNATIVE]
+    return own + [item for item in inference if item.annotations.get(MODE, "Knative") in ON_KNATIVE]
 
 
 def served(manifests: Manifests) -> Iterator[tuple[Manifest, Endpoint, Workload | None]]:

@@ -103,6 +103,25 @@ def test_two_namespaces_may_use_one_name():
     assert rules(workload, right, eventing) == rules(right, workload, eventing) == []
 
 
+def with_a_runtime(**predictor: Any) -> Any:
+    """An InferenceService whose container comes from a ServingRuntime, which is not at hand."""
+    (workload,) = mistake("liveness-on-readiness")
+    (container,) = workload["spec"]["predictor"].pop("containers")
+    model = {"modelFormat": {"name": "video"}, "env": container["env"]}
+    workload["spec"]["predictor"] |= {"model": model} | predictor
+    return workload
+
+
+def test_a_predictor_of_a_runtime_is_held_against_time_and_scale():
+    """Its probes and privileges are the runtime's and cannot be seen; these can."""
+    assert rules(with_a_runtime()) == []
+    assert rules(with_a_runtime(timeout=60)) == ["timeout-below-budget"]
+    assert rules(with_a_runtime(timeout=None)) == ["timeout-missing"]
+    assert rules(with_a_runtime(containerConcurrency=4)) == ["concurrency-not-one"]
+    assert rules(with_a_runtime(maxReplicas=0)) == ["replicas-unlimited"]
+    assert rules(with_a_runtime(scaleMetric="rps")) == ["metric-not-concurrency"]
+
+
 def test_the_command_says_what_and_how_and_exits_1():
     result = run(app, ["doctor", "--manifests", str(MISTAKES[0])])
     assert result.exit_code == 1
