@@ -110,9 +110,9 @@ class Manifest:
         return f"{self.kind} {self.namespace + '/' if self.namespace else ''}{self.name}"
 
 
-def near(item: Manifest, namespace: str) -> bool:
-    """Whether an object may be in a namespace: files often leave it open."""
-    return "" in (item.namespace, namespace) or item.namespace == namespace
+def near(one: str, other: str) -> bool:
+    """Whether two namespaces may be one: files often leave them open."""
+    return "" in (one, other) or one == other
 
 
 def service_at(url: str) -> tuple[str, str]:
@@ -133,7 +133,9 @@ class Manifests:
 
     def config(self, name: str, namespace: str = SERVING) -> Body | None:
         """The data of a ConfigMap, None if it is not at hand. Knative Eventing has some of the same names."""
-        found = [item for item in self.kind("ConfigMap") if item.name == name and near(item, namespace)]
+        found = [
+            item for item in self.kind("ConfigMap") if item.name == name and near(item.namespace, namespace)
+        ]
         return section(found[0].body, "data") if found else None
 
     def budget(self, model: str | None) -> Budget | None:

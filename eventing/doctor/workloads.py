@@ -115,7 +115,7 @@ def served(manifests: Manifests) -> Iterator[tuple[Manifest, Endpoint, Workload 
     for item in manifests.eventing() if found else []:
         for endpoint in manifests.endpoints(item):
             name, namespace = service_at(endpoint.url)
-            here = (at for at in found if at.address == name and near(at.manifest, namespace))
+            here = (at for at in found if at.address == name and near(at.manifest.namespace, namespace))
             yield item, endpoint, next(here, None)
 
 
