@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Iterator
@@ -191,6 +192,34 @@ def test_a_changed_budget_makes_a_new_revision():
         return body["metadata"]["annotations"]
 
     assert annotations(10) != annotations(11)
+
+
+def test_a_changed_catalog_entry_reaches_running_pods_of_that_model():
+    """They read it once, when they start; a new ConfigMap alone would leave them with the old one."""
+
+    def annotations(steps: int) -> dict[str, Body]:
+        values = copy.deepcopy(EXAMPLES["extreme"])
+        values["catalog"]["our-own-1.0"]["quality"]["low"]["steps"] = steps
+        bodies = render(values)
+        (deployment,) = of(bodies, "Deployment")
+        found = {body["metadata"]["name"]: body for body in of(bodies, "InferenceService")}
+        found["eventing"] = deployment["spec"]["template"]
+        return {name: body["metadata"]["annotations"] for name, body in found.items()}
+
+    before, after = annotations(10), annotations(11)
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"eventing", *(name for name in before if "our-own" in name)}
+    assert "rz-tiny" in before
+
+
+def test_a_change_of_the_pods_alone_does_not_roll_eventing():
+    """A rollout of eventing waits for open streams, up to the longest budget."""
+
+    def template(**changes: Any) -> Body:
+        (deployment,) = of(render(model(**changes)), "Deployment")
+        return deployment["spec"]["template"]
+
+    assert template() == template(nodeSelector={"pool": "gpu"}, shmSize="2Gi")
 
 
 def test_lanes_override_their_model():

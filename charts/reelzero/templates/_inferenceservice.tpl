@@ -26,7 +26,8 @@ metadata:
     # A job is worth more than a tidy node: neither autoscaler may move a pod that lives only while it works.
     cluster-autoscaler.kubernetes.io/safe-to-evict: "false"
     karpenter.sh/do-not-disrupt: "true"
-    reelzero.dev/catalog: {{ printf "%d/%d" (int $lane.coldStartSeconds) (int $lane.generationSeconds) | quote }}
+    # A pod reads its entry once, when it starts: a changed one needs new pods.
+    reelzero.dev/catalog: {{ include "reelzero.catalogEntry" $lane | sha256sum }}
     {{- with include "reelzero.scrapeAnnotations" $root }}{{ . | nindent 4 }}{{ end }}
     {{- with $lane.annotations }}{{ toYaml . | nindent 4 }}{{ end }}
 spec:

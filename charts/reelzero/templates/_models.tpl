@@ -19,6 +19,12 @@ eventingGrace: {{ add $timeout 30 30 }}
 {{- mergeOverwrite (.Files.Get "files/catalog.yaml" | fromYaml) .Values.catalog | toYaml }}
 {{- end }}
 
+{{/* A model's entry as its pods read it, with this release's budget. Call with a model or a lane. */}}
+{{- define "reelzero.catalogEntry" -}}
+{{- $budget := dict "cold_start_seconds" (int .coldStartSeconds) "generation_seconds" (int .generationSeconds) }}
+{{- mergeOverwrite (deepCopy .entry) (dict "name" .name "gpus" (int .gpus) "budget" $budget) | toYaml }}
+{{- end }}
+
 {{/* Stop with the place and what is wrong there. Call with (list "path" "message"). */}}
 {{- define "reelzero.fail" -}}
 {{- fail (printf "\n\nreelzero: %s: %s\n" (index . 0) (index . 1)) }}
