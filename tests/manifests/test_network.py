@@ -28,7 +28,7 @@ def reached(block: Body) -> Iterator[str]:
 
 
 def within(inner: Network, outer: Network) -> bool:
-    return inner.version == outer.version and inner.subnet_of(outer)  # type: ignore[arg-type]
+    return inner.version == outer.version and inner.subnet_of(outer)
 
 
 def unnamed(policy: Body) -> Iterator[str]:
