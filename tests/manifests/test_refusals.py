@@ -8,6 +8,12 @@ import pytest
 from config.render import render
 from tests.manifests.value_sets import model, with_values
 
+
+def triggers(*subscribers, name="t"):
+    given = [{"name": name, "types": ["completed"], "subscriber": subscriber} for subscriber in subscribers]
+    return with_values(events={"triggers": given})
+
+
 TWICE = [{"name": "tiny", "storage": {"path": "/models"}}] * 2
 REFUSED = {
     "unknown model": (model(name="sora"), ["models[0].name", '"sora"', "cogvideox-2b"]),
@@ -94,6 +100,18 @@ REFUSED = {
         ),
         ["events.triggers[0].subscriber", "come back"],
     ),
+    "our events back to us by address": (
+        triggers({"uri": "http://reelzero-eventing.reelzero.svc.cluster.local/events"}),
+        ["events.triggers[0].subscriber", "come back"],
+    ),
+    "a trigger of a name that is taken": (
+        triggers({"uri": "http://shop"}, name="requests"),
+        ["events.triggers[0].name", '"requests"', "another name"],
+    ),
+    "two triggers of one name": (
+        triggers({"uri": "http://shop"}, {"uri": "http://studio"}),
+        ["events.triggers[1].name", '"t"', "another name"],
+    ),
     "a trigger on requests": (
         with_values(
             events={"triggers": [{"name": "x", "types": ["requested"], "subscriber": {"uri": "http://x"}}]}
@@ -117,3 +135,15 @@ def test_the_render_stops_and_names_the_value(name):
         render(values)
     for word in words:
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "subscriber",
+    [
+        {"ref": {"apiVersion": "v1", "kind": "Service", "name": "reelzero-eventing", "namespace": "other"}},
+        {"uri": "http://reelzero-eventing.other.svc/events"},
+        {"uri": "https://reelzero-eventing.example.org/events"},
+    ],
+)
+def test_another_eventing_may_be_told(subscriber):
+    assert render(triggers(subscriber))
