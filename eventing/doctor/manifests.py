@@ -6,6 +6,7 @@ Nothing here judges. Missing fields read as empty, because a manifest is often o
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -64,15 +65,10 @@ def decimal(value: Any) -> float | None:
 
 def seconds(text: Any) -> float | None:
     """Seconds of a Go duration such as 600s, 10m or 1h30m; None if it is none."""
-    total, number = 0.0, ""
-    for letter in str(text or ""):
-        if letter.isdigit() or letter == ".":
-            number += letter
-        elif letter in "hms" and number:
-            total, number = total + float(number) * {"h": 3600, "m": 60, "s": 1}[letter], ""
-        else:
-            return None
-    return total if text and not number else None
+    parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)([hms])", str(text or ""))
+    if not parts or "".join(map("".join, parts)) != text:
+        return None
+    return sum(float(value) * {"h": 3600, "m": 60, "s": 1}[unit] for value, unit in parts)
 
 
 @dataclass(frozen=True)
@@ -138,13 +134,13 @@ class Manifests:
         ]
         return section(found[0].body, "data") if found else None
 
-    def budget(self, model: str | None) -> Budget | None:
-        """A model's budget, from a catalog ConfigMap at hand or from the catalog of this package."""
+    def budget(self, model: str | None, namespace: str) -> Budget | None:
+        """A model's budget, from a catalog ConfigMap beside it or from the catalog of this package."""
         if model is None:
             return None
         for item in self.kind("ConfigMap"):
             entry = _entry(section(item.body, "data").get(f"{model}.yaml"))
-            if entry is not None and entry.name == model:
+            if entry is not None and entry.name == model and near(item.namespace, namespace):
                 return entry.time_budget()
         try:
             return load_catalog().get(model).time_budget()

@@ -36,7 +36,8 @@ def check(manifests: Manifests) -> Iterator[Finding]:
 
 
 def _timeout(manifests: Manifests, workload: Workload) -> Iterator[Finding]:
-    timeout, budget = workload.timeout, manifests.budget(workload.model)
+    timeout = workload.timeout
+    budget = manifests.budget(workload.model, workload.manifest.namespace)
     if timeout is None:
         yield Finding(
             "timeout-missing", "error", str(workload),
@@ -81,7 +82,7 @@ def _response_start(workload: Workload) -> Iterator[Finding]:
 
 
 def _progress_deadline(manifests: Manifests, workload: Workload) -> Iterator[Finding]:
-    budget = manifests.budget(workload.model)
+    budget = manifests.budget(workload.model, workload.manifest.namespace)
     deadline = seconds(workload.annotations.get(PROGRESS, "600s"))
     if budget and deadline is not None and deadline < budget.cold_start:
         yield Finding(
@@ -119,7 +120,7 @@ def _activator(manifests: Manifests) -> Iterator[Finding]:
 def _client(manifests: Manifests) -> Iterator[Finding]:
     """The caller must outlast the server, or a finished video is reported as failed."""
     for item, endpoint, workload in served(manifests):
-        budget = manifests.budget(endpoint.model)
+        budget = manifests.budget(endpoint.model, item.namespace)
         if workload and budget and (workload.timeout or 0) >= budget.client_timeout:
             yield Finding(
                 "client-gives-up-first", "error", str(item),
@@ -164,7 +165,7 @@ def _grace(item: Manifest) -> int:
 
 def _budgets(manifests: Manifests, item: Manifest) -> list[Budget]:
     """The known budgets of all models of an eventing service."""
-    budgets = [manifests.budget(endpoint.model) for endpoint in manifests.endpoints(item)]
+    budgets = [manifests.budget(endpoint.model, item.namespace) for endpoint in manifests.endpoints(item)]
     return [budget for budget in budgets if budget]
 
 

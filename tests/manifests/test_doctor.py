@@ -13,6 +13,7 @@ import yaml
 from typer.testing import CliRunner
 
 from config.render import ROOT, render
+from eventing.catalog import load_catalog
 from eventing.cli import app
 from eventing.doctor.command import examine
 from eventing.doctor.manifests import Manifest, Manifests, parse, seconds
@@ -103,6 +104,27 @@ def test_two_namespaces_may_use_one_name():
     assert rules(workload, right, eventing) == rules(right, workload, eventing) == []
 
 
+def test_a_budget_comes_from_the_catalog_of_the_same_namespace():
+    (workload,) = mistake("timeout-below-budget")
+    entry = {"cogvideox-2b.yaml": yaml.safe_dump(load_catalog().get("cogvideox-2b").model_dump(mode="json"))}
+    short = {"cogvideox-2b.yaml": entry["cogvideox-2b.yaml"].replace("_seconds: 300", "_seconds: 10")}
+    configs = [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": name}, "data": data}
+        for name, data in (("other", short), ("video", entry))
+    ]
+    assert rules(workload, *configs) == ["timeout-below-budget"]
+    assert rules(workload, *({**body, "metadata": {"name": "c"}} for body in configs[:1])) == []
+
+
+def test_a_service_account_elsewhere_takes_no_token_away():
+    (workload,) = mistake("token-mounted")
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "automountServiceAccountToken": False}
+    workload["spec"]["template"]["spec"]["serviceAccountName"] = "p"
+    elsewhere, here = (account | {"metadata": {"name": "p", "namespace": n}} for n in ("other", "video"))
+    assert rules(workload, elsewhere) == ["token-mounted"]
+    assert rules(workload, here) == []
+
+
 def with_a_runtime(**predictor: Any) -> Any:
     """An InferenceService whose container comes from a ServingRuntime, which is not at hand."""
     (workload,) = mistake("liveness-on-readiness")
@@ -160,6 +182,9 @@ def test_what_is_no_manifest_is_refused_by_name(text, tmp_path):
         ("600", None),
         ("", None),
         ("10 min", None),
+        ("1.2.3s", None),
+        (".s", None),
+        ("²s", None),
     ],
 )
 def test_durations_are_read_as_go_writes_them(text, expected):
