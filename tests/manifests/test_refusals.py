@@ -6,6 +6,7 @@ import helm_python
 import pytest
 
 from config.render import render
+from eventing.catalog import load_catalog
 from tests.manifests.value_sets import model, with_values
 
 
@@ -49,6 +50,20 @@ REFUSED = {
     "two lanes of one name": (
         model(lanes=[{"name": "a"}, {"name": "a"}]),
         ["models[0].lanes[1].name", '"a"'],
+    ),
+    "two services of one name": (
+        with_values(
+            models=[
+                {"name": "tiny", "storage": {"path": "/m"}, "lanes": [{"name": "a-b"}]},
+                {"name": "tiny-a", "storage": {"path": "/m"}, "lanes": [{"name": "b"}]},
+            ],
+            catalog={
+                "tiny-a": load_catalog()
+                .get("tiny")
+                .model_dump(mode="json", exclude_none=True, exclude={"name"})
+            },
+        ),
+        ["models[1].lanes[0]", "reelzero-tiny-a-b", "models[0].lanes[0]"],
     ),
     "a lane named grpc": (model(lanes=[{"name": "grpc"}]), ["models[0].lanes[0].name", "gRPC"]),
     "more at least than at most": (model(minReplicas=2), ["models[0].lanes[0].minReplicas", "maxReplicas"]),

@@ -92,7 +92,7 @@ Every InferenceService: {lanes: […]}. A lane is its model with the lane's own 
 concurrency is no value: capacity = maxReplicas.
 */}}
 {{- define "reelzero.lanes" -}}
-{{- $root := . }}{{ $lanes := list }}
+{{- $root := . }}{{ $lanes := list }}{{ $services := dict }}
 {{- range $i, $model := (include "reelzero.models" . | fromYaml).models }}
 {{- $seen := dict }}
 {{- range $j, $given := (default (list (dict "name" "default")) $model.lanes) }}
@@ -107,6 +107,10 @@ concurrency is no value: capacity = maxReplicas.
 {{- $lane := mergeOverwrite (omit (deepCopy $model) "lanes") (omit $given "name") (dict "lane" $given.name) }}
 {{- $suffix := ternary "" (printf "-%s" $given.name) (eq $given.name "default") }}
 {{- $_ := set $lane "service" (include "reelzero.serviceName" (list $root $at $model.name $suffix)) }}
+{{- if hasKey $services $lane.service }}
+{{- include "reelzero.fail" (list $at (printf "its service would be %s, which is %s already; rename the lane" $lane.service (get $services $lane.service))) }}
+{{- end }}
+{{- $_ := set $services $lane.service $at }}
 {{- $_ := set $lane "url" (printf "http://%s-predictor.%s.svc.%s" $lane.service $root.Release.Namespace $root.Values.clusterDomain) }}
 {{- if gt (int $lane.minReplicas) (int $lane.maxReplicas) }}
 {{- include "reelzero.fail" (list (printf "%s.minReplicas" $at) (printf "%d is more than maxReplicas, %d" (int $lane.minReplicas) (int $lane.maxReplicas))) }}
