@@ -125,6 +125,25 @@ def test_a_service_account_elsewhere_takes_no_token_away():
     assert rules(workload, here) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "seconds", "found"),
+    [
+        ("REELZERO_HEARTBEAT_TIMEOUT_SECONDS", "29", ["heartbeat-too-slow"]),
+        ("REELZERO_HEARTBEAT_TIMEOUT_SECONDS", "30", []),
+        ("REELZERO_DRAIN_SECONDS", "719", ["drain-by-hand"]),
+        ("REELZERO_DRAIN_SECONDS", "720", []),
+        ("REELZERO_DRAIN_SECONDS", "751", ["drain-by-hand"]),
+    ],
+)
+def test_settings_of_eventing_are_held_against_the_budgets(name, seconds, found):
+    """300 s each for start and generation: a client time-out of 720 s, and a pod with 750 s."""
+    workload, eventing = mistake("drain-by-hand")
+    variables = eventing["spec"]["template"]["spec"]["containers"][0]["env"]
+    variables[:] = [env for env in variables if env["name"] != "REELZERO_DRAIN_SECONDS"]
+    variables.append({"name": name, "value": seconds})
+    assert rules(workload, eventing) == found
+
+
 def with_a_runtime(**predictor: Any) -> Any:
     """An InferenceService whose container comes from a ServingRuntime, which is not at hand."""
     (workload,) = mistake("liveness-on-readiness")
