@@ -1,6 +1,6 @@
 # Two images from one file: `--target eventing` (small, no GPU) and `--target predictor` (CUDA by way of torch's
 # own wheels; the node brings the driver). Both: a fixed unprivileged user, a root that can be read-only, bytecode
-# compiled (without it a first import takes three times as long), no compiler, no pip.
+# compiled (without it a first import takes three times as long), no C compiler, no pip.
 
 ARG PYTHON=3.11-slim-bookworm
 
@@ -16,7 +16,9 @@ ENV PATH=/opt/reelzero/bin:$PATH \
 WORKDIR /scratch
 USER 10001:10001
 
-# The environments are made by a pip outside of them, so that they hold no tools. Every version is the lock's.
+# The environments are made by a pip outside of them: eventing's holds no tools, the predictor's only those that
+# torch and kserve ask for themselves (setuptools, grpcio-tools). Whatever the lock names has its version. The lock
+# is made with torch's CPU build, so the CUDA wheels (nvidia-*, triton) are not in it; torch's own pins choose those.
 FROM python:${PYTHON} AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE requirements.lock ./

@@ -14,6 +14,8 @@ DRAIN_SECONDS = (
 )
 UPLOAD_SECONDS = 60
 MARGIN_SECONDS = 30
+HEARTBEAT_SECONDS = 10  # how often a predictor that is busy says so
+HEARTBEATS_MISSED = 3  # this many missing are a broken stream; fewer may be a slow network
 KNATIVE_WINDOW_LIMIT = 3600  # scale-down windows and the largest sane revision timeout end at one hour
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from eventing.budget import HEARTBEAT_SECONDS, HEARTBEATS_MISSED
 from eventing.contract import Frozen
 from eventing.errors import ConfigurationError
 from eventing.s3 import S3Location
@@ -123,7 +124,9 @@ class Settings(S3Settings):
     )
     lease_seconds: float = Field(30, ge=2, description="A job whose holder is silent this long is freed.")
     heartbeat_timeout_seconds: float = Field(
-        30, ge=1, description="Silence in a predictor's stream that breaks it."
+        HEARTBEATS_MISSED * HEARTBEAT_SECONDS,
+        ge=1,
+        description="Silence in a predictor's stream that breaks it.",
     )
     poll_seconds: float = Field(1.0, gt=0, description="How often idle loops look at the database.")
     retention_hours: float = Field(

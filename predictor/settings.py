@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from eventing.budget import HEARTBEAT_SECONDS
 from eventing.settings import S3Settings
 
 STORAGE_MOUNT = Path("/mnt/models")  # where KServe's storage initializer puts STORAGE_URI
@@ -33,7 +34,9 @@ class PredictorSettings(S3Settings):
         description="Where files wait for their upload; needs room for one video.",
     )
     heartbeat_seconds: float = Field(
-        10, gt=0, description="A heartbeat record goes out when a stream was silent for this long."
+        HEARTBEAT_SECONDS,
+        gt=0,
+        description="A heartbeat record goes out when a stream was silent for this long.",
     )
     predictor_host: str = Field(
         "0.0.0.0",  # noqa: S104 - a pod is reached from outside; one machine sets 127.0.0.1

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from eventing.doctor.destinations import Destination, binds, destination
 from eventing.doctor.findings import Finding
-from eventing.doctor.manifests import Body, Manifest, Manifests, dig, items, section
+from eventing.doctor.manifests import Body, Manifest, Manifests, dig, items, near, section
 from eventing.doctor.workloads import workloads
 from eventing.events import PROGRESSED, REJECTED, STARTED, TERMINAL
 
@@ -16,6 +17,8 @@ SENT = (*TERMINAL.values(), STARTED, PROGRESSED, REJECTED)  # what eventing itse
 
 def check(manifests: Manifests) -> Iterator[Finding]:
     """All of them."""
+    for broker in manifests.kind("Broker", EVENTING):
+        yield from _inherited(manifests, broker)
     for trigger in manifests.kind("Trigger", EVENTING):
         yield from _retries(manifests, trigger)
         yield from _own_output(manifests, trigger)
@@ -27,9 +30,26 @@ def _delivery(manifests: Manifests, trigger: Manifest) -> Body:
     """What holds for a Trigger: its own delivery, else its Broker's."""
     if "delivery" in trigger.spec:
         return section(trigger.spec, "delivery")
-    named = dig(trigger.spec, "broker")
-    brokers = [broker for broker in manifests.kind("Broker", EVENTING) if broker.name == named]
+    brokers = [broker for broker in manifests.kind("Broker", EVENTING) if _listens(trigger, broker)]
     return section(brokers[0].spec, "delivery") if brokers else {}
+
+
+def _listens(trigger: Manifest, broker: Manifest) -> bool:
+    return dig(trigger.spec, "broker") == broker.name and near(trigger.namespace, broker.namespace)
+
+
+def _inherited(manifests: Manifests, broker: Manifest) -> Iterator[Finding]:
+    """For Triggers that are not at hand; those that are speak for themselves."""
+    if any(_listens(trigger, broker) for trigger in manifests.kind("Trigger", EVENTING)):
+        return
+    delivery = section(broker.spec, "delivery")
+    if "retry" not in delivery:
+        lost = "" if "deadLetterSink" in delivery else ", and then drops the event without a word"
+        yield Finding(
+            "retries-by-default", "warning", str(broker),
+            f"for a Trigger that says nothing itself Knative tries 10 times in its own rhythm{lost}",
+            "set delivery.retry, backoffPolicy and backoffDelay, and a deadLetterSink",
+        )  # fmt: skip
 
 
 def _retries(manifests: Manifests, trigger: Manifest) -> Iterator[Finding]:
@@ -42,33 +62,28 @@ def _retries(manifests: Manifests, trigger: Manifest) -> Iterator[Finding]:
 
 
 def _own_output(manifests: Manifests, trigger: Manifest) -> Iterator[Finding]:
-    service = dig(trigger.spec, "subscriber", "ref", "name")
+    to = _subscriber(trigger)
     sends_here = [
         binding for binding in manifests.kind("SinkBinding")
-        if dig(binding.spec, "sink", "ref", "name") == trigger.spec.get("broker")
-        and str(dig(binding.spec, "subject", "name")) in _behind(manifests, service)
+        if _feeds(binding, trigger) and binds(manifests, binding, to)
     ]  # fmt: skip
     matched = [kind for kind in SENT if _passes(trigger.spec, kind)]
-    if sends_here and matched:
+    if to.service and sends_here and matched:
         yield Finding(
             "trigger-matches-own-output", "error", str(trigger),
-            f"{service} is sent its own {matched[0]} events and announces that it refuses them: a loop",
+            f"{to.service} is sent its own {matched[0]} events and announces that it refuses them: a loop",
             "filter on exact type dev.reelzero.video.requested.v1",
         )  # fmt: skip
 
 
-def _behind(manifests: Manifests, service: Any) -> set[str]:
-    """Names of the Deployments a Service leads to; the same name counts where the Service is not at hand."""
-    names = {str(service)}
-    for item in manifests.kind("Service", ""):
-        selector = section(item.spec, "selector")
-        if item.name != service or not selector:
-            continue
-        for deployment in manifests.kind("Deployment"):
-            labels = section(deployment.spec, "template", "metadata", "labels")
-            if selector.items() <= labels.items():
-                names.add(deployment.name)
-    return names
+def _subscriber(trigger: Manifest) -> Destination:
+    return destination(dig(trigger.spec, "subscriber"), trigger.namespace)
+
+
+def _feeds(binding: Manifest, trigger: Manifest) -> bool:
+    """Whether a SinkBinding's events reach the Broker that a Trigger listens to."""
+    sink = destination(dig(binding.spec, "sink"), binding.namespace)
+    return sink.service == trigger.spec.get("broker") and near(sink.namespace, trigger.namespace)
 
 
 def _passes(spec: Body, kind: str) -> bool:
@@ -95,16 +110,14 @@ TESTS: dict[str, Callable[[Any, str], bool]] = {  # Knative's filter dialects; a
 
 
 def _dead_letter(manifests: Manifests, trigger: Manifest) -> Iterator[Finding]:
-    sink = _delivery(manifests, trigger).get("deadLetterSink")
-    subscriber = section(trigger.spec, "subscriber")
-    to_eventing = dig(subscriber, "uri") == "/events"
-    if sink is None and to_eventing:
+    sink, to = _delivery(manifests, trigger).get("deadLetterSink"), _subscriber(trigger)
+    if sink is None and to.service and to.path == "/events":
         yield Finding(
             "dead-letter-missing", "error", str(trigger),
             "a request that cannot be delivered is lost without a trace",
             "set delivery.deadLetterSink to eventing's /events/dead-letter",
         )  # fmt: skip
-    if sink is not None and _target(sink) == _target(subscriber):
+    if sink is not None and to.same(destination(sink, trigger.namespace)):
         yield Finding(
             "dead-letter-circles", "error", str(trigger),
             "what could not be delivered is delivered to the same place again",
@@ -112,15 +125,12 @@ def _dead_letter(manifests: Manifests, trigger: Manifest) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _target(destination: Any) -> tuple[Any, Any]:
-    return dig(destination, "ref", "name"), dig(destination, "uri")
-
-
 def _predictor(manifests: Manifests, trigger: Manifest) -> Iterator[Finding]:
-    ref = section(trigger.spec, "subscriber", "ref")
-    names = {name for workload in workloads(manifests) if workload.model
+    to = _subscriber(trigger)
+    names = {name for workload in workloads(manifests)
+             if workload.model and near(workload.manifest.namespace, to.namespace)
              for name in (workload.manifest.name, workload.address)}  # fmt: skip
-    if str(ref.get("name")) in names:
+    if to.service in names:
         yield Finding(
             "trigger-to-predictor", "error", str(trigger),
             "the dispatcher of the Broker gives up before the video is done and sends the event again:"

@@ -6,6 +6,7 @@ Nothing here judges. Missing fields read as empty, because a manifest is often o
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from eventing.errors import InvalidRequest, MalformedRequest
 from eventing.settings import Endpoint
 
 Body = dict[str, Any]
+SERVING = "knative-serving"
 
 
 def dig(body: Any, *path: str) -> Any:
@@ -53,17 +55,20 @@ def number(value: Any) -> int | None:
         return None
 
 
+def decimal(value: Any) -> float | None:
+    """A number with or without a fraction, also as text; None if it is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
 def seconds(text: Any) -> float | None:
     """Seconds of a Go duration such as 600s, 10m or 1h30m; None if it is none."""
-    total, number = 0.0, ""
-    for letter in str(text or ""):
-        if letter.isdigit() or letter == ".":
-            number += letter
-        elif letter in "hms" and number:
-            total, number = total + float(number) * {"h": 3600, "m": 60, "s": 1}[letter], ""
-        else:
-            return None
-    return total if text and not number else None
+    parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)([hms])", str(text or ""))
+    if not parts or "".join(map("".join, parts)) != text:
+        return None
+    return sum(float(value) * {"h": 3600, "m": 60, "s": 1}[unit] for value, unit in parts)
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,17 @@ class Manifest:
         return f"{self.kind} {self.namespace + '/' if self.namespace else ''}{self.name}"
 
 
+def near(one: str, other: str) -> bool:
+    """Whether two namespaces may be one: files often leave them open."""
+    return "" in (one, other) or one == other
+
+
+def service_at(url: str) -> tuple[str, str]:
+    """Name and namespace of the Service that a URL inside the cluster names; empty where it names none."""
+    name, namespace, *rest = [*url.partition("://")[2].partition("/")[0].partition(":")[0].split("."), ""]
+    return (name, namespace) if rest[:1] in ([], [""], ["svc"]) else ("", "")
+
+
 @dataclass(frozen=True)
 class Manifests:
     """All objects at hand."""
@@ -111,18 +127,20 @@ class Manifests:
         """Objects of a kind, in one API group if given."""
         return [item for item in self.objects if item.kind == kind and group in (None, item.group)]
 
-    def config(self, name: str) -> Body | None:
-        """The data of a ConfigMap by name, None if it is not at hand."""
-        found = [item for item in self.kind("ConfigMap") if item.name == name]
+    def config(self, name: str, namespace: str = SERVING) -> Body | None:
+        """The data of a ConfigMap, None if it is not at hand. Knative Eventing has some of the same names."""
+        found = [
+            item for item in self.kind("ConfigMap") if item.name == name and near(item.namespace, namespace)
+        ]
         return section(found[0].body, "data") if found else None
 
-    def budget(self, model: str | None) -> Budget | None:
-        """A model's budget, from a catalog ConfigMap at hand or from the catalog of this package."""
+    def budget(self, model: str | None, namespace: str) -> Budget | None:
+        """A model's budget, from a catalog ConfigMap beside it or from the catalog of this package."""
         if model is None:
             return None
         for item in self.kind("ConfigMap"):
             entry = _entry(section(item.body, "data").get(f"{model}.yaml"))
-            if entry is not None and entry.name == model:
+            if entry is not None and entry.name == model and near(item.namespace, namespace):
                 return entry.time_budget()
         try:
             return load_catalog().get(model).time_budget()
@@ -134,17 +152,23 @@ class Manifests:
         for container in items(deployment.spec, "template", "spec", "containers"):
             for env in items(container, "env"):
                 if env.get("name") == "REELZERO_ENDPOINTS":
-                    return _endpoints(self._value(env))
+                    return _endpoints(self._value(env, deployment.namespace))
         return ()
 
     def eventing(self) -> list[Manifest]:
         """Deployments that run the eventing service: they are told their endpoints."""
         return [item for item in self.kind("Deployment") if _has_env(item, "REELZERO_ENDPOINTS")]
 
-    def _value(self, env: Body) -> Any:
+    def setting(self, deployment: Manifest, name: str) -> str:
+        """A variable of a Deployment's containers; empty if it is not given as a plain value."""
+        containers = items(deployment.spec, "template", "spec", "containers")
+        return next(filter(None, (environment(container).get(name) for container in containers)), "")
+
+    def _value(self, env: Body, namespace: str) -> Any:
         reference = section(env, "valueFrom", "configMapKeyRef")
         if reference:
-            return (self.config(str(reference.get("name"))) or {}).get(str(reference.get("key")))
+            data = self.config(str(reference.get("name")), namespace) or {}
+            return data.get(str(reference.get("key")))
         return env.get("value")
 
 

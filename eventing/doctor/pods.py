@@ -6,7 +6,17 @@ import re
 from collections.abc import Iterator
 
 from eventing.doctor.findings import Finding
-from eventing.doctor.manifests import Body, Manifest, Manifests, dig, environment, items, number, section
+from eventing.doctor.manifests import (
+    Body,
+    Manifest,
+    Manifests,
+    dig,
+    environment,
+    items,
+    near,
+    number,
+    section,
+)
 from eventing.doctor.workloads import workloads
 
 SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|ACCESS_KEY|API_KEY")
@@ -47,7 +57,11 @@ def _secrets(item: Manifest, pod: Body) -> Iterator[Finding]:
 
 def _token(manifests: Manifests, item: Manifest, pod: Body) -> Iterator[Finding]:
     name = pod.get("serviceAccountName")
-    accounts = [item for item in manifests.kind("ServiceAccount") if item.name == name]
+    accounts = [
+        account
+        for account in manifests.kind("ServiceAccount")
+        if account.name == name and near(account.namespace, item.namespace)
+    ]
     off = [
         pod.get("automountServiceAccountToken"),
         *(dig(a.body, "automountServiceAccountToken") for a in accounts),

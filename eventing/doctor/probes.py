@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from eventing.doctor.findings import Finding
-from eventing.doctor.manifests import Manifests, dig
+from eventing.doctor.manifests import Body, Manifests, dig, items, section
 from eventing.doctor.workloads import Workload, workloads
+
+DEFAULT_PORT = 8080  # Knative's, for a container that names none
 
 
 def check(manifests: Manifests) -> Iterator[Finding]:
     """All of them."""
     for workload in workloads(manifests):
         yield from _startup(workload)
-        if workload.model:
+        yield from _liveness_port(workload)
+        if workload.model and workload.container:
             yield from _readiness(workload)
             yield from _liveness(workload)
 
@@ -60,3 +64,26 @@ def _liveness(workload: Workload) -> Iterator[Finding]:
             "the kubelet kills the pod while its weights load, and it never becomes ready",
             "set livenessProbe.httpGet.path to /v2/health/live",
         )  # fmt: skip
+
+
+def _liveness_port(workload: Workload) -> Iterator[Finding]:
+    containers = items(workload.pod, "containers")
+    for container in containers:
+        ports = items(container, "ports")
+        if not ports and len(containers) > 1:
+            continue  # a sidecar; Knative takes no probe of it at all
+        port = ports[0] if ports else {}
+        own, asked = port.get("containerPort") or DEFAULT_PORT, _asked(container)
+        if asked not in (None, 0, "", own, port.get("name")):
+            yield Finding(
+                "liveness-other-port", "error", str(workload),
+                f"liveness asks port {asked} and the container's is {own}: Knative refuses it, or moves the"
+                f" probe to {own}, where it fails and the kubelet kills the pod while it works",
+                f"let the livenessProbe ask port {own}; one that speaks gRPC alone by tcpSocket",
+            )  # fmt: skip
+
+
+def _asked(container: Body) -> Any:
+    """The port that the liveness probe asks, by number or name."""
+    probe = section(container, "livenessProbe")
+    return dig(probe, "httpGet", "port") or dig(probe, "tcpSocket", "port")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eventing.doctor.findings import Finding
-from eventing.doctor.manifests import Manifests
-from eventing.doctor.workloads import Workload, workloads
+from eventing.doctor.manifests import Manifests, number
+from eventing.doctor.workloads import Workload, served, workloads
 
 
 def check(manifests: Manifests) -> Iterator[Finding]:
@@ -16,6 +16,7 @@ def check(manifests: Manifests) -> Iterator[Finding]:
         yield from _utilization(manifests, workload)
         yield from _metric(workload)
         yield from _initial_scale(manifests, workload)
+        yield from _initial_scale_maximum(workload)
     yield from _capacity(manifests)
 
 
@@ -70,24 +71,31 @@ def _initial_scale(manifests: Manifests, workload: Workload) -> Iterator[Finding
         )  # fmt: skip
 
 
+def _initial_scale_maximum(workload: Workload) -> Iterator[Finding]:
+    initial, maximum = number(workload.scaling("initial-scale")), workload.max_scale
+    if initial and maximum and initial > maximum:
+        yield Finding(
+            "initial-scale-above-maximum", "error", str(workload),
+            f"a new revision wakes {initial} pods, and no more than {maximum} are ever sent a job",
+            f"lower initial-scale to at most {maximum}",
+        )  # fmt: skip
+
+
 def _capacity(manifests: Manifests) -> Iterator[Finding]:
     """The dispatcher's cap and the autoscaler's ceiling must be one number."""
-    by_address = {workload.address: workload for workload in workloads(manifests)}
-    for item in manifests.eventing() if by_address else []:
-        for endpoint in manifests.endpoints(item):
-            workload = by_address.get(endpoint.url.partition("://")[2].partition(".")[0])
-            if workload is None:
-                yield Finding(
-                    "endpoint-unserved", "error", str(item),
-                    f"jobs of {endpoint.model} go to {endpoint.url}, and nothing here has that address",
-                    "name an InferenceService of these manifests: http://<name>-predictor.<namespace>.svc.…",
-                )  # fmt: skip
-                continue
-            places = (workload.max_scale or 0) * (workload.concurrency or 0)
-            if places and places != endpoint.capacity:
-                yield Finding(
-                    "capacity-mismatch", "error", str(item),
-                    f"{endpoint.capacity} jobs of {endpoint.model} are sent at once and {places} can run:"
-                    " the rest wait in the activator until they time out, or GPUs stay unused",
-                    f"make capacity and maxReplicas x containerConcurrency of {workload} the same",
-                )  # fmt: skip
+    for item, endpoint, workload in served(manifests):
+        if workload is None:
+            yield Finding(
+                "endpoint-unserved", "error", str(item),
+                f"jobs of {endpoint.model} go to {endpoint.url}, and nothing here has that address",
+                "name an InferenceService of these manifests: http://<name>-predictor.<namespace>.svc.…",
+            )  # fmt: skip
+            continue
+        places = (workload.max_scale or 0) * (workload.concurrency or 0)
+        if places and places != endpoint.capacity:
+            yield Finding(
+                "capacity-mismatch", "error", str(item),
+                f"{endpoint.capacity} jobs of {endpoint.model} are sent at once and {places} can run:"
+                " the rest wait in the activator until they time out, or GPUs stay unused",
+                f"make capacity and maxReplicas x containerConcurrency of {workload} the same",
+            )  # fmt: skip

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from eventing.budget import KNATIVE_WINDOW_LIMIT
+from eventing.budget import HEARTBEAT_SECONDS, HEARTBEATS_MISSED, KNATIVE_WINDOW_LIMIT, Budget
 from eventing.doctor.findings import Finding
-from eventing.doctor.manifests import Manifests, dig, number, seconds
-from eventing.doctor.workloads import Workload, workloads
+from eventing.doctor.manifests import Manifest, Manifests, decimal, dig, number, seconds
+from eventing.doctor.workloads import Workload, served, workloads
 
 KNATIVE_MAXIMUM = 600  # max-revision-timeout-seconds where nobody set it
 KNATIVE_START = 300  # what Knative takes for timeouts that are not given
 PROGRESS = "serving.knative.dev/progress-deadline"
+HEARTBEAT, PATIENCE = "REELZERO_HEARTBEAT_SECONDS", "REELZERO_HEARTBEAT_TIMEOUT_SECONDS"
+DRAIN = "REELZERO_DRAIN_SECONDS"
 WINDOWS = {
     "window": 6,
     "scale-to-zero-pod-retention-period": 0,
@@ -28,11 +30,14 @@ def check(manifests: Manifests) -> Iterator[Finding]:
         yield from _windows(workload)
     yield from _activator(manifests)
     yield from _client(manifests)
+    yield from _heartbeats(manifests)
+    yield from _drain(manifests)
     yield from _eventing_grace(manifests)
 
 
 def _timeout(manifests: Manifests, workload: Workload) -> Iterator[Finding]:
-    timeout, budget = workload.timeout, manifests.budget(workload.model)
+    timeout = workload.timeout
+    budget = manifests.budget(workload.model, workload.manifest.namespace)
     if timeout is None:
         yield Finding(
             "timeout-missing", "error", str(workload),
@@ -77,7 +82,7 @@ def _response_start(workload: Workload) -> Iterator[Finding]:
 
 
 def _progress_deadline(manifests: Manifests, workload: Workload) -> Iterator[Finding]:
-    budget = manifests.budget(workload.model)
+    budget = manifests.budget(workload.model, workload.manifest.namespace)
     deadline = seconds(workload.annotations.get(PROGRESS, "600s"))
     if budget and deadline is not None and deadline < budget.cold_start:
         yield Finding(
@@ -103,7 +108,7 @@ def _windows(workload: Workload) -> Iterator[Finding]:
 def _activator(manifests: Manifests) -> Iterator[Finding]:
     longest = max((workload.timeout or 0 for workload in workloads(manifests)), default=0)
     for item in manifests.kind("Deployment"):
-        grace = number(dig(item.spec, "template", "spec", "terminationGracePeriodSeconds")) or 30
+        grace = _grace(item)
         if item.name == "activator" and grace < longest:
             yield Finding(
                 "activator-grace-short", "error", str(item),
@@ -114,25 +119,60 @@ def _activator(manifests: Manifests) -> Iterator[Finding]:
 
 def _client(manifests: Manifests) -> Iterator[Finding]:
     """The caller must outlast the server, or a finished video is reported as failed."""
-    by_address = {workload.address: workload for workload in workloads(manifests)}
+    for item, endpoint, workload in served(manifests):
+        budget = manifests.budget(endpoint.model, item.namespace)
+        if workload and budget and (workload.timeout or 0) >= budget.client_timeout:
+            yield Finding(
+                "client-gives-up-first", "error", str(item),
+                f"the dispatcher waits {budget.client_timeout} s for {endpoint.model}, but {workload} may"
+                f" answer until {workload.timeout} s: finished work is done again",
+                "raise the model's budget, from which both follow, instead of the timeout alone",
+            )  # fmt: skip
+
+
+def _heartbeats(manifests: Manifests) -> Iterator[Finding]:
+    """Neither side alone is wrong, so the finding names both."""
+    for item, _, workload in served(manifests):
+        if workload is None:
+            continue
+        patience = decimal(manifests.setting(item, PATIENCE)) or HEARTBEATS_MISSED * HEARTBEAT_SECONDS
+        beat = decimal(workload.variables.get(HEARTBEAT)) or HEARTBEAT_SECONDS
+        if HEARTBEATS_MISSED * beat > patience:
+            yield Finding(
+                "heartbeat-too-slow", "error", str(workload),
+                f"it gives a sign of life every {beat:g} s, and {item} breaks its stream after {patience:g} s"
+                " of silence: one that is late costs the whole attempt",
+                f"set {HEARTBEAT} to a third of {PATIENCE} or less",
+            )  # fmt: skip
+
+
+def _drain(manifests: Manifests) -> Iterator[Finding]:
     for item in manifests.eventing():
-        for endpoint in manifests.endpoints(item):
-            host = endpoint.url.partition("://")[2].partition(".")[0]
-            workload, budget = by_address.get(host), manifests.budget(endpoint.model)
-            if workload and budget and (workload.timeout or 0) >= budget.client_timeout:
-                yield Finding(
-                    "client-gives-up-first", "error", str(item),
-                    f"the dispatcher waits {budget.client_timeout} s for {endpoint.model}, but {workload} may"
-                    f" answer until {workload.timeout} s: finished work is done again",
-                    "raise the model's budget, from which both follow, instead of the timeout alone",
-                )  # fmt: skip
+        given = decimal(manifests.setting(item, DRAIN))
+        needed = max((budget.client_timeout for budget in _budgets(manifests, item)), default=0)
+        if given is not None and not needed <= given <= max(_grace(item), needed):
+            yield Finding(
+                "drain-by-hand", "error", str(item),
+                f"told to stop, it gives open streams {given:g} s; they may take {needed} s, and its pod has"
+                f" {_grace(item)} s: they are cut, and their videos are generated twice",
+                f"leave {DRAIN} out; it follows from the longest budget",
+            )  # fmt: skip
+
+
+def _grace(item: Manifest) -> int:
+    return number(dig(item.spec, "template", "spec", "terminationGracePeriodSeconds")) or 30
+
+
+def _budgets(manifests: Manifests, item: Manifest) -> list[Budget]:
+    """The known budgets of all models of an eventing service."""
+    budgets = [manifests.budget(endpoint.model, item.namespace) for endpoint in manifests.endpoints(item)]
+    return [budget for budget in budgets if budget]
 
 
 def _eventing_grace(manifests: Manifests) -> Iterator[Finding]:
     for item in manifests.eventing():
-        budgets = [manifests.budget(endpoint.model) for endpoint in manifests.endpoints(item)]
-        needed = max((budget.eventing_grace for budget in budgets if budget), default=0)
-        grace = number(dig(item.spec, "template", "spec", "terminationGracePeriodSeconds")) or 30
+        needed = max((budget.eventing_grace for budget in _budgets(manifests, item)), default=0)
+        grace = _grace(item)
         if grace < needed:
             yield Finding(
                 "eventing-grace-short", "error", str(item),

@@ -1,13 +1,26 @@
-"""What scales on Knative, seen in one way: InferenceServices with own containers, and Knative Services."""
+"""What scales on Knative, seen in one way: InferenceServices and Knative Services."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from eventing.doctor.manifests import Body, Manifest, Manifests, dig, environment, items, number, section
+from eventing.doctor.manifests import (
+    Body,
+    Manifest,
+    Manifests,
+    dig,
+    environment,
+    items,
+    near,
+    number,
+    section,
+    service_at,
+)
+from eventing.settings import Endpoint
 
 AUTOSCALING = "autoscaling.knative.dev/"
 MODE = "serving.kserve.io/deploymentMode"
@@ -41,10 +54,15 @@ class Workload:
 
     @property
     def container(self) -> Body:
-        """The container that serves."""
+        """The container that serves; empty where a ServingRuntime brings it."""
         containers = items(self.pod, "containers")
         named = [item for item in containers if item.get("name") == "kserve-container"]
         return (named or containers or [{}])[0]
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment of what serves, also where the container is a ServingRuntime's."""
+        return environment(section(self.pod, "model")) | environment(self.container)
 
     @property
     def timeout(self) -> int | None:
@@ -72,7 +90,7 @@ class Workload:
         """The model it serves: its own setting, else what its readiness probe asks for."""
         path = str(dig(self.container, "readinessProbe", "httpGet", "path") or "")
         found = re.fullmatch(r"/v2/models/([^/]+)/ready", path)
-        return environment(self.container).get("REELZERO_MODEL") or (found[1] if found else None)
+        return self.variables.get("REELZERO_MODEL") or (found[1] if found else None)
 
     def scaling(self, name: str) -> Any:
         """An autoscaling annotation by its last part, in either spelling that Knative takes."""
@@ -88,8 +106,17 @@ def workloads(manifests: Manifests) -> list[Workload]:
     services = manifests.kind("Service", "serving.knative.dev")
     own = [Workload(item) for item in services if not _made_by_kserve(item)]
     inference = [Workload(item) for item in manifests.kind("InferenceService")]
-    custom = [item for item in inference if items(item.pod, "containers")]
-    return own + [item for item in custom if item.annotations.get(MODE, "Knative") in ON_KNATIVE]
+    return own + [item for item in inference if item.annotations.get(MODE, "Knative") in ON_KNATIVE]
+
+
+def served(manifests: Manifests) -> Iterator[tuple[Manifest, Endpoint, Workload | None]]:
+    """Each endpoint that an eventing service is told of, with what has its address here, if anything."""
+    found = workloads(manifests)
+    for item in manifests.eventing() if found else []:
+        for endpoint in manifests.endpoints(item):
+            name, namespace = service_at(endpoint.url)
+            here = (at for at in found if at.address == name and near(at.manifest.namespace, namespace))
+            yield item, endpoint, next(here, None)
 
 
 def _made_by_kserve(service: Manifest) -> bool:

@@ -13,6 +13,7 @@ import yaml
 from typer.testing import CliRunner
 
 from config.render import ROOT, render
+from eventing.catalog import load_catalog
 from eventing.cli import app
 from eventing.doctor.command import examine
 from eventing.doctor.manifests import Manifest, Manifests, parse, seconds
@@ -75,6 +76,93 @@ def test_services_that_kserve_made_are_seen_once():
     assert examine(parse([("x", yaml.safe_dump(service))])) == []
 
 
+def mistake(name: str) -> list[Any]:
+    path = Path(__file__).parent / "mistakes" / f"{name}.yaml"
+    return list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+
+
+def rules(*bodies: Any) -> list[str]:
+    return [finding.rule for finding in examine(parse([("x", yaml.safe_dump_all(bodies))]))]
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_knative_eventing_has_configmaps_of_the_same_names(first):
+    workload, config = mistake("feature-off")
+    theirs = copy.deepcopy(config)
+    theirs["metadata"]["namespace"] = "knative-eventing"
+    theirs["data"] = {"kubernetes.podspec-nodeselector": "enabled"}
+    assert rules(*([theirs, workload, config] if first else [workload, config, theirs])) == ["feature-off"]
+    assert rules(workload, theirs) == []
+
+
+def test_two_namespaces_may_use_one_name():
+    """What looks like a wrong capacity is right for the predictor that the address means."""
+    workload, eventing = mistake("capacity-mismatch")
+    right = copy.deepcopy(workload)
+    workload["metadata"]["namespace"] = "other"
+    right["spec"]["predictor"]["maxReplicas"] = 8
+    assert rules(workload, right, eventing) == rules(right, workload, eventing) == []
+
+
+def test_a_budget_comes_from_the_catalog_of_the_same_namespace():
+    (workload,) = mistake("timeout-below-budget")
+    entry = {"cogvideox-2b.yaml": yaml.safe_dump(load_catalog().get("cogvideox-2b").model_dump(mode="json"))}
+    short = {"cogvideox-2b.yaml": entry["cogvideox-2b.yaml"].replace("_seconds: 300", "_seconds: 10")}
+    configs = [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": name}, "data": data}
+        for name, data in (("other", short), ("video", entry))
+    ]
+    assert rules(workload, *configs) == ["timeout-below-budget"]
+    assert rules(workload, *({**body, "metadata": {"name": "c"}} for body in configs[:1])) == []
+
+
+def test_a_service_account_elsewhere_takes_no_token_away():
+    (workload,) = mistake("token-mounted")
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "automountServiceAccountToken": False}
+    workload["spec"]["template"]["spec"]["serviceAccountName"] = "p"
+    elsewhere, here = (account | {"metadata": {"name": "p", "namespace": n}} for n in ("other", "video"))
+    assert rules(workload, elsewhere) == ["token-mounted"]
+    assert rules(workload, here) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds", "found"),
+    [
+        ("REELZERO_HEARTBEAT_TIMEOUT_SECONDS", "29", ["heartbeat-too-slow"]),
+        ("REELZERO_HEARTBEAT_TIMEOUT_SECONDS", "30", []),
+        ("REELZERO_DRAIN_SECONDS", "719", ["drain-by-hand"]),
+        ("REELZERO_DRAIN_SECONDS", "720", []),
+        ("REELZERO_DRAIN_SECONDS", "751", ["drain-by-hand"]),
+    ],
+)
+def test_settings_of_eventing_are_held_against_the_budgets(name, seconds, found):
+    """300 s each for start and generation: a client time-out of 720 s, and a pod with 750 s."""
+    workload, eventing = mistake("drain-by-hand")
+    variables = eventing["spec"]["template"]["spec"]["containers"][0]["env"]
+    variables[:] = [env for env in variables if env["name"] != "REELZERO_DRAIN_SECONDS"]
+    variables.append({"name": name, "value": seconds})
+    assert rules(workload, eventing) == found
+
+
+def with_a_runtime(**predictor: Any) -> Any:
+    """An InferenceService whose container comes from a ServingRuntime, which is not at hand."""
+    (workload,) = mistake("liveness-on-readiness")
+    (container,) = workload["spec"]["predictor"].pop("containers")
+    model = {"modelFormat": {"name": "video"}, "env": container["env"]}
+    workload["spec"]["predictor"] |= {"model": model} | predictor
+    return workload
+
+
+def test_a_predictor_of_a_runtime_is_held_against_time_and_scale():
+    """Its probes and privileges are the runtime's and cannot be seen; these can."""
+    assert rules(with_a_runtime()) == []
+    assert rules(with_a_runtime(timeout=60)) == ["timeout-below-budget"]
+    assert rules(with_a_runtime(timeout=None)) == ["timeout-missing"]
+    assert rules(with_a_runtime(containerConcurrency=4)) == ["concurrency-not-one"]
+    assert rules(with_a_runtime(maxReplicas=0)) == ["replicas-unlimited"]
+    assert rules(with_a_runtime(scaleMetric="rps")) == ["metric-not-concurrency"]
+
+
 def test_the_command_says_what_and_how_and_exits_1():
     result = run(app, ["doctor", "--manifests", str(MISTAKES[0])])
     assert result.exit_code == 1
@@ -113,6 +201,9 @@ def test_what_is_no_manifest_is_refused_by_name(text, tmp_path):
         ("600", None),
         ("", None),
         ("10 min", None),
+        ("1.2.3s", None),
+        (".s", None),
+        ("²s", None),
     ],
 )
 def test_durations_are_read_as_go_writes_them(text, expected):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Iterator
@@ -96,9 +97,12 @@ def test_predictors_are_probed_as_knative_needs_it(bodies):
         (container,) = body["spec"]["predictor"]["containers"]
         named = next(env["value"] for env in container["env"] if env["name"] == "REELZERO_MODEL")
         assert container["readinessProbe"]["httpGet"] == {"path": f"/v2/models/{named}/ready", "port": 8080}
-        assert container["livenessProbe"]["httpGet"]["path"] == "/v2/health/live"
+        (port,) = container["ports"]
+        (asked,) = (container["livenessProbe"][how] for how in ("httpGet", "tcpSocket")
+                    if how in container["livenessProbe"])  # fmt: skip
+        assert asked["port"] == port["containerPort"], "Knative takes a liveness probe on this port only"
+        assert asked.get("path", "/v2/health/live") == "/v2/health/live"
         assert "startupProbe" not in container
-        assert len(container["ports"]) == 1
         assert body["metadata"]["labels"]["networking.knative.dev/visibility"] == "cluster-local"
         assert (
             body["metadata"]["annotations"]["autoscaling.knative.dev/target-utilization-percentage"] == "100"
@@ -165,6 +169,16 @@ def test_grpc_is_a_service_of_its_own_and_counted():
     assert "--enable_grpc" in grpc["spec"]["predictor"]["containers"][0]["args"]
 
 
+def test_grpc_keeps_no_pods_for_its_model():
+    """Pods that are always there are meant for jobs; a second set for gRPC would be paid and idle."""
+    values = model(minReplicas=2, maxReplicas=3, initialScale=3) | {"grpc": {"enabled": True}}
+    (http, grpc) = of(render(values), "InferenceService")
+    assert (http["spec"]["predictor"]["minReplicas"], grpc["spec"]["predictor"]["minReplicas"]) == (2, 0)
+    assert http["metadata"]["annotations"]["autoscaling.knative.dev/initial-scale"] == "3"
+    assert grpc["metadata"]["annotations"]["autoscaling.knative.dev/initial-scale"] == "1"
+    assert grpc["spec"]["predictor"]["maxReplicas"] == 1
+
+
 def test_gpus_are_requested_as_they_are_limited():
     (body,) = of(RENDERED["gpu-cogvideox"], "InferenceService")
     resources = body["spec"]["predictor"]["containers"][0]["resources"]
@@ -178,6 +192,34 @@ def test_a_changed_budget_makes_a_new_revision():
         return body["metadata"]["annotations"]
 
     assert annotations(10) != annotations(11)
+
+
+def test_a_changed_catalog_entry_reaches_running_pods_of_that_model():
+    """They read it once, when they start; a new ConfigMap alone would leave them with the old one."""
+
+    def annotations(steps: int) -> dict[str, Body]:
+        values = copy.deepcopy(EXAMPLES["extreme"])
+        values["catalog"]["our-own-1.0"]["quality"]["low"]["steps"] = steps
+        bodies = render(values)
+        (deployment,) = of(bodies, "Deployment")
+        found = {body["metadata"]["name"]: body for body in of(bodies, "InferenceService")}
+        found["eventing"] = deployment["spec"]["template"]
+        return {name: body["metadata"]["annotations"] for name, body in found.items()}
+
+    before, after = annotations(10), annotations(11)
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"eventing", *(name for name in before if "our-own" in name)}
+    assert "rz-tiny" in before
+
+
+def test_a_change_of_the_pods_alone_does_not_roll_eventing():
+    """A rollout of eventing waits for open streams, up to the longest budget."""
+
+    def template(**changes: Any) -> Body:
+        (deployment,) = of(render(model(**changes)), "Deployment")
+        return deployment["spec"]["template"]
+
+    assert template() == template(nodeSelector={"pool": "gpu"}, shmSize="2Gi")
 
 
 def test_lanes_override_their_model():

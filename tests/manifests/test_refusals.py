@@ -6,7 +6,14 @@ import helm_python
 import pytest
 
 from config.render import render
+from eventing.catalog import load_catalog
 from tests.manifests.value_sets import model, with_values
+
+
+def triggers(*subscribers, name="t"):
+    given = [{"name": name, "types": ["completed"], "subscriber": subscriber} for subscriber in subscribers]
+    return with_values(events={"triggers": given})
+
 
 TWICE = [{"name": "tiny", "storage": {"path": "/models"}}] * 2
 REFUSED = {
@@ -44,8 +51,38 @@ REFUSED = {
         model(lanes=[{"name": "a"}, {"name": "a"}]),
         ["models[0].lanes[1].name", '"a"'],
     ),
+    "two services of one name": (
+        with_values(
+            models=[
+                {"name": "tiny", "storage": {"path": "/m"}, "lanes": [{"name": "a-b"}]},
+                {"name": "tiny-a", "storage": {"path": "/m"}, "lanes": [{"name": "b"}]},
+            ],
+            catalog={
+                "tiny-a": load_catalog()
+                .get("tiny")
+                .model_dump(mode="json", exclude_none=True, exclude={"name"})
+            },
+        ),
+        ["models[1].lanes[0]", "reelzero-tiny-a-b", "models[0].lanes[0]"],
+    ),
     "a lane named grpc": (model(lanes=[{"name": "grpc"}]), ["models[0].lanes[0].name", "gRPC"]),
     "more at least than at most": (model(minReplicas=2), ["models[0].lanes[0].minReplicas", "maxReplicas"]),
+    "more to start with than at most": (
+        model(initialScale=3, maxReplicas=2),
+        ["models[0].lanes[0].initialScale", "3 is more than maxReplicas, 2"],
+    ),
+    "a heart that beats too slowly": (
+        model(settings={"heartbeat_seconds": 12}),
+        ["models[0].settings.heartbeat_seconds", "12 s", "at most 10", "heartbeat_timeout_seconds", "36"],
+    ),
+    "too little patience for the heart": (
+        model() | {"eventing": {"settings": {"heartbeat_timeout_seconds": 24}}},
+        ["heartbeat_seconds", "10 s", "at most 8", "eventing.settings.heartbeat_timeout_seconds", "24", "30"],
+    ),
+    "a drain by hand": (
+        with_values(eventing={"settings": {"drain_seconds": 10}}),
+        ["eventing.settings.drain_seconds", "longest budget", "leave it out"],
+    ),
     "no replicas at all": (model(maxReplicas=0), ["/models/0/maxReplicas"]),
     "nothing to load": (with_values(models=[{"name": "tiny"}]), ["models[0].storage.uri", "tiny"]),
     "two sources of weights": (
@@ -78,6 +115,18 @@ REFUSED = {
         ),
         ["events.triggers[0].subscriber", "come back"],
     ),
+    "our events back to us by address": (
+        triggers({"uri": "http://reelzero-eventing.reelzero.svc.cluster.local/events"}),
+        ["events.triggers[0].subscriber", "come back"],
+    ),
+    "a trigger of a name that is taken": (
+        triggers({"uri": "http://shop"}, name="requests"),
+        ["events.triggers[0].name", '"requests"', "another name"],
+    ),
+    "two triggers of one name": (
+        triggers({"uri": "http://shop"}, {"uri": "http://studio"}),
+        ["events.triggers[1].name", '"t"', "another name"],
+    ),
     "a trigger on requests": (
         with_values(
             events={"triggers": [{"name": "x", "types": ["requested"], "subscriber": {"uri": "http://x"}}]}
@@ -101,3 +150,15 @@ def test_the_render_stops_and_names_the_value(name):
         render(values)
     for word in words:
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "subscriber",
+    [
+        {"ref": {"apiVersion": "v1", "kind": "Service", "name": "reelzero-eventing", "namespace": "other"}},
+        {"uri": "http://reelzero-eventing.other.svc/events"},
+        {"uri": "https://reelzero-eventing.example.org/events"},
+    ],
+)
+def test_another_eventing_may_be_told(subscriber):
+    assert render(triggers(subscriber))

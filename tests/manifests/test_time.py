@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.render import render
-from eventing.budget import DRAIN_SECONDS, KNATIVE_WINDOW_LIMIT, UPLOAD_SECONDS, Budget
+from eventing.budget import DRAIN_SECONDS, HEARTBEATS_MISSED, KNATIVE_WINDOW_LIMIT, UPLOAD_SECONDS, Budget
 from eventing.catalog import CatalogEntry
+from eventing.settings import Settings
+from predictor.settings import PredictorSettings
 from tests.manifests.value_sets import model
 
 SECONDS = st.integers(1, KNATIVE_WINDOW_LIMIT)
@@ -58,3 +60,18 @@ def test_the_longest_budget_decides_the_grace_of_eventing():
     deployment = next(body for body in render(values) if body["kind"] == "Deployment")
     grace = deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
     assert grace == Budget(900, 1500).eventing_grace
+
+
+def test_the_chart_knows_the_heartbeats_of_the_code():
+    beat = PredictorSettings.model_fields["heartbeat_seconds"].default
+    patience = Settings.model_fields["heartbeat_timeout_seconds"].default
+    assert patience >= HEARTBEATS_MISSED * beat
+    render(model(settings={"heartbeat_seconds": patience / HEARTBEATS_MISSED}))
+    render(model() | {"eventing": {"settings": {"heartbeat_timeout_seconds": HEARTBEATS_MISSED * beat}}})
+    with pytest.raises(helm_python.HelmRenderError, match="heartbeat_seconds"):
+        render(model(settings={"heartbeat_seconds": patience / HEARTBEATS_MISSED + 0.1}))
+    with pytest.raises(helm_python.HelmRenderError, match="heartbeat_timeout_seconds"):
+        render(
+            model()
+            | {"eventing": {"settings": {"heartbeat_timeout_seconds": HEARTBEATS_MISSED * beat - 0.1}}}
+        )

@@ -26,7 +26,8 @@ metadata:
     # A job is worth more than a tidy node: neither autoscaler may move a pod that lives only while it works.
     cluster-autoscaler.kubernetes.io/safe-to-evict: "false"
     karpenter.sh/do-not-disrupt: "true"
-    reelzero.dev/catalog: {{ printf "%d/%d" (int $lane.coldStartSeconds) (int $lane.generationSeconds) | quote }}
+    # A pod reads its entry once, when it starts: a changed one needs new pods.
+    reelzero.dev/catalog: {{ include "reelzero.catalogEntry" $lane | sha256sum }}
     {{- with include "reelzero.scrapeAnnotations" $root }}{{ . | nindent 4 }}{{ end }}
     {{- with $lane.annotations }}{{ toYaml . | nindent 4 }}{{ end }}
 spec:
@@ -66,8 +67,9 @@ spec:
           timeoutSeconds: 2
           failureThreshold: 3
         livenessProbe:
-          # The process answers, whatever the model does; loading and generating happen in another thread.
-          httpGet: { path: /v2/health/live, port: 8080 }
+          # The process answers, whatever the model does; loading and generating happen in another thread. Knative
+          # lets readiness ask another port, but liveness only the container's own, which may speak gRPC alone.
+          {{ ternary "tcpSocket: { port: 8081 }" "httpGet: { path: /v2/health/live, port: 8080 }" .grpc }}
           initialDelaySeconds: 30
           periodSeconds: 15
           timeoutSeconds: 5

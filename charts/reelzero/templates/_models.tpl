@@ -19,6 +19,12 @@ eventingGrace: {{ add $timeout 30 30 }}
 {{- mergeOverwrite (.Files.Get "files/catalog.yaml" | fromYaml) .Values.catalog | toYaml }}
 {{- end }}
 
+{{/* A model's entry as its pods read it, with this release's budget. Call with a model or a lane. */}}
+{{- define "reelzero.catalogEntry" -}}
+{{- $budget := dict "cold_start_seconds" (int .coldStartSeconds) "generation_seconds" (int .generationSeconds) }}
+{{- mergeOverwrite (deepCopy .entry) (dict "name" .name "gpus" (int .gpus) "budget" $budget) | toYaml }}
+{{- end }}
+
 {{/* Stop with the place and what is wrong there. Call with (list "path" "message"). */}}
 {{- define "reelzero.fail" -}}
 {{- fail (printf "\n\nreelzero: %s: %s\n" (index . 0) (index . 1)) }}
@@ -45,6 +51,7 @@ eventingGrace: {{ add $timeout 30 30 }}
 {{- $_ := set $model "entry" $entry }}
 {{- $_ := set $model "times" (include "reelzero.times" $model | fromYaml) }}
 {{- include "reelzero.checkTimes" (list $root $at $model) }}
+{{- include "reelzero.checkHeartbeat" (list $root $at $model) }}
 {{- include "reelzero.checkStorage" (list $at $model) }}
 {{- $models = append $models $model }}
 {{- end }}
@@ -56,6 +63,16 @@ eventingGrace: {{ add $timeout 30 30 }}
 {{- $most := int $root.Values.knative.maxTimeoutSeconds }}
 {{- if gt (int $model.times.timeout) $most }}
 {{- include "reelzero.fail" (list (printf "%s.generationSeconds" $at) (printf "%s needs a time-out of %d s (generation %d + upload 60 + cold start %d + margin 30), but Knative here ends requests at %d s (knative.maxTimeoutSeconds, at most 3600); lower generationSeconds or coldStartSeconds" $model.name (int $model.times.timeout) (int $model.generationSeconds) (int $model.coldStartSeconds) $most)) }}
+{{- end }}
+{{- end }}
+
+{{/* Three missing heartbeats break a stream: HEARTBEAT_SECONDS, HEARTBEATS_MISSED, and eventing's default of both. */}}
+{{- define "reelzero.checkHeartbeat" -}}
+{{- $root := index . 0 }}{{ $at := index . 1 }}{{ $model := index . 2 }}
+{{- $beat := float64 (default 10 $model.settings.heartbeat_seconds) }}
+{{- $patience := float64 (default 30 $root.Values.eventing.settings.heartbeat_timeout_seconds) }}
+{{- if gt (mulf 3 $beat) $patience }}
+{{- include "reelzero.fail" (list (printf "%s.settings.heartbeat_seconds" $at) (printf "%s gives a sign of life every %g s, and eventing breaks a stream after %g s of silence, less than three of them; set it to at most %g, or eventing.settings.heartbeat_timeout_seconds to at least %g" $model.name $beat $patience (divf $patience 3) (mulf 3 $beat))) }}
 {{- end }}
 {{- end }}
 
@@ -75,7 +92,7 @@ Every InferenceService: {lanes: […]}. A lane is its model with the lane's own 
 concurrency is no value: capacity = maxReplicas.
 */}}
 {{- define "reelzero.lanes" -}}
-{{- $root := . }}{{ $lanes := list }}
+{{- $root := . }}{{ $lanes := list }}{{ $services := dict }}
 {{- range $i, $model := (include "reelzero.models" . | fromYaml).models }}
 {{- $seen := dict }}
 {{- range $j, $given := (default (list (dict "name" "default")) $model.lanes) }}
@@ -90,9 +107,16 @@ concurrency is no value: capacity = maxReplicas.
 {{- $lane := mergeOverwrite (omit (deepCopy $model) "lanes") (omit $given "name") (dict "lane" $given.name) }}
 {{- $suffix := ternary "" (printf "-%s" $given.name) (eq $given.name "default") }}
 {{- $_ := set $lane "service" (include "reelzero.serviceName" (list $root $at $model.name $suffix)) }}
+{{- if hasKey $services $lane.service }}
+{{- include "reelzero.fail" (list $at (printf "its service would be %s, which is %s already; rename the lane" $lane.service (get $services $lane.service))) }}
+{{- end }}
+{{- $_ := set $services $lane.service $at }}
 {{- $_ := set $lane "url" (printf "http://%s-predictor.%s.svc.%s" $lane.service $root.Release.Namespace $root.Values.clusterDomain) }}
 {{- if gt (int $lane.minReplicas) (int $lane.maxReplicas) }}
 {{- include "reelzero.fail" (list (printf "%s.minReplicas" $at) (printf "%d is more than maxReplicas, %d" (int $lane.minReplicas) (int $lane.maxReplicas))) }}
+{{- end }}
+{{- if gt (int $lane.initialScale) (int $lane.maxReplicas) }}
+{{- include "reelzero.fail" (list (printf "%s.initialScale" $at) (printf "%d is more than maxReplicas, %d: a new revision would start with pods that no job is ever sent to" (int $lane.initialScale) (int $lane.maxReplicas))) }}
 {{- end }}
 {{- $lanes = append $lanes $lane }}
 {{- end }}

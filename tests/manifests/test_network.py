@@ -1,0 +1,70 @@
+"""Where pods may go: policies add up, so one rule without a destination undoes what the others except."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+import pytest
+
+from config.render import render
+from tests.manifests.test_policy import RENDERED, Body, of
+from tests.manifests.value_sets import model
+
+DNS = 53  # a resolver may be anywhere, also at a link-local address of its node
+INSIDE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16"]
+INSIDE += ["fc00::/7", "fe80::/10"]
+Network = IPv4Network | IPv6Network
+
+
+def reached(block: Body) -> Iterator[str]:
+    """What an ipBlock reaches of the inside without naming it."""
+    cidr = ip_network(block["cidr"])
+    excepted = [ip_network(text) for text in block.get("except", [])]
+    for text in INSIDE:
+        inside = ip_network(text)
+        if within(inside, cidr) and inside != cidr and not any(within(inside, net) for net in excepted):
+            yield text
+
+
+def within(inner: Network, outer: Network) -> bool:
+    return inner.version == outer.version and inner.subnet_of(outer)
+
+
+def unnamed(policy: Body) -> Iterator[str]:
+    """Every way a policy opens to private addresses that it does not name."""
+    for rule in policy["spec"]["egress"]:
+        ports = [port["port"] for port in rule.get("ports", [])]
+        if not rule.get("to") and set(ports) != {DNS}:
+            yield f"every address on {ports}"
+        for peer in rule.get("to", []):
+            yield from (
+                f"{text} on {ports}" for text in reached(peer.get("ipBlock", {"cidr": "192.0.2.0/24"}))
+            )
+
+
+@pytest.mark.parametrize("bodies", RENDERED.values(), ids=RENDERED.keys())
+def test_no_rule_reaches_private_addresses_that_it_does_not_name(bodies):
+    assert {body["metadata"]["name"]: list(unnamed(body)) for body in of(bodies, "NetworkPolicy")} == {
+        body["metadata"]["name"]: [] for body in of(bodies, "NetworkPolicy")
+    }
+
+
+def test_an_open_rule_is_seen():
+    values = model() | {"networkPolicy": {"egress": {"s3": [{"cidrs": ["0.0.0.0/0"], "ports": [443]}]}}}
+    assert any(list(unnamed(body)) for body in of(render(values), "NetworkPolicy"))
+
+
+def test_everything_switched_on_keeps_webhooks_outside():
+    """The rules of all features of one pod together."""
+    values = model() | {
+        "webhooks": {"secretName": "hooks"},
+        "events": {"sinkUri": "https://sink.example.org", "oidc": {"issuer": "https://issuer.example.org"}},
+        "telemetry": {"otlpEndpoint": "http://collector.observability:4318"},
+    }
+    policies = of(render(values), "NetworkPolicy")
+    assert [list(unnamed(body)) for body in policies] == [[]] * len(policies)
+    private = [peer["ipBlock"]["cidr"] for body in policies for rule in body["spec"]["egress"]
+               for peer in rule.get("to", []) if "ipBlock" in peer
+               and {port["port"] for port in rule["ports"]} & {80, 443}]  # fmt: skip
+    assert set(private) == {"0.0.0.0/0"}
