@@ -181,7 +181,7 @@ class VideoResult(Frozen):
     job_id: str
     attempt: int
     model: str
-    revision: str
+    revision: str = Field(description="Commit of the weights; `local` if their folder does not tell it.")
     seed: int
     width: int
     height: int
