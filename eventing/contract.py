@@ -181,7 +181,7 @@ class VideoResult(Frozen):
     job_id: str
     attempt: int
     model: str
-    revision: str
+    revision: str = Field(description="Commit of the weights; `local` if their folder does not tell it.")
     seed: int
     width: int
     height: int
@@ -287,7 +287,7 @@ def job_prefix(job_id: str) -> str:
 
 
 def attempt_prefix(job_id: str, attempt: int) -> str:
-    """Key prefix of one attempt's files: attempts never overwrite each other."""
+    """Key prefix of one attempt: its manifest, which names the files, and below those of each run of it."""
     return f"{job_prefix(job_id)}attempts/{attempt:04d}/"
 
 

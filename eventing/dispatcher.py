@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from typing import Any
 
 from eventing.attempt import Attempts
 from eventing.endpoints import Pool
@@ -27,6 +28,7 @@ class Dispatcher:
         self._pools = pools
         self._wake = wake
         self._poll = poll_seconds
+        self._hurry = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
         self._running: dict[str, set[asyncio.Task[None]]] = {pool.name: set() for pool in pools}
 
@@ -39,18 +41,33 @@ class Dispatcher:
         self._loops.append(asyncio.create_task(self._sweep(), name="lease sweep"))
         return self._loops
 
+    def hurry(self) -> None:
+        """Give open attempts no more time when draining."""
+        self._hurry.set()
+
     async def drain(self, seconds: float) -> None:
-        """Stop claiming at once, give open attempts this long, then put their jobs back."""
+        """Stop claiming at once, give open attempts this long or until `hurry`, then put their jobs back."""
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
         running = set().union(*self._running.values())
         if running and seconds > 0:
             log.info("waiting for %d open attempts", len(running))
-            _, running = await asyncio.wait(running, timeout=seconds)
+            await self._finish(running, seconds)
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+    async def _finish(self, running: set[asyncio.Task[None]], seconds: float) -> None:
+        waits: set[asyncio.Task[Any]] = {
+            asyncio.create_task(asyncio.wait(running)),
+            asyncio.create_task(self._hurry.wait()),
+        }
+        try:
+            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     async def _fill(self, pool: Pool) -> None:
         running = self._running[pool.name]

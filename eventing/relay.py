@@ -9,6 +9,7 @@ from eventing.errors import Unavailable
 from eventing.events import TERMINAL
 from eventing.metrics import DELIVERIES
 from eventing.store.outbox import OutboxStore, Row
+from eventing.store.uninterrupted import to_its_end
 from eventing.wake import Wake
 from eventing.webhook import Sender
 
@@ -48,13 +49,18 @@ class Relay:
             await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         room = IN_FLIGHT - len(self._tasks)
         seen = self._due.mark()
+        if await self._begin(room) < room:
+            await self._due.wait(seen, self._poll)
+
+    @to_its_end  # what a claim leases while we are told to stop, nobody else could deliver before long
+    async def _begin(self, room: int) -> int:
+        """Start the delivery of up to `room` messages; of how many."""
         rows = await self._store.claim(room)
         for row in rows:
             task = asyncio.create_task(self._deliver(row))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        if len(rows) < room:
-            await self._due.wait(seen, self._poll)
+        return len(rows)
 
     async def _deliver(self, row: Row) -> None:
         outcome = await self._sender.send(row)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import typer
@@ -36,24 +36,23 @@ async def _serve() -> int:
     telemetry.configure("reelzero-eventing", settings.log_level)
     service = Service(settings, RemoteEndpoints(settings.endpoints))
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    _on_signal(stop.set)
     await service.start()
     typer.echo(f"ready {service.url}")
     waits = [asyncio.create_task(event.wait()) for event in (stop, service.failed)]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     broken = service.failed.is_set()  # asked now: an orderly stop ends every part too
-    stop.clear()
-    stopping = asyncio.create_task(service.stop())
-    hurry = asyncio.create_task(stop.wait())
-    await asyncio.wait({stopping, hurry}, return_when=asyncio.FIRST_COMPLETED)
-    if not stopping.done():
-        stopping.cancel()
-        await service.stop(drain_seconds=0)
-    for task in (*waits, hurry):
+    _on_signal(service.hurry)
+    await service.stop()
+    for task in waits:
         task.cancel()
     return 1 if broken else 0
+
+
+def _on_signal(action: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, action)
 
 
 async def _migrate() -> int:

@@ -78,6 +78,10 @@ class Service:
         self._watch(asyncio.create_task(self._sweep(), name="sweep"))
         await self._serve()
 
+    def hurry(self) -> None:
+        """Let `stop` wait for no open attempt any longer; the rest stays. Only after `start`."""
+        self._dispatcher.hurry()
+
     async def stop(self, drain_seconds: float | None = None) -> None:
         """End: open attempts get `drain_seconds` (the longest budget if None), then their jobs go back."""
         if drain_seconds is None:

@@ -206,18 +206,18 @@ class FakePredictor:
         result = fake_result(
             spec, str(body.parameters["job_id"]), int(body.parameters["attempt"]), self.bucket
         )
-        if self.bucket:
-            await asyncio.to_thread(self._store, spec, result)
+        if self.bucket and not await asyncio.to_thread(self._store, spec, result):
+            return await self._find(body) or result  # another run was first
         return result
 
-    def _store(self, spec: GenerationSpec, result: VideoResult) -> None:
+    def _store(self, spec: GenerationSpec, result: VideoResult) -> bool:
         assert self.bucket is not None  # noqa: S101 -- the caller checked
         for file in (result.video, result.poster, result.spritesheet):
             body = _content(result.job_id, result.attempt, file.uri.rpartition("/")[2])
             self.bucket.put(self.bucket.key(file.uri), body, file.content_type)
         manifest = Manifest(request=spec, result=result, created_at=datetime.now(UTC).isoformat())
         key = manifest_key(result.job_id, result.attempt)
-        self.bucket.put_once(key, manifest.model_dump_json().encode(), "application/json")
+        return self.bucket.put_once(key, manifest.model_dump_json().encode(), "application/json")
 
 
 def _content(job_id: str, attempt: int, name: str) -> bytes:

@@ -35,7 +35,7 @@ class PredictorDataPlane(DataPlane):  # type: ignore[misc] # kserve ships no typ
 
     async def live(self) -> dict[str, str]:
         """Alive unless the device is lost: then only a new process helps, and the kubelet brings one."""
-        lost = self._video_model.worker.state is State.lost
+        lost = self._video_model.worker.look() is State.lost
         return {"status": "device lost" if lost else "alive"}
 
     async def ready(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -40,13 +41,20 @@ class Job(Frozen):
 def make_job(entry: CatalogEntry, fields: Mapping[str, Any], traceparent: str | None = None) -> Job:
     """Validate fields and fill the rest from the catalog. Raises InvalidRequest naming the field.
 
-    Numbers may come as text, since some V2 clients can send nothing else.
+    Numbers may come as text, since some V2 clients can send nothing else. A seed that nobody gave comes from
+    the job's id: whoever asks for the job again, of whichever predictor, gets the same video.
     """
     request = _validated(VideoRequest, {k: v for k, v in fields.items() if k not in ADDRESS})
     if request.model not in (None, entry.name):
         raise InvalidRequest(f"this predictor serves {entry.name}, not {request.model}", field="model")
     address = _validated(Address, {k: v for k, v in fields.items() if k in ADDRESS and v is not None})
+    if request.seed is None:
+        request = request.model_copy(update={"seed": _seed(address.job_id)})
     return Job(spec=entry.resolve(request), address=address, traceparent=traceparent)
+
+
+def _seed(job_id: str) -> int:
+    return int.from_bytes(hashlib.sha256(job_id.encode()).digest()[:4], "big")
 
 
 def _validated(kind: type[T], fields: dict[str, Any]) -> T:

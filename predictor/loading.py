@@ -7,6 +7,7 @@ this package, then the Hugging Face cache. Whatever is wrong is a ModelUnavailab
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from predictor.pipelines import Pipeline
 
 ASSETS = Path(__file__).parent / "assets"
+LOCAL = "local"  # a revision: weights that came from no hub, or from one that left no note
+NOTE = ".cache/huggingface/download/model_index.json.metadata"  # huggingface_hub's; begins with the commit
 log = logging.getLogger(__name__)
 
 
@@ -51,7 +54,7 @@ def load_model(entry: CatalogEntry, settings: PredictorSettings) -> LoadedModel:
 def find_folder(entry: CatalogEntry, settings: PredictorSettings) -> tuple[Path, str]:
     """The folder of the weights and the revision they are. Raises ModelUnavailable saying what to do."""
     if (given := settings.weights_folder()) is not None:
-        return given, entry.revision
+        return given, _noted_commit(given)
     if entry.bundled:
         return ASSETS / entry.bundled, entry.revision
     if entry.repository:
@@ -91,6 +94,15 @@ def _quiet_libraries() -> None:
     for library in (diffusers_logging, transformers_logging):
         library.set_verbosity_error()
         library.disable_progress_bar()
+
+
+def _noted_commit(folder: Path) -> str:
+    """The commit a folder was downloaded at, as KServe does for hf://; the catalog's may be another."""
+    try:
+        first = (folder / NOTE).read_text(encoding="utf-8").partition("\n")[0]
+    except (OSError, UnicodeDecodeError):
+        return LOCAL
+    return first if re.fullmatch("[0-9a-f]{40}", first) else LOCAL
 
 
 def _cached(repository: str, revision: str, download: bool) -> tuple[Path, str]:

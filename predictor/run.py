@@ -51,6 +51,12 @@ class Run:
         """Stop the job at its next step. Callable from any thread."""
         self.watch.cancel()
 
+    def stuck(self) -> str | None:
+        """Why the device thread is given up; None while it may still come back."""
+        if self.watch.remaining >= -STUCK_SECONDS:
+            return None
+        return f"the device did not come back from {self.watch.progress.stage.value}"
+
     async def records(self, heartbeat: float) -> AsyncIterator[Record]:
         """Every record up to the terminal one, with a heartbeat after `heartbeat` seconds of silence.
 
@@ -78,14 +84,10 @@ class Run:
             async with asyncio.timeout(heartbeat):
                 return await self._records.get()
         except TimeoutError:
-            if self.watch.remaining < -STUCK_SECONDS:
-                return self._give_up()
+            if cause := self.stuck():
+                self._on_stuck(cause)
+                return FailedRecord(error=as_failure(GenerationTimeout(cause)))
             return HeartbeatRecord(progress=self._progress())
 
     def _progress(self) -> Progress:
         return self.watch.progress.model_copy(update={"elapsed_seconds": round(self.watch.elapsed, 3)})
-
-    def _give_up(self) -> FailedRecord:
-        stage = self.watch.progress.stage.value
-        self._on_stuck(f"the device did not come back from {stage}")
-        return FailedRecord(error=as_failure(GenerationTimeout(f"the device did not come back from {stage}")))

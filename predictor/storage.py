@@ -2,12 +2,17 @@
 
 A manifest's presence means that its attempt is complete, so a request that is sent a second time is
 answered from it, and a predictor killed before it wrote one has produced nothing.
+
+Two predictors may be asked for the same attempt at once. Each run's files have a place of their own, and only
+the manifest says which are the result: the run that ends second takes its own away and answers with the
+first's.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import secrets
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -16,7 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from eventing.contract import Manifest, StoredFile, VideoResult, attempt_prefix, manifest_key
-from eventing.errors import StorageError
+from eventing.errors import ReelzeroError, StorageError
 from eventing.s3 import Bucket
 from predictor.job import Address
 from predictor.watch import Watch
@@ -29,21 +34,20 @@ log = logging.getLogger(__name__)
 
 
 class Results:
-    """The result of one attempt, in one bucket."""
+    """The result of one attempt, in one bucket, as one run of it sees it."""
 
     def __init__(self, bucket: Bucket, address: Address) -> None:
         self._bucket = bucket
-        self._address = address
+        self._files = f"{attempt_prefix(address.job_id, address.attempt)}{secrets.token_hex(6)}/"
         self._manifest_key = manifest_key(address.job_id, address.attempt)
 
     def find(self, watch: Watch) -> VideoResult | None:
         """The result this attempt already has, or None. Raises StorageError."""
-        body = patiently(lambda: self._bucket.get(self._manifest_key), watch, LOOKUP_PATIENCE)
-        return Manifest.model_validate_json(body).result if body is not None else None
+        return patiently(self._look, watch, LOOKUP_PATIENCE)
 
     def store_file(self, path: Path, content_type: str, watch: Watch) -> StoredFile:
         """Upload one file. Raises StorageError once the job's time is used up."""
-        key = attempt_prefix(self._address.job_id, self._address.attempt) + path.name
+        key = self._files + path.name
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         patiently(lambda: self._bucket.upload(key, str(path), content_type), watch)
@@ -56,11 +60,33 @@ class Results:
 
     def complete(self, manifest: Manifest, watch: Watch) -> VideoResult:
         """Write the manifest, last and once. If this attempt has one already, that result is the answer."""
+        answer = patiently(lambda: self._write(manifest), watch)
+        # Not by whether it was written: S3 refuses a repetition also when the first answer was lost.
+        if answer.video.uri != manifest.result.video.uri:
+            self._withdraw(watch)
+        return answer
+
+    def _look(self) -> VideoResult | None:
+        body = self._bucket.get(self._manifest_key)
+        return Manifest.model_validate_json(body).result if body is not None else None
+
+    def _write(self, manifest: Manifest) -> VideoResult:
+        """The result that is in S3 now: this one, or that of a run that was faster."""
         body = manifest.model_dump_json(indent=2).encode()
-        written = patiently(
-            lambda: self._bucket.put_once(self._manifest_key, body, "application/json"), watch
-        )
-        return manifest.result if written else self.find(watch) or manifest.result
+        if self._bucket.put_once(self._manifest_key, body, "application/json"):
+            return manifest.result
+        if (earlier := self._look()) is None:
+            raise StorageError(f"S3 neither took nor has {self.manifest_uri()}")
+        return earlier
+
+    def _withdraw(self, watch: Watch) -> None:
+        """Remove this run's files, which nothing names."""
+        try:
+            patiently(lambda: self._bucket.delete_prefix(self._files), watch, LOOKUP_PATIENCE)
+        except ReelzeroError as error:
+            log.warning(
+                "files of no result stay in S3", extra={"prefix": self._files, "cause": error.message}
+            )
 
 
 def now() -> str:

@@ -4,10 +4,12 @@ A Trigger delivers the request straight to the InferenceService and gets the com
 The job's id comes from the event's source and id, so a redelivery finds the finished manifest in S3 and is
 answered from it; while the first delivery still works, it is told `busy` (503) and comes again. What may
 succeed later is a 5xx, which a Trigger repeats; what cannot is a `failed` event, or a 4xx (a dead letter).
+Two deliveries at once to two pods make the video twice, from the same seed; the first manifest is the answer
+to both.
 
 Limits: the delivery lasts as long as the generation, so the Broker's and Trigger's time-outs must exceed it;
 nothing is queued, listed or cancelled, no webhook is sent, the same id with another body gets the first
-body's result, and a repeat after a crash may draw another seed.
+body's result, and files of a run that was killed before its manifest stay in S3 (eventing would sweep them).
 """
 
 from __future__ import annotations

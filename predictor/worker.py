@@ -65,6 +65,7 @@ class Worker:
         self._model: LoadedModel | None = None
         self._cold_start = 0.0  # reported by the first job only
         self._inbox: queue.SimpleQueue[Run] = queue.SimpleQueue()
+        self._run: Run | None = None  # the latest
         self._device = threading.Lock()  # held from the moment a job is taken until its thread let go
         self._thread = threading.Thread(target=self._live, name=f"device-{entry.name}", daemon=True)
 
@@ -75,7 +76,7 @@ class Worker:
     @property
     def ready(self) -> bool:
         """Whether weights are in memory and jobs are taken, now or when the running one ends."""
-        return self.state is State.ready
+        return self.look() is State.ready
 
     @property
     def busy(self) -> bool:
@@ -87,6 +88,12 @@ class Worker:
         """Whether the device thread is inside a load or a job."""
         return self.busy or (self._model is None and self.state is not State.failed)
 
+    def look(self) -> State:
+        """The state now: a device that keeps a job far past its limit is lost, waited for or not."""
+        if self.state is not State.lost and self.busy and self._run and (cause := self._run.stuck()):
+            self._lose(cause)
+        return self.state
+
     def take(self, job: Job) -> Run:
         """Give the device to a job. Raises Busy, ModelUnavailable or Unavailable at once; never waits."""
         self._require_ready()
@@ -95,6 +102,7 @@ class Worker:
             raise Busy(f"{self.entry.name} is busy with another job", retry_after=1)
         limit = self.entry.time_budget().predictor_limit
         run = Run(job, self.entry.name, limit, self._on_stage, self._lose)
+        self._run = run
         self._inbox.put(run)
         return run
 
@@ -104,9 +112,10 @@ class Worker:
             self.state, self.cause = State.draining, f"{self.entry.name} is shutting down"
 
     def _require_ready(self) -> None:
-        if self.state is State.failed:
+        state = self.look()
+        if state is State.failed:
             raise ModelUnavailable(self.cause)
-        if self.state is not State.ready:
+        if state is not State.ready:
             raise Unavailable(self.cause, retry_after=1)
 
     def _lose(self, cause: str) -> None:

@@ -18,6 +18,7 @@ from training.optim import build_optimizers, follow, rate
 from training.pipeline import save_model
 from training.text import load_encoder, train_encoder
 from training.transformer import ManualAttention, Trainee, build_transformer, to_patches
+from training.workers import end_with_parent
 
 BATCH = 20  # clips a step and process
 FEW = 3  # frames of each clip while learning; all of them in the last part
@@ -99,6 +100,7 @@ def frames_at(step: int, steps: int) -> tuple[int, int]:
 
 def work(rank: int, arguments: argparse.Namespace) -> None:
     """Train as one of the processes."""
+    end_with_parent()
     torch.set_num_threads(1)
     out: Path = arguments.out
     dist.init_process_group(

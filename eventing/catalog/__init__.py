@@ -84,7 +84,7 @@ class CatalogEntry(Frozen):
     title: str
     family: Family
     repository: str | None = Field(None, description="Hugging Face repository.")
-    revision: str = Field(description="Commit, tag or branch; recorded in every manifest.")
+    revision: str = Field(description="Commit, tag or branch to download.")
     bundled: str | None = Field(
         None, description="Folder inside the predictor package, for models in the box."
     )

@@ -74,6 +74,11 @@ class Edition:
             await self.stop(drain_seconds=0)
             raise
 
+    def hurry(self) -> None:
+        """Let `stop` put running jobs back into the queue instead of waiting for them."""
+        if self.service:
+            self.service.hurry()
+
     async def stop(self, drain_seconds: float | None = None) -> None:
         """End everything: open attempts get `drain_seconds` (None: their model's budget) to finish."""
         try:

@@ -9,8 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
@@ -37,6 +36,7 @@ class Launcher:
     models_dir: Path | None = None
     command: tuple[str, ...] = (sys.executable, "-m", "predictor")
     build_command: tuple[str, ...] = (sys.executable, "-m", "predictor.tiny")
+    _building: asyncio.Lock = field(default_factory=asyncio.Lock, init=False, repr=False, compare=False)
 
     async def start(self, entry: CatalogEntry, devices: tuple[str, ...]) -> Predictor:
         """A predictor with its weights in memory. Raises ModelUnavailable with the reason.
@@ -86,8 +86,9 @@ class Launcher:
         if entry.repository or entry.bundled:
             return None
         folder = self.data_dir / "models" / entry.name
-        if not folder.is_dir():
-            await self._build(entry, folder)
+        async with self._building:  # two devices may want them at once
+            if not folder.is_dir():
+                await self._build(entry, folder)
         return folder
 
     async def _build(self, entry: CatalogEntry, folder: Path) -> None:
@@ -106,8 +107,7 @@ class Launcher:
             await process.stop(grace=0)
         if status != 0:
             raise ModelUnavailable(f"{entry.name} could not be built: {_reason(process.log)}")
-        with suppress(OSError):  # another one was faster: equally good
-            part.rename(folder)
+        part.rename(folder)
 
     def _log_file(self, name: str) -> Path:
         """A new log file; the oldest beyond KEPT_LOGS of the same name are removed."""

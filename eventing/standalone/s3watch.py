@@ -55,7 +55,7 @@ class DiskWatch:
         try:
             await self._server.stop()
             after = await self._server.start()
-        except ReelzeroError as error:
+        except (ReelzeroError, OSError) as error:  # its log and its ports are files on the same disk
             log.warning("the S3 server does not start; it is tried again: %s", error)
             return
         self._read, self._refused = 0, False

@@ -39,12 +39,12 @@ async def _main(options: Options) -> int:
     on_interrupt(task.cancel)
     edition = Edition(options)
     await edition.start()
-    stop, hurry = asyncio.Event(), asyncio.Event()
-    on_interrupt(stop.set, hurry.set)
+    stop = asyncio.Event()
+    on_interrupt(stop.set, edition.hurry)
     for line in introduce(edition):
         typer.echo(line)
     failed = await _until_told(edition, stop)
-    await _stop(edition, hurry)
+    await _stop(edition)
     log = DataDir(options.data_dir).log
     typer.echo(f"stopped because a part of it failed; the log is {log}" if failed else "stopped")
     return int(failed)
@@ -82,17 +82,10 @@ async def _until_told(edition: Edition, stop: asyncio.Event) -> bool:
     return failed.is_set()
 
 
-async def _stop(edition: Edition, hurry: asyncio.Event) -> None:
-    """Let running jobs finish; at the second signal put them back into the queue."""
+async def _stop(edition: Edition) -> None:
+    """Let running jobs finish, unless the edition is told to hurry."""
     running = edition.predictors.working() if edition.predictors else 0
     if running:
         jobs = "1 job" if running == 1 else f"{running} jobs"
         typer.echo(f"stopping when {jobs} finished; once more (Ctrl-C) to stop now and keep them queued")
-    stopping = asyncio.create_task(edition.stop())
-    hurrying = asyncio.create_task(hurry.wait())
-    await asyncio.wait({stopping, hurrying}, return_when=asyncio.FIRST_COMPLETED)
-    hurrying.cancel()
-    if not stopping.done():
-        stopping.cancel()
-        await asyncio.wait({stopping})
-        await edition.stop(drain_seconds=0)
+    await edition.stop()

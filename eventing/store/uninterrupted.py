@@ -20,11 +20,13 @@ def uninterrupted(store: type[T]) -> type[T]:
     """Class decorator: every public coroutine method runs to its end."""
     for name, method in list(vars(store).items()):
         if inspect.iscoroutinefunction(method) and not name.startswith("_"):
-            setattr(store, name, _to_its_end(method))
+            setattr(store, name, to_its_end(method))
     return store
 
 
-def _to_its_end(method: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Coroutine[Any, Any, Any]]:
+def to_its_end(method: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """Decorator: cancelling the caller does not cut this coroutine; the cancel follows its end."""
+
     @functools.wraps(method)
     async def run(*arguments: Any, **named: Any) -> Any:
         task = asyncio.ensure_future(method(*arguments, **named))

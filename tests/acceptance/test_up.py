@@ -30,6 +30,10 @@ def call(url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         return json.load(answer)
 
 
+def cancel(url: str) -> None:
+    urllib.request.urlopen(urllib.request.Request(url, method="DELETE")).close()
+
+
 def predictors(home: Path) -> list[str]:
     """Predictors of this data directory: their weights' folder is under it only by environment."""
     return [line for line in processes_naming("-m predictor") if belongs(line.split(":")[0], home)]
@@ -92,6 +96,25 @@ async def test_told_twice_it_stops_now_and_keeps_the_job(home: Path) -> None:
             "update jobs set status = 'cancelled' where id = ?", [job["id"]]
         )  # for the next test
     await eventually(lambda: not processes_naming(str(home)))
+
+
+async def test_told_twice_it_still_stores_what_became_of_its_jobs(home: Path) -> None:
+    with reelzero("up", "--port", "0", "--data-dir", f"{home}/data", "--model", "tiny") as up:
+        url = up.until("^ready ").split()[1]
+        up.until("  log ")
+        job = call(f"{url}/v1/jobs", {"prompt": "a red dot"})
+        await eventually(lambda: call(f"{url}/v1/jobs/{job['id']}")["status"] == "in_progress")
+        up.interrupt()
+        up.until("stopping when 1 job finished")
+        cancel(f"{url}/v1/jobs/{job['id']}")
+        up.interrupt()
+        assert up.end() == 0, up.text
+    with sqlite3.connect(f"{home}/data/reelzero.db") as connection:
+        stored = connection.execute(
+            "select event_type, status from outbox where job_id = ? and destination = 's3'",
+            [job["id"]],
+        ).fetchall()
+    assert stored == [("dev.reelzero.video.cancelled.v1", "delivered")]
 
 
 def test_a_public_address_needs_a_key(tmp_path: Path) -> None:

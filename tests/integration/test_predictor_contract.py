@@ -157,3 +157,16 @@ async def test_an_attempt_asked_for_again_is_answered_from_its_manifest(predicto
     assert again == first
     assert {record["progress"]["stage"] for record in before} <= {"encode_prompt"}
     assert predictor.manifest(job_id) == written
+
+
+async def test_a_run_that_ends_second_answers_with_the_manifest_of_the_first(predictor, job_id):
+    await predictor.records(job_id + "-b")
+    first = predictor.manifest(job_id + "-b")
+    reached(predictor.file).unlink()
+    predictor.hold()
+    second = asyncio.create_task(predictor.records(job_id))
+    await predictor.held()
+    assert predictor.bucket.put_once(manifest_key(job_id, 1), first, "application/json")
+    predictor.release()
+    answer = Manifest.model_validate_json(first).result.model_dump(mode="json")
+    assert (await second)[-1]["result"] == answer

@@ -199,6 +199,20 @@ async def test_a_drain_lets_the_open_stream_finish_and_claims_nothing_more(make_
         assert (await (await stack.get(f"/v1/jobs/{second}")).json())["status"] == "queued"
 
 
+async def test_a_drain_in_a_hurry_puts_the_job_back_at_once(make_stack):
+    async with make_stack() as stack:
+        started = asyncio.Event()
+        stack.predictor.scripts = [Script(gate=asyncio.Event())]
+        stack.predictor.on_start = lambda _: started.set()
+        job_id = await stack.submit()
+        await started.wait()
+        draining = asyncio.create_task(stack.service._dispatcher.drain(10**6))
+        stack.service.hurry()
+        await draining
+        job = await (await stack.get(f"/v1/jobs/{job_id}")).json()
+        assert (job["status"], job["waiting_for"]) == ("queued", "stopped")
+
+
 async def test_a_drain_that_is_over_puts_the_job_back(make_stack):
     async with make_stack() as stack:
         started = asyncio.Event()

@@ -1,12 +1,15 @@
 """A Trigger delivers straight to the predictor: its reply is the completion event; a redelivery is safe."""
 
+import hashlib
 import http.client
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from eventing.s3 import Bucket
 from predictor.subscriber import job_id
+from tests.integration.predictor.process import reached, wait_for
 
 TYPE = "dev.reelzero.video.requested.v1"
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -34,7 +37,8 @@ def test_the_reply_is_the_completion_event(shared):
     assert answer.headers["ce-type"] == "dev.reelzero.video.completed.v1"
     assert answer.headers["ce-subject"] == data["job_id"] == job_id("/shop", "reply")
     assert (answer.headers["ce-traceparent"], data["metadata"]) == (TRACE, {"story": "7"})
-    assert data["result"]["video"]["uri"].endswith("/attempts/0001/video.mp4")
+    prefix, name = data["result"]["video"]["uri"].split("/attempts/0001/")
+    assert (prefix.rpartition("/")[2], name.rpartition("/")[2]) == (data["job_id"], "video.mp4")
 
 
 def test_a_redelivery_is_answered_from_the_manifest(shared, bucket: Bucket):
@@ -87,3 +91,20 @@ def test_busy_is_said_so_that_the_trigger_comes_again(start, storage, tmp_path):
     one.join()
     assert replies[0][0].status == 200
     assert deliver(predictor, event(id="busy"), STRUCTURED)[1]["result"] == replies[0][1]["result"]
+
+
+def test_two_pods_with_the_same_event_give_one_answer_and_its_files(shared, start, storage, bucket, tmp_path):
+    go = tmp_path / "go"
+    late = start(("upload", go), **storage)
+    late.wait()
+    asked = event(id="two", data={"prompt": "a red circle"})
+    with ThreadPoolExecutor() as pool:
+        second = pool.submit(deliver, late, asked, STRUCTURED)
+        wait_for(reached(go).exists, "the upload of the second")
+        first = deliver(shared, asked, STRUCTURED)[1]["result"]
+        go.touch()
+        assert second.result()[1]["result"] == first
+    for name in ("video", "poster", "spritesheet"):
+        body = bucket.get(bucket.key(first[name]["uri"]))
+        assert hashlib.sha256(body).hexdigest() == first[name]["sha256"]
+    assert len(bucket.keys(f"jobs/{first['job_id']}/")) == 4

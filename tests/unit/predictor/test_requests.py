@@ -60,6 +60,15 @@ def test_defaults_come_from_the_catalog(entry: CatalogEntry) -> None:
     assert make_job(entry, {"prompt": "a cat"}).address.job_id != job.address.job_id
 
 
+def test_a_seed_nobody_gave_is_the_same_whenever_the_job_is_asked_for(entry: CatalogEntry) -> None:
+    one, again, other = (
+        make_job(entry, {"prompt": "a cat", "job_id": job_id}) for job_id in ("one", "one", "other")
+    )
+    assert one.spec.seed == again.spec.seed != other.spec.seed
+    assert make_job(entry, {"prompt": "a cat"}).spec.seed != make_job(entry, {"prompt": "a cat"}).spec.seed
+    assert make_job(entry, {"prompt": "a cat", "job_id": "one", "seed": 0}).spec.seed == 0
+
+
 def test_an_error_quotes_no_prompt(entry: CatalogEntry) -> None:
     prompt = "zan" + "zibar" * 1000
     with pytest.raises(InvalidRequest) as error:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from huggingface_hub._local_folder import write_download_metadata
 from safetensors.torch import load_file, save_file
 
 from eventing.catalog import CatalogEntry
@@ -123,6 +124,18 @@ def test_the_folder_given_comes_first(entry: CatalogEntry, tmp_path: Path) -> No
     settings = PredictorSettings(model_dir=tmp_path)
     bundled = entry.model_copy(update={"bundled": "demo", "repository": "some/where"})
     assert find_folder(bundled, settings) == (tmp_path, "local")
+
+
+def test_a_given_folder_is_of_the_commit_it_was_downloaded_at_or_of_none_we_know(
+    entry: CatalogEntry, tmp_path: Path
+) -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    hub = entry.model_copy(update={"repository": "some/model", "revision": "main"})
+    settings = PredictorSettings(model_dir=tmp_path)
+    assert find_folder(hub, settings) == (tmp_path, "local")
+    (tmp_path / "model_index.json").write_text("{}")
+    write_download_metadata(tmp_path, "model_index.json", commit, "etag")
+    assert find_folder(hub, settings) == (tmp_path, commit)
 
 
 def test_then_the_bundled_one(entry: CatalogEntry) -> None:

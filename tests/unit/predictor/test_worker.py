@@ -14,6 +14,8 @@ from eventing.catalog import CatalogEntry
 from eventing.contract import CompletedRecord, FailedRecord, HeartbeatRecord, ProgressRecord
 from eventing.errors import Busy, ModelUnavailable, Unavailable
 from predictor import run as run_module
+from predictor.dataplane import OneModel, PredictorDataPlane
+from predictor.model import VideoModel
 from predictor.run import Run
 from predictor.settings import PredictorSettings
 from predictor.worker import State, Worker
@@ -133,6 +135,36 @@ async def test_a_device_that_never_comes_back_is_given_up(
         record = await run.result(heartbeat=0.01)
     assert isinstance(record, FailedRecord)
     assert record.error.code == "generation_timeout"
+    assert worker.state is State.lost
+    gate.set()
+
+
+@pytest.mark.parametrize("asked", ["a new job", "readiness", "liveness"])
+async def test_a_device_that_nobody_waits_for_is_given_up_too(
+    entry: CatalogEntry, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    pipeline, entered, gate = FakePipeline(), threading.Event(), threading.Event()
+
+    def at_step(_done: int) -> None:
+        entered.set()
+        gate.wait(SOON)
+
+    pipeline.at_step = at_step
+    worker = await make_worker(entry, pipeline)
+    model = VideoModel(worker, 10)
+    plane = PredictorDataPlane(OneModel(model), model)
+    run = worker.take(job(entry))
+    await until(entered.is_set)
+    run.cancel()
+    assert (await plane.live())["status"] == "alive", "busy is not stuck"
+    monkeypatch.setattr(run_module, "STUCK_SECONDS", -1e9)  # past every limit
+    if asked == "a new job":
+        with pytest.raises(Unavailable, match="did not come back from denoise"):
+            worker.take(job(entry))
+    elif asked == "readiness":
+        assert not await plane.ready()
+    else:
+        assert (await plane.live())["status"] == "device lost"
     assert worker.state is State.lost
     gate.set()
 

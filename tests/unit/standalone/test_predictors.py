@@ -22,6 +22,17 @@ from tests.waiting import eventually, gone
 
 FAKE = Path(__file__).with_name("fake_predictor.py")
 BUILD = "import pathlib, sys; pathlib.Path(sys.argv[1]).mkdir()"
+SLOW_BUILD = """
+import pathlib, sys, time
+part = pathlib.Path(sys.argv[1])
+part.mkdir()
+home = part.parent.parent
+with (home / "builds").open("a") as builds:
+    builds.write("built\\n")
+while not (home / "go").exists():
+    time.sleep(0.01)
+(part / "weights").touch()
+"""
 Make = Callable[..., LocalPredictors]
 
 
@@ -40,11 +51,15 @@ async def make(tmp_path: Path) -> AsyncIterator[Make]:
     made: list[LocalPredictors] = []
 
     def build(
-        *devices: str, idle: float = 3600, models_dir: Path | None = None, **environment: str
+        *devices: str,
+        idle: float = 3600,
+        models_dir: Path | None = None,
+        builder: str = BUILD,
+        **environment: str,
     ) -> LocalPredictors:
         env = {"PATH": os.environ["PATH"], **environment}
-        fake, builder = (sys.executable, str(FAKE)), (sys.executable, "-c", BUILD)
-        launcher = Launcher(tmp_path, env, models_dir, fake, builder)
+        fake, build = (sys.executable, str(FAKE)), (sys.executable, "-c", builder)
+        launcher = Launcher(tmp_path, env, models_dir, fake, build)
         routes = [(name, "default") for name in catalog().names()]
         made.append(LocalPredictors(launcher, catalog(), routes, devices or ("cpu",), idle))
         return made[-1]
@@ -115,6 +130,15 @@ async def test_every_device_has_its_process(make: Make, tmp_path: Path) -> None:
     async with predictors.open("one", "default") as first, predictors.open("one", "default") as second:
         assert first != second
     assert {start["env"]["CUDA_VISIBLE_DEVICES"] for start in told(tmp_path)} == {"GPU-a", "GPU-b"}
+
+
+async def test_weights_are_built_once_when_two_processes_want_them(make: Make, tmp_path: Path) -> None:
+    predictors = make("GPU-a", "GPU-b", builder=SLOW_BUILD)
+    opening = [asyncio.create_task(opened(predictors, "tiny")) for _ in range(2)]
+    await eventually((tmp_path / "builds").exists)
+    (tmp_path / "go").touch()
+    assert len(set(await asyncio.gather(*opening))) == 2
+    assert (tmp_path / "builds").read_text() == "built\n"
 
 
 async def test_the_longest_idle_makes_room(make: Make) -> None:
