@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from eventing.errors import Unavailable
+from eventing.errors import StorageError, Unavailable
 from eventing.events import TERMINAL
 from eventing.metrics import DELIVERIES
 from eventing.store.outbox import OutboxStore, Row
@@ -71,8 +71,12 @@ class Relay:
         else:
             log.warning("event not delivered: %s", outcome.error, extra=extra | {"try": row.tries + 1})
         try:
-            await self._store.record(row, outcome)
+            kept = await self._store.record(row, outcome)
+            if outcome.ok and not kept and row.destination == "s3":
+                await self._sender.take_back(row)
             if row.event_type not in LAST:
                 self._due.now()  # the next message of the same job may have waited for this one
         except Unavailable:
             log.warning("a delivery could not be recorded; it will be repeated", extra=extra, exc_info=True)
+        except StorageError as error:
+            log.warning("a file of a deleted job stays in S3: %s", error, extra=extra)

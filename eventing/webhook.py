@@ -98,6 +98,10 @@ class Sender:
             return Try(False, time.monotonic() - start, error=f"on our side: {type(error).__name__}")
         return outcome
 
+    async def take_back(self, row: Row) -> None:
+        """Delete what was put into S3 while its job was being deleted. Raises StorageError."""
+        await asyncio.to_thread(self._bucket.delete_prefix, row.target or "")
+
     async def _send(self, row: Row, start: float) -> Try:
         if row.destination == "s3":
             await asyncio.to_thread(self._bucket.put, row.target or "", row.body.encode(), JSON_EVENT)

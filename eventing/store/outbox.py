@@ -118,8 +118,11 @@ class OutboxStore:
                 await connection.execute(_LEASE, lease)
         return rows
 
-    async def record(self, row: Row, outcome: Try) -> None:
-        """Log a try and settle the message: delivered, dead, or due again."""
+    async def record(self, row: Row, outcome: Try) -> bool:
+        """Log a try and settle the message: delivered, dead, or due again.
+
+        False if it is gone, as its job was deleted meanwhile.
+        """
         log: dict[str, object] = {"message": row.id, "took": outcome.seconds}
         log |= {"http_status": outcome.http_status, "said": outcome.error}
         settled = _settle(row, outcome) | {"tries": row.tries + 1, "lease_until": None}
@@ -129,6 +132,10 @@ class OutboxStore:
                 await connection.execute(delete(outbox).where(outbox.c.id == row.id))
             elif (await connection.execute(update(outbox).where(still).values(**settled))).rowcount:
                 await connection.execute(_LOG_TRY, log)
+            else:  # or another relay has settled it
+                there = select(outbox.c.id).where(outbox.c.id == row.id)
+                return (await connection.execute(there)).first() is not None
+        return True
 
     async def messages(
         self,

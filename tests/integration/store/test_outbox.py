@@ -162,3 +162,19 @@ async def test_a_message_waits_for_an_earlier_one_that_another_relay_is_just_tak
     assert await kinds_due(store) == ["started"]
     await database.close()
     await other.close()
+
+
+async def test_a_try_is_recorded_unless_the_message_is_gone(database):
+    store, job = await running(database)
+    (row,) = await store.outbox.claim(10)
+    assert await store.outbox.record(row, OK)
+    assert await store.outbox.record(row, OK)  # another relay was faster
+    await store.claims.fail(job, CAUSE)
+    ends = await store.outbox.claim(10)
+
+    async def remove(_):
+        pass
+
+    await store.jobs.delete(job.id, job.owner, remove)
+    gone = {row.destination: not await store.outbox.record(row, OK) for row in ends}
+    assert gone == {"s3": True, "sink": False}  # deleting a file does not unsay that it was made

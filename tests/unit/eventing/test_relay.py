@@ -25,6 +25,7 @@ class Store:
     def __init__(self) -> None:
         self.rows, self.claiming, self.go = [ROW], asyncio.Event(), asyncio.Event()
         self.recorded: list[Row] = []
+        self.deleted = False
 
     async def claim(self, _limit: int) -> list[Row]:
         self.claiming.set()
@@ -32,12 +33,19 @@ class Store:
         rows, self.rows = self.rows, []
         return rows
 
-    async def record(self, row: Row, _outcome: Try) -> None:
+    async def record(self, row: Row, _outcome: Try) -> bool:
         self.recorded.append(row)
+        return not self.deleted
 
 
 class Sender:
     """Delivers everything."""
+
+    def __init__(self) -> None:
+        self.taken_back: list[Row] = []
+
+    async def take_back(self, row: Row) -> None:
+        self.taken_back.append(row)
 
     async def send(self, _row: Row) -> Try:
         return Try(ok=True, seconds=0)
@@ -55,3 +63,13 @@ async def test_a_claim_that_ends_while_the_relay_is_stopped_is_delivered() -> No
         await running
     await relay.drain()
     assert store.recorded == [ROW]
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+async def test_a_file_that_came_after_its_jobs_deletion_is_taken_back(deleted: bool) -> None:
+    store: Any = Store()
+    sender: Any = Sender()
+    store.deleted = deleted
+    store.go.set()
+    await Relay(store, sender, Wake(), 60).drain()
+    assert sender.taken_back == [ROW] * deleted
