@@ -3,12 +3,13 @@
 import json
 import struct
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eventing import cloudevent, v2
 from eventing.contract import JobRequest
-from eventing.errors import ReelzeroError
+from eventing.errors import MalformedRequest, ReelzeroError
 from eventing.testing import fake_result
 from tests.builders import make_job
 
@@ -75,6 +76,12 @@ def test_what_is_sent_in_binary_mode_is_read_back(id, source, subject, data):
 @given(body=st.binary(max_size=200), length=st.none() | st.text(max_size=5) | st.integers(0, 250).map(str))
 def test_any_bytes_as_an_inference(body, length):
     refuses_or_reads(lambda: v2.decode(body, length))
+
+
+@pytest.mark.parametrize("length", ["9" * 5000, "0" * 5000, "²", "-1", "1.0", "", "9"])
+def test_a_length_that_is_none_is_refused(length):
+    with pytest.raises(MalformedRequest, match="Inference-Header-Content-Length"):
+        v2.decode(b"{}", length)
 
 
 @fuzz
