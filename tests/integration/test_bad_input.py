@@ -171,6 +171,18 @@ class TestBadInput:
             assert answer.status == 409 and answer.headers["Retry-After"]
 
 
+async def test_texts_that_a_database_cannot_hold_are_refused_by_name(stack):
+    """PostgreSQL takes no NUL in a text: none may get there."""
+    for query in ("model=%00", "lane=%00", "model=tiny%00", "lane=default%00", "after=a%00", "status=%00"):
+        for path in ("/v1/jobs", "/v1/videos") if query.startswith("after") else ("/v1/jobs",):
+            answer = await stack.get(f"{path}?{query}")
+            assert answer.status in (400, 422), (path, query)
+            assert query.partition("=")[0] in await answer.text()
+    for folder in ("/v1/jobs", "/v1/videos", "/v1/dead-letters", "/v2/models", "/static"):
+        assert (await stack.get(f"{folder}/a%00")).status in (400, 404, 422), folder
+    assert (await stack.get("/v1/jobs?model=tiny&lane=d%C3%A9faut")).status == 200
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 class TestCallers:
     async def test_without_a_valid_key_nothing_is_told(self, make_stack):
