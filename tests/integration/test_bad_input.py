@@ -13,6 +13,7 @@ from eventing.core import build_core
 from eventing.errors import ConfigurationError
 from eventing.service import Service
 from eventing.settings import Endpoint, Settings, read
+from eventing.testing import Script
 
 OK = {"prompt": "a red circle"}
 EVENT = {
@@ -209,6 +210,24 @@ class TestCallers:
                 assert answer.status == 409
             assert (await (await stack.get("/v1/jobs", headers=bob)).json())["data"] == []
             assert (await stack.get(path, headers=ann)).status == 200
+
+    async def test_an_id_that_changes_hands_shows_nothing_to_who_followed_it(self, make_stack, monkeypatch):
+        monkeypatch.setattr("eventing.api.progress.POLL_SECONDS", 1.0)  # room to change hands
+        async with make_stack(auth="required") as stack:
+            keys = stack.service.core.keys
+            ann, bob = [{"X-API-Key": await keys.create(name)} for name in ("ann", "bob")]
+            stack.predictor.scripts = [Script(gate=asyncio.Event())]
+            await stack.post("/v1/jobs", json=OK, headers=bob)  # the others wait behind it
+            url = stack.service.url + "/v1/jobs/shared"
+            assert (await stack.http.put(url, json=OK, headers=ann)).status == 202
+            async with stack.http.get(url + "/events", headers=ann) as stream:
+                await stream.content.readline()
+                await stack.http.delete(url, headers=ann)
+                await stack.http.delete(stack.service.url + "/v1/videos/shared", headers=ann)
+                assert (await stack.http.put(url, json={"prompt": "of bob"}, headers=bob)).status == 202
+                await stack.http.delete(url, headers=bob)  # ended: a stream would now show all of it
+                shown = await stream.text()
+            assert "of bob" not in shown
 
     async def test_a_trusted_source_needs_no_key_and_its_owner_is_configured(self, make_stack):
         async with make_stack(auth="required", trusted_sources="/test=stories") as stack:
