@@ -46,15 +46,14 @@ def api_key(request: Request) -> str | None:
     return request.headers.get("x-api-key")
 
 
-async def identify(request: Request, core: Core, known: str | None = None) -> str | None:
-    """The owner of the key or OIDC token; without one, who is `known` by other means, LOCAL_OWNER where
-    nobody needs a key, or None.
+async def identify(request: Request, core: Core) -> str | None:
+    """The owner of the key or OIDC token; None without one.
 
     Raises Unauthorized for a key or token that is not valid, Unavailable if a token cannot be checked now.
     """
     key = api_key(request)
     if key is None:
-        return known or (LOCAL_OWNER if core.settings.auth == "open" else None)
+        return None
     tokens: TokenVerifier = request.app.state.tokens
     if tokens.enabled and looks_like_token(key):
         return await tokens.owner_of(key)
@@ -66,10 +65,15 @@ async def identify(request: Request, core: Core, known: str | None = None) -> st
 
 async def owner_of(request: Request, core: CoreDep) -> str:
     """The caller. Raises Unauthorized."""
-    owner = await identify(request, core)
+    owner = await identify(request, core) or nobody(core)
     if owner is None:
         raise Unauthorized("an API key is needed: Authorization: Bearer rz_…")
     return owner
+
+
+def nobody(core: Core) -> str | None:
+    """Who calls without a key: LOCAL_OWNER where nobody needs one, else None."""
+    return LOCAL_OWNER if core.settings.auth == "open" else None
 
 
 Owner = Annotated[str, Depends(owner_of)]
