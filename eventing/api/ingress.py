@@ -26,7 +26,9 @@ from eventing.errors import (
     InvalidRequest,
     MalformedRequest,
     NotFound,
+    ReelzeroError,
     Unauthorized,
+    Unavailable,
     UnsupportedMedia,
 )
 from eventing.events import REQUESTED
@@ -68,8 +70,11 @@ async def receive(request: Request, core: CoreDep) -> Response:
     sent = await deliveries(request, core)
     cloudevent.bounded([event for event, _ in sent])
     trace = traceparent_of(request)
-    locations = [await _submit(core, event, owner, trace) for event, owner in sent]
-    headers = {"Location": locations[0]} if len(locations) == 1 else {}
+    results = [await _result(core, event, owner, trace) for event, owner in sent]
+    if errors := [result for result in results if isinstance(result, ReelzeroError)]:
+        # What a repetition can mend wins, or a Broker would not repeat. The rest is stored or announced.
+        raise next((error for error in errors if error.retryable), errors[0])
+    headers = {"Location": str(results[0])} if len(results) == 1 else {}
     return Response(status_code=202, headers=headers)
 
 
@@ -88,7 +93,8 @@ async def deliveries(request: Request, core: Core) -> list[tuple[CloudEvent, str
     """The events of a request, each with its owner: the key's or token's, else the one configured for the
     source; never one the producer names.
 
-    A key is looked at before the body. Raises Unauthorized, MalformedRequest, UnsupportedMedia, TooMany.
+    A key is looked at before the body. Raises Unauthorized, MalformedRequest, UnsupportedMedia, TooMany and
+    TooLarge.
     """
     caller = await identify(request, core)
     if caller is None and not core.settings.trusted_sources and nobody(core) is None:
@@ -96,8 +102,7 @@ async def deliveries(request: Request, core: Core) -> list[tuple[CloudEvent, str
     events = cloudevent.decode(await request.body(), dict(request.headers))
     sent = [(event, caller or _owner_of(core, event["source"])) for event in events]
     limit: RateLimit = request.app.state.rate_limit
-    for _, owner in sent:
-        limit.take(owner)
+    limit.take(*(owner for _, owner in sent))
     return sent
 
 
@@ -105,8 +110,20 @@ def _owner_of(core: Core, source: str) -> str:
     # A source with an owner of its own keeps it, also where callers without a key are let in.
     owner = pairs(core.settings.trusted_sources).get(source) or nobody(core)
     if owner is None:
-        raise Unauthorized(f"events from {source} need an API key, or REELZERO_TRUSTED_SOURCES must list it")
+        raise Unauthorized(
+            f"events from {source[:256]} need an API key, or REELZERO_TRUSTED_SOURCES must list it"
+        )
     return owner
+
+
+async def _result(core: Core, event: CloudEvent, owner: str, trace: str | None) -> str | ReelzeroError:
+    """Where the job is, or why there is none. Raises Unavailable: then the others have no chance either."""
+    try:
+        return await _submit(core, event, owner, trace)
+    except Unavailable:
+        raise
+    except ReelzeroError as error:
+        return error
 
 
 async def _submit(core: Core, event: CloudEvent, owner: str, trace: str | None) -> str:

@@ -157,6 +157,20 @@ class TestBadInput:
         answer = await stack.post("/events", data=json.dumps(batch), headers=headers)
         assert answer.status == 400 and await stored(stack) == 0
 
+    async def test_what_a_repetition_can_mend_wins_in_a_batch(self, make_stack):
+        async with make_stack(queue_quota=1) as stack:
+            stack.predictor.scripts = [Script(gate=asyncio.Event())]
+            await stack.submit()
+            await stack.receiver.wait_for_type("started")
+            bad = STRUCTURED | {"id": "bad", "data": {}}
+            batch = [bad, *(STRUCTURED | {"id": name} for name in ("fits", "over the quota"))]
+            headers = {"content-type": "application/cloudevents-batch+json"}
+            answer = await stack.post("/events", data=json.dumps(batch), headers=headers)
+            assert answer.status == 429 and answer.headers["Retry-After"]
+            assert await stored(stack) == 2
+            event = (await stack.receiver.wait_for_type("rejected")).event
+            assert event["data"]["rejected_id"] == "bad"
+
     async def test_ids_that_are_not_there_or_are_none(self, stack):
         for path, status in [("/v1/jobs/nothing", 404), ("/v1/jobs/a%20b", 422), ("/v1/nothing", 404)]:
             answer = await stack.get(path)

@@ -245,6 +245,39 @@ async def test_a_key_is_looked_at_before_the_body(tmp_path, bucket, path):
         assert answer.status == 400  # only the body could say who sends it
 
 
+BATCH = {"Content-Type": "application/cloudevents-batch+json"}
+
+
+async def prompts(service):
+    _, page = await service.call("GET", "/v1/jobs?order=asc")
+    return [job["request"]["prompt"] for job in page["data"]]
+
+
+async def test_a_bad_event_in_a_batch_keeps_no_other_from_being_stored(service):
+    bad = [event(id="bad", data={"prompt": ""}), event(id="xml", datacontenttype="text/xml", data="<x/>")]
+    good = [event(id=name, data={"prompt": name}) for name in ("first", "last")]
+    for _ in range(2):
+        answer, problem = await send(service, [good[0], *bad, good[1]], BATCH)
+        assert (answer.status, problem["field"]) == (422, "prompt")
+    assert await prompts(service) == ["first", "last"]
+    for name in ("bad", "xml"):
+        rejected = (await service.receiver.next("/sink", "dev.reelzero.video.rejected.v1")).json
+        assert rejected["data"]["rejected_id"] == name
+
+
+async def test_a_batch_uses_its_tokens_together_or_not_at_all(tmp_path, bucket):
+    async with deployment(tmp_path, bucket, rate_per_minute=3) as service:
+        answer, problem = await send(service, [event(id=str(n)) for n in range(4)], BATCH)
+        assert (answer.status, problem["code"]) == (413, "body_too_large")
+        assert "3 submissions" in problem["detail"]
+        answer, _ = await send(service, [event(id=str(n)) for n in range(2)], BATCH)
+        assert answer.status == 202
+        answer, _ = await send(service, [event(id=str(n)) for n in range(2)], BATCH)
+        assert (answer.status, 1 <= int(answer.headers["Retry-After"]) <= 20) == (429, True)
+        answer, _ = await send(service, event(), STRUCTURED)
+        assert answer.status == 202  # the third of three
+
+
 @pytest.mark.parametrize(
     ("body", "media", "status"),
     [
