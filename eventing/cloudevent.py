@@ -84,7 +84,8 @@ def to_json(event: CloudEvent) -> dict[str, Any]:
 
 
 def content_type(header: str) -> tuple[str, str]:
-    """Media type and charset of a Content-Type header."""
+    """Media type and charset of a Content-Type header, of which only the beginning is read."""
+    header = header[:LONGEST_ATTRIBUTE]  # Python's reader may need the square of its length
     message = Message()
     message["content-type"] = header
     media = header.partition(";")[0].strip().lower()
