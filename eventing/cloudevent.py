@@ -1,8 +1,10 @@
 """CloudEvents 1.0.2 over HTTP as a pure codec: binary, structured and batch in, binary out.
 
-Sources: the specification, its JSON format and its HTTP protocol binding. `data` is decoded where it is JSON,
-whatever carried it (a body in any charset, `data`, `data_base64`); other data stays bytes. Event objects are
-the SDK's; its own HTTP parsing is not used, since 1.x knows no batches, charsets or percent-encoded headers.
+Sources: the specification, its JSON format and its HTTP protocol binding. `data` is decoded where it is JSON
+that can be stored, whatever carried it (a body in some charset, `data`, `data_base64`). Other data stays
+bytes, and `json_data` says what is wrong with them: the event is one all the same, to be kept or announced.
+Event objects are the SDK's; its own HTTP parsing is not used, since 1.x knows no batches, charsets or
+percent-encoded headers.
 """
 
 from __future__ import annotations
@@ -32,15 +34,34 @@ def decode(body: bytes, headers: Mapping[str, str]) -> list[CloudEvent]:
     """All events of a request; header names are lower case. Raises MalformedRequest, UnsupportedMedia."""
     media, charset = content_type(headers.get("content-type", ""))
     if media == BATCH:
-        items = strictjson.loads(body, charset)
+        items = strictjson.read(body, charset)
         if not isinstance(items, list):
             raise MalformedRequest("a batch is a JSON array of events")
         return [_structured(item) for item in items]
     if media == STRUCTURED:
-        return [_structured(strictjson.loads(body, charset))]
+        return [_structured(strictjson.read(body, charset))]
     if media.startswith("application/cloudevents"):
         raise UnsupportedMedia(f"{media} is not read here; JSON is", field="content-type")
     return [_binary(body, headers)]
+
+
+def json_data(event: CloudEvent) -> Any:
+    """An event's data. Raises UnsupportedMedia if it is no JSON, MalformedRequest if it only says it is."""
+    if not isinstance(event.data, bytes):
+        return event.data
+    media, charset = content_type(event.get("datacontenttype") or "")
+    if not is_json(media):
+        raise UnsupportedMedia("the data must be JSON", field="datacontenttype")
+    return strictjson.loads(event.data, charset)
+
+
+def bounded(events: list[CloudEvent]) -> list[CloudEvent]:
+    """The events, none of which has an endless id, source or type. Raises MalformedRequest."""
+    for event in events:
+        for name in REQUIRED:
+            if len(event[name]) > LONGEST_ATTRIBUTE:
+                raise MalformedRequest(f"{name} may have {LONGEST_ATTRIBUTE} characters at most", field=name)
+    return events
 
 
 def encode_binary(event: Mapping[str, Any]) -> tuple[dict[str, str], bytes]:
@@ -63,7 +84,8 @@ def to_json(event: CloudEvent) -> dict[str, Any]:
 
 
 def content_type(header: str) -> tuple[str, str]:
-    """Media type and charset of a Content-Type header."""
+    """Media type and charset of a Content-Type header, of which only the beginning is read."""
+    header = header[:LONGEST_ATTRIBUTE]  # Python's reader may need the square of its length
     message = Message()
     message["content-type"] = header
     media = header.partition(";")[0].strip().lower()
@@ -81,6 +103,7 @@ def _binary(body: bytes, headers: Mapping[str, str]) -> CloudEvent:
     found = {name[3:]: _header(value) for name, value in headers.items() if name.startswith("ce-")}
     if kind := headers.get("content-type"):
         found["datacontenttype"] = kind
+    _check(found)
     return _event(found, body)
 
 
@@ -88,10 +111,9 @@ def _structured(item: Any) -> CloudEvent:
     if not isinstance(item, dict):
         raise MalformedRequest("a structured event is a JSON object")
     found = {k: v for k, v in item.items() if k not in ("data", "data_base64") and v is not None}
+    _check(found)
     if "data_base64" not in item:
-        media, _ = content_type(str(found.get("datacontenttype", "")))
-        data = item.get("data")
-        return _event(found, data if is_json(media) or data is None else str(data).encode())
+        return _event(found, _carried(item.get("data"), str(found.get("datacontenttype", ""))))
     if "data" in item:
         raise MalformedRequest("an event has data or data_base64, not both", field="data_base64")
     try:
@@ -100,12 +122,29 @@ def _structured(item: Any) -> CloudEvent:
         raise MalformedRequest("data_base64 is not base64", field="data_base64") from error
 
 
+def _carried(data: Any, kind: str) -> Any:
+    """The member `data`: JSON that can be stored as it is, anything else in bytes."""
+    if data is None or (is_json(content_type(kind)[0]) and strictjson.fits(data)):
+        return data
+    try:
+        return (data if isinstance(data, str) and strictjson.fits(data) else json.dumps(data)).encode()
+    except RecursionError as error:
+        raise MalformedRequest("the data is nested too deeply to be read", field="data") from error
+
+
+def _decoded(data: bytes, charset: str) -> Any:
+    """JSON, or the bytes that are none."""
+    try:
+        return strictjson.loads(data, charset) if data else None
+    except (MalformedRequest, UnsupportedMedia):
+        return data
+
+
 def _event(found: dict[str, Any], data: Any) -> CloudEvent:
-    """An SDK event. JSON in bytes is decoded; bytes of another type stay what they are."""
-    _check(found)
+    """An SDK event. JSON in bytes is decoded; other bytes stay what they are."""
     media, charset = content_type(str(found.get("datacontenttype", "")))
     if isinstance(data, bytes) and is_json(media):
-        data = strictjson.loads(data, charset) if data else None
+        data = _decoded(data, charset)
     try:
         return CloudEvent({name: str(value) for name, value in found.items()}, data)
     except (GenericException, ValueError) as error:
@@ -118,12 +157,13 @@ def _check(found: dict[str, Any]) -> None:
         value = found.get(name)
         if not isinstance(value, str) or not value.strip():
             raise MalformedRequest(f"the attribute {name} is missing or empty", field=name)
-        if len(value) > LONGEST_ATTRIBUTE:
-            raise MalformedRequest(f"{name} may have {LONGEST_ATTRIBUTE} characters at most", field=name)
         if not value.isprintable():  # control characters, and halves of surrogate pairs
             raise MalformedRequest(f"{name} contains characters that cannot be printed", field=name)
     if found["specversion"] != "1.0":
-        raise MalformedRequest(f"specversion must be 1.0, not {found['specversion']}", field="specversion")
+        raise MalformedRequest(
+            f"specversion must be 1.0, not {found['specversion'][:40]}", field="specversion"
+        )
+    strictjson.check(found)  # extensions are anybody's
 
 
 def _header(value: str) -> str:

@@ -19,7 +19,8 @@ SEED_LIMIT = 2**32 - 1
 class Frozen(BaseModel):
     """An immutable record that refuses unknown fields, so that a typo is an error and not a default."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    # Errors do not quote what was sent: they go to logs and traces, prompts and addresses do not.
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
 
 
 class Quality(StrEnum):
@@ -277,7 +278,7 @@ StreamRecord = Annotated[
     ProgressRecord | HeartbeatRecord | CompletedRecord | FailedRecord, Field(discriminator="type")
 ]
 stream_record: TypeAdapter[ProgressRecord | HeartbeatRecord | CompletedRecord | FailedRecord] = TypeAdapter(
-    StreamRecord
+    StreamRecord, config=ConfigDict(hide_input_in_errors=True)
 )
 
 

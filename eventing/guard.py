@@ -16,6 +16,10 @@ import aiohttp
 from eventing.errors import ConfigurationError
 
 _NAT64 = IPv6Network("64:ff9b::/96")
+# All that IANA hands out to the public. What lies outside are ways to addresses inside (local NAT64 of RFC
+# 8215, IPv4-compatible, IPv4-translated, site-local), some of which Python calls global.
+_UNICAST = IPv6Network("2000::/3")
+_DOCUMENTATION = IPv6Network("3fff::/20")  # RFC 9637: younger than some Pythons
 
 
 class BlockedAddress(OSError):
@@ -31,6 +35,8 @@ def is_public(address: str) -> bool:
             inner = IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner:
             return is_public(str(inner))
+        if ip not in _UNICAST or ip in _DOCUMENTATION:
+            return False
     return ip.is_global and not ip.is_multicast
 
 

@@ -22,8 +22,13 @@ KEEP_SECONDS = 600.0
 PAUSE_SECONDS = 10.0  # between lookups, so that made-up key ids cost the issuer nothing
 FETCH_SECONDS = 10.0
 LEEWAY_SECONDS = 30.0
-# Asymmetric only: a symmetric one would let anybody who can verify also sign.
-ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"]
+# By the kind of key, which the token's own header does not choose. Asymmetric only: a symmetric one would let
+# anybody who can verify also sign.
+ALGORITHMS = {
+    "RSA": ["RS256", "RS384", "RS512", "PS256"],
+    "EC": ["ES256", "ES384"],
+    "OKP": ["EdDSA"],
+}
 
 
 def looks_like_token(credential: str) -> bool:
@@ -51,7 +56,8 @@ class TokenVerifier:
         try:
             key = await self._key(jwt.get_unverified_header(token).get("kid"))
             claims = jwt.decode(
-                token, key.key, algorithms=ALGORITHMS, audience=self._settings.oidc_audience,
+                token, key.key, algorithms=ALGORITHMS.get(key.key_type or "", []),
+                audience=self._settings.oidc_audience,
                 issuer=self._settings.oidc_issuer, leeway=LEEWAY_SECONDS,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )  # fmt: skip

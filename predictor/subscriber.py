@@ -63,20 +63,19 @@ def job_id(source: str, event_id: str) -> str:
 
 def one_event(body: bytes, headers: dict[str, str]) -> CloudEvent:
     """The event of a request. Raises MalformedRequest, UnsupportedMedia."""
-    events = cloudevent.decode(body, headers)
+    events = cloudevent.bounded(cloudevent.decode(body, headers))
     if len(events) != 1:
         raise UnsupportedMedia("one event at a time: the reply is one event too", field="content-type")
     return events[0]
 
 
 def read_request(event: CloudEvent) -> JobRequest:
-    """What an event asks for. Raises InvalidRequest naming the field, UnsupportedMedia."""
+    """What an event asks for. Raises InvalidRequest naming the field, UnsupportedMedia, MalformedRequest."""
     if event["type"] != REQUESTED:
         raise InvalidRequest(f"type must be {REQUESTED}, not {event['type']}", field="type")
-    if isinstance(event.data, bytes):
-        raise UnsupportedMedia("the data must be JSON", field="datacontenttype")
+    data = cloudevent.json_data(event)
     try:
-        asked = JobRequest.model_validate(event.data)
+        asked = JobRequest.model_validate(data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or None

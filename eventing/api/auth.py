@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from eventing.api.core import Core, CoreDep
-from eventing.errors import TooMany, Unauthorized
+from eventing.errors import TooLarge, TooMany, Unauthorized
 from eventing.oidc import TokenVerifier, looks_like_token
 
 LOCAL_OWNER = "local"
@@ -24,18 +24,33 @@ class RateLimit:
         self._burst = float(per_minute)
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, owner: str) -> None:
-        """Use one token. Raises TooMany with the seconds until there is one."""
+    def take(self, *owners: str) -> None:
+        """Use a token of each owner, as often as it is named: all of them or none.
+
+        Raises TooMany with the seconds until there are enough, TooLarge if there never will be.
+        """
         now = time.monotonic()
-        tokens, at = self._buckets.pop(owner, (self._burst, now))
-        tokens = min(self._burst, tokens + (now - at) * self._rate)
-        allowed = tokens >= 1
-        self._buckets[owner] = (tokens - allowed, now)
+        wanted = Counter(owners)
+        left = {owner: self._tokens(owner, now) - count for owner, count in wanted.items()}
+        if max(wanted.values(), default=0) > self._burst:
+            raise TooLarge(
+                f"one request may hold {self._burst:g} submissions at most: that many fit a minute"
+            )
+        if (short := -min(left.values(), default=0)) > 0:
+            limit = f"{self._burst:g} submissions a minute"
+            raise TooMany(f"more than {limit}", retry_after=short / self._rate)
+        for owner, tokens in left.items():
+            self._keep(owner, tokens, now)
+
+    def _tokens(self, owner: str, now: float) -> float:
+        tokens, at = self._buckets.get(owner, (self._burst, now))
+        return min(self._burst, tokens + (now - at) * self._rate)
+
+    def _keep(self, owner: str, tokens: float, now: float) -> None:
+        self._buckets[owner] = (tokens, now)
+        self._buckets.move_to_end(owner)
         if len(self._buckets) > REMEMBERED:
             self._buckets.popitem(last=False)
-        if not allowed:
-            limit = f"{self._burst:g} submissions a minute"
-            raise TooMany(f"more than {limit}", retry_after=(1 - tokens) / self._rate)
 
 
 def api_key(request: Request) -> str | None:
@@ -46,15 +61,14 @@ def api_key(request: Request) -> str | None:
     return request.headers.get("x-api-key")
 
 
-async def identify(request: Request, core: Core, known: str | None = None) -> str | None:
-    """The owner of the key or OIDC token; without one, who is `known` by other means, LOCAL_OWNER where
-    nobody needs a key, or None.
+async def identify(request: Request, core: Core) -> str | None:
+    """The owner of the key or OIDC token; None without one.
 
     Raises Unauthorized for a key or token that is not valid, Unavailable if a token cannot be checked now.
     """
     key = api_key(request)
     if key is None:
-        return known or (LOCAL_OWNER if core.settings.auth == "open" else None)
+        return None
     tokens: TokenVerifier = request.app.state.tokens
     if tokens.enabled and looks_like_token(key):
         return await tokens.owner_of(key)
@@ -66,10 +80,15 @@ async def identify(request: Request, core: Core, known: str | None = None) -> st
 
 async def owner_of(request: Request, core: CoreDep) -> str:
     """The caller. Raises Unauthorized."""
-    owner = await identify(request, core)
+    owner = await identify(request, core) or nobody(core)
     if owner is None:
         raise Unauthorized("an API key is needed: Authorization: Bearer rz_…")
     return owner
+
+
+def nobody(core: Core) -> str | None:
+    """Who calls without a key: LOCAL_OWNER where nobody needs one, else None."""
+    return LOCAL_OWNER if core.settings.auth == "open" else None
 
 
 Owner = Annotated[str, Depends(owner_of)]

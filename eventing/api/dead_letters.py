@@ -1,5 +1,6 @@
 """`POST /events/dead-letter`: where a Broker leaves what it could not deliver. Kept, logged, shown; nothing
-is emitted, whatever arrives, so that no event can go round in a loop.
+is emitted, whatever arrives, so that no event can go round in a loop. A Broker forgets a dead letter that is
+refused, so what is an event is kept: data that is no JSON we could answer is data_base64, ids may be long.
 
 Knative says why in extensions: knativeerrordest, knativeerrorcode, knativeerrordata.
 """
@@ -16,7 +17,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from eventing import cloudevent
 from eventing.api.auth import Owner
 from eventing.api.core import CoreDep
-from eventing.api.ingress import sender
+from eventing.api.ingress import deliveries
 from eventing.contract import JOB_ID_PATTERN, Frozen
 from eventing.events import timestamp
 from eventing.store.dead_letters import DeadLetter, letter_id
@@ -52,13 +53,14 @@ class DeadLetterPage(Frozen):
 @router.post("/events/dead-letter", status_code=202, response_class=Response, openapi_extra=_BODY)
 async def receive(request: Request, core: CoreDep) -> Response:
     """Keep an event, or a batch of them. A repeated delivery is kept once."""
-    for event in cloudevent.decode(await request.body(), dict(request.headers)):
-        letter = _letter(await sender(request, core, event["source"]), event)
+    for event, owner in await deliveries(request, core):
+        letter = _letter(owner, event)
         if await core.dead_letters.add(letter):
             log.warning(
                 "dead letter",
-                extra={"dead_letter": letter.id, "event_id": letter.event_id, "event_type": letter.event_type,
-                       "destination": letter.destination, "code": letter.code},
+                extra={"dead_letter": letter.id, "event_id": letter.event_id[:256],
+                       "event_type": letter.event_type[:256], "destination": letter.destination,
+                       "code": letter.code},
             )  # fmt: skip
     return Response(status_code=202)
 

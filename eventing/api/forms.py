@@ -35,7 +35,7 @@ async def _form(request: Request) -> dict[str, Any]:
     async with request.form(max_files=4, max_fields=64) as form:
         for name, value in form.multi_items():
             if isinstance(value, UploadFile):
-                value = f"a file named {value.filename}"  # noqa: PLW2901 -- no field takes a file: validation refuses it
+                raise InvalidRequest(f"{name}: is a file; only text is taken here", field=name)
             _put(fields, name, value)
     return fields
 

@@ -161,7 +161,7 @@ async def _wait(core: Core, request: Request, job: Job, patience: float | None) 
         if await request.is_disconnected():
             raise Gone
         await asyncio.sleep(POLL_SECONDS)
-        job = await core.jobs.get(job.id)
+        job = await core.jobs.get(job.id, job.owner)  # an id may change hands
     return job
 
 

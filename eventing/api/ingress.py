@@ -17,11 +17,20 @@ from cloudevents.http import CloudEvent
 from fastapi import APIRouter, Request, Response
 
 from eventing import cloudevent
-from eventing.api.auth import RateLimit, identify
+from eventing.api.auth import RateLimit, identify, nobody
 from eventing.api.core import Core, CoreDep
 from eventing.api.trace import traceparent_of, valid
 from eventing.contract import Failure
-from eventing.errors import Conflict, InvalidRequest, NotFound, Unauthorized, UnsupportedMedia
+from eventing.errors import (
+    Conflict,
+    InvalidRequest,
+    MalformedRequest,
+    NotFound,
+    ReelzeroError,
+    Unauthorized,
+    Unavailable,
+    UnsupportedMedia,
+)
 from eventing.events import REQUESTED
 from eventing.intake import Origin, parse_request
 from eventing.settings import pairs
@@ -58,11 +67,14 @@ _BODY: dict[str, Any] = {
 @router.post("/events", status_code=202, response_class=Response, openapi_extra=_BODY)
 async def receive(request: Request, core: CoreDep) -> Response:
     """Take one event, or a batch of them, and answer when all are stored."""
-    events = cloudevent.decode(await request.body(), dict(request.headers))
-    owners = [await sender(request, core, event["source"]) for event in events]
+    sent = await deliveries(request, core)
+    cloudevent.bounded([event for event, _ in sent])
     trace = traceparent_of(request)
-    locations = [await _submit(core, event, who, trace) for event, who in zip(events, owners, strict=True)]
-    headers = {"Location": locations[0]} if len(locations) == 1 else {}
+    results = [await _result(core, event, owner, trace) for event, owner in sent]
+    if errors := [result for result in results if isinstance(result, ReelzeroError)]:
+        # What a repetition can mend wins, or a Broker would not repeat. The rest is stored or announced.
+        raise next((error for error in errors if error.retryable), errors[0])
+    headers = {"Location": str(results[0])} if len(results) == 1 else {}
     return Response(status_code=202, headers=headers)
 
 
@@ -77,19 +89,41 @@ async def consent(request: Request, core: CoreDep) -> Response:
     return Response(headers=headers)
 
 
-async def sender(request: Request, core: Core, source: str) -> str:
-    """The key's or token's owner, else the one configured for the source; never one the producer names.
+async def deliveries(request: Request, core: Core) -> list[tuple[CloudEvent, str]]:
+    """The events of a request, each with its owner: the key's or token's, else the one configured for the
+    source; never one the producer names.
 
-    Raises Unauthorized, TooMany.
+    A key is looked at before the body. Raises Unauthorized, MalformedRequest, UnsupportedMedia, TooMany and
+    TooLarge.
     """
-    trusted = pairs(core.settings.trusted_sources)
-    # A source with an owner of its own keeps it, also where callers without a key are let in.
-    owner = await identify(request, core, trusted.get(source))
-    if owner is None:
-        raise Unauthorized(f"events from {source} need an API key, or REELZERO_TRUSTED_SOURCES must list it")
+    caller = await identify(request, core)
+    if caller is None and not core.settings.trusted_sources and nobody(core) is None:
+        raise Unauthorized("events need an API key: Authorization: Bearer rz_…")
+    events = cloudevent.decode(await request.body(), dict(request.headers))
+    sent = [(event, caller or _owner_of(core, event["source"])) for event in events]
     limit: RateLimit = request.app.state.rate_limit
-    limit.take(owner)
+    limit.take(*(owner for _, owner in sent))
+    return sent
+
+
+def _owner_of(core: Core, source: str) -> str:
+    # A source with an owner of its own keeps it, also where callers without a key are let in.
+    owner = pairs(core.settings.trusted_sources).get(source) or nobody(core)
+    if owner is None:
+        raise Unauthorized(
+            f"events from {source[:256]} need an API key, or REELZERO_TRUSTED_SOURCES must list it"
+        )
     return owner
+
+
+async def _result(core: Core, event: CloudEvent, owner: str, trace: str | None) -> str | ReelzeroError:
+    """Where the job is, or why there is none. Raises Unavailable: then the others have no chance either."""
+    try:
+        return await _submit(core, event, owner, trace)
+    except Unavailable:
+        raise
+    except ReelzeroError as error:
+        return error
 
 
 async def _submit(core: Core, event: CloudEvent, owner: str, trace: str | None) -> str:
@@ -97,17 +131,16 @@ async def _submit(core: Core, event: CloudEvent, owner: str, trace: str | None) 
     try:
         if event["type"] != REQUESTED:
             raise InvalidRequest(f"type must be {REQUESTED}, not {event['type']}", field="type")
-        if isinstance(event.data, bytes):
-            raise UnsupportedMedia("the data must be JSON", field="datacontenttype")
-        request = parse_request(event.data)
+        request = parse_request(cloudevent.json_data(event))
         # The event's own trace wins: the request may be a broker's, which carries many.
         trace = valid(event.get("traceparent")) or trace
         origin = Origin(owner, "event", key=event_key(source, event_id), traceparent=trace)
         job, _ = await core.intake.submit(request, origin)
-    except (InvalidRequest, Conflict, NotFound) as error:
+    except (InvalidRequest, MalformedRequest, UnsupportedMedia, Conflict, NotFound) as error:
         failure = Failure(code=error.code, message=error.message)
         await core.jobs.reject(source, event_id, owner, failure, error.field)
         core.due.now()
-        # A Trigger would retry 404 and 409, which no repetition can mend.
-        raise InvalidRequest(error.message, field=error.field) from error
+        if error.status in (404, 409):  # a Trigger would retry these, which no repetition can mend
+            raise InvalidRequest(error.message, field=error.field) from error
+        raise
     return f"/v1/jobs/{job.id}"

@@ -19,6 +19,7 @@ from eventing.jobs import Job, Status
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
 JobId = Annotated[str, Path(pattern=JOB_ID_PATTERN, description="The job's id.")]
+PRINTABLE = r"^[^\x00-\x1f]*$"  # a database takes no NUL
 Variant = Literal["video", "poster", "spritesheet", "manifest"]
 Request_ = Annotated[
     JobRequest,
@@ -64,8 +65,8 @@ async def put(
 async def page(
     core: CoreDep, owner: Owner,
     status: Annotated[list[Status] | None, Query(description="Only these; may be repeated.")] = None,
-    model: Annotated[str | None, Query(max_length=64)] = None,
-    lane: Annotated[str | None, Query(max_length=32)] = None,
+    model: Annotated[str | None, Query(max_length=64, pattern=PRINTABLE)] = None,
+    lane: Annotated[str | None, Query(max_length=32, pattern=PRINTABLE)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     after: Annotated[str | None, Query(pattern=JOB_ID_PATTERN, description="Last id seen.")] = None,
     order: Literal["asc", "desc"] = "desc",

@@ -17,6 +17,7 @@ from eventing.api.auth import Owner
 from eventing.api.core import Core, CoreDep
 from eventing.api.jobs import JobId
 from eventing.api.views import job_view
+from eventing.errors import NotFound
 from eventing.jobs import Job, Status
 
 POLL_SECONDS = 0.25
@@ -45,7 +46,10 @@ async def _stream(core: Core, job: Job) -> AsyncIterator[str]:
             yield ": still here\n\n"
         await asyncio.sleep(POLL_SECONDS)
         quiet += POLL_SECONDS
-        job = await core.jobs.get(job.id)
+        try:
+            job = await core.jobs.get(job.id, job.owner)  # an id may change hands
+        except NotFound:
+            return  # deleted meanwhile: there is nothing more to say
     yield f"event: {job.status}\ndata: {job_view(job).model_dump_json()}\n\n"
 
 

@@ -13,6 +13,7 @@ from eventing.core import build_core
 from eventing.errors import ConfigurationError
 from eventing.service import Service
 from eventing.settings import Endpoint, Settings, read
+from eventing.testing import Script
 
 OK = {"prompt": "a red circle"}
 EVENT = {
@@ -156,6 +157,20 @@ class TestBadInput:
         answer = await stack.post("/events", data=json.dumps(batch), headers=headers)
         assert answer.status == 400 and await stored(stack) == 0
 
+    async def test_what_a_repetition_can_mend_wins_in_a_batch(self, make_stack):
+        async with make_stack(queue_quota=1) as stack:
+            stack.predictor.scripts = [Script(gate=asyncio.Event())]
+            await stack.submit()
+            await stack.receiver.wait_for_type("started")
+            bad = STRUCTURED | {"id": "bad", "data": {}}
+            batch = [bad, *(STRUCTURED | {"id": name} for name in ("fits", "over the quota"))]
+            headers = {"content-type": "application/cloudevents-batch+json"}
+            answer = await stack.post("/events", data=json.dumps(batch), headers=headers)
+            assert answer.status == 429 and answer.headers["Retry-After"]
+            assert await stored(stack) == 2
+            event = (await stack.receiver.wait_for_type("rejected")).event
+            assert event["data"]["rejected_id"] == "bad"
+
     async def test_ids_that_are_not_there_or_are_none(self, stack):
         for path, status in [("/v1/jobs/nothing", 404), ("/v1/jobs/a%20b", 422), ("/v1/nothing", 404)]:
             answer = await stack.get(path)
@@ -169,6 +184,18 @@ class TestBadInput:
             job_id = await stack.submit()
             answer = await stack.get(f"/v1/jobs/{job_id}/result")
             assert answer.status == 409 and answer.headers["Retry-After"]
+
+
+async def test_texts_that_a_database_cannot_hold_are_refused_by_name(stack):
+    """PostgreSQL takes no NUL in a text: none may get there."""
+    for query in ("model=%00", "lane=%00", "model=tiny%00", "lane=default%00", "after=a%00", "status=%00"):
+        for path in ("/v1/jobs", "/v1/videos") if query.startswith("after") else ("/v1/jobs",):
+            answer = await stack.get(f"{path}?{query}")
+            assert answer.status in (400, 422), (path, query)
+            assert query.partition("=")[0] in await answer.text()
+    for folder in ("/v1/jobs", "/v1/videos", "/v1/dead-letters", "/v2/models", "/static"):
+        assert (await stack.get(f"{folder}/a%00")).status in (400, 404, 422), folder
+    assert (await stack.get("/v1/jobs?model=tiny&lane=d%C3%A9faut")).status == 200
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -197,6 +224,24 @@ class TestCallers:
                 assert answer.status == 409
             assert (await (await stack.get("/v1/jobs", headers=bob)).json())["data"] == []
             assert (await stack.get(path, headers=ann)).status == 200
+
+    async def test_an_id_that_changes_hands_shows_nothing_to_who_followed_it(self, make_stack, monkeypatch):
+        monkeypatch.setattr("eventing.api.progress.POLL_SECONDS", 1.0)  # room to change hands
+        async with make_stack(auth="required") as stack:
+            keys = stack.service.core.keys
+            ann, bob = [{"X-API-Key": await keys.create(name)} for name in ("ann", "bob")]
+            stack.predictor.scripts = [Script(gate=asyncio.Event())]
+            await stack.post("/v1/jobs", json=OK, headers=bob)  # the others wait behind it
+            url = stack.service.url + "/v1/jobs/shared"
+            assert (await stack.http.put(url, json=OK, headers=ann)).status == 202
+            async with stack.http.get(url + "/events", headers=ann) as stream:
+                await stream.content.readline()
+                await stack.http.delete(url, headers=ann)
+                await stack.http.delete(stack.service.url + "/v1/videos/shared", headers=ann)
+                assert (await stack.http.put(url, json={"prompt": "of bob"}, headers=bob)).status == 202
+                await stack.http.delete(url, headers=bob)  # ended: a stream would now show all of it
+                shown = await stream.text()
+            assert "of bob" not in shown
 
     async def test_a_trusted_source_needs_no_key_and_its_owner_is_configured(self, make_stack):
         async with make_stack(auth="required", trusted_sources="/test=stories") as stack:

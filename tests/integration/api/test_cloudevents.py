@@ -231,3 +231,94 @@ async def test_dead_letters_are_kept_once_shown_to_their_owner_and_emit_nothing(
         assert await service.service.core.outbox.messages() == []
         _, page = await service.call("GET", "/v1/jobs", headers=ann)
         assert page["data"] == []
+
+
+@pytest.mark.parametrize("path", ["/events", "/events/dead-letter"])
+async def test_a_key_is_looked_at_before_the_body(tmp_path, bucket, path):
+    broken = {"Content-Type": "application/json; charset=punycode"}
+    async with deployment(tmp_path, bucket, auth="required") as service:
+        for headers in ({}, {"Authorization": "Bearer rz_000000000000_nothing"}):
+            answer, _ = await service.call("POST", path, data=b"-", headers=broken | headers)
+            assert answer.status == 401
+    async with deployment(tmp_path, bucket, auth="required", trusted_sources="/mycontext=ann") as service:
+        answer, _ = await service.call("POST", path, data=b"-", headers=broken)
+        assert answer.status == 400  # only the body could say who sends it
+
+
+BATCH = {"Content-Type": "application/cloudevents-batch+json"}
+
+
+async def prompts(service):
+    _, page = await service.call("GET", "/v1/jobs?order=asc")
+    return [job["request"]["prompt"] for job in page["data"]]
+
+
+async def test_a_bad_event_in_a_batch_keeps_no_other_from_being_stored(service):
+    bad = [event(id="bad", data={"prompt": ""}), event(id="xml", datacontenttype="text/xml", data="<x/>")]
+    good = [event(id=name, data={"prompt": name}) for name in ("first", "last")]
+    for _ in range(2):
+        answer, problem = await send(service, [good[0], *bad, good[1]], BATCH)
+        assert (answer.status, problem["field"]) == (422, "prompt")
+    assert await prompts(service) == ["first", "last"]
+    for name in ("bad", "xml"):
+        rejected = (await service.receiver.next("/sink", "dev.reelzero.video.rejected.v1")).json
+        assert rejected["data"]["rejected_id"] == name
+
+
+async def test_a_batch_uses_its_tokens_together_or_not_at_all(tmp_path, bucket):
+    async with deployment(tmp_path, bucket, rate_per_minute=3) as service:
+        answer, problem = await send(service, [event(id=str(n)) for n in range(4)], BATCH)
+        assert (answer.status, problem["code"]) == (413, "body_too_large")
+        assert "3 submissions" in problem["detail"]
+        answer, _ = await send(service, [event(id=str(n)) for n in range(2)], BATCH)
+        assert answer.status == 202
+        answer, _ = await send(service, [event(id=str(n)) for n in range(2)], BATCH)
+        assert (answer.status, 1 <= int(answer.headers["Retry-After"]) <= 20) == (429, True)
+        answer, _ = await send(service, event(), STRUCTURED)
+        assert answer.status == 202  # the third of three
+
+
+@pytest.mark.parametrize(
+    ("body", "media", "status"),
+    [
+        (b"<x/>", "text/xml", 415),
+        (b"{", "application/json", 400),
+        (b"{}", "application/json; charset=x", 415),
+    ],
+)
+async def test_unreadable_data_is_announced_too(service, body, media, status):
+    answer, _ = await send(service, body, {"Content-Type": media} | binary())
+    assert answer.status == status
+    rejected = (await service.receiver.next("/sink", "dev.reelzero.video.rejected.v1")).json
+    assert rejected["data"]["rejected_id"] == "A234-1234-1234"
+
+
+DEEP = "[" * 300 + "]" * 300
+UNREADABLE = {
+    "deep": DEEP, "very deep": DEEP * 2, "not finite": "[1e400]", "no JSON": "{", "half a pair": '"\\ud800"',
+    "a long number": "[" + "9" * 4000 + "]",
+}  # fmt: skip
+
+
+async def test_a_dead_letter_is_kept_and_shown_whatever_its_data(tmp_path, bucket, database_url):
+    async with deployment(tmp_path, bucket, database_url=database_url) as service:
+        envelope = json.dumps(event(data="@", id="@id"))
+        for name, data in UNREADABLE.items():
+            headers = {"Content-Type": "application/json"} | binary(id=name)
+            assert await dead_letter(service, data.encode(), headers) == 202, name
+            if data != "{" and name != "very deep":
+                whole = envelope.replace('"@"', data).replace("@id", f"structured {name}")
+                assert await dead_letter(service, whole.encode(), STRUCTURED) == 202, name
+        long = event(id="x" * 3000)
+        assert await dead_letter(service, json.dumps(long).encode(), STRUCTURED) == 202
+        answer, page = await service.call("GET", "/v1/dead-letters")
+        assert answer.status == 200
+        shown = {letter["event"]["id"]: letter["event"] for letter in page["data"]}
+        assert base64.b64decode(shown["deep"]["data_base64"]).decode() == DEEP
+        assert shown["structured a long number"]["data"] == [int("9" * 4000)]
+        assert len(shown) == 2 * len(UNREADABLE) - 2 + 1 and "x" * 3000 in shown
+
+
+async def dead_letter(service, body, headers):
+    answer, _ = await service.call("POST", "/events/dead-letter", data=body, headers=headers)
+    return answer.status

@@ -173,7 +173,7 @@ BAD = {
     "another model": (request(parameters={"model": "mochi-1-preview"}), {}, 422, "model"),
     "frames the model cannot make": (request(tensor("num_frames", "INT32", 10)), {}, 422, "num_frames"),
     "no prompt": ({"inputs": [tensor("seed", "INT64", 7)]}, {}, 422, "prompt"),
-    "infinity": (request(tensor("guidance_scale", "FP32", float("inf"))), {}, 400, None),
+    "infinity": (request(tensor("guidance_scale", "FP32", float("inf"))), {}, 400, "inputs"),
     "a length that is none": (request(), {LENGTH: "ten"}, 400, LENGTH.lower()),
     "a length past the end": (request(), {LENGTH: "9999"}, 400, LENGTH.lower()),
     "bytes left over": (WHOLE + b"xx", {LENGTH: str(len(WHOLE))}, 400, None),

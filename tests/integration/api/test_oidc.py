@@ -1,5 +1,6 @@
 """Tokens as a Knative Trigger sends them, from an issuer with discovery and rotating keys."""
 
+import base64
 import json
 import time
 from contextlib import asynccontextmanager
@@ -7,7 +8,7 @@ from contextlib import asynccontextmanager
 import jwt
 import pytest
 from aiohttp import web
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tests.integration.api.deployment import deployment
 from tests.integration.api.test_cloudevents import STRUCTURED, event
@@ -21,15 +22,16 @@ class Issuer:
 
     def __init__(self):
         self.keys, self.fetched, self.url = {}, 0, ""
+        self.curve = ec.generate_private_key(ec.SECP256R1())  # published as "curve", beside those that rotate
         self.rotate("one")
 
     def rotate(self, key_id):
         self.keys = {key_id: rsa.generate_private_key(public_exponent=65537, key_size=2048)}
 
-    def token(self, key_id="one", key=None, **changes):
+    def token(self, key_id="one", key=None, algorithm="RS256", **changes):
         claims = {"iss": self.url, "aud": AUDIENCE, "sub": SUBJECT, "exp": time.time() + 600} | changes
         claims = {name: value for name, value in claims.items() if value is not None}
-        return jwt.encode(claims, key or self.keys[key_id], algorithm="RS256", headers={"kid": key_id})
+        return jwt.encode(claims, key or self.keys[key_id], algorithm=algorithm, headers={"kid": key_id})
 
     async def configuration(self, _):
         return web.json_response({"issuer": self.url, "jwks_uri": self.url + "/jwks"})
@@ -40,6 +42,7 @@ class Issuer:
             json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key())) | {"kid": key_id, "use": "sig"}
             for key_id, key in self.keys.items()
         ]
+        one.append(json.loads(jwt.algorithms.ECAlgorithm.to_jwk(self.curve.public_key())) | {"kid": "curve"})
         return web.json_response({"keys": one}, content_type="application/jwk-set+json")
 
 
@@ -54,6 +57,10 @@ async def issuer():
     it.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     yield it
     await runner.cleanup()
+
+
+def header(**fields):
+    return base64.urlsafe_b64encode(json.dumps(fields).encode()).decode().rstrip("=")
 
 
 async def deliver(service, token, **changes):
@@ -88,7 +95,15 @@ async def test_a_trigger_is_known_by_its_token(tmp_path, bucket):
             "signed by another key": it.token(key=other),
             "not a token": "a.b.c",
             "unsigned": jwt.encode({"iss": it.url, "aud": AUDIENCE, "sub": SUBJECT}, None, algorithm="none"),
+            "of a curve that names an RSA key": it.token("one", it.curve, "ES256"),
+            "of RSA that names a curve": it.token("curve", other),
+            "of another curve": it.token("curve", ec.generate_private_key(ec.SECP384R1()), "ES384"),
+            "of a symmetric key": it.token("one", "s" * 32, "HS256"),
+            "with endless brackets": base64.urlsafe_b64encode(b"[" * 5000).decode() + ".e30.AAAA",
+            "with a key id that is a list": header(alg="RS256", kid=["one"]) + ".e30.AAAA",
+            "with an algorithm that is a list": header(alg=["RS256"], kid="one") + ".e30.AAAA",
         }
+        assert await deliver(service, it.token("curve", it.curve, "ES256"), id="curve") == 202
         for name, token in bad.items():
             assert await deliver(service, token, id=name) == 401, name
         assert it.fetched == 1

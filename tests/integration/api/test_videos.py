@@ -115,6 +115,17 @@ async def test_a_file_as_input_reference_is_refused_by_name(service):
     assert (answer.status, body["error"]["param"]) == (400, "input_reference")
 
 
+@pytest.mark.parametrize("field", ["prompt", "seconds", "metadata[shot]"])
+async def test_a_file_where_text_is_wanted_is_refused_by_name(service, field):
+    import aiohttp
+
+    form = aiohttp.FormData({} if field == "prompt" else {"prompt": PROMPT})
+    form.add_field(field, b"a red circle", filename="x.txt", content_type="text/plain")
+    answer, body = await service.call("POST", "/v1/videos", data=form)
+    assert (answer.status, body["error"].get("param")) == (400, field), body
+    assert "file" in body["error"]["message"]
+
+
 @pytest.mark.asyncio(loop_scope="session")
 @pytest.mark.parametrize(
     ("body", "media", "status"),

@@ -3,12 +3,13 @@
 import json
 import struct
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eventing import cloudevent, v2
+from eventing import cloudevent, strictjson, v2
 from eventing.contract import JobRequest
-from eventing.errors import ReelzeroError
+from eventing.errors import MalformedRequest, ReelzeroError, UnsupportedMedia
 from eventing.testing import fake_result
 from tests.builders import make_job
 
@@ -58,7 +59,68 @@ def test_any_json_as_an_event(item, complete, media):
     events = refuses_or_reads(lambda: cloudevent.decode(body, {"content-type": cloudevent.STRUCTURED})) or []
     for event in events:
         json.dumps(cloudevent.to_json(event), ensure_ascii=False, allow_nan=False).encode()
+        refuses_or_reads(lambda event=event: cloudevent.json_data(event))
     refuses_or_reads(lambda: cloudevent.decode(json.dumps([item]).encode(), {"content-type": media}))
+
+
+CHARSETS = ["utf-8", "UTF8", "utf-16", "UTF-16LE", "utf-16be", "utf-32", "US-ASCII", "ISO-8859-1", "latin1"]
+
+
+@pytest.mark.parametrize("charset", CHARSETS)
+def test_charsets_of_the_web_are_read(charset):
+    assert strictjson.loads('{"a": "b"}'.encode(charset), charset) == {"a": "b"}
+
+
+@pytest.mark.parametrize("charset", ["punycode", "utf-7", "idna", "cp037", "unicode_escape", "rot13", "\x00"])
+def test_other_codecs_are_refused_unread(charset):
+    with pytest.raises(UnsupportedMedia, match="is not read here") as refused:
+        strictjson.loads(b"a" * 1_000_000, charset)
+    assert refused.value.field == "content-type"
+
+
+@pytest.mark.parametrize("end", [';"' + ";" * 1_000_000, "; a=b" * 200_000, " " * 1_000_000])
+def test_an_endless_media_type_is_not_read_to_its_end(end):
+    """Python needs the square of its length for some; the attribute is as long as a body may be."""
+    assert cloudevent.content_type("application/json" + end) == ("application/json", "utf-8")
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "NaN", "Infinity", "-Infinity"])
+def test_numbers_that_are_not_finite_are_refused(number):
+    with pytest.raises(MalformedRequest, match="not finite") as refused:
+        strictjson.loads(f'{{"a": 1, "b": [{number}]}}'.encode())
+    assert refused.value.field == "b"
+
+
+def nested(levels, leaf=""):
+    return "[" * levels + leaf + "]" * levels
+
+
+@pytest.mark.parametrize("leaf", ["", "1"])
+def test_nesting_ends_at_64_levels(leaf):
+    strictjson.loads(nested(64, leaf).encode())
+    for levels in (65, 300, 900):
+        with pytest.raises(MalformedRequest, match="64 levels") as refused:
+            strictjson.loads(f'{{"a": 1, "b": {nested(levels - 1, leaf)}}}'.encode())
+        assert refused.value.field == "b"
+    with pytest.raises(MalformedRequest):
+        strictjson.loads(nested(100_000, leaf).encode())
+
+
+UNFIT = {"deep": nested(100), "not finite": "[1e400]", "half a pair": '"\\ud800"'}
+
+
+@pytest.mark.parametrize("data", UNFIT.values(), ids=UNFIT)
+def test_data_that_cannot_be_stored_is_carried_as_bytes(data):
+    whole = f'{{"specversion": "1.0", "id": "1", "source": "/a", "type": "t", "data": {data}}}'.encode()
+    headers = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/a", "ce-type": "t"}
+    (structured,) = cloudevent.decode(whole, {"content-type": cloudevent.STRUCTURED})
+    (batched,) = cloudevent.decode(b"[" + whole + b"]", {"content-type": cloudevent.BATCH})
+    (binary,) = cloudevent.decode(data.encode(), headers)
+    assert binary.data == data.encode()
+    for event in (structured, batched, binary):
+        assert isinstance(event.data, bytes) and "data_base64" in cloudevent.to_json(event)
+        with pytest.raises(MalformedRequest):
+            cloudevent.json_data(event)
 
 
 @fuzz
@@ -75,6 +137,12 @@ def test_what_is_sent_in_binary_mode_is_read_back(id, source, subject, data):
 @given(body=st.binary(max_size=200), length=st.none() | st.text(max_size=5) | st.integers(0, 250).map(str))
 def test_any_bytes_as_an_inference(body, length):
     refuses_or_reads(lambda: v2.decode(body, length))
+
+
+@pytest.mark.parametrize("length", ["9" * 5000, "0" * 5000, "²", "-1", "1.0", "", "9"])
+def test_a_length_that_is_none_is_refused(length):
+    with pytest.raises(MalformedRequest, match="Inference-Header-Content-Length"):
+        v2.decode(b"{}", length)
 
 
 @fuzz

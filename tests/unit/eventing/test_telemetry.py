@@ -3,8 +3,11 @@
 import json
 import logging
 
+import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
+from eventing.contract import Manifest, stream_record
+from eventing.intake import parse_request
 from eventing.telemetry import JsonFormatter, current_traceparent, job_context
 
 TRACE = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
@@ -37,3 +40,22 @@ def test_a_traceback_is_inside_the_object():
 
 def test_what_json_does_not_know_is_written_as_text():
     assert line("x", path=object)["path"].startswith("<class")
+
+
+WORDS = "".join(["a ", "private ", "film"])  # nowhere in a source line, which tracebacks quote
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda: parse_request({"prompt": WORDS, "callback_url": f"ftp://{WORDS}/"}),
+        lambda: Manifest.model_validate_json(json.dumps({"request": {"prompt": WORDS}})),
+        lambda: stream_record.validate_python({"type": "completed", "result": {"warnings": WORDS}}),
+    ],
+    ids=["a request", "a manifest", "a record of a stream"],
+)
+def test_a_traceback_quotes_no_prompt_and_no_address(read):
+    with pytest.raises(Exception) as caught:
+        read()
+    error = caught.value
+    assert WORDS not in line("%s", error, exc_info=(type(error), error, error.__traceback__))["traceback"]

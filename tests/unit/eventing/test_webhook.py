@@ -126,6 +126,8 @@ async def test_a_receiver_that_hangs_or_refuses_is_tried_again():
         ("169.254.169.254", False), ("0.0.0.0", False), ("100.64.0.1", False), ("224.0.0.1", False),
         ("::1", False), ("fe80::1%eth0", False), ("fd00::1", False), ("::ffff:10.0.0.1", False),
         ("64:ff9b::a00:1", False), ("2002:0a00:0001::1", False), ("::ffff:8.8.8.8", True),
+        ("64:ff9b::808:808", True), ("64:ff9b:1::a00:1", False), ("::10.0.0.1", False), ("::8.8.8.8", False),
+        ("::ffff:0:10.0.0.1", False), ("fec0::1", False), ("5f00::1", False), ("3fff::1", False),
     ],
 )  # fmt: skip
 def test_what_is_public(address, public):
