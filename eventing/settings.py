@@ -115,7 +115,11 @@ class Settings(S3Settings):
         None, description="File with a bearer token to fetch the issuer's keys with."
     )
     rate_per_minute: int = Field(600, ge=1, description="Submissions a minute per API key.")
-    queue_quota: int = Field(1000, ge=1, description="Jobs one owner may have waiting.")
+    queue_quota: int = Field(
+        1000,
+        ge=1,
+        description="Jobs one owner may have waiting; submissions at one moment may pass it by a few.",
+    )
     max_body_bytes: int = Field(1 << 20, ge=1024, description="Largest request body.")
     body_timeout_seconds: float = Field(30, gt=0, description="A body must have arrived by then.")
     max_attempts: int = Field(3, ge=1, le=20, description="Attempts before a job fails.")
