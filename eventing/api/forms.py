@@ -35,7 +35,8 @@ async def _form(request: Request) -> dict[str, Any]:
     async with request.form(max_files=4, max_fields=64) as form:
         for name, value in form.multi_items():
             if isinstance(value, UploadFile):
-                raise InvalidRequest(f"{name}: is a file; only text is taken here", field=name)
+                told = f"{name}: a file is not taken here; videos are made from text only"
+                raise InvalidRequest(told, field=name)
             _put(fields, name, value)
     return fields
 
