@@ -49,7 +49,9 @@ def _due() -> Select[Any]:
     before them: another relay may be about to take that one.
     """
     other = outbox.alias("other")
-    earlier = (other.c.sequence < outbox.c.sequence) & (other.c.next_at <= db_now())
+    # Progress has the number of the event before it.
+    same = (other.c.sequence == outbox.c.sequence) & (other.c.created_at < outbox.c.created_at)
+    earlier = ((other.c.sequence < outbox.c.sequence) | same) & (other.c.next_at <= db_now())
     in_flight = (
         select(other.c.id)
         .where(other.c.job_id == outbox.c.job_id, other.c.destination == outbox.c.destination)
@@ -171,8 +173,9 @@ class OutboxStore:
     async def sweep(self, keep_seconds: float) -> None:
         """Delete old delivered messages that belong to no job (those of jobs go with their jobs)."""
         old: ColumnElement[bool] = outbox.c.created_at < db_now() - keep_seconds
+        over = outbox.c.job_id.is_(None) & (outbox.c.status != "pending")
         async with self._database.write() as connection:
-            await connection.execute(delete(outbox).where(old & outbox.c.job_id.is_(None)))
+            await connection.execute(delete(outbox).where(old & over))
 
 
 def _was_tried(row: Mapping[Any, Any]) -> bool:

@@ -27,16 +27,18 @@ def is_paused(model: ColumnElement[str], lane: ColumnElement[str]) -> ColumnElem
 async def due_probe(
     connection: AsyncConnection, routes: tuple[tuple[str, str], ...]
 ) -> tuple[str, str] | None:
-    """A paused route whose probe is due while none is out, locked until the transaction ends."""
-    out = (
-        (jobs.c.status == "in_progress")
-        & (jobs.c.model == model_state.c.model)
-        & (jobs.c.lane == model_state.c.lane)
-    )
+    """A paused route with a job that is ready and a probe that is due while none is out; it is locked until
+    the transaction ends.
+    """
+    here = (jobs.c.model == model_state.c.model) & (jobs.c.lane == model_state.c.lane)
+    out = here & (jobs.c.status == "in_progress") & jobs.c.started_at.is_(None)
+    in_time = jobs.c.start_by.is_(None) | (jobs.c.start_by >= db_now())
+    ready = here & (jobs.c.status == "queued") & (jobs.c.not_before <= db_now()) & in_time
     due = (
         tuple_(model_state.c.model, model_state.c.lane).in_(routes)
         & (model_state.c.failures >= PAUSE_AFTER)
         & (model_state.c.next_probe_at <= db_now())
+        & exists().where(ready)
         & ~exists().where(out)
     )
     picked = select(model_state.c.model, model_state.c.lane).where(due).limit(1)

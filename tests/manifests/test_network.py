@@ -68,3 +68,16 @@ def test_everything_switched_on_keeps_webhooks_outside():
                for peer in rule.get("to", []) if "ipBlock" in peer
                and {port["port"] for port in rule["ports"]} & {80, 443}]  # fmt: skip
     assert set(private) == {"0.0.0.0/0"}
+
+
+def test_a_database_in_any_namespace_is_reached_by_its_labels():
+    """Some networks match no pod by its address."""
+    (policy,) = [
+        body for body in of(render(model()), "NetworkPolicy") if body["metadata"]["name"].endswith("eventing")
+    ]
+    rules = [
+        rule
+        for rule in policy["spec"]["egress"]
+        if {"port": 5432, "protocol": "TCP"} in rule.get("ports", [])
+    ]
+    assert {"namespaceSelector": {}} in rules[0]["to"]

@@ -162,3 +162,7 @@ def test_the_render_stops_and_names_the_value(name):
 )
 def test_another_eventing_may_be_told(subscriber):
     assert render(triggers(subscriber))
+
+
+def test_settings_that_are_all_commented_out_are_none():
+    assert render(with_values(eventing={"settings": None}))

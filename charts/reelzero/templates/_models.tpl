@@ -70,7 +70,7 @@ eventingGrace: {{ add $timeout 30 30 }}
 {{- define "reelzero.checkHeartbeat" -}}
 {{- $root := index . 0 }}{{ $at := index . 1 }}{{ $model := index . 2 }}
 {{- $beat := float64 (default 10 $model.settings.heartbeat_seconds) }}
-{{- $patience := float64 (default 30 $root.Values.eventing.settings.heartbeat_timeout_seconds) }}
+{{- $patience := float64 (default 30 (default dict $root.Values.eventing.settings).heartbeat_timeout_seconds) }}
 {{- if gt (mulf 3 $beat) $patience }}
 {{- include "reelzero.fail" (list (printf "%s.settings.heartbeat_seconds" $at) (printf "%s gives a sign of life every %g s, and eventing breaks a stream after %g s of silence, less than three of them; set it to at most %g, or eventing.settings.heartbeat_timeout_seconds to at least %g" $model.name $beat $patience (divf $patience 3) (mulf 3 $beat))) }}
 {{- end }}

@@ -1,9 +1,13 @@
 {{/* NetworkPolicy rules from the chart's short form. */}}
 
-{{/* All pods of some namespaces. */}}
+{{/* All pods of some namespaces; "*" is any of them. */}}
 {{- define "reelzero.namespaces" -}}
 {{- range . }}
+{{- if eq . "*" }}
+- namespaceSelector: {}
+{{- else }}
 - namespaceSelector: { matchLabels: { kubernetes.io/metadata.name: {{ . }} } }
+{{- end }}
 {{- end }}
 {{- end }}
 

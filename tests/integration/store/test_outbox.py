@@ -133,6 +133,13 @@ async def kinds_due(store):
     return [row.event_type.split(".")[-2] for row in rows if row.destination == "sink"]
 
 
+async def test_progress_waits_for_the_start(database):
+    store, job = await running(database)
+    job = await store.claims.renew(job, Progress(stage=Stage.denoise, step=1, total_steps=3))
+    await store.claims.announce_progress(job)
+    assert await kinds_due(store) == ["started"]
+
+
 async def test_progress_that_could_not_be_delivered_is_not_repeated(database, monkeypatch):
     monkeypatch.setattr(outbox, "SCHEDULE", (0,) * 9)
     store, job, progress = await progressing(database)

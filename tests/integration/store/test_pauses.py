@@ -55,6 +55,27 @@ async def test_a_probe_whose_end_says_nothing_of_the_model_is_followed_by_anothe
     assert await paused.claims.claim(WIDE) is not None
 
 
+async def test_a_job_that_runs_holds_up_no_probe(paused, database):
+    for _ in range(2):
+        await paused.jobs.submit(submission())
+    running = await paused.claims.claim(WIDE)
+    await paused.claims.start(running)
+    for _ in range(pauses.PAUSE_AFTER):  # other places fail while it runs on
+        await paused.claims.start_failed(running, "no pod came", 0.0)
+    await probe_is_due(database)
+    assert await paused.claims.claim(WIDE) is not None
+
+
+async def test_a_route_without_a_job_keeps_no_other_from_its_probe(paused):
+    both = Pool("p", 4, (*POOL.routes, ("tiny", "long")))
+    job, _ = await paused.jobs.submit(submission(lane="long"))
+    held = await paused.claims.claim(both)
+    for _ in range(pauses.PAUSE_AFTER):
+        await paused.claims.start_failed(held, "no pod came", 0.0)
+    await paused.claims.put_back(held, CAUSE, 0.0)
+    assert (await paused.claims.claim(both)).id == job.id
+
+
 async def test_a_predictor_that_answers_ends_the_pause(paused):
     await paused.jobs.submit(submission())
     await paused.claims.answered(await paused.claims.claim(WIDE))

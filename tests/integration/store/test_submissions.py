@@ -134,6 +134,7 @@ async def test_what_still_waits_outlives_its_job(database):
         pass
 
     assert await store.jobs.sweep(remove) == 1
+    await store.outbox.sweep(0.0)
     waiting = [row for row in await store.outbox.messages() if row.status == "pending"]
     assert [row.destination for row in waiting] == ["sink"]
 
