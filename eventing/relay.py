@@ -39,10 +39,8 @@ class Relay:
 
     async def drain(self) -> None:
         """Deliver what is due right now and wait for what is in flight."""
-        while rows := await self._store.claim(IN_FLIGHT):
-            await asyncio.gather(*(self._deliver(row) for row in rows), return_exceptions=True)
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        while await self._begin(IN_FLIGHT) or self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _round(self) -> None:
         if len(self._tasks) >= IN_FLIGHT:

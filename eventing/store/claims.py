@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Select, bindparam, delete, exists, literal_column, select, true, tuple_, update
+from sqlalchemy import Select, bindparam, delete, exists, select, true, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
@@ -182,11 +182,9 @@ def _pair(pool: Pool, eligible: ColumnElement[bool]) -> Select[Any]:
     place = (
         select(slots.c.n).where(free).order_by(slots.c.n).limit(1).with_for_update(skip_locked=True)
     ).cte("place")
-    ready = (jobs.c.status == literal_column("'queued'")) & (jobs.c.not_before <= db_now()) & eligible
-    in_time = jobs.c.start_by.is_(None) | (jobs.c.start_by >= db_now())
     oldest = (
         select(jobs)
-        .where(ready & in_time & exists(select(place.c.n)))
+        .where(pauses.is_ready() & eligible & exists(select(place.c.n)))
         .order_by(jobs.c.submitted_at, jobs.c.id)
         .limit(1)
         .with_for_update(skip_locked=True)

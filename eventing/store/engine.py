@@ -36,7 +36,7 @@ BUSY_SECONDS = 30  # a writer on SQLite waits this long for its turn
 # The driver ends the preparation of a statement with a flush, not a sync: a client frozen right then, which
 # is possible once per statement and connection, is not idle to the server, and keeps its locks until it ends.
 LET_GO = {
-    "idle_in_transaction_session_timeout": "'10s'",
+    "idle_in_transaction_session_timeout": "10s",
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
@@ -192,10 +192,10 @@ def _postgresql_engine(url: str) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "connect")
     def _let_go_when_stalled(connection: Any, _: Any) -> None:
-        # A frozen process or a lost node must not keep its locks. SET, as poolers refuse it at the start.
+        # A frozen process or a lost node must not keep its locks. Not at the start, where poolers refuse it.
         cursor = connection.cursor()
-        for name, value in LET_GO.items():
-            cursor.execute(f"SET {name} = {value}")
+        settings = (f"set_config('{name}', '{value}', false)" for name, value in LET_GO.items())
+        cursor.execute("SELECT " + ", ".join(settings))
         cursor.close()
         connection.commit()
 

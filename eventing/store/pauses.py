@@ -7,11 +7,11 @@ cancelled or its holder stopped, is followed by another a minute after it went o
 
 from __future__ import annotations
 
-from sqlalchemy import delete, exists, select, tuple_, update
+from sqlalchemy import delete, exists, literal_column, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
-from eventing.store.engine import db_now, insert_once, now
+from eventing.store.engine import db_now, insert_once
 from eventing.store.tables import jobs, model_state
 
 PAUSE_AFTER = 3
@@ -24,6 +24,13 @@ def is_paused(model: ColumnElement[str], lane: ColumnElement[str]) -> ColumnElem
     return exists().where(same & (model_state.c.failures >= PAUSE_AFTER))
 
 
+def is_ready() -> ColumnElement[bool]:
+    """SQL: whether a job waits and may go out now, but for a pause."""
+    queued = jobs.c.status == literal_column("'queued'")  # no parameter: it picks the index
+    in_time = jobs.c.start_by.is_(None) | (jobs.c.start_by >= db_now())
+    return queued & (jobs.c.not_before <= db_now()) & in_time
+
+
 async def due_probe(
     connection: AsyncConnection, routes: tuple[tuple[str, str], ...]
 ) -> tuple[str, str] | None:
@@ -32,13 +39,11 @@ async def due_probe(
     """
     here = (jobs.c.model == model_state.c.model) & (jobs.c.lane == model_state.c.lane)
     out = here & (jobs.c.status == "in_progress") & jobs.c.started_at.is_(None)
-    in_time = jobs.c.start_by.is_(None) | (jobs.c.start_by >= db_now())
-    ready = here & (jobs.c.status == "queued") & (jobs.c.not_before <= db_now()) & in_time
     due = (
         tuple_(model_state.c.model, model_state.c.lane).in_(routes)
         & (model_state.c.failures >= PAUSE_AFTER)
         & (model_state.c.next_probe_at <= db_now())
-        & exists().where(ready)
+        & exists().where(here & is_ready())
         & ~exists().where(out)
     )
     picked = select(model_state.c.model, model_state.c.lane).where(due).limit(1)
@@ -54,13 +59,12 @@ async def probing(connection: AsyncConnection, route: tuple[str, str]) -> None:
 
 async def count(connection: AsyncConnection, model: str, lane: str, reason: str, probe_after: float) -> int:
     """Record one more failed start; how many there are in a row."""
-    at = await now(connection)
-    first = {"model": model, "lane": lane, "failures": 0, "reason": "", "next_probe_at": at}
+    first = {"model": model, "lane": lane, "failures": 0, "reason": "", "next_probe_at": 0.0}
     await insert_once(connection, model_state, first)
     more = {
         "failures": model_state.c.failures + 1,
         "reason": reason[:2000],
-        "next_probe_at": at + probe_after,
+        "next_probe_at": db_now() + probe_after,
     }
     counted = update(model_state).where(_is(model, lane)).values(**more).returning(model_state.c.failures)
     failures = (await connection.execute(counted)).scalar_one_or_none()

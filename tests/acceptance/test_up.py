@@ -10,6 +10,8 @@ import sqlite3
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ import pytest
 
 from eventing.s3 import S3Location
 from eventing.standalone.process import free_port
-from tests.acceptance.command import reelzero
+from tests.acceptance.command import Command, reelzero
 from tests.waiting import eventually, processes_naming
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
@@ -78,7 +80,9 @@ async def test_a_running_service_is_used_goes_to_zero_and_finishes_its_job(home:
     await eventually(lambda: not processes_naming(str(home)))
 
 
-async def test_told_twice_it_stops_now_and_keeps_the_job(home: Path) -> None:
+@asynccontextmanager
+async def told_to_stop(home: Path) -> AsyncIterator[tuple[Command, str, Any]]:
+    """A service, its URL and its running job, told once to stop."""
     with reelzero("up", "--port", "0", "--data-dir", f"{home}/data", "--model", "tiny") as up:
         url = up.until("^ready ").split()[1]
         up.until("  log ")
@@ -86,6 +90,11 @@ async def test_told_twice_it_stops_now_and_keeps_the_job(home: Path) -> None:
         await eventually(lambda: call(f"{url}/v1/jobs/{job['id']}")["status"] == "in_progress")
         up.interrupt()
         up.until("stopping when 1 job finished")
+        yield up, url, job
+
+
+async def test_told_twice_it_stops_now_and_keeps_the_job(home: Path) -> None:
+    async with told_to_stop(home) as (up, _, job):
         up.interrupt()
         assert up.end() == 0, up.text
     with sqlite3.connect(f"{home}/data/reelzero.db") as connection:
@@ -99,13 +108,7 @@ async def test_told_twice_it_stops_now_and_keeps_the_job(home: Path) -> None:
 
 
 async def test_told_twice_it_still_stores_what_became_of_its_jobs(home: Path) -> None:
-    with reelzero("up", "--port", "0", "--data-dir", f"{home}/data", "--model", "tiny") as up:
-        url = up.until("^ready ").split()[1]
-        up.until("  log ")
-        job = call(f"{url}/v1/jobs", {"prompt": "a red dot"})
-        await eventually(lambda: call(f"{url}/v1/jobs/{job['id']}")["status"] == "in_progress")
-        up.interrupt()
-        up.until("stopping when 1 job finished")
+    async with told_to_stop(home) as (up, url, job):
         cancel(f"{url}/v1/jobs/{job['id']}")
         up.interrupt()
         assert up.end() == 0, up.text

@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.conformance.environments import ROOT
+from tests.ports import free_port
 
 START_SECONDS = 180.0
 SECRET = "whsec_" + base64.b64encode(b"n" * 32).decode()
@@ -58,7 +58,7 @@ def _predictor(folder: Path) -> Iterator[tuple[int, int]]:
     )
     keys = json.loads((data / "s3" / "identity.json").read_text())["identities"][0]["credentials"][0]
     ports = json.loads((data / "s3" / "ports.json").read_text())
-    http, grpc = _free_port(), _free_port()
+    http, grpc = free_port(), free_port()
     environment = _clean() | {
         "AWS_ACCESS_KEY_ID": keys["accessKey"],
         "AWS_SECRET_ACCESS_KEY": keys["secretKey"],
@@ -116,10 +116,3 @@ def _clean() -> dict[str, str]:
     """Our environment without settings, which the caller's shell may hold."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("REELZERO_", "AWS_"))}
     return kept | {"PYTHONPATH": str(ROOT)}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

@@ -48,7 +48,7 @@ async def test_a_server_without_a_free_connection_is_unavailable(postgres_url):
 
 
 async def test_who_stalls_in_a_transaction_loses_its_locks(postgres_url, monkeypatch):
-    monkeypatch.setitem(LET_GO, "idle_in_transaction_session_timeout", "'1s'")
+    monkeypatch.setitem(LET_GO, "idle_in_transaction_session_timeout", "1s")
     stalled, other = Database(postgres_url), Database(postgres_url)
     async with other.write() as connection:
         await connection.execute(text("CREATE TABLE t AS SELECT 1 AS a"))

@@ -38,7 +38,8 @@ async def test_a_second_job_is_refused_and_taken_when_the_first_has_ended(entry:
     assert len(pipeline.threads) == 1, "the device has one thread"
 
 
-async def test_a_cancelled_job_holds_the_device_until_its_thread_lets_go(entry: CatalogEntry) -> None:
+def held_at_a_step() -> tuple[FakePipeline, threading.Event, threading.Event]:
+    """A pipeline that says when it is in a step, and stays there until it is let go."""
     pipeline, entered, gate = FakePipeline(), threading.Event(), threading.Event()
 
     def at_step(_done: int) -> None:
@@ -46,6 +47,11 @@ async def test_a_cancelled_job_holds_the_device_until_its_thread_lets_go(entry: 
         gate.wait(SOON)
 
     pipeline.at_step = at_step
+    return pipeline, entered, gate
+
+
+async def test_a_cancelled_job_holds_the_device_until_its_thread_lets_go(entry: CatalogEntry) -> None:
+    pipeline, entered, gate = held_at_a_step()
     worker = await make_worker(entry, pipeline)
     run = worker.take(job(entry))
     await until(entered.is_set)
@@ -143,13 +149,7 @@ async def test_a_device_that_never_comes_back_is_given_up(
 async def test_a_device_that_nobody_waits_for_is_given_up_too(
     entry: CatalogEntry, monkeypatch: pytest.MonkeyPatch, asked: str
 ) -> None:
-    pipeline, entered, gate = FakePipeline(), threading.Event(), threading.Event()
-
-    def at_step(_done: int) -> None:
-        entered.set()
-        gate.wait(SOON)
-
-    pipeline.at_step = at_step
+    pipeline, entered, gate = held_at_a_step()
     worker = await make_worker(entry, pipeline)
     model = VideoModel(worker, 10)
     plane = PredictorDataPlane(OneModel(model), model)
