@@ -24,7 +24,7 @@ def bare(pipe: Any, folder: Path) -> float:
     import numpy as np
     import torch
 
-    from predictor.video import write_mp4
+    from predictor.generation.video import write_mp4
 
     begin = time.perf_counter()
     frames = pipe(

@@ -20,7 +20,7 @@ START_LIMIT = 120
 
 def build_tiny(folder: Path) -> None:
     subprocess.run(
-        [sys.executable, "-m", "predictor.tiny", folder], cwd=ROOT, check=True, capture_output=True
+        [sys.executable, "-m", "predictor.models.tiny", folder], cwd=ROOT, check=True, capture_output=True
     )
 
 

@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy import text
 
 from bench.process import ROOT, call, free_port
-from eventing.s3 import S3Location
+from eventing.contract.s3 import S3Location
 from eventing.standalone.process import Process, last_words
 from eventing.store.engine import Database
 from tests.faults.databases import PostgresServer, Sqlite

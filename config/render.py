@@ -17,8 +17,8 @@ import helm_python
 import yaml
 
 from config.values_table import table
-from eventing.catalog import HERE as CATALOG
-from eventing.catalog import load_catalog
+from eventing.contract.catalog import HERE as CATALOG
+from eventing.contract.catalog import load_catalog
 
 ROOT = Path(__file__).resolve().parents[1]
 CHART = ROOT / "charts" / "reelzero"

@@ -7,19 +7,19 @@ import secrets
 import socket
 from dataclasses import dataclass
 
-from eventing.catalog import Catalog, load_catalog
-from eventing.errors import ConfigurationError
-from eventing.events import Announcer
-from eventing.intake import Intake
-from eventing.s3 import Bucket
+from eventing.contract.catalog import Catalog, load_catalog
+from eventing.contract.errors import ConfigurationError
+from eventing.contract.s3 import Bucket
+from eventing.domain.announcer import Announcer
+from eventing.jobs import Intake
 from eventing.settings import Settings
+from eventing.signal import Wake
 from eventing.store.claims import ClaimStore
 from eventing.store.dead_letters import DeadLetterStore
 from eventing.store.engine import Database
 from eventing.store.jobs import JobStore
 from eventing.store.keys import KeyStore
 from eventing.store.outbox import OutboxStore
-from eventing.wake import Wake
 
 
 @dataclass(frozen=True)

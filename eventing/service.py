@@ -15,16 +15,17 @@ import socket
 import uvicorn
 
 from eventing.api.app import create_app
-from eventing.attempt import Attempts
-from eventing.contract import job_prefix
+from eventing.contract.errors import ConfigurationError, ReelzeroError
+from eventing.contract.models import job_prefix
 from eventing.core import build_core
-from eventing.dispatcher import Dispatcher
-from eventing.endpoints import Endpoints
-from eventing.errors import ConfigurationError, ReelzeroError
-from eventing.predictor_client import PredictorClient
-from eventing.relay import Relay
+from eventing.delivery.relay import Relay
+from eventing.delivery.sender import Sender
+from eventing.delivery.signing import check_secrets
+from eventing.dispatch.attempt import Attempts
+from eventing.dispatch.dispatcher import Dispatcher
+from eventing.dispatch.endpoints import Endpoints
+from eventing.dispatch.predictor_client import PredictorClient
 from eventing.settings import Settings
-from eventing.webhook import Sender, check_secrets
 
 SWEEP_SECONDS = 60.0
 LOOPBACK = ("127.0.0.1", "::1", "localhost")

@@ -15,7 +15,8 @@ from typing import Any
 
 from aiohttp import web
 
-from eventing.contract import (
+from eventing.contract.errors import StorageError
+from eventing.contract.models import (
     CompletedRecord,
     FailedRecord,
     Failure,
@@ -33,8 +34,7 @@ from eventing.contract import (
     attempt_prefix,
     manifest_key,
 )
-from eventing.errors import StorageError
-from eventing.s3 import Bucket
+from eventing.contract.s3 import Bucket
 
 DENOISE = Progress(stage=Stage.denoise, step=1, total_steps=2)
 AFTER_DENOISE = (Stage.decode, Stage.encode_video, Stage.upload)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from eventing.budget import HEARTBEAT_SECONDS
-from eventing.settings import S3Settings
+from eventing.contract.budget import HEARTBEAT_SECONDS
+from eventing.contract.env import S3Settings
 
 STORAGE_MOUNT = Path("/mnt/models")  # where KServe's storage initializer puts STORAGE_URI
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from predictor.server import main
+from predictor.serving.server import main
 
 POLL = 0.01  # seconds; a file has no event to wait for
 

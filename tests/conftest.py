@@ -14,11 +14,11 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from eventing.s3 import Bucket, S3Location
+from eventing.contract.s3 import Bucket, S3Location
 from eventing.standalone.s3server import S3Server
 from eventing.store.engine import Database
 from eventing.store.schema import migrate
-from tests.postgres import discard, start
+from tests.support.postgres import discard, start
 
 
 def pytest_configure() -> None:

@@ -19,9 +19,9 @@ from eventing.api import (
     videos,
 )
 from eventing.api.auth import RateLimit
-from eventing.api.core import Core
+from eventing.api.dependencies import Core
 from eventing.api.limits import BodyLimits
-from eventing.oidc import TokenVerifier
+from eventing.api.oidc import TokenVerifier
 
 
 def create_app(core: Core) -> FastAPI:

@@ -8,9 +8,9 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from eventing.api.core import Core, CoreDep
-from eventing.errors import TooLarge, TooMany, Unauthorized
-from eventing.oidc import TokenVerifier, looks_like_token
+from eventing.api.dependencies import Core, CoreDep
+from eventing.api.oidc import TokenVerifier, looks_like_token
+from eventing.contract.errors import TooLarge, TooMany, Unauthorized
 
 LOCAL_OWNER = "local"
 REMEMBERED = 10_000

@@ -10,10 +10,10 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 
-from eventing.api.core import Core
+from eventing.api.dependencies import Core
 from eventing.api.problems import answer
-from eventing.contract import StoredFile
-from eventing.errors import NotFound, StorageError, Unavailable, UnsatisfiableRange
+from eventing.contract.errors import NotFound, StorageError, Unavailable, UnsatisfiableRange
+from eventing.contract.models import StoredFile
 
 CHUNK = 256 << 10
 RANGE = re.compile(r"^bytes=(\d{0,18})-(\d{0,18})$")

@@ -14,12 +14,12 @@ from typing import Annotated, Any, Literal
 from cloudevents.http import CloudEvent
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from eventing import cloudevent
 from eventing.api.auth import Owner
-from eventing.api.core import CoreDep
+from eventing.api.dependencies import CoreDep
 from eventing.api.ingress import deliveries
-from eventing.contract import JOB_ID_PATTERN, Frozen
-from eventing.events import timestamp
+from eventing.contract import cloudevent
+from eventing.contract.models import JOB_ID_PATTERN, Frozen
+from eventing.domain.announcer import timestamp
 from eventing.store.dead_letters import DeadLetter, letter_id
 
 router = APIRouter(tags=["events"])

@@ -8,8 +8,8 @@ from typing import Any
 from fastapi import Request
 from starlette.datastructures import UploadFile
 
-from eventing import strictjson
-from eventing.errors import InvalidRequest, MalformedRequest, UnsupportedMedia
+from eventing.contract import strictjson
+from eventing.contract.errors import InvalidRequest, MalformedRequest, UnsupportedMedia
 
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 NESTED = re.compile(r"^(\w{1,64})\[(.{1,64})\]$")  # metadata[shot]=1, as the SDKs write nested values

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from eventing.api.auth import Owner
-from eventing.api.core import CoreDep
+from eventing.api.dependencies import CoreDep
 from eventing.metrics import DEPTH, PAUSED
 
 router = APIRouter(tags=["operation"])

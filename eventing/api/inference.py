@@ -15,12 +15,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.responses import JSONResponse
 
-from eventing import __version__, v2
+from eventing import __version__
 from eventing.api.auth import Owner, Submitter
-from eventing.api.core import Core, CoreDep
+from eventing.api.dependencies import Core, CoreDep
 from eventing.api.trace import traceparent_of
-from eventing.contract import JOB_ID_PATTERN
-from eventing.errors import (
+from eventing.contract import v2
+from eventing.contract.errors import (
     Conflict,
     GenerationError,
     InvalidRequest,
@@ -29,8 +29,9 @@ from eventing.errors import (
     ReelzeroError,
     UnsupportedMedia,
 )
-from eventing.intake import Origin, parse_request
-from eventing.jobs import Job
+from eventing.contract.models import JOB_ID_PATTERN
+from eventing.domain.job import Job
+from eventing.jobs import Origin, parse_request
 
 POLL_SECONDS = 0.25
 WAIT = re.compile(r"^wait=(\d{1,5})$")

@@ -16,12 +16,11 @@ from typing import Any
 from cloudevents.http import CloudEvent
 from fastapi import APIRouter, Request, Response
 
-from eventing import cloudevent
 from eventing.api.auth import RateLimit, identify, nobody
-from eventing.api.core import Core, CoreDep
+from eventing.api.dependencies import Core, CoreDep
 from eventing.api.trace import traceparent_of, valid
-from eventing.contract import Failure
-from eventing.errors import (
+from eventing.contract import cloudevent
+from eventing.contract.errors import (
     Conflict,
     InvalidRequest,
     MalformedRequest,
@@ -31,8 +30,9 @@ from eventing.errors import (
     Unavailable,
     UnsupportedMedia,
 )
-from eventing.events import REQUESTED
-from eventing.intake import Origin, parse_request
+from eventing.contract.events import REQUESTED
+from eventing.contract.models import Failure
+from eventing.jobs import Origin, parse_request
 from eventing.settings import pairs
 from eventing.store.jobs import event_key
 

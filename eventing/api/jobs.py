@@ -9,13 +9,13 @@ from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from eventing.api.auth import Owner, Submitter
-from eventing.api.core import Core, CoreDep
+from eventing.api.dependencies import Core, CoreDep
 from eventing.api.trace import traceparent_of
 from eventing.api.views import JobPage, JobView, job_view
-from eventing.contract import JOB_ID_PATTERN, Frozen, JobRequest, StoredFile, VideoResult
-from eventing.errors import Conflict
-from eventing.intake import Origin
-from eventing.jobs import Job, Status
+from eventing.contract.errors import Conflict
+from eventing.contract.models import JOB_ID_PATTERN, Frozen, JobRequest, StoredFile, VideoResult
+from eventing.domain.job import Job, Status
+from eventing.jobs import Origin
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
 JobId = Annotated[str, Path(pattern=JOB_ID_PATTERN, description="The job's id.")]

@@ -7,7 +7,7 @@ import asyncio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from eventing.api.problems import answer
-from eventing.errors import MalformedRequest, ReelzeroError, TooLarge
+from eventing.contract.errors import MalformedRequest, ReelzeroError, TooLarge
 
 DISCARD_BYTES = 64 << 20
 

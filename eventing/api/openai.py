@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
 
-from eventing.catalog import CatalogEntry
-from eventing.contract import Frozen, JobRequest
-from eventing.errors import InvalidRequest, ReelzeroError
-from eventing.jobs import Job, Status
+from eventing.contract.catalog import CatalogEntry
+from eventing.contract.errors import InvalidRequest, ReelzeroError
+from eventing.contract.models import Frozen, JobRequest
+from eventing.domain.job import Job, Status
 
 # Their SDKs retry 409 by themselves, which cannot help here, and know 400 as "the request is wrong".
 STATUSES = {409: 400, 422: 400}

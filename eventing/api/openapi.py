@@ -13,7 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from eventing.api.openai import VideoCreate, VideoRemix
-from eventing.contract import JobRequest
+from eventing.contract.models import JobRequest
 
 REF = "#/components/schemas/{model}"
 OPEN = ("/healthz", "/readyz", "/metrics", "/v2", "/v2/health/live", "/v2/health/ready")

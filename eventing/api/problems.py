@@ -16,7 +16,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from eventing.errors import InvalidRequest, MalformedRequest, ReelzeroError, TooLarge, UnsupportedMedia
+from eventing.contract.errors import (
+    InvalidRequest,
+    MalformedRequest,
+    ReelzeroError,
+    TooLarge,
+    UnsupportedMedia,
+)
 
 log = logging.getLogger(__name__)
 Form = Callable[[ReelzeroError], dict[str, object]]

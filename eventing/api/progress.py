@@ -14,11 +14,11 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
 from eventing.api.auth import Owner
-from eventing.api.core import Core, CoreDep
+from eventing.api.dependencies import Core, CoreDep
 from eventing.api.jobs import JobId
 from eventing.api.views import job_view
-from eventing.errors import NotFound
-from eventing.jobs import Job, Status
+from eventing.contract.errors import NotFound
+from eventing.domain.job import Job, Status
 
 POLL_SECONDS = 0.25
 KEEP_ALIVE_SECONDS = 15.0

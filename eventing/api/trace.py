@@ -6,7 +6,7 @@ import re
 
 from fastapi import Request
 
-from eventing.telemetry import current_traceparent
+from eventing.contract.telemetry import current_traceparent
 
 TRACEPARENT = re.compile(r"^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
 

@@ -10,14 +10,14 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from eventing.api import openai
 from eventing.api.auth import Owner, Submitter
 from eventing.api.content import stream_file
-from eventing.api.core import Core, CoreDep
+from eventing.api.dependencies import Core, CoreDep
 from eventing.api.forms import read_fields
 from eventing.api.trace import traceparent_of
-from eventing.catalog import CatalogEntry
-from eventing.contract import JOB_ID_PATTERN, StoredFile, job_prefix
-from eventing.errors import Conflict, StorageError, Unavailable
-from eventing.intake import Origin, parse_request
-from eventing.jobs import Job, Status
+from eventing.contract.catalog import CatalogEntry
+from eventing.contract.errors import Conflict, StorageError, Unavailable
+from eventing.contract.models import JOB_ID_PATTERN, StoredFile, job_prefix
+from eventing.domain.job import Job, Status
+from eventing.jobs import Origin, parse_request
 from eventing.settings import pairs
 
 router = APIRouter(prefix="/v1/videos", tags=["openai videos"])

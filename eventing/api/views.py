@@ -7,9 +7,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from eventing.contract import Failure, Frozen, GenerationSpec, Progress, VideoResult
-from eventing.events import seconds, timestamp
-from eventing.jobs import Job, Status
+from eventing.contract.models import Failure, Frozen, GenerationSpec, Progress, VideoResult
+from eventing.domain.announcer import seconds, timestamp
+from eventing.domain.job import Job, Status
 
 
 class JobView(Frozen):

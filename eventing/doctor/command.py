@@ -10,11 +10,11 @@ from typing import Annotated
 
 import typer
 
+from eventing.contract.errors import ReelzeroError
 from eventing.doctor import delivery, knative, live, pods, probes, scaling, timing
 from eventing.doctor.findings import Finding
 from eventing.doctor.manifests import Manifests, parse
 from eventing.doctor.workloads import workloads
-from eventing.errors import ReelzeroError
 
 CHECKS: tuple[Callable[[Manifests], Iterable[Finding]], ...] = (
     timing.check, scaling.check, probes.check, knative.check, delivery.check, pods.check,

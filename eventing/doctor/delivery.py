@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from eventing.contract.events import PROGRESSED, REJECTED, STARTED, TERMINAL
 from eventing.doctor.destinations import Destination, binds, destination
 from eventing.doctor.findings import Finding
 from eventing.doctor.manifests import Body, Manifest, Manifests, dig, items, near, section
 from eventing.doctor.workloads import workloads
-from eventing.events import PROGRESSED, REJECTED, STARTED, TERMINAL
 
 EVENTING = "eventing.knative.dev"
 SENT = (*TERMINAL.values(), STARTED, PROGRESSED, REJECTED)  # what eventing itself emits

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from eventing.budget import KNATIVE_WINDOW_LIMIT
+from eventing.contract.budget import KNATIVE_WINDOW_LIMIT
+from eventing.contract.env import read
+from eventing.contract.errors import ReelzeroError
 from eventing.core import Core, build_core
-from eventing.errors import ReelzeroError
-from eventing.settings import Settings, read
+from eventing.delivery.signing import check_secrets
+from eventing.settings import Settings
 from eventing.store.schema import is_current
-from eventing.webhook import check_secrets
 
 CLOCK_SECONDS = 5.0
 PARTS_BYTES = 9 << 20  # boto3 uploads in parts from 8 MiB on

@@ -14,9 +14,9 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from eventing.budget import Budget
-from eventing.catalog import CatalogEntry, load_catalog
-from eventing.errors import InvalidRequest, MalformedRequest
+from eventing.contract.budget import Budget
+from eventing.contract.catalog import CatalogEntry, load_catalog
+from eventing.contract.errors import InvalidRequest, MalformedRequest
 from eventing.settings import Endpoint
 
 Body = dict[str, Any]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from eventing.budget import HEARTBEAT_SECONDS, HEARTBEATS_MISSED, KNATIVE_WINDOW_LIMIT, Budget
+from eventing.contract.budget import HEARTBEAT_SECONDS, HEARTBEATS_MISSED, KNATIVE_WINDOW_LIMIT, Budget
 from eventing.doctor.findings import Finding
 from eventing.doctor.manifests import Manifest, Manifests, decimal, dig, number, seconds
 from eventing.doctor.workloads import Workload, served, workloads

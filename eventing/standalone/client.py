@@ -15,8 +15,8 @@ import aiohttp
 from cloudevents.conversion import to_binary
 from cloudevents.http import CloudEvent
 
-from eventing.errors import ReelzeroError, StorageError, Unavailable
-from eventing.events import REQUESTED
+from eventing.contract.errors import ReelzeroError, StorageError, Unavailable
+from eventing.contract.events import REQUESTED
 
 CHUNK = 1 << 18
 ENDS = ("completed", "failed", "cancelled")

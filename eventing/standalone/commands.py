@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from eventing.contract import Quality
+from eventing.contract.models import Quality
 
 DataDir = Annotated[
     Path,

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from eventing.errors import ConfigurationError
+from eventing.contract.errors import ConfigurationError
 from eventing.standalone.files import read_json, write_private
 
 SECRET_BYTES = 32

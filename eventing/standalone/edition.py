@@ -13,15 +13,16 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from eventing import telemetry
 from eventing.api.auth import LOCAL_OWNER
-from eventing.catalog import Catalog, load_catalog
+from eventing.contract import telemetry
+from eventing.contract.catalog import Catalog, load_catalog
+from eventing.contract.env import PREFIX, S3Settings, read
+from eventing.contract.errors import ConfigurationError, ReelzeroError, StorageError
+from eventing.contract.s3 import Bucket, S3Location
 from eventing.core import Core
-from eventing.errors import ConfigurationError, ReelzeroError, StorageError
-from eventing.jobs import Status
-from eventing.s3 import Bucket, S3Location
+from eventing.domain.job import Status
 from eventing.service import Service
-from eventing.settings import PREFIX, S3Settings, Settings, read
+from eventing.settings import Settings
 from eventing.standalone.data_dir import DataDir, open_data_dir
 from eventing.standalone.devices import find_devices
 from eventing.standalone.files import LogFile

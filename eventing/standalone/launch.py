@@ -14,8 +14,8 @@ from pathlib import Path
 
 import aiohttp
 
-from eventing.catalog import CatalogEntry
-from eventing.errors import ModelUnavailable
+from eventing.contract.catalog import CatalogEntry
+from eventing.contract.errors import ModelUnavailable
 from eventing.standalone.devices import CPU
 from eventing.standalone.process import LOOPBACK, Process, free_port, last_words, tail
 
@@ -35,7 +35,7 @@ class Launcher:
     environment: Mapping[str, str]
     models_dir: Path | None = None
     command: tuple[str, ...] = (sys.executable, "-m", "predictor")
-    build_command: tuple[str, ...] = (sys.executable, "-m", "predictor.tiny")
+    build_command: tuple[str, ...] = (sys.executable, "-m", "predictor.models.tiny")
     _building: asyncio.Lock = field(default_factory=asyncio.Lock, init=False, repr=False, compare=False)
 
     async def start(self, entry: CatalogEntry, devices: tuple[str, ...]) -> Predictor:

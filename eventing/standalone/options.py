@@ -10,9 +10,10 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from eventing.catalog import Catalog
-from eventing.s3 import S3Location
-from eventing.settings import PREFIX, Endpoint, Settings, read
+from eventing.contract.catalog import Catalog
+from eventing.contract.env import PREFIX, read
+from eventing.contract.s3 import S3Location
+from eventing.settings import Endpoint, Settings
 from eventing.standalone.data_dir import DataDir
 from eventing.standalone.process import LOOPBACK
 

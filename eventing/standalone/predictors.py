@@ -14,9 +14,9 @@ from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any
 
-from eventing.catalog import Catalog, CatalogEntry
-from eventing.endpoints import Pool
-from eventing.errors import ModelUnavailable
+from eventing.contract.catalog import Catalog, CatalogEntry
+from eventing.contract.errors import ModelUnavailable
+from eventing.domain.pool import Pool
 from eventing.standalone.devices import CPU
 from eventing.standalone.launch import Launcher, Predictor
 

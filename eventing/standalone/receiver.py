@@ -16,8 +16,8 @@ from cloudevents.exceptions import GenericException
 from cloudevents.http import from_http
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from eventing.errors import Unauthorized
-from eventing.events import TERMINAL
+from eventing.contract.errors import Unauthorized
+from eventing.contract.events import TERMINAL
 from eventing.standalone.process import LOOPBACK
 
 ENDS = frozenset(TERMINAL.values())

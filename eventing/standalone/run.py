@@ -20,10 +20,10 @@ import aiohttp
 import typer
 from rich.console import Console
 
-from eventing.catalog import load_catalog
-from eventing.contract import VideoResult
-from eventing.errors import GenerationError, InvalidRequest, ReelzeroError
-from eventing.intake import parse_request
+from eventing.contract.catalog import load_catalog
+from eventing.contract.errors import GenerationError, InvalidRequest, ReelzeroError
+from eventing.contract.models import VideoResult
+from eventing.jobs import parse_request
 from eventing.standalone.client import ServiceClient, Update
 from eventing.standalone.data_dir import DataDir, InUse
 from eventing.standalone.edition import WAITED_FOR, Edition

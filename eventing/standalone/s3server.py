@@ -22,8 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from eventing.errors import ConfigurationError, StorageError
-from eventing.s3 import S3Location
+from eventing.contract.errors import ConfigurationError, StorageError
+from eventing.contract.s3 import S3Location
 from eventing.standalone.files import read_json, write_private
 from eventing.standalone.process import LOOPBACK, Process, is_free, last_words, tail
 

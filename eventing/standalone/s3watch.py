@@ -13,7 +13,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from eventing.errors import ReelzeroError
+from eventing.contract.errors import ReelzeroError
 from eventing.standalone.s3server import LEAST_SPACE, S3Server
 
 CAUSE = b"no space left on device"

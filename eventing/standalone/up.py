@@ -7,7 +7,7 @@ import logging
 
 import typer
 
-from eventing.errors import ReelzeroError
+from eventing.contract.errors import ReelzeroError
 from eventing.standalone.data_dir import DataDir
 from eventing.standalone.edition import Edition
 from eventing.standalone.interrupts import INTERRUPTED, on_interrupt

@@ -15,17 +15,17 @@ from sqlalchemy import Select, bindparam, delete, exists, select, true, tuple_, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
-from eventing import jobs as state
-from eventing.contract import Failure, Progress, VideoResult
-from eventing.endpoints import Pool
-from eventing.events import Announcer
-from eventing.jobs import Job, LeaseLost
-from eventing.store import pauses
+from eventing.contract.models import Failure, Progress, VideoResult
+from eventing.domain import job as state
+from eventing.domain.announcer import Announcer
+from eventing.domain.job import Job, LeaseLost
+from eventing.domain.pool import Pool
+from eventing.store import circuit_breaker as pauses
 from eventing.store.engine import Database, db_now, insert_once
 from eventing.store.rows import job_from_row
+from eventing.store.shielded import uninterrupted
 from eventing.store.tables import jobs, slots
 from eventing.store.transitions import add_messages, drop_progress, locked, transition, write_transition
-from eventing.store.uninterrupted import uninterrupted
 
 SWEEP_LIMIT = 100
 _TAKE_PLACE = update(slots).where(slots.c.pool == bindparam("at_pool"), slots.c.n == bindparam("at_n"))

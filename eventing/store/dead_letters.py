@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import delete, select
 
-from eventing.errors import NotFound
+from eventing.contract.errors import NotFound
 from eventing.store.engine import Database, db_now, insert_once, now
+from eventing.store.shielded import uninterrupted
 from eventing.store.tables import dead_letters
-from eventing.store.uninterrupted import uninterrupted
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from eventing.errors import ConfigurationError, Unavailable
-from eventing.store.uninterrupted import uninterrupted
+from eventing.contract.errors import ConfigurationError, Unavailable
+from eventing.store.shielded import uninterrupted
 
 LEAST_ROOM = 1 << 20  # bytes left for a SQLite file; with less the next jobs may not fit
 DISK_FULL = "the database's disk is full"

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from sqlalchemy import and_, bindparam, delete, func, literal_column, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from eventing import jobs as state
-from eventing.contract import Failure, JobRequest
-from eventing.errors import Conflict, InvalidRequest, NotFound, TooMany
-from eventing.events import Announcer
-from eventing.jobs import Job, Status
+from eventing.contract.errors import Conflict, InvalidRequest, NotFound, TooMany
+from eventing.contract.models import Failure, JobRequest
+from eventing.domain import job as state
+from eventing.domain.announcer import Announcer
+from eventing.domain.job import Job, Status
 from eventing.store.engine import Database, db_now, insert_once, now
 from eventing.store.rows import job_from_row, job_values
+from eventing.store.shielded import uninterrupted
 from eventing.store.tables import idempotency, jobs, outbox
 from eventing.store.transitions import add_messages, transition
-from eventing.store.uninterrupted import uninterrupted
 
 # The time, and how many jobs the owner has waiting.
 _waiting = (jobs.c.owner == bindparam("owner")) & (jobs.c.status == literal_column("'queued'"))

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, insert, select, update
 
-from eventing.errors import NotFound
+from eventing.contract.errors import NotFound
 from eventing.store.engine import Database, now
+from eventing.store.shielded import uninterrupted
 from eventing.store.tables import api_keys
-from eventing.store.uninterrupted import uninterrupted
 
 
 @dataclass(frozen=True)

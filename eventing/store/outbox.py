@@ -14,11 +14,11 @@ from typing import Any
 from sqlalchemy import Double, Select, bindparam, delete, func, insert, literal_column, select, update
 from sqlalchemy.sql import ColumnElement
 
-from eventing.errors import NotFound
-from eventing.events import PROGRESSED
+from eventing.contract.errors import NotFound
+from eventing.contract.events import PROGRESSED
 from eventing.store.engine import Database, db_now
+from eventing.store.shielded import uninterrupted
 from eventing.store.tables import deliveries, outbox
-from eventing.store.uninterrupted import uninterrupted
 
 SCHEDULE = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
 LEASE_SECONDS = 120  # longer than any single delivery

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from eventing.contract import Failure, Frozen, GenerationSpec, Progress, VideoResult
-from eventing.jobs import Job, Status
+from eventing.contract.models import Failure, Frozen, GenerationSpec, Progress, VideoResult
+from eventing.domain.job import Job, Status
 
 _RECORDS: dict[str, type[Frozen]] = {
     "spec": GenerationSpec,

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from eventing.store.engine import Database
 
-SCRIPTS = Path(__file__).parent.parent / "migrations"
+SCRIPTS = Path(__file__).with_name("migrations")
 
 
 async def migrate(database: Database) -> None:

@@ -1,4 +1,4 @@
-"""The tables. `eventing/migrations` builds them; a test holds both against each other.
+"""The tables. `eventing/store/migrations` builds them; a test holds both against each other.
 
 Times are double-precision seconds since the epoch, always written from the database's own clock.
 """

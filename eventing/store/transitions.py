@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from eventing.errors import NotFound
-from eventing.events import PROGRESSED, Announcer, Message
-from eventing.jobs import Job, LeaseLost, Status
+from eventing.contract.errors import NotFound
+from eventing.contract.events import PROGRESSED
+from eventing.domain.announcer import Announcer, Message
+from eventing.domain.job import Job, LeaseLost, Status
 from eventing.store.engine import Database, db_now
 from eventing.store.rows import changed_values, job_from_row
 from eventing.store.tables import jobs, outbox, slots

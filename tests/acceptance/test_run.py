@@ -12,7 +12,7 @@ import av
 import pytest
 
 from tests.acceptance.command import Command, reelzero
-from tests.waiting import eventually, processes_naming
+from tests.support.waiting import eventually, processes_naming
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 PROMPT = "a red dot"

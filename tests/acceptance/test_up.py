@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from eventing.s3 import S3Location
+from eventing.contract.s3 import S3Location
 from eventing.standalone.process import free_port
 from tests.acceptance.command import Command, reelzero
-from tests.waiting import eventually, processes_naming
+from tests.support.waiting import eventually, processes_naming
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 

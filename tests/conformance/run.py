@@ -22,7 +22,7 @@ from pathlib import Path
 from eventing import __version__
 from tests.conformance.environments import ENVIRONMENTS, Environment, prepare, versions
 from tests.conformance.servers import servers
-from tests.doc_examples import DOCS, blocks, needs, shell_script
+from tests.support.doc_examples import DOCS, blocks, needs, shell_script
 
 PAGE = DOCS / "conformance.md"
 CLIENT_SECONDS = 300

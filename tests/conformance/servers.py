@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.conformance.environments import ROOT
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 START_SECONDS = 180.0
 SECRET = "whsec_" + base64.b64encode(b"n" * 32).decode()
@@ -54,7 +54,7 @@ def _predictor(folder: Path) -> Iterator[tuple[int, int]]:
     """A predictor on the same S3, with tiny weights of its own."""
     data, weights = folder / "data", folder / "tiny"
     subprocess.run(
-        [sys.executable, "-m", "predictor.tiny", weights], check=True, cwd=ROOT, capture_output=True
+        [sys.executable, "-m", "predictor.models.tiny", weights], check=True, cwd=ROOT, capture_output=True
     )
     keys = json.loads((data / "s3" / "identity.json").read_text())["identities"][0]["credentials"][0]
     ports = json.loads((data / "s3" / "ports.json").read_text())

@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from tests.postgres import discard, start
+from tests.support.postgres import discard, start
 
 
 class Sqlite:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from tests.receivers import Delivery
+from tests.support.receivers import Delivery
 
 BEHAVIOURS = ("refuse", "hang", "redirect", "429", "410", "cut")
 

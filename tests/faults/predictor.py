@@ -17,9 +17,9 @@ from typing import Any
 
 from aiohttp import web
 
-from eventing.contract import Failure, GenerateBody
-from eventing.s3 import Bucket
-from eventing.settings import S3Settings, read
+from eventing.contract.env import S3Settings, read
+from eventing.contract.models import Failure, GenerateBody
+from eventing.contract.s3 import Bucket
 from eventing.testing import FakePredictor, Script
 
 POLL = 0.01  # seconds; a file has no event to wait for

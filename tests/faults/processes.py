@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tests.waiting import gone
+from tests.support.waiting import gone
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-import predictor.generate
-import predictor.loading
-import predictor.pipelines.cogvideox  # noqa: F401
-from predictor import worker
-from predictor.run import Run
-from predictor.server import main as serve
+import predictor.generation.generate
+import predictor.models.loading
+import predictor.models.pipelines.cogvideox  # noqa: F401
+from predictor.device import worker
+from predictor.device.run import Run
+from predictor.serving.server import main as serve
 from predictor.testing import from_environment
 
 running = 0

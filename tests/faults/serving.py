@@ -19,8 +19,8 @@ from typing import Any
 
 from sqlalchemy import event
 
-from eventing import webhook
 from eventing.cli import app
+from eventing.delivery import sender as webhook
 from eventing.store import engine, outbox
 from eventing.store.claims import ClaimStore
 from eventing.store.jobs import JobStore

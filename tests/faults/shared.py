@@ -10,7 +10,7 @@ import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from eventing.s3 import Bucket, S3Location
+from eventing.contract.s3 import Bucket, S3Location
 from eventing.standalone.process import is_free
 from eventing.standalone.s3server import S3Server
 from tests.faults.databases import PostgresServer
@@ -60,7 +60,7 @@ class Shared:
         weights = self.folder / "tiny"
         if self._heavy is None:
             self._heavy = await self._stack.enter_async_context(Zygote(*HEAVY))
-            command = [sys.executable, "-m", "predictor.tiny", str(weights)]
+            command = [sys.executable, "-m", "predictor.models.tiny", str(weights)]
             await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True, cwd=ROOT)
         grpc = next(p for p in random.sample(range(22_100, 32_000), 100) if p != port and is_free(p))
         own = {

@@ -19,18 +19,18 @@ from typing import Any
 
 import aiohttp
 
-from eventing.events import REQUESTED
-from eventing.s3 import Bucket
+from eventing.contract.events import REQUESTED
+from eventing.contract.s3 import Bucket
 from eventing.store.engine import Database
 from eventing.store.schema import migrate
-from tests.disks import Disk
 from tests.faults.databases import Postgresql, Sqlite
 from tests.faults.listener import Listener
 from tests.faults.processes import Child
 from tests.faults.proxy import Proxy
 from tests.faults.shared import Shared
-from tests.ports import free_port
-from tests.waiting import eventually
+from tests.support.disks import Disk
+from tests.support.ports import free_port
+from tests.support.waiting import eventually
 
 SECRET = "whsec_" + base64.b64encode(b"1" * 32).decode()
 LIMIT = 90.0  # seconds; only a hang gets there

@@ -20,7 +20,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from tests.disks import enter
+from tests.support.disks import enter
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 

@@ -11,13 +11,14 @@ from typing import Any
 import aiohttp
 import pytest
 
-from eventing.endpoints import RemoteEndpoints
-from eventing.s3 import Bucket
+from eventing.contract.env import read
+from eventing.contract.s3 import Bucket
+from eventing.dispatch.endpoints import RemoteEndpoints
 from eventing.service import Service
-from eventing.settings import Endpoint, Settings, read
+from eventing.settings import Endpoint, Settings
 from eventing.store.schema import migrate
 from eventing.testing import FakePredictor
-from tests.receivers import Receiver
+from tests.support.receivers import Receiver
 
 SECRET = "whsec_" + base64.b64encode(b"0" * 32).decode()
 

@@ -7,13 +7,13 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from eventing.admin import DATABASE_FILE
 from eventing.cli import app
-from eventing.contract import Failure
+from eventing.cli.admin import DATABASE_FILE
+from eventing.contract.models import Failure
 from eventing.store.engine import Database
 from eventing.store.outbox import Try
 from eventing.store.schema import migrate
-from tests.builders import POOL, stores, submission
+from tests.support.builders import POOL, stores, submission
 
 
 @pytest.fixture

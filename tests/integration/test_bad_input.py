@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from eventing.api.app import create_app
+from eventing.contract.env import read
+from eventing.contract.errors import ConfigurationError
 from eventing.core import build_core
-from eventing.errors import ConfigurationError
 from eventing.service import Service
-from eventing.settings import Endpoint, Settings, read
+from eventing.settings import Endpoint, Settings
 from eventing.testing import Script
 
 OK = {"prompt": "a red circle"}

@@ -5,7 +5,7 @@ import pytest
 from eventing.doctor.live import examine
 from eventing.store.engine import Database
 from eventing.store.schema import migrate
-from tests.receivers import Receiver
+from tests.support.receivers import Receiver
 
 
 @pytest.fixture

@@ -13,17 +13,17 @@ from pathlib import Path
 import boto3
 import pytest
 
-from eventing.catalog import load_catalog
-from eventing.errors import StorageError
-from eventing.s3 import Bucket, S3Location
+from eventing.contract.catalog import load_catalog
+from eventing.contract.errors import StorageError
+from eventing.contract.s3 import Bucket, S3Location
 from eventing.standalone import s3watch
 from eventing.standalone.s3server import LEAST_SPACE, S3Server
 from eventing.standalone.s3watch import DiskWatch
-from predictor.job import make_job
-from predictor.storage import Results
-from predictor.watch import Watch
-from tests.disks import Disk, small_disk
-from tests.waiting import eventually
+from predictor.generation.attempt import make_job
+from predictor.generation.monitor import Watch
+from predictor.generation.result_store import Results
+from tests.support.disks import Disk, small_disk
+from tests.support.waiting import eventually
 
 SIZE = LEAST_SPACE + (64 << 20)
 VIDEO = 3 << 20

@@ -12,12 +12,12 @@ from typing import Any
 import aiohttp
 import pytest
 
-from eventing.contract import Manifest, manifest_key, stream_record
-from eventing.s3 import Bucket
+from eventing.contract.models import Manifest, manifest_key, stream_record
+from eventing.contract.s3 import Bucket
 from eventing.testing import FakePredictor
 from tests.integration.predictor.conftest import storage, tiny  # noqa: F401 -- fixtures
 from tests.integration.predictor.process import Predictor, reached
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 STAGES = ["encode_prompt", "denoise", "decode", "encode_video", "upload"]
 SPEC = {

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from eventing.errors import StorageError
-from eventing.s3 import Bucket, S3Location
+from eventing.contract.errors import StorageError
+from eventing.contract.s3 import Bucket, S3Location
 
 
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 100 Con", b""])

@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from eventing.errors import ConfigurationError, StorageError
+from eventing.contract.errors import ConfigurationError, StorageError
 from eventing.standalone import s3server
 from eventing.standalone.s3server import BUCKET, S3Server, _client, socket_paths
-from tests.waiting import eventually, first_number, gone, python
+from tests.support.waiting import eventually, first_number, gone, python
 
 HOLDER = """
 import asyncio, sys

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import text
 from standardwebhooks import Webhook
 
-from eventing.contract import Failure
-from eventing.endpoints import RemoteEndpoints
-from eventing.errors import Unavailable
-from eventing.predictor_client import NotStarted
+from eventing.contract.errors import Unavailable
+from eventing.contract.models import Failure
+from eventing.dispatch.endpoints import RemoteEndpoints
+from eventing.dispatch.predictor_client import NotStarted
 from eventing.settings import Endpoint
 from eventing.store.claims import ClaimStore
 from eventing.testing import Script

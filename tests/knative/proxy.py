@@ -19,7 +19,7 @@ from typing import Self
 import aiohttp
 from aiohttp import web
 
-from eventing.budget import DRAIN_SECONDS
+from eventing.contract.budget import DRAIN_SECONDS
 
 SCALE = 1 / 30
 PROBE = {"K-Kubelet-Probe": "queue", "User-Agent": "kube-probe/1.30"}

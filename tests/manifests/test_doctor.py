@@ -13,8 +13,8 @@ import yaml
 from typer.testing import CliRunner
 
 from config.render import ROOT, render
-from eventing.catalog import load_catalog
 from eventing.cli import app
+from eventing.contract.catalog import load_catalog
 from eventing.doctor.command import examine
 from eventing.doctor.manifests import Manifest, Manifests, parse, seconds
 from tests.manifests.test_config import kustomize

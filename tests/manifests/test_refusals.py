@@ -6,7 +6,7 @@ import helm_python
 import pytest
 
 from config.render import render
-from eventing.catalog import load_catalog
+from eventing.contract.catalog import load_catalog
 from tests.manifests.value_sets import model, with_values
 
 

@@ -1,4 +1,4 @@
-"""The chart's time-outs and eventing/budget.py's are the same, for every budget that Knative can take."""
+"""The chart and eventing/contract/budget.py derive the same time-outs from every budget Knative can take."""
 
 from __future__ import annotations
 
@@ -9,8 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.render import render
-from eventing.budget import DRAIN_SECONDS, HEARTBEATS_MISSED, KNATIVE_WINDOW_LIMIT, UPLOAD_SECONDS, Budget
-from eventing.catalog import CatalogEntry
+from eventing.contract.budget import (
+    DRAIN_SECONDS,
+    HEARTBEATS_MISSED,
+    KNATIVE_WINDOW_LIMIT,
+    UPLOAD_SECONDS,
+    Budget,
+)
+from eventing.contract.catalog import CatalogEntry
 from eventing.settings import Settings
 from predictor.settings import PredictorSettings
 from tests.manifests.value_sets import model

@@ -9,7 +9,7 @@ import yaml
 
 from config.render import CHART
 from config.values_table import documented
-from eventing.catalog import load_catalog
+from eventing.contract.catalog import load_catalog
 from eventing.settings import Settings
 from predictor.settings import PredictorSettings
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.settings_table import PAGE, filled
+from tests.support.settings_table import PAGE, filled
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
 def test_every_setting_is_documented_as_it_is():
-    assert PAGE.read_text() == filled(PAGE.read_text()), "run: python -m tests.settings_table"
+    assert PAGE.read_text() == filled(PAGE.read_text()), "run: python -m tests.support.settings_table"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

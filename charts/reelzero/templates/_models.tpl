@@ -1,7 +1,7 @@
 {{/*
 The list of models, checked and filled in, and the times that follow from each one's budget.
 
-The formulas are those of eventing/budget.py (reasons: docs/decisions/0003-time-from-one-budget.md); a test
+The formulas are those of eventing/contract/budget.py (reasons: docs/decisions/0003-time-from-one-budget.md); a test
 holds both against each other. Whatever cannot hold stops the render and names the value.
 */}}
 

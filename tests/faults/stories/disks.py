@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import shutil
 
-from tests import disks
-from tests.disks import Disk
 from tests.faults.databases import Sqlite
 from tests.faults.registry import each, fault
 from tests.faults.world import World
+from tests.support import disks
+from tests.support.disks import Disk
 
 SIZE = 8 << 20
 SUBMISSION = {"prompt": "no room", "quality": "low"}

@@ -8,7 +8,7 @@ import signal
 from tests.faults.registry import each, fault
 from tests.faults.serving import CRASH_POINTS
 from tests.faults.world import World
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 CRASHES = {
     f"crash-{when}-{point}": {"point": point, "when": when}

@@ -17,10 +17,11 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from eventing.endpoints import RemoteEndpoints
-from eventing.s3 import Bucket
+from eventing.contract.env import read
+from eventing.contract.s3 import Bucket
+from eventing.dispatch.endpoints import RemoteEndpoints
 from eventing.service import Service
-from eventing.settings import Endpoint, Settings, read
+from eventing.settings import Endpoint, Settings
 from eventing.store.schema import migrate
 from eventing.testing import FakePredictor
 

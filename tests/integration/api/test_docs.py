@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from tests.doc_examples import DOCS, blocks, needs, shell_script
 from tests.integration.api.deployment import SECRET
+from tests.support.doc_examples import DOCS, blocks, needs, shell_script
 
 PAGES = sorted((DOCS / "clients").glob("*.md"))
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")

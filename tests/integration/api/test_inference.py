@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from eventing.contract import Failure
+from eventing.contract.models import Failure
 from eventing.testing import Script
 from tests.integration.api.deployment import deployment
 
@@ -48,8 +48,9 @@ async def test_what_a_client_asks_before_it_infers(service):
 
 
 def test_outputs_are_the_predictors():
-    tensors = pytest.importorskip("predictor.tensors", reason="the predictor's packages are not installed")
-    from eventing import v2
+    pytest.importorskip("kserve", reason="the predictor's packages are not installed")
+    from eventing.contract import v2
+    from predictor.serving import tensors
 
     assert list(v2.OUTPUTS) == list(tensors.STORED)
 

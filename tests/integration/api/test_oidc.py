@@ -110,7 +110,7 @@ async def test_a_trigger_is_known_by_its_token(tmp_path, bucket):
 
 
 async def test_new_keys_are_found_and_an_absent_issuer_is_a_503(tmp_path, bucket, monkeypatch):
-    monkeypatch.setattr("eventing.oidc.PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("eventing.api.oidc.PAUSE_SECONDS", 0.0)
     async with issuer() as it:
         async with deployment(tmp_path, bucket, **settings(it)) as service:
             assert await deliver(service, it.token()) == 202
@@ -122,8 +122,9 @@ async def test_new_keys_are_found_and_an_absent_issuer_is_a_503(tmp_path, bucket
 
 
 async def test_an_issuer_without_audience_is_a_configuration_error():
-    from eventing.errors import ConfigurationError
-    from eventing.settings import Settings, read
+    from eventing.contract.env import read
+    from eventing.contract.errors import ConfigurationError
+    from eventing.settings import Settings
 
     with pytest.raises(ConfigurationError, match="REELZERO_OIDC_AUDIENCE"):
         read(Settings, oidc_issuer="https://x")

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from eventing.contract import Failure
+from eventing.contract.models import Failure
 from eventing.testing import Script
 from tests.integration.api.deployment import deployment
 

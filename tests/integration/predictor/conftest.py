@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from eventing.s3 import S3Location
+from eventing.contract.s3 import S3Location
 from tests.integration.predictor.held import Held, holding
 from tests.integration.predictor.process import Predictor
 from tests.knative.proxy import QueueProxy
@@ -25,7 +25,7 @@ Queue = Callable[..., Any]
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the weights of the catalog's tiny model."""
     folder = tmp_path_factory.mktemp("tiny")
-    subprocess.run([sys.executable, "-m", "predictor.tiny", folder], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "predictor.models.tiny", folder], check=True, capture_output=True)
     return folder
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[3]
 START_LIMIT = 90  # seconds; a first import without bytecode on a busy machine takes half a minute

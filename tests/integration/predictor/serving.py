@@ -16,7 +16,7 @@ import aiohttp
 from eventing.store.engine import Database
 from eventing.store.schema import migrate
 from tests.integration.predictor.process import ROOT
-from tests.waiting import LIMIT
+from tests.support.waiting import LIMIT
 
 Job = dict[str, Any]
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eventing.contract import attempt_prefix
-from eventing.s3 import Bucket
-from predictor import video
-from tests.disks import Disk, small_disk
+from eventing.contract.models import attempt_prefix
+from eventing.contract.s3 import Bucket
+from predictor.generation import video
 from tests.integration.predictor.held import Held
 from tests.integration.predictor.process import Predictor
+from tests.support.disks import Disk, small_disk
 
 PAGE = 4096
 SIZE = 4 << 20

@@ -12,8 +12,8 @@ import av
 import pytest
 from PIL import Image
 
-from eventing.contract import Manifest, attempt_prefix
-from eventing.s3 import Bucket
+from eventing.contract.models import Manifest, attempt_prefix
+from eventing.contract.s3 import Bucket
 from tests.integration.predictor.process import Predictor
 
 STAGES = ["encode_prompt", "denoise", "decode", "encode_video"]

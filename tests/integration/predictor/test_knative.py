@@ -15,8 +15,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from eventing.budget import Budget
-from eventing.contract import CompletedRecord, stream_record
+from eventing.contract.budget import Budget
+from eventing.contract.models import CompletedRecord, stream_record
 from eventing.settings import Endpoint
 from tests.integration.predictor.conftest import READY, Queue
 from tests.integration.predictor.held import Held

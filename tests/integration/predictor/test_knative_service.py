@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from eventing.budget import Budget
+from eventing.contract.budget import Budget
 from tests.integration.predictor.held import Held
 from tests.integration.predictor.process import reached, wait_for
 from tests.integration.predictor.serving import serving

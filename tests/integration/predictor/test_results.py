@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from eventing.catalog import load_catalog
-from eventing.contract import Manifest, attempt_prefix
-from eventing.errors import StorageError
-from eventing.s3 import Bucket, S3Location
-from predictor import outcome
-from predictor.job import Job, make_job
-from predictor.outcome import Files
-from predictor.storage import Results
-from predictor.watch import Watch
+from eventing.contract.catalog import load_catalog
+from eventing.contract.errors import StorageError
+from eventing.contract.models import Manifest, attempt_prefix
+from eventing.contract.s3 import Bucket, S3Location
+from predictor.generation import results as outcome
+from predictor.generation.attempt import Job, make_job
+from predictor.generation.monitor import Watch
+from predictor.generation.result_store import Results
+from predictor.generation.results import Files
 from tests.unit.predictor.fakes import FakePipeline, loaded
 
 

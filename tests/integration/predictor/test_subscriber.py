@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from eventing.s3 import Bucket
-from predictor.subscriber import job_id
+from eventing.contract.s3 import Bucket
+from predictor.serving.subscriber import job_id
 from tests.integration.predictor.process import reached, wait_for
 
 TYPE = "dev.reelzero.video.requested.v1"

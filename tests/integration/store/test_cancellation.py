@@ -3,7 +3,7 @@
 import asyncio
 import random
 
-from tests.builders import stores, submission
+from tests.support.builders import stores, submission
 
 
 async def test_cancelled_submissions_are_whole_or_absent_and_hold_no_lock(database):

@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from eventing.contract import Failure, Progress, Stage
-from eventing.endpoints import Pool
-from eventing.jobs import LeaseLost, Status
+from eventing.contract.models import Failure, Progress, Stage
+from eventing.domain.job import LeaseLost, Status
+from eventing.domain.pool import Pool
 from eventing.store.engine import Database
 from eventing.store.schema import migrate
 from eventing.testing import fake_result
-from tests.builders import POOL, stores, submission
+from tests.support.builders import POOL, stores, submission
 
 CAUSE = Failure(code="predictor_lost", message="gone", retryable=True)
 

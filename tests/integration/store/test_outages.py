@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import text
 
-from eventing.errors import Unavailable
+from eventing.contract.errors import Unavailable
 from eventing.store.engine import LET_GO, Database
 
 

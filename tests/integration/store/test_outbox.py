@@ -5,13 +5,13 @@ import asyncio
 import pytest
 from sqlalchemy import text
 
-from eventing.contract import Failure, Progress, Stage
-from eventing.errors import NotFound
+from eventing.contract.errors import NotFound
+from eventing.contract.models import Failure, Progress, Stage
 from eventing.store import outbox
 from eventing.store.engine import Database
 from eventing.store.outbox import SCHEDULE, Try
 from eventing.store.schema import migrate
-from tests.builders import POOL, stores, submission
+from tests.support.builders import POOL, stores, submission
 
 OK, NO = Try(True, 0.1, 200), Try(False, 0.1, 503, "the receiver answered 503")
 CAUSE = Failure(code="x", message="x")

@@ -6,7 +6,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from eventing.errors import ConfigurationError, NotFound, Unavailable
+from eventing.contract.errors import ConfigurationError, NotFound, Unavailable
 from eventing.store.engine import Database, now
 from eventing.store.keys import KeyStore
 from eventing.store.schema import migrate

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from eventing.contract import Failure
-from eventing.errors import Conflict, InvalidRequest, NotFound, TooMany
-from eventing.jobs import Status
-from tests.builders import POOL, stores, submission
+from eventing.contract.errors import Conflict, InvalidRequest, NotFound, TooMany
+from eventing.contract.models import Failure
+from eventing.domain.job import Status
+from tests.support.builders import POOL, stores, submission
 
 
 async def test_a_job_is_stored_as_it_was_submitted(database):

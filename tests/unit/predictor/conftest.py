@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from eventing.catalog import CatalogEntry, FrameRule, load_catalog
-from predictor import tiny
+from eventing.contract.catalog import CatalogEntry, FrameRule, load_catalog
+from predictor.models import tiny
 
 TEMPORAL = {"cogvideox": 8, "mochi": 6, "wan": 4, "ltx": 4}  # of the tiny VAEs
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from eventing.catalog import CatalogEntry
-from predictor.loading import LoadedModel
+from eventing.contract.catalog import CatalogEntry
+from predictor.models.loading import LoadedModel
 
 
 class FakePipeline:
-    """The protocol of predictor.pipelines, with `at_step` and `at_decode` to interfere."""
+    """The protocol of predictor.models.pipelines, with `at_step` and `at_decode` to interfere."""
 
     def __init__(self) -> None:
         self.vae_decoder = torch.nn.Identity()

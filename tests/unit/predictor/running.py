@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from eventing.catalog import CatalogEntry
-from predictor.job import Job, make_job
-from predictor.run import Run, Terminal
+from eventing.contract.catalog import CatalogEntry
+from predictor.device.run import Run, Terminal
+from predictor.device.worker import Worker
+from predictor.generation.attempt import Job, make_job
 from predictor.settings import PredictorSettings
-from predictor.worker import Worker
 from tests.unit.predictor.fakes import FakePipeline, loaded
 
 SOON = 30.0  # seconds a test waits for what must come

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from standardwebhooks import Webhook
 
-from eventing.errors import ConfigurationError
+from eventing.contract.errors import ConfigurationError
 from eventing.standalone.data_dir import InUse, open_data_dir
 from eventing.standalone.files import read_json, write_private
 

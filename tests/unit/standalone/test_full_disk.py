@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from eventing.errors import ConfigurationError
+from eventing.contract.errors import ConfigurationError
 from eventing.standalone.data_dir import open_data_dir
 from eventing.standalone.files import LogFile, write_private
-from tests.disks import small_disk
+from tests.support.disks import small_disk
 
 SIZE = 1 << 20
 

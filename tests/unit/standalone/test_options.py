@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from eventing.catalog import load_catalog
-from eventing.errors import InvalidRequest
-from eventing.guard import Guard
-from eventing.s3 import S3Location
+from eventing.contract.catalog import load_catalog
+from eventing.contract.errors import InvalidRequest
+from eventing.contract.s3 import S3Location
+from eventing.delivery.ssrf import Guard
 from eventing.settings import Settings
 from eventing.standalone.data_dir import DataDir, open_data_dir
 from eventing.standalone.options import Options, build_settings, default_model, endpoints

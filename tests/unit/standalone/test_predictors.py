@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from eventing.catalog import Catalog, CatalogEntry, load_catalog
-from eventing.errors import ModelUnavailable
+from eventing.contract.catalog import Catalog, CatalogEntry, load_catalog
+from eventing.contract.errors import ModelUnavailable
 from eventing.standalone.launch import Launcher
 from eventing.standalone.predictors import LocalPredictors
-from tests.waiting import eventually, gone
+from tests.support.waiting import eventually, gone
 
 FAKE = Path(__file__).with_name("fake_predictor.py")
 BUILD = "import pathlib, sys; pathlib.Path(sys.argv[1]).mkdir()"

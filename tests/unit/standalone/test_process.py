@@ -11,7 +11,7 @@ import pytest
 
 from eventing.standalone import process as module
 from eventing.standalone.process import Process, free_port, is_free, last_words, tail
-from tests.waiting import eventually, first_number, gone, python
+from tests.support.waiting import eventually, first_number, gone, python
 
 STUBBORN = """
 import signal, time

@@ -10,9 +10,9 @@ import pytest
 from cloudevents.conversion import to_binary, to_structured
 from cloudevents.http import CloudEvent
 
-from eventing.errors import Unauthorized
+from eventing.contract.errors import Unauthorized
+from eventing.delivery.signing import signature_headers
 from eventing.standalone.receiver import Receiver
-from eventing.webhook import signature_headers
 
 SECRET = "whsec_" + "QUJD" * 10
 DONE = {

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from eventing.errors import StorageError
-from eventing.s3 import S3Location
+from eventing.contract.errors import StorageError
+from eventing.contract.s3 import S3Location
 from eventing.standalone import s3watch
 from eventing.standalone.s3watch import DiskWatch
 

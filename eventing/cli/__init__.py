@@ -1,0 +1,26 @@
+"""The `reelzero` command: thin wiring; what each command does lives beside what it works on."""
+
+from __future__ import annotations
+
+import typer
+
+from eventing.cli import admin, serve
+from eventing.doctor.command import doctor
+from eventing.standalone import commands
+
+app = typer.Typer(
+    name="reelzero",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Text to video that scales to zero.",
+)
+app.command("run")(commands.run)
+app.command("up")(commands.up)
+app.command("serve")(serve.serve)
+app.command("migrate")(serve.migrate)
+app.command("doctor")(doctor)
+app.add_typer(admin.jobs, name="jobs")
+app.add_typer(admin.deliveries, name="deliveries")
+app.add_typer(admin.keys, name="keys")

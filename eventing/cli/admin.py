@@ -1,0 +1,205 @@
+"""Tools for the operator: keys, jobs and deliveries, straight on the database.
+
+They read the same REELZERO_… settings as the service; on one machine `--data-dir` names its folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from eventing.contract.env import read
+from eventing.contract.errors import ConfigurationError, ReelzeroError
+from eventing.core import Core, build_core
+from eventing.domain.job import Status
+from eventing.settings import Settings
+
+DATABASE_FILE = "reelzero.db"
+console = Console()
+keys = typer.Typer(no_args_is_help=True, help="API keys: each has an owner, who sees only their own jobs.")
+jobs = typer.Typer(no_args_is_help=True, help="Look at jobs of all owners; give failed ones a second chance.")
+deliveries = typer.Typer(
+    no_args_is_help=True, help="Events on their way: what waits, what is dead, send again."
+)
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help="Folder of the one-machine edition; else REELZERO_DATABASE_URL."),
+]
+
+
+@keys.command("create")
+def create_key(
+    owner: Annotated[str, typer.Argument(help="Who the key stands for.")], data_dir: DataDir = None
+) -> None:
+    """Make a key and print it: it is stored as a hash and cannot be shown again."""
+
+    async def work(core: Core) -> None:
+        if not owner.strip() or len(owner) > 128:
+            raise ConfigurationError("the owner must have 1 to 128 characters")
+        typer.echo(await core.keys.create(owner))
+
+    _run(work, data_dir)
+
+
+@keys.command("list")
+def list_keys(data_dir: DataDir = None) -> None:
+    """Show keys by id and owner."""
+
+    async def work(core: Core) -> None:
+        rows = [(k.id, k.owner, _when(k.created_at), _when(k.revoked_at)) for k in await core.keys.keys()]
+        _table(("id", "owner", "created", "revoked"), rows)
+
+    _run(work, data_dir)
+
+
+@keys.command("revoke")
+def revoke_key(
+    key_id: Annotated[str, typer.Argument(help="From `keys list`.")], data_dir: DataDir = None
+) -> None:
+    """End a key's life at once."""
+
+    async def work(core: Core) -> None:
+        await core.keys.revoke(key_id)
+        typer.echo(f"key {key_id} is revoked")
+
+    _run(work, data_dir)
+
+
+@jobs.command("list")
+def list_jobs(
+    status: Annotated[list[Status] | None, typer.Option(help="Only these; may be repeated.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Only this owner's.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    data_dir: DataDir = None,
+) -> None:
+    """Show jobs, newest first."""
+
+    async def work(core: Core) -> None:
+        found, more = await core.jobs.page(owner, limit=limit, statuses=tuple(status or ()))
+        rows = [
+            (j.id, j.owner, str(j.status), j.model, j.lane, str(j.attempts_used), _when(j.submitted_at),
+             j.error.code if j.error else "")
+            for j in found
+        ]  # fmt: skip
+        _table(("id", "owner", "status", "model", "lane", "attempts", "submitted", "error"), rows)
+        if more:
+            typer.echo(f"more than {limit}; use --limit")
+
+    _run(work, data_dir)
+
+
+@jobs.command("requeue")
+def requeue(job_id: Annotated[str, typer.Argument()], data_dir: DataDir = None) -> None:
+    """Queue a failed or cancelled job again, with all its attempts and its first seed."""
+
+    async def work(core: Core) -> None:
+        job = await core.jobs.requeue(job_id)
+        typer.echo(f"job {job.id} is {job.status}")
+
+    _run(work, data_dir)
+
+
+@jobs.command("cancel")
+def cancel(job_id: Annotated[str, typer.Argument()], data_dir: DataDir = None) -> None:
+    """Cancel a job of any owner."""
+
+    async def work(core: Core) -> None:
+        job = await core.jobs.cancel(job_id)
+        typer.echo(
+            f"job {job.id} is {job.status}" + ("" if job.status.is_terminal else "; it ends at its next step")
+        )
+
+    _run(work, data_dir)
+
+
+@deliveries.command("list")
+def list_deliveries(
+    status: Annotated[str | None, typer.Option(help="pending, delivered or dead.")] = None,
+    job: Annotated[str | None, typer.Option(help="Only this job's.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    data_dir: DataDir = None,
+) -> None:
+    """Show messages, newest first."""
+
+    async def work(core: Core) -> None:
+        found = await core.outbox.messages(job_id=job, status=status, limit=limit)
+        rows = [
+            (m.id, m.job_id or "", m.event_type.split(".")[-2], m.destination, m.status, str(m.tries),
+             m.last_error or "")
+            for m in found
+        ]  # fmt: skip
+        _table(("id", "job", "event", "to", "status", "tries", "last error"), rows)
+
+    _run(work, data_dir)
+
+
+@deliveries.command("replay")
+def replay(
+    message_ids: Annotated[list[str] | None, typer.Argument(help="From `deliveries list`.")] = None,
+    dead: Annotated[bool, typer.Option("--dead", help="All dead ones.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Send messages again, now. Receivers know a repeated event by its id."""
+
+    async def work(core: Core) -> None:
+        ids = list(message_ids or ())
+        if dead:
+            ids += [message.id for message in await core.outbox.messages(status="dead", limit=1000)]
+        if not ids and not dead:
+            raise ConfigurationError("name the deliveries to send again, or use --dead")
+        for message_id in ids:
+            await core.outbox.replay(message_id)
+        typer.echo(f"{len(ids)} will be sent again")
+
+    _run(work, data_dir)
+
+
+def _run(work: Callable[[Core], Awaitable[None]], data_dir: Path | None) -> None:
+    async def main() -> None:
+        core = build_core(read(Settings, **_database(data_dir)))
+        try:
+            await work(core)
+        finally:
+            await core.database.close()
+
+    try:
+        asyncio.run(main())
+    except ReelzeroError as error:
+        typer.secho(f"reelzero: {error.message}", fg="red", err=True)
+        raise typer.Exit(1) from error
+
+
+def _database(data_dir: Path | None) -> dict[str, str]:
+    if data_dir is None:
+        if "REELZERO_DATABASE_URL" in os.environ:
+            return {}
+        data_dir = Path(".reelzero")
+    file = data_dir / DATABASE_FILE
+    if not file.exists():
+        raise ConfigurationError(
+            f"there is no database at {file}; name the folder by --data-dir, or set REELZERO_DATABASE_URL"
+        )
+    return {"database_url": f"sqlite+aiosqlite:///{file.absolute()}"}
+
+
+def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    if not console.is_terminal:  # for scripts: tab-separated, nothing cut
+        for row in (heads, *rows):
+            typer.echo("\t".join(row))
+        return
+    table = Table(*heads, box=None)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def _when(epoch: float | None) -> str:
+    return "" if epoch is None else datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%d %H:%M:%S")

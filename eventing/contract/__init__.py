@@ -1,0 +1,1 @@
+"""Everything both services share; the predictor imports nothing else of eventing."""

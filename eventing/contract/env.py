@@ -1,0 +1,62 @@
+"""Settings that both services read the same way, from REELZERO_… variables into frozen objects."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from eventing.contract.errors import ConfigurationError
+from eventing.contract.s3 import S3Location
+
+PREFIX = "REELZERO_"
+
+
+T = TypeVar("T", bound=BaseSettings)
+
+
+class S3Settings(BaseSettings):
+    """Object storage, as eventing and the predictor both read it."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    s3_bucket: str = Field("reelzero", description="Bucket for videos, manifests and terminal events.")
+    s3_endpoint: str | None = Field(None, description="S3 endpoint; empty for AWS itself.")
+    s3_public_endpoint: str | None = Field(
+        None, description="Endpoint that presigned URLs name, if clients reach S3 by another address."
+    )
+    s3_region: str = Field("us-east-1", description="S3 region.")
+
+    @field_validator("s3_endpoint", "s3_public_endpoint", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: Any) -> Any:
+        return value or None
+
+    def s3(self) -> S3Location:
+        """The location as the S3 client wants it."""
+        return S3Location(self.s3_bucket, self.s3_endpoint, self.s3_public_endpoint, self.s3_region)
+
+
+def read(kind: type[T], **overrides: Any) -> T:
+    """Read settings from the environment, with overrides. Raises ConfigurationError naming the variable."""
+    try:
+        return kind(**overrides)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = PREFIX + "_".join(str(part) for part in first["loc"][:1]).upper()
+        raise ConfigurationError(f"{name}: {first['msg']}", field=name) from error
+    except (ValueError, json.JSONDecodeError) as error:
+        raise ConfigurationError(f"the environment could not be read: {error}") from error
+
+
+def describe(kinds: Iterable[type[BaseSettings]]) -> list[tuple[str, str, str]]:
+    """(variable, default, meaning) of every setting, for the documentation and its test."""
+    rows: dict[str, tuple[str, str, str]] = {}
+    for kind in kinds:
+        for name, field in kind.model_fields.items():
+            default = "" if field.default in (None, ()) else str(field.default)
+            rows.setdefault(name, (PREFIX + name.upper(), default, field.description or ""))
+    return sorted(rows.values())

@@ -1,0 +1,58 @@
+"""The CloudEvents we send and receive: their types and the payloads of those we send."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from eventing.contract.models import Failure, Frozen, Progress, Status, VideoResult
+
+PREFIX = "dev.reelzero.video."
+REQUESTED = PREFIX + "requested.v1"
+STARTED = PREFIX + "started.v1"
+PROGRESSED = PREFIX + "progressed.v1"
+REJECTED = PREFIX + "rejected.v1"
+TERMINAL = {
+    Status.completed: PREFIX + "completed.v1",
+    Status.failed: PREFIX + "failed.v1",
+    Status.cancelled: PREFIX + "cancelled.v1",
+}
+
+
+class JobEventData(Frozen):
+    """Payload of started, completed, failed and cancelled."""
+
+    job_id: str
+    status: Status
+    model: str
+    attempts: int = Field(description="Attempts that reached a predictor.")
+    result: VideoResult | None = None
+    result_url: str | None = Field(None, description="Redirects to a presigned URL; itself never expires.")
+    error: Failure | None = None
+    metadata: dict[str, str] = Field(default_factory=dict)
+    submitted_at: datetime
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    queue_seconds: float | None = Field(None, description="From submission to the last claim.")
+    cold_start_seconds: float | None = Field(
+        None, description="From the claim to the predictor's first word."
+    )
+
+
+class ProgressEventData(Frozen):
+    """Payload of progressed: at most every 5 s, the latest only, never after the terminal event."""
+
+    job_id: str
+    model: str
+    progress: Progress
+    percent: int
+
+
+class RejectedEventData(Frozen):
+    """Payload of rejected: what was wrong with an event that came through a broker."""
+
+    rejected_source: str
+    rejected_id: str
+    error: Failure
+    field: str | None = None

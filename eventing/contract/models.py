@@ -1,0 +1,297 @@
+"""The words both sides speak: requests, progress, results and the stream between eventing and predictor.
+
+Everything here is a frozen pydantic model: what crosses a wire is validated once, at the edge, and never
+changed afterwards. Units are in the names or in the descriptions.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, TypeAdapter, field_validator
+
+JOB_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+PROMPT_LIMIT = 2000
+SEED_LIMIT = 2**32 - 1
+
+
+class Frozen(BaseModel):
+    """An immutable record that refuses unknown fields, so that a typo is an error and not a default."""
+
+    # Errors do not quote what was sent: they go to logs and traces, prompts and addresses do not.
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
+
+
+class Quality(StrEnum):
+    """Catalog tiers; each model maps them to steps and guidance."""
+
+    low = "low"
+    medium = "medium"
+    high = "high"
+
+
+class Status(StrEnum):
+    """Life of a job."""
+
+    queued = "queued"  # stored and acknowledged; waits for a place or for its back-off
+    in_progress = "in_progress"  # held by a dispatcher under a lease
+    completed = "completed"  # the named result exists in S3
+    failed = "failed"  # no further attempt will be made
+    cancelled = "cancelled"  # somebody asked for it
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether nothing can happen any more."""
+        return self in (Status.completed, Status.failed, Status.cancelled)
+
+
+class Stage(StrEnum):
+    """Where a job is. The first two belong to eventing, the others to the predictor, in this order."""
+
+    queued = "queued"
+    starting = "starting"  # waiting for a predictor: zero to one
+    encode_prompt = "encode_prompt"
+    denoise = "denoise"
+    decode = "decode"
+    encode_video = "encode_video"
+    upload = "upload"
+
+
+class VideoRequest(Frozen):
+    """What a caller may ask for. What is left out comes from the model's catalog entry."""
+
+    prompt: str = Field(min_length=1, max_length=PROMPT_LIMIT, description="What the video shows.")
+    model: str | None = Field(
+        None, max_length=64, description="Catalog name; the deployment's default if absent."
+    )
+    negative_prompt: str = Field("", max_length=PROMPT_LIMIT, description="What it should not show.")
+    width: int | None = Field(None, ge=16, le=8192, description="Pixels.")
+    height: int | None = Field(None, ge=16, le=8192, description="Pixels.")
+    num_frames: int | None = Field(None, ge=1, le=10_000, description="Frames; each model has its rule.")
+    fps: int | None = Field(None, ge=1, le=120, description="Frame rate of the file, frames per second.")
+    seed: int | None = Field(None, ge=0, le=SEED_LIMIT, description="Same seed, same frames.")
+    quality: Quality = Quality.medium
+    num_inference_steps: int | None = Field(None, ge=1, le=500, description="Overrides the tier.")
+    guidance_scale: float | None = Field(
+        None, ge=0, le=50, allow_inf_nan=False, description="Overrides the tier."
+    )
+
+    @field_validator("prompt")
+    @classmethod
+    def _has_words(cls, prompt: str) -> str:
+        if not prompt.strip():
+            raise ValueError("must contain at least one word")
+        return prompt
+
+    @field_validator("prompt", "negative_prompt")
+    @classmethod
+    def _is_text(cls, text: str) -> str:
+        if "\x00" in text:
+            raise ValueError("must not contain NUL characters")
+        return text
+
+
+class JobRequest(VideoRequest):
+    """A video request with what the job around it needs."""
+
+    lane: str | None = Field(
+        None, pattern=r"^[a-z][a-z0-9-]{0,31}$", description="Queue lane, such as short or long."
+    )
+    callback_url: AnyHttpUrl | None = Field(
+        None, description="http(s) URL that receives the signed webhook when the job ends."
+    )
+    start_within_seconds: float | None = Field(
+        None,
+        gt=0,
+        le=30 * 86400,
+        allow_inf_nan=False,
+        description="Fail the job if it has not started by then.",
+    )
+    metadata: dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]] = Field(
+        default_factory=dict, max_length=16, description="Returned with the job and its events."
+    )
+
+    @field_validator("callback_url")
+    @classmethod
+    def _has_no_password(cls, url: AnyHttpUrl | None) -> AnyHttpUrl | None:
+        if url is not None and (url.username or url.password):
+            raise ValueError("must not carry a user name or password")
+        return url
+
+
+class GenerationSpec(Frozen):
+    """A request with nothing left open: the catalog's answer to a VideoRequest."""
+
+    prompt: str
+    negative_prompt: str
+    model: str
+    width: int
+    height: int
+    num_frames: int
+    fps: int
+    seed: int
+    quality: Quality
+    num_inference_steps: int
+    guidance_scale: float
+
+
+class Output(StrEnum):
+    """Where the predictor leaves the files."""
+
+    s3 = "s3"
+    inline = "inline"
+
+
+class GenerateBody(Frozen):
+    """Body of `POST /v2/models/{model}/generate_stream`: the V2 generate extension with our parameters.
+
+    `text_input` is the prompt; `parameters` are the other fields of VideoRequest plus `output`,
+    `job_id` and `attempt`. The predictor resolves what is missing by the same catalog entry.
+    """
+
+    id: str | None = None
+    text_input: str
+    parameters: dict[str, Any] = Field(default_factory=dict)
+
+
+class StoredFile(Frozen):
+    """One object in S3."""
+
+    uri: str = Field(description="s3://bucket/key")
+    sha256: str
+    bytes: int
+    content_type: str
+
+
+class Timings(Frozen):
+    """Seconds spent in each stage of one generation, by a monotonic clock."""
+
+    load: float = Field(0.0, description="Process start to weights in memory; 0 if it was warm.")
+    encode_prompt: float
+    denoise: float
+    decode: float
+    encode_video: float
+    upload: float
+    total: float
+
+
+class VideoResult(Frozen):
+    """What one successful attempt produced; also the body of `manifest.json` beside the request."""
+
+    job_id: str
+    attempt: int
+    model: str
+    revision: str = Field(description="Commit of the weights; `local` if their folder does not tell it.")
+    seed: int
+    width: int
+    height: int
+    num_frames: int
+    fps: int
+    duration_seconds: float
+    video: StoredFile
+    poster: StoredFile
+    spritesheet: StoredFile
+    manifest_uri: str
+    timings: Timings
+    warnings: tuple[str, ...] = ()
+
+
+class Manifest(Frozen):
+    """`manifest.json`: written last, and only once, so its presence means the attempt is complete."""
+
+    version: Literal[1] = 1
+    request: GenerationSpec
+    result: VideoResult
+    created_at: str
+
+
+class Failure(Frozen):
+    """Why an attempt or a job failed. `code` is from eventing.contract.errors, `message` is for a person."""
+
+    code: str
+    message: str
+    retryable: bool = False
+
+
+class Progress(Frozen):
+    """How far a job is."""
+
+    stage: Stage
+    step: int = Field(0, ge=0, description="Step within the stage.")
+    total_steps: int = Field(0, ge=0, description="Steps of the stage; 0 if it has none.")
+    elapsed_seconds: float = Field(0.0, ge=0, description="Since the predictor took the job.")
+
+    def percent(self) -> int:
+        """Share of the whole job in percent: denoising counts for 5 to 85."""
+        floor = {Stage.decode: 85, Stage.encode_video: 92, Stage.upload: 96, Stage.encode_prompt: 2}
+        if self.stage is Stage.denoise and self.total_steps:
+            return 5 + round(80 * self.step / self.total_steps)
+        return floor.get(self.stage, 0)
+
+
+class ProgressRecord(Frozen):
+    """A change of stage or step. The first record of every stream is one, at once."""
+
+    type: Literal["progress"] = "progress"
+    progress: Progress
+
+
+class HeartbeatRecord(Frozen):
+    """Sent every 10 s when nothing else was, in every stage."""
+
+    type: Literal["heartbeat"] = "heartbeat"
+    progress: Progress
+
+
+class CompletedRecord(Frozen):
+    """Terminal: the files are in S3 and the manifest is written (or inline: base64 MP4 in `video`)."""
+
+    type: Literal["completed"] = "completed"
+    result: VideoResult | None = None
+    inline: InlineVideo | None = None
+
+
+class FailedRecord(Frozen):
+    """Terminal: this attempt failed."""
+
+    type: Literal["failed"] = "failed"
+    error: Failure
+
+
+class InlineVideo(Frozen):
+    """A result returned in the answer itself."""
+
+    seed: int
+    width: int
+    height: int
+    num_frames: int
+    fps: int
+    video_base64: str
+    sha256: str
+    timings: Timings
+    warnings: tuple[str, ...] = ()
+
+
+CompletedRecord.model_rebuild()
+StreamRecord = Annotated[
+    ProgressRecord | HeartbeatRecord | CompletedRecord | FailedRecord, Field(discriminator="type")
+]
+stream_record: TypeAdapter[ProgressRecord | HeartbeatRecord | CompletedRecord | FailedRecord] = TypeAdapter(
+    StreamRecord, config=ConfigDict(hide_input_in_errors=True)
+)
+
+
+def job_prefix(job_id: str) -> str:
+    """Key prefix of all that belongs to a job."""
+    return f"jobs/{job_id}/"
+
+
+def attempt_prefix(job_id: str, attempt: int) -> str:
+    """Key prefix of one attempt: its manifest, which names the files, and below those of each run of it."""
+    return f"{job_prefix(job_id)}attempts/{attempt:04d}/"
+
+
+def manifest_key(job_id: str, attempt: int) -> str:
+    """Key of the manifest that makes an attempt complete."""
+    return attempt_prefix(job_id, attempt) + "manifest.json"

@@ -1,0 +1,162 @@
+"""S3 as both sides use it: one client, `s3://` URIs, and writes that happen at most once.
+
+Credentials come from the standard AWS chain (AWS_ACCESS_KEY_ID, a web identity, a profile); only what
+S3-compatible servers need beyond it is a setting of ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.handlers import add_expect_header
+
+from eventing.contract.errors import StorageError
+
+
+@dataclass(frozen=True)
+class S3Location:
+    """A bucket and how to reach it. `public_endpoint` is what presigned URLs name."""
+
+    bucket: str
+    endpoint: str | None = None
+    public_endpoint: str | None = None
+    region: str = "us-east-1"
+
+
+@lru_cache(maxsize=8)
+def client(endpoint: str | None, region: str) -> Any:
+    """A thread-safe boto3 client with short connects and few retries: callers own the long ones."""
+    config = Config(
+        connect_timeout=5,
+        read_timeout=60,
+        retries={"total_max_attempts": 4, "mode": "standard"},
+        signature_version="s3v4",
+        s3={"addressing_style": "path" if endpoint else "auto"},
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    made = boto3.session.Session().client("s3", endpoint_url=endpoint, region_name=region, config=config)
+    # Without `Expect: 100-continue`: botocore reads on forever when a connection ends inside that answer.
+    made.meta.events.unregister("before-call.s3", add_expect_header)
+    return made
+
+
+class Bucket:
+    """The calls reelzero makes. All block; run them in a thread from asyncio. Raise StorageError."""
+
+    def __init__(self, location: S3Location) -> None:
+        self.location = location
+        self._client = client(location.endpoint, location.region)
+
+    @property
+    def name(self) -> str:
+        """The bucket's name."""
+        return self.location.bucket
+
+    def uri(self, key: str) -> str:
+        """The s3:// URI of a key."""
+        return f"s3://{self.name}/{key}"
+
+    def key(self, uri: str) -> str:
+        """The key in an URI of this bucket."""
+        prefix = self.uri("")
+        if not uri.startswith(prefix):
+            raise StorageError(f"{uri} is not in bucket {self.name}")
+        return uri[len(prefix) :]
+
+    def put(self, key: str, body: bytes, content_type: str) -> None:
+        """Write an object, replacing what was there."""
+        self._call("put_object", Key=key, Body=body, ContentType=content_type)
+
+    def put_once(self, key: str, body: bytes, content_type: str) -> bool:
+        """Write an object unless the key exists (`If-None-Match: *`); False if it did."""
+        try:
+            self._client.put_object(
+                Bucket=self.name, Key=key, Body=body, ContentType=content_type, IfNoneMatch="*"
+            )
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] in (409, 412):
+                return False
+            raise self._failure("put_object", key, error) from error
+        except BotoCoreError as error:
+            raise self._failure("put_object", key, error) from error
+        return True
+
+    def upload(self, key: str, path: str, content_type: str) -> None:
+        """Upload a file, in parts when it is large."""
+        try:
+            self._client.upload_file(path, self.name, key, ExtraArgs={"ContentType": content_type})
+        except (BotoCoreError, ClientError, boto3.exceptions.Boto3Error, OSError) as error:
+            raise self._failure("upload_file", key, error) from error
+
+    def get(self, key: str) -> bytes | None:
+        """The object's bytes, or None if there is none."""
+        try:
+            body: bytes = self._client.get_object(Bucket=self.name, Key=key)["Body"].read()
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("NoSuchKey", "404", "NotFound"):
+                return None
+            raise self._failure("get_object", key, error) from error
+        except BotoCoreError as error:
+            raise self._failure("get_object", key, error) from error
+        return body
+
+    def open(self, key: str, first: int, last: int) -> Any:
+        """A readable stream of the bytes first..last, both included; None if there is no object."""
+        try:
+            wanted = f"bytes={first}-{last}"
+            return self._client.get_object(Bucket=self.name, Key=key, Range=wanted)["Body"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("NoSuchKey", "404", "NotFound"):
+                return None
+            raise self._failure("get_object", key, error) from error
+        except BotoCoreError as error:
+            raise self._failure("get_object", key, error) from error
+
+    def keys(self, prefix: str) -> list[str]:
+        """All keys under a prefix."""
+        try:
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
+            return [item["Key"] for page in pages for item in page.get("Contents", [])]
+        except (BotoCoreError, ClientError) as error:
+            raise self._failure("list_objects_v2", prefix, error) from error
+
+    def delete_prefix(self, prefix: str) -> int:
+        """Delete everything under a prefix; how many objects that were."""
+        keys = self.keys(prefix)
+        for start in range(0, len(keys), 1000):
+            batch = [{"Key": key} for key in keys[start : start + 1000]]
+            self._call("delete_objects", Delete={"Objects": batch, "Quiet": True})
+        return len(keys)
+
+    def presign(self, key: str, seconds: int, filename: str | None = None) -> str:
+        """A GET URL on the public endpoint that works for `seconds`."""
+        params = {"Bucket": self.name, "Key": key}
+        if filename:
+            params["ResponseContentDisposition"] = f'inline; filename="{filename}"'
+        public = client(self.location.public_endpoint or self.location.endpoint, self.location.region)
+        url: str = public.generate_presigned_url("get_object", Params=params, ExpiresIn=seconds)
+        return url
+
+    def ensure(self) -> None:
+        """Create the bucket if it is not there."""
+        try:
+            self._client.head_bucket(Bucket=self.name)
+        except ClientError:
+            self._call("create_bucket")
+        except BotoCoreError as error:
+            raise self._failure("head_bucket", "", error) from error
+
+    def _call(self, operation: str, **arguments: Any) -> Any:
+        try:
+            return getattr(self._client, operation)(Bucket=self.name, **arguments)
+        except (BotoCoreError, ClientError) as error:
+            raise self._failure(operation, str(arguments.get("Key", "")), error) from error
+
+    def _failure(self, operation: str, key: str, error: Exception) -> StorageError:
+        return StorageError(f"S3 {operation} on {self.uri(key)} failed: {error}")

@@ -1,0 +1,80 @@
+"""The relay: takes due messages from the outbox and delivers them, many at once, each on its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from eventing.contract.errors import StorageError, Unavailable
+from eventing.contract.events import TERMINAL
+from eventing.delivery.sender import Sender
+from eventing.metrics import DELIVERIES
+from eventing.signal import Wake
+from eventing.store.outbox import OutboxStore, Row
+from eventing.store.shielded import to_its_end
+
+IN_FLIGHT = 32
+LAST = frozenset(TERMINAL.values())
+log = logging.getLogger(__name__)
+
+
+class Relay:
+    """Runs until cancelled; a delivery that was cut off is due again when its lease lapses."""
+
+    def __init__(self, store: OutboxStore, sender: Sender, due: Wake, poll_seconds: float) -> None:
+        self._store = store
+        self._sender = sender
+        self._due = due
+        self._poll = poll_seconds
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Deliver for ever."""
+        while True:
+            try:
+                await self._round()
+            except Unavailable as error:
+                log.warning("the outbox cannot be read: %s", error)
+                await asyncio.sleep(self._poll)
+
+    async def drain(self) -> None:
+        """Deliver what is due right now and wait for what is in flight."""
+        while await self._begin(IN_FLIGHT) or self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _round(self) -> None:
+        if len(self._tasks) >= IN_FLIGHT:
+            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        room = IN_FLIGHT - len(self._tasks)
+        seen = self._due.mark()
+        if await self._begin(room) < room:
+            await self._due.wait(seen, self._poll)
+
+    @to_its_end  # what a claim leases while we are told to stop, nobody else could deliver before long
+    async def _begin(self, room: int) -> int:
+        """Start the delivery of up to `room` messages; of how many."""
+        rows = await self._store.claim(room)
+        for row in rows:
+            task = asyncio.create_task(self._deliver(row))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return len(rows)
+
+    async def _deliver(self, row: Row) -> None:
+        outcome = await self._sender.send(row)
+        DELIVERIES.labels(row.destination, "delivered" if outcome.ok else "failed").inc()
+        extra = {"event_id": row.event_id, "destination": row.destination, "job_id": row.job_id}
+        if outcome.ok:
+            log.info("event delivered", extra=extra)
+        else:
+            log.warning("event not delivered: %s", outcome.error, extra=extra | {"try": row.tries + 1})
+        try:
+            kept = await self._store.record(row, outcome)
+            if outcome.ok and not kept and row.destination == "s3":
+                await self._sender.take_back(row)
+            if row.event_type not in LAST:
+                self._due.now()  # the next message of the same job may have waited for this one
+        except Unavailable:
+            log.warning("a delivery could not be recorded; it will be repeated", extra=extra, exc_info=True)
+        except StorageError as error:
+            log.warning("a file of a deleted job stays in S3: %s", error, extra=extra)

@@ -1,0 +1,123 @@
+"""Signing (Standard Webhooks 1.0) and sending messages: to the sink, to a webhook, to S3.
+
+Sending never raises: it answers with a Try that says how it went and whether to try again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+
+from eventing.contract.errors import StorageError
+from eventing.contract.s3 import Bucket
+from eventing.delivery.handshake import Consents
+from eventing.delivery.signing import signature_headers
+from eventing.delivery.ssrf import BlockedAddress, Guard
+from eventing.settings import Settings
+from eventing.store.outbox import Row, Try
+
+JSON_EVENT = "application/cloudevents+json"
+GONE = 410
+LONGEST_WISH = 86400.0
+log = logging.getLogger(__name__)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds from a Retry-After header (RFC 9110, 10.2.3: seconds or a date), at most a day."""
+    value = headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit():
+        return min(float(value), LONGEST_WISH)
+    try:
+        wait = parsedate_to_datetime(value).timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return None
+    return min(max(wait, 0.0), LONGEST_WISH)
+
+
+class Sender:
+    """Delivers one message to where it belongs."""
+
+    def __init__(
+        self, settings: Settings, bucket: Bucket, overrides: Mapping[str, str] | None = None
+    ) -> None:
+        self._settings = settings
+        self._bucket = bucket
+        self._overrides = dict(overrides or {})
+        self._guard = Guard(settings.webhook_allow)
+        self._consents = Consents(settings.public_url)
+        timeout = aiohttp.ClientTimeout(total=settings.webhook_timeout_seconds)
+        self._open = aiohttp.ClientSession(timeout=timeout)
+        self._guarded = aiohttp.ClientSession(timeout=timeout, connector=self._guard.connector())
+
+    async def close(self) -> None:
+        """Close connections."""
+        await self._open.close()
+        await self._guarded.close()
+
+    async def send(self, row: Row) -> Try:
+        """Deliver; never raises."""
+        start = time.monotonic()
+        try:
+            outcome = await self._send(row, start)
+        except StorageError as error:
+            return Try(False, time.monotonic() - start, error=error.message)
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+            blocked = _cause(error, BlockedAddress)
+            text = str(blocked or error) or type(error).__name__
+            return Try(False, time.monotonic() - start, error=text, final=blocked is not None)
+        except Exception as error:
+            log.exception("a message could not be sent", extra={"event_id": row.event_id})
+            return Try(False, time.monotonic() - start, error=f"on our side: {type(error).__name__}")
+        return outcome
+
+    async def take_back(self, row: Row) -> None:
+        """Delete what was put into S3 while its job was being deleted. Raises StorageError."""
+        await asyncio.to_thread(self._bucket.delete_prefix, row.target or "")
+
+    async def _send(self, row: Row, start: float) -> Try:
+        if row.destination == "s3":
+            await asyncio.to_thread(self._bucket.put, row.target or "", row.body.encode(), JSON_EVENT)
+            return Try(True, time.monotonic() - start)
+        if row.destination == "sink":
+            return await self._post(
+                self._open, self._settings.sink_url or "", self._overridden(row), {}, start
+            )
+        target = row.target or ""
+        session = self._open if self._guard.lists(target) else self._guarded
+        if self._settings.webhook_handshake:
+            await self._consents.wait(session, target)
+        headers = signature_headers(self._settings.webhook_secrets, row.id, row.body, datetime.now(UTC))
+        headers |= self._consents.headers()
+        return await self._post(session, target, row.body, headers, start)
+
+    async def _post(
+        self, session: aiohttp.ClientSession, url: str, body: str, headers: dict[str, str], start: float
+    ) -> Try:
+        kind = JSON_EVENT if '"specversion"' in body[:200] else "application/json"
+        headers = {"Content-Type": f"{kind}; charset=utf-8", "User-Agent": "reelzero", **headers}
+        async with session.post(url, data=body.encode(), headers=headers, allow_redirects=False) as answer:
+            status = answer.status
+            seconds = time.monotonic() - start
+            if 200 <= status < 300:
+                return Try(True, seconds, status)
+            error = f"the receiver answered {status}"
+            return Try(
+                False, seconds, status, error, final=status == GONE, retry_after=retry_after(answer.headers)
+            )
+
+    def _overridden(self, row: Row) -> str:
+        # K_CE_OVERRIDES from a SinkBinding: extensions an operator adds to every event.
+        return json.dumps(json.loads(row.body) | self._overrides) if self._overrides else row.body
+
+
+def _cause(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:
+    while error is not None and not isinstance(error, kind):
+        error = error.__cause__ or error.__context__ or getattr(error, "os_error", None)
+    return error

@@ -1,0 +1,30 @@
+"""Signatures of webhooks (Standard Webhooks 1.0) and the check of their secrets."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from standardwebhooks import Webhook
+
+from eventing.contract.errors import ConfigurationError
+
+
+def signature_headers(secrets: tuple[str, ...], message_id: str, body: str, at: datetime) -> dict[str, str]:
+    """Standard Webhooks headers; one signature per secret, so that receivers can rotate."""
+    signatures = " ".join(Webhook(secret).sign(message_id, at, body) for secret in secrets)
+    stamp = str(int(at.timestamp()))
+    return {"webhook-id": message_id, "webhook-timestamp": stamp, "webhook-signature": signatures}
+
+
+def check_secrets(secrets: tuple[str, ...]) -> None:
+    """Raise ConfigurationError for a secret that cannot sign, without showing it."""
+    for position, secret in enumerate(secrets, 1):
+        try:
+            if not secret.startswith("whsec_"):
+                raise ValueError("does not start with whsec_")
+            Webhook(secret).sign("msg", datetime.now(UTC), "{}")
+        except Exception as error:
+            raise ConfigurationError(
+                f"REELZERO_WEBHOOK_SECRETS: entry {position} is not whsec_ and base64",
+                field="REELZERO_WEBHOOK_SECRETS",
+            ) from error

@@ -1,0 +1,226 @@
+"""One attempt at a job, from claim to verdict.
+
+adopt what an earlier attempt finished, or open a predictor, follow its stream, and write the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from eventing.contract.errors import ModelUnavailable, ReelzeroError, StorageError, Unavailable
+from eventing.contract.models import Failure, Manifest, Progress, VideoResult, manifest_key
+from eventing.contract.telemetry import job_context, tracer
+from eventing.core import Core
+from eventing.dispatch.endpoints import Endpoints
+from eventing.dispatch.lease import End, Lease
+from eventing.dispatch.predictor_client import Broken, Failed, NotStarted, PredictorClient
+from eventing.domain import job as state
+from eventing.domain.job import Job, LeaseLost
+from eventing.metrics import ADOPTED, COLD_START, ENDED, JOB, PUT_BACK, QUEUE
+from eventing.store.circuit_breaker import PAUSE_AFTER
+
+REPORT_RETRY = 1.0
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Back into the queue, because nothing is decided yet."""
+
+    failure: Failure
+    delay: float
+    used: bool = False  # the attempt counts, also where the predictor did not come to speak
+
+
+Verdict = VideoResult | Failure | Retry | None  # None: cancelled, or no longer ours to judge
+
+
+class Attempts:
+    """Runs claimed jobs. Holds what all attempts share; keeps no state of its own."""
+
+    def __init__(self, core: Core, endpoints: Endpoints, client: PredictorClient) -> None:
+        self._claims = core.claims
+        self._bucket = core.bucket
+        self._catalog = core.catalog
+        self._endpoints = endpoints
+        self._client = client
+        self._max_attempts = core.settings.max_attempts
+        self._retry = core.settings.retry_seconds
+        self._announce = core.settings.progress_events
+        self._due = core.due
+        self._sink = bool(core.settings.sink_url)
+
+    async def run(self, job: Job, asked: float) -> None:
+        """Bring a job to a verdict and write it; `asked` is the monotonic time before it was claimed.
+
+        Cancelling this closes the stream and puts the job back.
+        """
+        with job_context(job.id, job.traceparent), tracer.start_as_current_span("attempt") as span:
+            span.set_attributes({"job.id": job.id, "job.attempt": job.attempt, "job.model": job.model})
+            log.info("claimed", extra={"attempt": job.attempt, "model": job.model})
+            QUEUE.labels(job.model, job.lane).observe((job.claimed_at or 0) - job.submitted_at)
+            lease = Lease(self._claims, job, claimed=asked, announce=self._announce)
+            holding = asyncio.create_task(lease.hold())
+            try:
+                await self._settle(job, await self._held(job, lease, holding))
+            except asyncio.CancelledError:
+                stopped = Failure(code="stopped", message="the service was stopped", retryable=True)
+                await asyncio.shield(self._settle(job, Retry(stopped, 0.0)))
+                raise
+            finally:
+                holding.cancel()
+
+    async def _held(self, job: Job, lease: Lease, holding: asyncio.Task[End]) -> Verdict:
+        """The verdict of the work, unless the lease ends first: then the work stops at once."""
+        working = asyncio.create_task(self._work(job, lease))
+        try:
+            await asyncio.wait({working, holding}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                return working.result()
+            log.info("the attempt is stopped", extra={"reason": holding.result()})
+            return (
+                Failure(code="cancelled", message="cancelled") if holding.result() is End.cancelled else None
+            )
+        finally:
+            if not working.done():
+                working.cancel()
+                await asyncio.wait({working})  # the stream is closed before the place is free again
+
+    async def _work(self, job: Job, lease: Lease) -> Verdict:
+        try:
+            if job.attempt > 1 and (result := await self._adopt(job, job.attempt - 1)):
+                return result
+            if job.attempts_used >= self._max_attempts:
+                return job.error or Failure(code="attempts_exhausted", message="all attempts are used up")
+            return await self._attempt(job, lease)
+        except (StorageError, Unavailable) as error:
+            failure = Failure(code=error.code, message=error.message, retryable=True)
+            return Retry(failure, state.backoff(job.attempt, self._retry))
+        except LeaseLost as error:
+            log.warning("the attempt is no longer ours: %s", error)
+            return None
+        except Exception:
+            log.exception("the attempt failed on our side")
+            failure = Failure(code="internal_error", message="an internal error; see the log", retryable=True)
+            return self._judge(failure, job.attempts_used + 1)
+
+    async def _attempt(self, job: Job, lease: Lease) -> Verdict:
+        try:
+            return await self._generate(job, lease)
+        except Failed as failed:
+            return self._judge(failed.failure, job.attempts_used + 1)
+        except NotStarted as refusal:
+            return await self._not_started(job, refusal)
+        except Broken as broken:
+            lost = Failure(code="predictor_lost", message=str(broken), retryable=True)
+            return await self._adopt(job, job.attempt) or self._judge(lost, job.attempts_used + 1)
+
+    async def _generate(self, job: Job, lease: Lease) -> VideoResult:
+        started = False
+
+        async def report(progress: Progress) -> None:
+            nonlocal started
+            lease.report(progress)
+            started = started or await self._started(job)
+
+        budget = self._catalog.get(job.model).time_budget()
+        async with AsyncExitStack() as stack:
+            url = await self._open(job, stack)
+            return await self._client.generate(url, job.spec, job.id, job.attempt, budget, report)
+
+    async def _open(self, job: Job, stack: AsyncExitStack) -> str:
+        """Where the job's predictor is, held until the stack ends. Raises Failed, NotStarted."""
+        try:
+            return await stack.enter_async_context(self._endpoints.open(job.model, job.lane))
+        except ModelUnavailable as error:
+            raise Failed(Failure(code=error.code, message=error.message)) from error
+        except Unavailable as error:
+            raise NotStarted(error.code, error.message) from error
+
+    async def _started(self, job: Job) -> bool:
+        """Store that the predictor spoke; False if the database is away: the work goes on meanwhile."""
+        try:
+            now = await self._claims.start(job)
+        except Unavailable as error:
+            log.warning("the start cannot be stored yet: %s", error)
+            return False
+        if self._sink:
+            self._due.now()
+        COLD_START.labels(job.model, job.lane).observe((now.started_at or 0) - (now.claimed_at or 0))
+        return True
+
+    async def _adopt(self, job: Job, last: int) -> VideoResult | None:
+        """The result of the latest attempt up to `last` that finished although its report was lost."""
+        for attempt in range(last, 0, -1):
+            body = await asyncio.to_thread(self._bucket.get, manifest_key(job.id, attempt))
+            if body is None:
+                continue
+            try:
+                result = Manifest.model_validate_json(body).result
+            except ValidationError:
+                log.exception("a manifest cannot be read; its attempt is ignored", extra={"attempt": attempt})
+                continue
+            log.info("a finished result is adopted", extra={"attempt": attempt})
+            ADOPTED.labels(job.model).inc()
+            return result
+        return None
+
+    def _judge(self, failure: Failure, used: int) -> Failure | Retry:
+        """Another attempt if the cause may pass and one is left; `used` counts this one."""
+        if failure.retryable and used < self._max_attempts:
+            return Retry(failure, state.backoff(used, self._retry), used=True)
+        return failure
+
+    async def _not_started(self, job: Job, refusal: NotStarted) -> Retry:
+        failure = Failure(code=refusal.code, message=str(refusal), retryable=True)
+        if refusal.code == "busy":
+            await self._claims.answered(job)
+            return Retry(failure, state.backoff(1, self._retry))
+        probe_after = state.backoff(job.attempt, self._retry * 5)
+        failures = await self._claims.start_failed(job, str(refusal), probe_after)
+        if failures < PAUSE_AFTER:
+            return Retry(failure, state.backoff(failures, self._retry))
+        message = f"the predictor of {job.model} does not start: {refusal}"
+        return Retry(Failure(code="model_unavailable", message=message, retryable=True), 0.0)
+
+    async def _settle(self, job: Job, verdict: Verdict) -> None:
+        """Write the verdict, for as long as the lease may last; what is refused is only logged."""
+        deadline = time.monotonic() + self._claims.lease
+        while verdict is not None:
+            try:
+                self._count(await self._write(job, verdict), verdict)
+                self._due.now()
+                return
+            except LeaseLost as error:
+                log.warning("a late report was refused: %s", error)
+                return
+            except ReelzeroError as error:
+                if time.monotonic() > deadline:
+                    log.exception("the verdict could not be written; another attempt will find it")
+                    return
+                log.warning("the verdict cannot be written yet: %s", error)
+                await asyncio.sleep(REPORT_RETRY)
+
+    async def _write(self, job: Job, verdict: VideoResult | Failure | Retry) -> Job:
+        if isinstance(verdict, VideoResult):
+            return await self._claims.complete(job, verdict)
+        if isinstance(verdict, Failure):
+            return await self._claims.fail(job, verdict)
+        return await self._claims.put_back(job, verdict.failure, verdict.delay, used=verdict.used)
+
+    def _count(self, job: Job, verdict: VideoResult | Failure | Retry) -> None:
+        if not job.status.is_terminal:
+            code = verdict.failure.code if isinstance(verdict, Retry) else ""
+            PUT_BACK.labels(job.model, job.lane, code).inc()
+            log.info("put back into the queue", extra={"code": code})
+            return
+        code = job.error.code if job.error else ""
+        ENDED.labels(job.model, job.lane, job.status, code).inc()
+        JOB.labels(job.model, job.lane, job.status).observe((job.completed_at or 0) - job.submitted_at)
+        log.info("ended", extra={"status": str(job.status), "code": code})

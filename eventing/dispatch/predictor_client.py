@@ -1,0 +1,146 @@
+"""One generation on a predictor: POST generate_stream, read server-sent records, end with exactly one.
+
+How a stream can end, and what it means for the job:
+    completed record          the result
+    failed record             Failed: the predictor's own verdict
+    nothing before an answer  NotStarted: busy, no pod, time-out in the activator; uses up no attempt
+    broken after the start    Broken: no terminal record, or silence
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import aiohttp
+from pydantic import ValidationError
+
+from eventing.contract.budget import Budget
+from eventing.contract.models import (
+    CompletedRecord,
+    FailedRecord,
+    Failure,
+    GenerateBody,
+    GenerationSpec,
+    Progress,
+    StreamRecord,
+    VideoResult,
+    stream_record,
+)
+from eventing.contract.telemetry import current_traceparent
+
+LINE_LIMIT = 1 << 20
+OnProgress = Callable[[Progress], Awaitable[None]]
+
+
+class NotStarted(Exception):
+    """No predictor took the job. `busy`: one is there and works; else nothing that serves was reached."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Failed(Exception):
+    """The predictor took the job and gave its verdict."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+class Broken(Exception):
+    """The stream ended, or fell silent, without a terminal record."""
+
+
+class PredictorClient:
+    """HTTP to predictors: one session for the whole process."""
+
+    def __init__(self, heartbeat_timeout: float) -> None:
+        self._silence = heartbeat_timeout
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0), read_bufsize=LINE_LIMIT
+        )
+
+    async def close(self) -> None:
+        """Close connections; open streams are cut, which aborts their generations."""
+        await self._session.close()
+
+    async def generate(
+        self, url: str, spec: GenerationSpec, job_id: str, attempt: int, budget: Budget, report: OnProgress
+    ) -> VideoResult:
+        """Run one attempt. `report` hears every record. Raises NotStarted, Failed, Broken."""
+        request = self._session.post(
+            f"{url}/v2/models/{spec.model}/generate_stream",
+            json=_body(spec, job_id, attempt),
+            headers={"Accept": "text/event-stream", **_trace_headers()},
+            timeout=aiohttp.ClientTimeout(total=budget.client_timeout, sock_connect=30),
+        )
+        started = False
+        try:
+            async with request as answer:
+                if answer.status != 200:
+                    raise await _refusal(answer)
+                async for record in self._records(answer):
+                    if isinstance(record, CompletedRecord):
+                        return _result(record)
+                    if isinstance(record, FailedRecord):
+                        raise Failed(record.error)
+                    started = True
+                    await report(record.progress)
+            cause: Exception | None = None
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            cause = error
+        reason = str(cause or "it ended without a terminal record") or type(cause).__name__
+        if started:
+            raise Broken(f"the stream broke: {reason}") from cause
+        raise NotStarted("unreachable", f"no predictor took the job: {reason}") from cause
+
+    async def _records(self, answer: aiohttp.ClientResponse) -> AsyncIterator[StreamRecord]:
+        while True:
+            try:
+                async with asyncio.timeout(self._silence):
+                    line = await answer.content.readline()
+            except TimeoutError as error:
+                raise TimeoutError(f"no heartbeat for {self._silence:g} s") from error
+            if not line:
+                return
+            if line.startswith(b"data:"):
+                try:
+                    yield stream_record.validate_json(line[5:].strip())
+                except ValidationError as error:
+                    raise Broken(f"a record could not be read: {error}") from error
+
+
+def _result(record: CompletedRecord) -> VideoResult:
+    if record.result is None:
+        raise Broken("the predictor answered without a result in S3")
+    return record.result
+
+
+def _body(spec: GenerationSpec, job_id: str, attempt: int) -> dict[str, Any]:
+    parameters = spec.model_dump(mode="json", exclude={"prompt", "model"})
+    parameters |= {"job_id": job_id, "attempt": attempt, "output": "s3"}
+    return GenerateBody(id=job_id, text_input=spec.prompt, parameters=parameters).model_dump(mode="json")
+
+
+def _trace_headers() -> dict[str, str]:
+    traceparent = current_traceparent()
+    return {"traceparent": traceparent} if traceparent else {}
+
+
+async def _refusal(answer: aiohttp.ClientResponse) -> Exception:
+    text = (await answer.content.read(4096)).decode("utf-8", "replace")
+    try:
+        body = json.loads(text)
+    except ValueError:
+        body = {}
+    fields = body if isinstance(body, dict) else {}
+    code, message = str(fields.get("code", "")), str(fields.get("error", text[:300]))
+    if code == "model_unavailable":
+        return Failed(Failure(code=code, message=message))
+    if answer.status in (400, 413, 415, 422):
+        return Failed(Failure(code=code or "rejected_by_predictor", message=message))
+    return NotStarted(code or f"http_{answer.status}", f"the predictor answered {answer.status}: {message}")

@@ -1,0 +1,164 @@
+"""Which messages a transition makes, and where each goes. Pure: no clock, no network.
+
+CloudEvents 1.0.2, JSON format. An event's `id` is the job's id and the event's number, so a repeated delivery
+is the same event to every receiver (same `source` and `id`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from eventing.contract.events import (
+    PROGRESSED,
+    REJECTED,
+    STARTED,
+    TERMINAL,
+    JobEventData,
+    ProgressEventData,
+    RejectedEventData,
+)
+from eventing.contract.models import Failure, Frozen, Status, job_prefix
+from eventing.domain.job import Job
+
+Destination = Literal["sink", "s3", "webhook"]
+
+
+@dataclass(frozen=True)
+class Message:
+    """One row for the outbox: an event and where it goes."""
+
+    event_id: str
+    event_type: str
+    job_id: str | None
+    owner: str
+    sequence: int
+    destination: Destination
+    target: str | None  # S3 key or webhook URL; the sink's address is configuration
+    body: str
+
+
+@dataclass(frozen=True)
+class Announcer:
+    """Turns transitions into messages. `sink` says whether one is configured."""
+
+    source: str
+    public_url: str
+    sink: bool
+
+    def transition(self, old: Job, new: Job) -> list[Message]:
+        """Messages of a transition; none if it is nobody's business."""
+        if new.sequence == old.sequence:
+            return []
+        if new.status.is_terminal:
+            return self._terminal(new)
+        event = self._event(STARTED, new, self._job_data(new))
+        return self._messages(event, new, ["sink"])
+
+    def progressed(self, job: Job) -> list[Message]:
+        """A progress message for the sink. Its id has a part of its own: it uses up no sequence number."""
+        data = ProgressEventData(
+            job_id=job.id, model=job.model, progress=job.progress, percent=job.progress.percent()
+        )
+        event = self._event(PROGRESSED, job, data)
+        event["id"] += f"-p{int(job.updated_at * 1000)}"
+        return self._messages(event, job, ["sink"])
+
+    def rejected(
+        self, source: str, event_id: str, owner: str, error: Failure, field: str | None
+    ) -> list[Message]:
+        """One message about an event that cannot become a job."""
+        data = RejectedEventData(rejected_source=source, rejected_id=event_id, error=error, field=field)
+        event: dict[str, Any] = {
+            "specversion": "1.0",
+            # Hashed: an id of ours is never longer than our own columns, whatever a producer sends.
+            "id": "rejected-" + hashlib.sha256(f"{source}\n{event_id}".encode()).hexdigest()[:32],
+            "source": self.source,
+            "type": REJECTED,
+            "subject": event_id,
+            "datacontenttype": "application/json",
+            "data": data.model_dump(mode="json"),
+        }
+        message = Message(event["id"], REJECTED, None, owner, 0, "sink", None, json.dumps(event))
+        return [message] if self.sink else []
+
+    def _terminal(self, job: Job) -> list[Message]:
+        event = self._event(TERMINAL[job.status], job, self._job_data(job))
+        destinations: list[Destination] = ["sink", "s3"]
+        return self._messages(event, job, [*destinations, "webhook"] if job.callback_url else destinations)
+
+    def _messages(self, event: dict[str, Any], job: Job, destinations: list[Destination]) -> list[Message]:
+        targets: dict[Destination, str | None] = {
+            "sink": None,
+            "s3": job_prefix(job.id) + "event.json",
+            "webhook": job.callback_url,
+        }
+        return [
+            Message(
+                event_id=event["id"],
+                event_type=event["type"],
+                job_id=job.id,
+                owner=job.owner,
+                sequence=job.sequence,
+                destination=where,
+                target=targets[where],
+                body=self._webhook_body(job, event) if where == "webhook" else json.dumps(event),
+            )
+            for where in destinations
+            if where != "sink" or self.sink
+        ]
+
+    def _webhook_body(self, job: Job, event: dict[str, Any]) -> str:
+        if job.callback_format != "openai":
+            return json.dumps(event)
+        # The OpenAI contract knows only these two ends: a cancelled job is a failed one.
+        kind = "video.completed" if job.status is Status.completed else "video.failed"
+        created = int(job.completed_at or job.updated_at)
+        body = {"id": f"evt_{event['id']}", "object": "event", "created_at": created, "type": kind}
+        return json.dumps({**body, "data": {"id": job.id}})
+
+    def _event(self, kind: str, job: Job, data: Frozen) -> dict[str, Any]:
+        event = {
+            "specversion": "1.0",
+            "id": f"{job.id}-{job.sequence}",
+            "source": self.source,
+            "type": kind,
+            "subject": job.id,
+            "time": timestamp(job.updated_at).isoformat().replace("+00:00", "Z"),
+            "datacontenttype": "application/json",
+            "model": job.model,
+            "sequence": f"{job.sequence:010d}",  # CloudEvents sequence extension: sorts as text
+            "data": data.model_dump(mode="json"),
+        }
+        return event | ({"traceparent": job.traceparent} if job.traceparent else {})
+
+    def _job_data(self, job: Job) -> JobEventData:
+        done = job.status is Status.completed
+        return JobEventData(
+            job_id=job.id,
+            status=job.status,
+            model=job.model,
+            attempts=job.attempts_used,
+            result=job.result,
+            result_url=f"{self.public_url}/v1/jobs/{job.id}/result" if done else None,
+            error=job.error,
+            metadata=job.metadata,
+            submitted_at=timestamp(job.submitted_at),
+            started_at=timestamp(job.started_at) if job.started_at else None,
+            completed_at=timestamp(job.completed_at) if job.completed_at else None,
+            queue_seconds=seconds(job.submitted_at, job.claimed_at),
+            cold_start_seconds=seconds(job.claimed_at, job.started_at),
+        )
+
+
+def timestamp(epoch: float) -> datetime:
+    """Epoch seconds as an aware UTC time."""
+    return datetime.fromtimestamp(epoch, UTC)
+
+
+def seconds(start: float | None, end: float | None) -> float | None:
+    """Elapsed seconds, if both ends are known."""
+    return None if start is None or end is None else round(max(0.0, end - start), 3)

@@ -1,0 +1,222 @@
+"""A job and everything that may happen to it, as pure functions on a frozen record.
+
+    queued ──claim──► in_progress ──► completed | failed | cancelled
+       ▲                   │
+       └──── put back ─────┘          (retry, busy predictor, lapsed lease)
+
+No function here reads a clock or a database: the store gives `now` by the database's clock, writes the
+returned record only while the row still is the one that was read, and in the same transaction puts the
+events of the transition into the outbox.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from eventing.contract.models import Failure, GenerationSpec, Progress, Stage, VideoResult
+from eventing.contract.models import Status as Status  # noqa: PLC0414 - re-exported: it is a word of jobs
+
+
+class LeaseLost(Exception):
+    """The holder's lease is gone or another attempt has it: whatever it reports is refused."""
+
+
+QUEUED = Progress(stage=Stage.queued)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row. Times are seconds since the epoch on the database's clock."""
+
+    id: str
+    owner: str
+    model: str
+    lane: str
+    spec: GenerationSpec
+    digest: str
+    submitted_at: float
+    updated_at: float
+    status: Status = Status.queued
+    metadata: dict[str, str] = field(default_factory=dict)
+    callback_url: str | None = None
+    callback_format: str = "cloudevents"
+    remixed_from: str | None = None
+    traceparent: str | None = None
+    attempt: int = 0  # number of claims: names the attempt's files and is the fencing token
+    attempts_used: int = 0  # attempts that really reached a predictor
+    holder: str | None = None
+    lease_until: float | None = None
+    not_before: float = 0.0
+    start_by: float | None = None
+    claimed_at: float | None = None
+    started_at: float | None = None
+    completed_at: float | None = None
+    expires_at: float | None = None
+    cancel_requested: bool = False
+    progress: Progress = QUEUED
+    error: Failure | None = None
+    result: VideoResult | None = None
+    sequence: int = 0  # number of events emitted so far
+
+    def evolve(self, now: float, **changes: Any) -> Job:
+        """A changed copy."""
+        return replace(self, updated_at=now, **changes)
+
+
+def claim(job: Job, holder: str, now: float, lease: float) -> Job:
+    """Give a queued job to a holder. The attempt number it returns is the fencing token."""
+    if job.status is not Status.queued:
+        raise LeaseLost(f"job {job.id} is {job.status}")
+    return job.evolve(
+        now,
+        status=Status.in_progress,
+        attempt=job.attempt + 1,
+        holder=holder,
+        lease_until=now + lease,
+        claimed_at=now,
+        started_at=None,
+        progress=Progress(stage=Stage.starting),
+    )
+
+
+def check_lease(job: Job, attempt: int, now: float) -> None:
+    """Raise LeaseLost unless this attempt holds the job at `now`."""
+    if job.status is not Status.in_progress or job.attempt != attempt:
+        raise LeaseLost(f"job {job.id} is {job.status} at attempt {job.attempt}, not {attempt}")
+    if job.lease_until is None or job.lease_until < now:
+        raise LeaseLost(f"the lease of job {job.id} attempt {attempt} has lapsed")
+
+
+def renew(job: Job, attempt: int, progress: Progress | None, now: float, lease: float) -> Job:
+    """Prolong the lease and record the latest progress."""
+    check_lease(job, attempt, now)
+    return job.evolve(now, lease_until=now + lease, progress=progress or job.progress)
+
+
+def start(job: Job, attempt: int, now: float) -> Job:
+    """The predictor took the job: from here on the attempt counts."""
+    check_lease(job, attempt, now)
+    if job.started_at is not None:
+        return job
+    return job.evolve(
+        now, started_at=now, attempts_used=job.attempts_used + 1, sequence=job.sequence + 1, error=None
+    )
+
+
+def complete(job: Job, attempt: int, result: VideoResult, now: float, keep: float) -> Job:
+    """End with a result; a cancel that was requested before wins."""
+    check_lease(job, attempt, now)
+    if job.cancel_requested:
+        return cancel(job, now, keep)
+    return _end(job, Status.completed, now, keep, result=result, error=None)
+
+
+def fail(job: Job, attempt: int, failure: Failure, now: float, keep: float) -> Job:
+    """End without a result."""
+    check_lease(job, attempt, now)
+    if job.cancel_requested:
+        return cancel(job, now, keep)
+    return _end(job, Status.failed, now, keep, error=failure)
+
+
+def cancel(job: Job, now: float, keep: float) -> Job:
+    """End because somebody asked. Legal from every state that is not terminal."""
+    return _end(
+        job, Status.cancelled, now, keep, error=Failure(code="cancelled", message="cancelled on request")
+    )
+
+
+def request_cancel(job: Job, now: float, keep: float) -> Job:
+    """A waiting job is cancelled at once, a running one by its holder, an ended one stays as it is."""
+    if job.status.is_terminal:
+        return job
+    if job.status is Status.queued:
+        return cancel(job, now, keep)
+    return job.evolve(now, cancel_requested=True)
+
+
+def put_back(
+    job: Job, attempt: int, cause: Failure, delay: float, now: float, keep: float, *, used: bool = False
+) -> Job:
+    """Return a held job to the queue for a later attempt, keeping the cause visible.
+
+    `used`: the attempt counts, also where the predictor did not come to speak.
+    """
+    check_lease(job, attempt, now)
+    if used and job.started_at is None:
+        job = replace(job, attempts_used=job.attempts_used + 1)
+    return _requeue(job, cause, delay, now, keep)
+
+
+def lapse(job: Job, now: float, keep: float) -> Job:
+    """Free a job whose holder went silent.
+
+    It is queued even when its attempts are used up: the next holder first looks for a finished file to
+    adopt, and only then fails it.
+    """
+    if job.status is not Status.in_progress or job.lease_until is None or job.lease_until >= now:
+        raise LeaseLost(f"job {job.id} is held")
+    cause = Failure(code="lease_lapsed", message="the process that held the job went silent", retryable=True)
+    return _requeue(job, cause, 0.0, now, keep)
+
+
+def miss_deadline(job: Job, now: float, keep: float) -> Job:
+    """Fail a waiting job nobody wants any more."""
+    if job.status is not Status.queued or job.start_by is None or job.start_by > now:
+        raise LeaseLost(f"job {job.id} may still start")
+    message = "the job had not started by its start deadline"
+    return _end(job, Status.failed, now, keep, error=Failure(code="start_deadline_passed", message=message))
+
+
+def requeue(job: Job, now: float) -> Job:
+    """An operator's second chance for a failed or cancelled job, with all attempts again."""
+    if job.status not in (Status.failed, Status.cancelled):
+        raise ValueError(f"job {job.id} is {job.status}; only a failed or cancelled job can be queued again")
+    return job.evolve(
+        now,
+        status=Status.queued,
+        attempts_used=0,
+        not_before=now,
+        start_by=None,
+        completed_at=None,
+        expires_at=None,
+        cancel_requested=False,
+        error=None,
+        progress=QUEUED,
+    )
+
+
+def backoff(tries: int, base: float) -> float:
+    """Seconds before the next try: doubling from `base` up to 60 times it, with jitter against lockstep."""
+    return base * min(60.0, 2.0 ** min(tries, 16)) * random.uniform(0.5, 1.0)  # noqa: S311 -- not a secret
+
+
+def _requeue(job: Job, cause: Failure, delay: float, now: float, keep: float) -> Job:
+    if job.cancel_requested:
+        return cancel(job, now, keep)
+    return job.evolve(
+        now,
+        status=Status.queued,
+        holder=None,
+        lease_until=None,
+        not_before=now + delay,
+        error=cause,
+        progress=QUEUED,
+    )
+
+
+def _end(job: Job, status: Status, now: float, keep: float, **changes: Any) -> Job:
+    if job.status.is_terminal:
+        raise LeaseLost(f"job {job.id} already is {job.status}")
+    return job.evolve(
+        now,
+        status=status,
+        holder=None,
+        lease_until=None,
+        completed_at=now,
+        expires_at=now + keep,
+        sequence=job.sequence + 1,
+        **changes,
+    )

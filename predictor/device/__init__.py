@@ -1,0 +1,1 @@
+"""One device, one thread, one job at a time."""

@@ -1,0 +1,67 @@
+"""From the fields of a request, whichever protocol brought them, to a job with nothing left open."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import Field, ValidationError
+
+from eventing.contract.catalog import CatalogEntry
+from eventing.contract.errors import InvalidRequest
+from eventing.contract.models import JOB_ID_PATTERN, Frozen, GenerationSpec, Output, VideoRequest
+
+T = TypeVar("T", bound=Frozen)
+ADDRESS = frozenset({"output", "job_id", "attempt"})  # where the result goes; the rest is the video itself
+
+
+def fresh_id() -> str:
+    """A job id for a caller who brought none."""
+    return uuid.uuid4().hex
+
+
+class Address(Frozen):
+    """Where a result belongs."""
+
+    job_id: str = Field(default_factory=fresh_id, pattern=JOB_ID_PATTERN)
+    attempt: int = Field(1, ge=1, le=9999)
+    output: Output = Output.s3
+
+
+class Job(Frozen):
+    """One attempt at one video. `traceparent` is the caller's W3C trace context."""
+
+    spec: GenerationSpec
+    address: Address
+    traceparent: str | None = None
+
+
+def make_job(entry: CatalogEntry, fields: Mapping[str, Any], traceparent: str | None = None) -> Job:
+    """Validate fields and fill the rest from the catalog. Raises InvalidRequest naming the field.
+
+    Numbers may come as text, since some V2 clients can send nothing else. A seed that nobody gave comes from
+    the job's id: whoever asks for the job again, of whichever predictor, gets the same video.
+    """
+    request = _validated(VideoRequest, {k: v for k, v in fields.items() if k not in ADDRESS})
+    if request.model not in (None, entry.name):
+        raise InvalidRequest(f"this predictor serves {entry.name}, not {request.model}", field="model")
+    address = _validated(Address, {k: v for k, v in fields.items() if k in ADDRESS and v is not None})
+    if request.seed is None:
+        request = request.model_copy(update={"seed": _seed(address.job_id)})
+    return Job(spec=entry.resolve(request), address=address, traceparent=traceparent)
+
+
+def _seed(job_id: str) -> int:
+    return int.from_bytes(hashlib.sha256(job_id.encode()).digest()[:4], "big")
+
+
+def _validated(kind: type[T], fields: dict[str, Any]) -> T:
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or "parameters"
+        # No `from`: pydantic's text quotes the input, and prompts stay out of logs.
+        raise InvalidRequest(f"{field}: {first['msg']}", field=field) from None

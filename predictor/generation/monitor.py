@@ -1,0 +1,108 @@
+"""What a running job tells and is told: stages, steps and timings go out; cancel and the time limit come in.
+
+One Watch belongs to one job. The device thread calls `stage`, `step` and `check`; any thread may call
+`cancel`. Cancelling works by raising inside the device thread at the next check, because a thread that
+runs a CUDA kernel can be stopped in no other way.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from eventing.contract.errors import Cancelled, GenerationTimeout
+from eventing.contract.models import Progress, Stage, Timings
+from eventing.contract.telemetry import tracer
+from predictor import metrics
+
+
+def ignore(_: object) -> None:
+    """Listen to nothing."""
+
+
+class Watch:
+    """Progress of one job. `limit` is in seconds from the moment the device was taken."""
+
+    def __init__(
+        self,
+        model: str,
+        limit: float,
+        publish: Callable[[Progress], None] = ignore,
+        on_stage: Callable[[str], None] = ignore,
+    ) -> None:
+        self._model = model
+        self._limit = limit
+        self._publish = publish
+        self._on_stage = on_stage
+        self._cancelled = threading.Event()
+        self._started = time.monotonic()
+        self._seconds: dict[str, float] = {}
+        self.progress = Progress(stage=Stage.encode_prompt)
+
+    def start(self) -> None:
+        """The device is taken: count from now."""
+        self._started = time.monotonic()
+
+    def cancel(self) -> None:
+        """Ask the job to stop at its next check. Callable from any thread, any number of times."""
+        self._cancelled.set()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the device was taken."""
+        return time.monotonic() - self._started
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the limit; negative once it has passed."""
+        return self._limit - self.elapsed
+
+    def check(self) -> None:
+        """Raise Cancelled or GenerationTimeout if the job has to stop; otherwise nothing."""
+        if self._cancelled.is_set():
+            raise Cancelled("the caller closed the connection or asked to stop")
+        if self.remaining < 0:
+            raise GenerationTimeout(
+                f"{self._model} took longer than its limit of {self._limit:g} s; "
+                "ask for fewer frames or steps, or raise the model's budget"
+            )
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but no longer than until a cancel; then check."""
+        self._cancelled.wait(max(0.0, min(seconds, self.remaining)))
+        self.check()
+
+    def step(self, done: int, total: int) -> None:
+        """A step of the running stage is finished: check, then publish it."""
+        self.check()
+        self._show(self.progress.stage, done, total)
+
+    @contextmanager
+    def stage(self, stage: Stage, total: int = 0) -> Iterator[None]:
+        """Run one stage: publish its begin, check, time it, trace it, count it."""
+        self._show(stage, 0, total)
+        self._on_stage(stage.value)
+        self.check()
+        begin = time.monotonic()
+        with tracer.start_as_current_span(stage.value):
+            yield
+        self._seconds[stage.value] = time.monotonic() - begin
+        metrics.stage_seconds.labels(self._model, stage.value).observe(self._seconds[stage.value])
+
+    def reached(self, point: str) -> None:
+        """A point between stages that a test may want to hold the job at."""
+        self._on_stage(point)
+
+    def timings(self, load: float) -> Timings:
+        """Seconds of every stage so far; a stage that did not run took 0."""
+        stages = ("encode_prompt", "denoise", "decode", "encode_video", "upload")
+        seconds = {stage: round(self._seconds.get(stage, 0.0), 4) for stage in stages}
+        return Timings(load=round(load, 4), total=round(self.elapsed, 4), **seconds)
+
+    def _show(self, stage: Stage, step: int, total: int) -> None:
+        self.progress = Progress(
+            stage=stage, step=step, total_steps=total, elapsed_seconds=round(self.elapsed, 3)
+        )
+        self._publish(self.progress)

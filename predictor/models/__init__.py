@@ -1,0 +1,1 @@
+"""Weights on disk and in memory, and one pipeline per diffusers family."""

@@ -1,0 +1,135 @@
+"""Find a model's weights, check every file by name, and load them: one path for every model.
+
+A folder given by the operator (STORAGE_URI lands in /mnt/models) comes first, then the folder bundled with
+this package, then the Hugging Face cache. Whatever is wrong is a ModelUnavailable that names the file.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eventing.contract.catalog import CatalogEntry
+from eventing.contract.errors import ModelUnavailable
+from predictor.models.prompts import Vocabulary
+from predictor.models.weights import check_folder
+from predictor.settings import PredictorSettings
+
+if TYPE_CHECKING:
+    from predictor.models.pipelines import Pipeline
+
+ASSETS = Path(__file__).parents[1] / "assets"
+LOCAL = "local"  # a revision: weights that came from no hub, or from one that left no note
+NOTE = ".cache/huggingface/download/model_index.json.metadata"  # huggingface_hub's; begins with the commit
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """Weights in memory. `revision` is what the manifests name, `device` a torch device."""
+
+    entry: CatalogEntry
+    pipeline: Pipeline
+    revision: str
+    device: str
+    vocabulary: Vocabulary | None
+
+
+def load_model(entry: CatalogEntry, settings: PredictorSettings) -> LoadedModel:
+    """Load the model on the calling thread, which then runs it. Raises ModelUnavailable."""
+    folder, revision = find_folder(entry, settings)
+    check_folder(folder)
+    device = pick_device(settings.device)
+    _prepare_torch(device, settings.torch_threads)
+    _quiet_libraries()
+    log.info("loading weights", extra={"model": entry.name, "folder": str(folder), "device": device})
+    return LoadedModel(entry, _load(entry, folder, device), revision, device, Vocabulary.read(folder))
+
+
+def find_folder(entry: CatalogEntry, settings: PredictorSettings) -> tuple[Path, str]:
+    """The folder of the weights and the revision they are. Raises ModelUnavailable saying what to do."""
+    if (given := settings.weights_folder()) is not None:
+        return given, _noted_commit(given)
+    if entry.bundled:
+        return ASSETS / entry.bundled, entry.revision
+    if entry.repository:
+        return _cached(entry.repository, entry.revision, settings.allow_download)
+    raise ModelUnavailable(
+        f"{entry.name} has no weights to download: build them with `python -m predictor.models.tiny FOLDER` "
+        "and set REELZERO_MODEL_DIR to that folder"
+    )
+
+
+def pick_device(wanted: str) -> str:
+    """The torch device for a setting: `auto` is the first GPU, or the CPU where there is none."""
+    import torch  # noqa: PLC0415 - takes a second; the process is alive before it
+
+    if wanted == "auto":
+        return "cuda:0" if torch.cuda.is_available() else "cpu"
+    if wanted.startswith("cuda") and not torch.cuda.is_available():
+        raise ModelUnavailable(f"REELZERO_DEVICE is {wanted}, but this machine has no CUDA device")
+    return "cuda:0" if wanted == "cuda" else wanted
+
+
+def _prepare_torch(device: str, threads: int | None) -> None:
+    """Settings of torch that belong to the calling thread."""
+    import torch  # noqa: PLC0415 - see pick_device
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    if device.startswith("cuda"):
+        torch.cuda.set_device(device)
+
+
+def _quiet_libraries() -> None:
+    """No progress bars between the lines of the log, and no prompts in it: diffusers quotes what it cuts."""
+    from diffusers.utils import logging as diffusers_logging  # noqa: PLC0415 - see pick_device
+    from transformers.utils import logging as transformers_logging  # noqa: PLC0415 - see pick_device
+
+    for library in (diffusers_logging, transformers_logging):
+        library.set_verbosity_error()
+        library.disable_progress_bar()
+
+
+def _noted_commit(folder: Path) -> str:
+    """The commit a folder was downloaded at, as KServe does for hf://; the catalog's may be another."""
+    try:
+        first = (folder / NOTE).read_text(encoding="utf-8").partition("\n")[0]
+    except (OSError, UnicodeDecodeError):
+        return LOCAL
+    return first if re.fullmatch("[0-9a-f]{40}", first) else LOCAL
+
+
+def _cached(repository: str, revision: str, download: bool) -> tuple[Path, str]:
+    from huggingface_hub import snapshot_download  # noqa: PLC0415 - see pick_device
+
+    try:
+        found = Path(snapshot_download(repository, revision=revision, local_files_only=not download))
+    except Exception as error:
+        raise ModelUnavailable(
+            f"{repository} at {revision} is not in the Hugging Face cache: set REELZERO_MODEL_DIR to "
+            "a folder with it, or REELZERO_ALLOW_DOWNLOAD=true to fetch it"
+        ) from error
+    return found, found.name  # a snapshot's folder is named after its commit
+
+
+def _load(entry: CatalogEntry, folder: Path, device: str) -> Pipeline:
+    try:
+        family: Any = import_module(f"predictor.models.pipelines.{entry.family}")
+        pipeline: Pipeline = family.Family.load(folder, entry, device)
+    except ModelUnavailable:
+        raise
+    except Exception as error:
+        raise ModelUnavailable(
+            f"{folder} could not be loaded as {entry.family}: {_first_line(error)}"
+        ) from error
+    return pipeline
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:300]

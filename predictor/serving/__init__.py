@@ -1,0 +1,1 @@
+"""KServe and HTTP: how requests reach the device and how answers leave it."""

@@ -1,0 +1,65 @@
+"""KServe's data plane, told the truth: liveness of the device, readiness of the weights, no second load."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kserve.errors import InvalidInput
+from kserve.model_repository import ModelRepository
+from kserve.protocol.dataplane import DataPlane
+
+from eventing.contract.errors import MalformedRequest
+from predictor.device.worker import State
+from predictor.serving.model import VideoModel
+
+
+class OneModel(ModelRepository):  # type: ignore[misc] # kserve ships no types
+    """A repository of one model that stays: KServe unloads on SIGTERM, which would make a draining model
+    unknown (404), and whenever somebody calls `/v2/repository/models/{m}/unload`.
+    """
+
+    def __init__(self, model: VideoModel) -> None:
+        super().__init__()
+        self.update(model)
+
+    def unload(self, name: str) -> None:
+        """Keep the model; the worker drains by itself."""
+
+
+class PredictorDataPlane(DataPlane):  # type: ignore[misc] # kserve ships no types
+    """What both of KServe's servers ask about the model."""
+
+    def __init__(self, models: ModelRepository, model: VideoModel) -> None:
+        super().__init__(model_registry=models)
+        self._video_model = model
+
+    async def live(self) -> dict[str, str]:
+        """Alive unless the device is lost: then only a new process helps, and the kubelet brings one."""
+        lost = self._video_model.worker.look() is State.lost
+        return {"status": "device lost" if lost else "alive"}
+
+    async def ready(self) -> bool:
+        """Server readiness is the model's."""
+        return self._video_model.worker.ready
+
+    async def model_ready(self, model_name: str, disable_predictor_health_check: bool = False) -> bool:
+        """Readiness; for an inference (the flag) only existence, since the worker says why it refuses."""
+        self.get_model_from_registry(model_name)
+        return disable_predictor_health_check or self._video_model.worker.ready
+
+    async def get_model(self, name: str) -> VideoModel:
+        """The model, ready or not: KServe would load an unready one a second time, on the event loop."""
+        model = self.get_model_from_registry(name)
+        assert isinstance(model, VideoModel)  # noqa: S101 - for the type checker
+        return model
+
+    def decode(self, body: Any, headers: Any, *arguments: Any, **options: Any) -> Any:
+        """Decode a body. Raises MalformedRequest for what KServe would turn into a 500."""
+        try:
+            return super().decode(body, headers, *arguments, **options)
+        except InvalidInput as error:
+            raise MalformedRequest(error.reason) from error
+        except Exception as error:
+            raise MalformedRequest(
+                f"the body is not a V2 inference request: {type(error).__name__}"
+            ) from error

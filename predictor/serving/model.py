@@ -1,0 +1,116 @@
+"""The KServe model: V2 requests in, a run on the worker, V2 answers out; the same over REST and gRPC."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from grpc import StatusCode
+from grpc_interceptor.exceptions import GrpcException
+from kserve import InferRequest, InferResponse, Model
+
+from eventing.contract.errors import (
+    Cancelled,
+    GenerationError,
+    GenerationTimeout,
+    MalformedRequest,
+    NotFound,
+    OutOfMemory,
+    ReelzeroError,
+    Unavailable,
+)
+from eventing.contract.models import FailedRecord, InlineVideo, VideoResult
+from predictor.device.run import Run
+from predictor.device.worker import Worker
+from predictor.generation.attempt import Job, make_job
+from predictor.generation.failures import sentence
+from predictor.serving import connection, tensors
+
+GRPC_STATUS: dict[type[ReelzeroError], StatusCode] = {
+    Unavailable: StatusCode.UNAVAILABLE,
+    Cancelled: StatusCode.CANCELLED,
+    NotFound: StatusCode.NOT_FOUND,
+}
+
+
+class FailedAttempt(GenerationError):
+    """A run ended with a failed record; carries that record's code."""
+
+    def __init__(self, record: FailedRecord) -> None:
+        super().__init__(record.error.message)
+        self.code = record.error.code
+        self.retryable = record.error.retryable
+
+
+class VideoModel(Model):  # type: ignore[misc] # kserve ships no types
+    """One catalog model, served by one worker."""
+
+    def __init__(self, worker: Worker, heartbeat_seconds: float) -> None:
+        super().__init__(worker.entry.name)
+        self.worker = worker
+        self.heartbeat_seconds = heartbeat_seconds
+
+    async def healthy(self) -> bool:
+        """Whether jobs are taken; a busy predictor is healthy."""
+        return self.worker.ready
+
+    def load(self) -> bool:
+        """Refuse: the worker loads in its own thread, once, and KServe must not do it on the event loop."""
+        raise RuntimeError("the weights are loaded in the background")
+
+    def get_input_types(self) -> list[dict[str, Any]]:
+        """V2 metadata."""
+        return tensors.input_types()
+
+    def get_output_types(self) -> list[dict[str, Any]]:
+        """V2 metadata."""
+        return tensors.output_types()
+
+    async def predict(
+        self, payload: Any, headers: dict[str, str] | None = None, response_headers: Any = None
+    ) -> InferResponse:
+        """Run a V2 inference to its end. Raises what the caller's protocol can carry."""
+        if not isinstance(payload, InferRequest):
+            raise MalformedRequest("use the V2 protocol: POST /v2/models/{model}/infer")
+        try:
+            return await self._infer(payload, (headers or {}).get("traceparent"))
+        except ReelzeroError as error:
+            if payload.from_grpc:
+                raise to_grpc(error) from error
+            raise
+
+    def begin(self, job: Job) -> Run:
+        """Take the device for a job of this call, and let go when its caller does. Raises as Worker.take."""
+        run = self.worker.take(job)
+        if (caller := connection.current.get()) is not None:
+            caller.when_gone(run.cancel)
+        return run
+
+    async def finish(self, run: Run) -> VideoResult | InlineVideo:
+        """Wait for a run's result. Raises FailedAttempt with the code of what went wrong."""
+        record = await run.result(self.heartbeat_seconds)
+        if isinstance(record, FailedRecord):
+            raise FailedAttempt(record)
+        result = record.result or record.inline
+        assert result is not None, "a completed record has a result"  # noqa: S101 - for the type checker
+        return result
+
+    async def _infer(self, request: InferRequest, traceparent: str | None) -> InferResponse:
+        job = make_job(self.worker.entry, tensors.read_fields(request), traceparent)
+        return tensors.answer(request, await self.finish(self.begin(job)))
+
+
+def to_grpc(error: ReelzeroError) -> GrpcException:
+    """The gRPC status of an error, with `code: message` as its details."""
+    details = f"{error.code}: {sentence(error)}"
+    for kind, status in GRPC_STATUS.items():
+        if isinstance(error, kind):
+            return GrpcException(details=details, status_code=status)
+    if error.code == OutOfMemory.code:
+        return GrpcException(details=details, status_code=StatusCode.RESOURCE_EXHAUSTED)
+    if error.code == GenerationTimeout.code:
+        return GrpcException(details=details, status_code=StatusCode.DEADLINE_EXCEEDED)
+    if error.status == 503:
+        return GrpcException(details=details, status_code=StatusCode.UNAVAILABLE)
+    if error.status < 500:
+        return GrpcException(details=details, status_code=StatusCode.INVALID_ARGUMENT)
+    return GrpcException(details=details, status_code=StatusCode.INTERNAL)

@@ -1,0 +1,127 @@
+"""Wiring: settings, worker, KServe's server with our routes, readiness and drain."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from types import FrameType
+from typing import Any
+
+import kserve.model_server
+from fastapi import FastAPI
+from kserve import ModelServer
+
+from eventing.contract import telemetry
+from eventing.contract.catalog import load_catalog
+from eventing.contract.env import read
+from eventing.contract.errors import ReelzeroError
+from predictor.device.worker import Worker
+from predictor.generation.monitor import ignore
+from predictor.models.loading import load_model
+from predictor.serving import routes, subscriber
+from predictor.serving.connection import ConnectionMiddleware
+from predictor.serving.dataplane import OneModel, PredictorDataPlane
+from predictor.serving.model import VideoModel
+from predictor.settings import PredictorSettings
+
+MESSAGE_BYTES = 256 << 20  # an inline video in one gRPC message; KServe's default is 8 MiB
+log = logging.getLogger(__name__)
+
+
+def main(on_stage: Callable[[str], None] = ignore) -> None:
+    """Serve until SIGTERM; the running job is finished first. `on_stage` is for tests."""
+    arguments = parse_arguments()
+    try:
+        settings = read(PredictorSettings)
+        entry = load_catalog(settings.catalog_dir).get(settings.model)
+    except ReelzeroError as error:
+        raise SystemExit(f"reelzero predictor: {error.message}") from error
+    telemetry.configure("reelzero-predictor", settings.log_level)
+    logging.captureWarnings(True)  # so that every line on stderr is JSON
+    quiet_kserve()
+    worker = Worker(entry, settings, load_model, on_stage)
+    model = VideoModel(worker, settings.heartbeat_seconds)
+    server = Server(arguments, model, settings.predictor_host)
+    worker.begin()
+    server.start([])
+    if worker.occupied:
+        # The device thread is inside torch, where an orderly interpreter exit would crash it.
+        logging.shutdown()
+        os._exit(0)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """KServe's own command line, with room for an inline video in a gRPC message."""
+    parser = argparse.ArgumentParser(
+        prog="python -m predictor",
+        description="Serve one text-to-video model. Everything else is set by REELZERO_… variables.",
+        parents=[kserve.model_server.parser],
+    )
+    parser.set_defaults(
+        grpc_max_send_message_length=MESSAGE_BYTES, grpc_max_receive_message_length=MESSAGE_BYTES
+    )
+    arguments = parser.parse_args()
+    kserve.model_server.args = arguments  # its gRPC server reads the limits from there and nowhere else
+    return arguments
+
+
+def quiet_kserve() -> None:
+    """KServe logs two timing lines for every request, probes included; warnings are enough."""
+    for name in ("kserve", "kserve.trace", "uvicorn.access"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class Server(ModelServer):  # type: ignore[misc] # kserve ships no types
+    """KServe's server for one model that loads in the background."""
+
+    def __init__(self, arguments: argparse.Namespace, model: VideoModel, host: str) -> None:
+        super().__init__(
+            http_port=arguments.http_port,
+            grpc_port=arguments.grpc_port,
+            enable_grpc=arguments.enable_grpc,
+            registered_models=OneModel(model),
+            grace_period=model.worker.entry.time_budget().drain_grace,
+        )
+        self._host = host
+        self.dataplane = PredictorDataPlane(self.registered_models, model)
+        prepare(kserve.model_server.app, model)
+
+    async def _serve(self) -> None:
+        self._rest_server.config.host = self._host  # KServe listens on all addresses and has no option
+        await super()._serve()
+
+
+def prepare(app: FastAPI, model: VideoModel) -> None:
+    """Everything of ours on KServe's application, before it starts."""
+    routes.install(app, model)
+    subscriber.install(app, model)
+    app.add_middleware(ConnectionMiddleware)
+    app.router.lifespan_context = lifespan(model.worker)
+
+
+def lifespan(worker: Worker) -> Callable[[Any], Any]:
+    """Refuse new work from the moment of SIGTERM: gRPC would take it while HTTP still drains."""
+
+    @asynccontextmanager
+    async def run(_app: Any) -> AsyncIterator[None]:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            _before(number, worker.drain)
+        yield
+
+    return run
+
+
+def _before(number: signal.Signals, action: Callable[[], None]) -> None:
+    """Run an action before the handler that a signal already has (uvicorn's, which starts the drain)."""
+    then = signal.getsignal(number)
+
+    def handle(received: int, frame: FrameType | None) -> None:
+        action()
+        if callable(then):
+            then(received, frame)
+
+    signal.signal(number, handle)

@@ -1,0 +1,60 @@
+"""Small builders for tests: a job, a submission, stores over a database."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from eventing.contract.catalog import load_catalog
+from eventing.contract.models import JobRequest
+from eventing.domain.announcer import Announcer
+from eventing.domain.job import Job
+from eventing.domain.pool import Pool
+from eventing.store.claims import ClaimStore
+from eventing.store.engine import Database
+from eventing.store.jobs import JobStore, Submission, digest
+from eventing.store.outbox import OutboxStore
+
+ANNOUNCER = Announcer("urn:test", "http://test", sink=True)
+POOL = Pool("tiny/default", 1, (("tiny", "default"),))
+KEEP = 3600.0
+
+
+def make_job(**changes: Any) -> Job:
+    """A queued job for the model tiny."""
+    request = JobRequest(prompt=changes.pop("prompt", "a red circle moving right"), seed=7)
+    values: dict[str, Any] = {
+        "id": "job-" + secrets.token_hex(6),
+        "owner": "ann",
+        "model": "tiny",
+        "lane": "default",
+        "spec": load_catalog().get("tiny").resolve(request),
+        "digest": digest(request),
+        "submitted_at": 100.0,
+        "updated_at": 100.0,
+    }
+    return Job(**values | changes)
+
+
+def submission(key: str | None = None, start_within: float | None = None, **changes: Any) -> Submission:
+    """A submission of such a job."""
+    return Submission(make_job(**changes), key, start_within)
+
+
+@dataclass(frozen=True)
+class Stores:
+    """All stores over one database, as one replica has them."""
+
+    jobs: JobStore
+    claims: ClaimStore
+    outbox: OutboxStore
+
+
+def stores(database: Database, *, holder: str = "me", lease: float = 30.0, quota: int = 1000) -> Stores:
+    """Stores of a replica called `holder`."""
+    return Stores(
+        JobStore(database, ANNOUNCER, quota=quota, keep_seconds=KEEP),
+        ClaimStore(database, ANNOUNCER, holder, lease=lease, keep_seconds=KEEP),
+        OutboxStore(database),
+    )

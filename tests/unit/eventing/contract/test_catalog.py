@@ -1,0 +1,89 @@
+"""Requests against the catalog: defaults filled, limits named."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eventing.contract.catalog import FrameRule, load_catalog
+from eventing.contract.errors import ConfigurationError, InvalidRequest
+from eventing.contract.models import VideoRequest
+
+CATALOG = load_catalog()
+REAL = ["cogvideox-2b", "cogvideox-5b", "ltx-video", "mochi-1-preview", "wan2.1-t2v-1.3b"]
+
+
+@pytest.mark.parametrize("name", CATALOG.names())
+def test_every_entry_resolves_its_own_defaults(name):
+    entry = CATALOG.get(name)
+    spec = entry.resolve(VideoRequest(prompt="x"))
+    assert (spec.width, spec.height) == entry.sizes[0]
+    assert (spec.num_frames, spec.fps) == (entry.frames.default, entry.fps)
+    assert spec.num_inference_steps == entry.quality.medium.steps
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_the_big_models_name_a_repository_and_a_gpu(name):
+    entry = CATALOG.get(name)
+    assert entry.repository and "/" in entry.repository and entry.gpus >= 1
+
+
+@pytest.mark.parametrize(
+    "asked, field, words",
+    [
+        ({"width": 100}, "width", "it makes 64x64, 128x128"),
+        ({"width": 64, "height": 128}, "height", "64x128"),
+        ({"num_frames": 10}, "num_frames", "nearest: 9"),
+        ({"num_frames": 57}, "num_frames", "from 9 to 49"),
+    ],
+)
+def test_what_a_model_cannot_do_names_the_field_and_what_it_can(asked, field, words):
+    with pytest.raises(InvalidRequest, match=words) as caught:
+        CATALOG.get("tiny").resolve(VideoRequest(prompt="x", **asked))
+    assert caught.value.field == field
+
+
+def test_one_side_of_the_size_is_enough():
+    assert CATALOG.get("tiny").resolve(VideoRequest(prompt="x", height=128)).width == 128
+
+
+def test_tiers_and_overrides():
+    entry = CATALOG.get("cogvideox-2b")
+    assert (
+        entry.resolve(VideoRequest(prompt="x", quality="low")).num_inference_steps == entry.quality.low.steps
+    )
+    spec = entry.resolve(VideoRequest(prompt="x", num_inference_steps=3, guidance_scale=0.0))
+    assert (spec.num_inference_steps, spec.guidance_scale) == (3, 0.0)
+
+
+def test_a_model_that_needs_no_guidance_says_so():
+    entry = CATALOG.get("shapes-tiny")
+    assert entry.resolve(VideoRequest(prompt="x", guidance_scale=1.0)).guidance_scale == 1.0
+    with pytest.raises(InvalidRequest, match="it takes 0 to 1") as caught:
+        entry.resolve(VideoRequest(prompt="x", guidance_scale=6.0))
+    assert caught.value.field == "guidance_scale"
+
+
+def test_a_seed_is_drawn_once_and_a_given_one_kept():
+    entry = CATALOG.get("tiny")
+    assert entry.resolve(VideoRequest(prompt="x", seed=0)).seed == 0
+    assert len({entry.resolve(VideoRequest(prompt="x")).seed for _ in range(8)}) > 1
+
+
+def test_an_unknown_model_is_named_with_the_known_ones():
+    with pytest.raises(InvalidRequest, match="known here: cogvideox-2b"):
+        CATALOG.get("sora")
+
+
+@given(st.floats(-10, 1000), st.integers(1, 12))
+def test_the_nearest_frame_count_is_allowed_and_nothing_allowed_is_nearer(asked, multiple):
+    rule = FrameRule(multiple=multiple, min=multiple + 1, max=multiple * 20 + 1, default=multiple + 1)
+    nearest = rule.nearest(asked)
+    assert rule.allows(nearest)
+    allowed = [n for n in range(1, rule.max + 1) if rule.allows(n)]
+    assert abs(nearest - asked) <= min(abs(n - asked) for n in allowed) + 1e-9
+
+
+def test_a_broken_operator_entry_is_a_configuration_error_that_names_the_file(tmp_path):
+    (tmp_path / "mine.yaml").write_text("name: mine\n")
+    with pytest.raises(ConfigurationError, match=r"mine\.yaml"):
+        load_catalog(tmp_path)

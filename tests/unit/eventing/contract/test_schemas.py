@@ -1,0 +1,69 @@
+"""The published schemas are the generated ones, and what we send fits them."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator, ValidationError
+
+from eventing.contract import schemas
+from eventing.contract.events import REQUESTED
+from eventing.contract.models import Failure
+from eventing.domain.announcer import Announcer
+from eventing.domain.job import cancel, claim, complete, fail, start
+from eventing.testing import fake_result
+from tests.support.builders import make_job
+
+DOCS = Path(__file__).parents[4] / "docs"
+ANNOUNCER = Announcer("urn:test", "http://test", sink=True)
+
+
+def check(event):
+    schema = schemas.event_schema(event["type"])
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(event)
+
+
+def test_what_is_published_is_what_the_models_say():
+    for name, text in schemas.documents().items():
+        assert (DOCS / name).read_text() == text, f"{name}: run python -m eventing.contract.schemas"
+    assert {path.name for path in (DOCS / "schemas").iterdir()} == {f"{k}.json" for k in schemas.PAYLOADS}
+
+
+def test_every_event_of_a_job_fits_its_schema():
+    job = make_job()
+    held = claim(job, "me", 101.0, 30.0)
+    started = start(held, 1, 102.0)
+    ends = [
+        fail(started, 1, Failure(code="out_of_memory", message="too large"), 103.0, 60.0),
+        cancel(started, 103.0, 60.0),
+        complete(started, 1, fake_result(job.spec, job.id, 1, None), 103.0, 60.0),
+    ]
+    pairs = [(held, started), *((started, end) for end in ends)]
+    messages = [message for old, new in pairs for message in ANNOUNCER.transition(old, new)]
+    messages += ANNOUNCER.progressed(started)
+    messages += ANNOUNCER.rejected(
+        "/shop", "1", "ann", Failure(code="invalid_request", message="no"), "prompt"
+    )
+    for message in messages:
+        check(yaml.safe_load(message.body))
+    assert {message.event_type for message in messages} == set(schemas.PAYLOADS) - {REQUESTED}
+
+
+def test_a_request_with_a_wrong_field_does_not_fit():
+    event = {"specversion": "1.0", "id": "1", "source": "/shop", "type": REQUESTED, "data": {"prompt": "x"}}
+    check(event)
+    for wrong in ({"prompt": ""}, {"prompt": "x", "zoom": 1}, {}):
+        with pytest.raises(ValidationError):
+            check(event | {"data": wrong})
+
+
+def test_asyncapi_refers_only_to_what_there_is():
+    document = yaml.safe_load((DOCS / "asyncapi.yaml").read_text())
+    for message in document["components"]["messages"].values():
+        assert (DOCS / message["payload"]["$ref"]).exists()
+    for channel in document["channels"].values():
+        for reference in channel["messages"].values():
+            assert reference["$ref"].rpartition("/")[2] in document["components"]["messages"]
+    for operation in document["operations"].values():
+        assert operation["channel"]["$ref"].rpartition("/")[2] in document["channels"]

@@ -1,0 +1,61 @@
+"""Logs are JSON objects that carry the job and the trace."""
+
+import json
+import logging
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+
+from eventing.contract.models import Manifest, stream_record
+from eventing.contract.telemetry import JsonFormatter, current_traceparent, job_context
+from eventing.jobs import parse_request
+
+TRACE = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
+
+
+def line(message, *arguments, **extra):
+    record = logging.getLogger("test").makeRecord(
+        "test", logging.INFO, "file", 1, message, arguments, extra.pop("exc_info", None), extra=extra
+    )
+    return json.loads(JsonFormatter().format(record))
+
+
+def test_a_line_inside_a_job_names_the_job_and_continues_the_trace():
+    tracer = TracerProvider().get_tracer("test")
+    with job_context("job-1", TRACE), tracer.start_as_current_span("attempt"):
+        entry = line("claimed by %s", "me", attempt=2)
+        assert current_traceparent().split("-")[1] == "a" * 32
+    assert (entry["message"], entry["job_id"], entry["trace_id"]) == ("claimed by me", "job-1", "a" * 32)
+    assert (entry["level"], entry["attempt"]) == ("info", 2)
+    assert "job_id" not in line("outside")
+
+
+def test_a_traceback_is_inside_the_object():
+    try:
+        raise ValueError("the cause")
+    except ValueError as error:
+        entry = line("it failed", exc_info=(type(error), error, error.__traceback__))
+    assert "ValueError: the cause" in entry["traceback"]
+
+
+def test_what_json_does_not_know_is_written_as_text():
+    assert line("x", path=object)["path"].startswith("<class")
+
+
+WORDS = "".join(["a ", "private ", "film"])  # nowhere in a source line, which tracebacks quote
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda: parse_request({"prompt": WORDS, "callback_url": f"ftp://{WORDS}/"}),
+        lambda: Manifest.model_validate_json(json.dumps({"request": {"prompt": WORDS}})),
+        lambda: stream_record.validate_python({"type": "completed", "result": {"warnings": WORDS}}),
+    ],
+    ids=["a request", "a manifest", "a record of a stream"],
+)
+def test_a_traceback_quotes_no_prompt_and_no_address(read):
+    with pytest.raises(Exception) as caught:
+        read()
+    error = caught.value
+    assert WORDS not in line("%s", error, exc_info=(type(error), error, error.__traceback__))["traceback"]

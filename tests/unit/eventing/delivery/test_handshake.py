@@ -1,0 +1,64 @@
+"""The handshake from the sender's side: consent is a header, a rate is kept, an answer is remembered."""
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from eventing.delivery import handshake as consent
+from eventing.delivery.handshake import Consents, NoConsent
+from tests.support.receivers import Receiver
+
+
+@pytest.fixture
+async def session():
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+class Asked(Receiver):
+    """A receiver that is asked by OPTIONS and answers with these headers."""
+
+    async def __aenter__(self):
+        self.asked, self.headers, self.status = [], {}, 200
+        app = web.Application()
+        app.router.add_options("/hook", self._consent)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.port = self._runner.addresses[0][1]
+        return self
+
+    async def _consent(self, request):
+        self.asked.append(request.headers.get("WebHook-Request-Origin"))
+        return web.Response(status=self.status, headers=self.headers)
+
+
+@pytest.mark.parametrize("allowed", ["*", "reelzero.example.com"])
+async def test_consent_is_remembered_whatever_the_status(session, allowed):
+    async with Asked() as receiver:
+        receiver.headers, receiver.status = {"WebHook-Allowed-Origin": allowed}, 405
+        consents = Consents("https://reelzero.example.com/x")
+        for _ in range(3):
+            await consents.wait(session, receiver.url("hook"))
+        assert receiver.asked == ["reelzero.example.com"]
+
+
+@pytest.mark.parametrize("headers", [{}, {"WebHook-Allowed-Origin": "else.example.com"}])
+async def test_no_consent_is_asked_for_again_next_time(session, headers):
+    async with Asked() as receiver:
+        receiver.headers = headers
+        consents = Consents("https://reelzero.example.com")
+        for _ in range(2):
+            with pytest.raises(NoConsent):
+                await consents.wait(session, receiver.url("hook"))
+        assert len(receiver.asked) == 2
+
+
+async def test_the_receivers_rate_is_kept(session, monkeypatch):
+    monkeypatch.setattr(consent, "LONGEST_WAIT", 1.0)
+    async with Asked() as receiver:
+        receiver.headers = {"WebHook-Allowed-Origin": "*", "WebHook-Allowed-Rate": "1"}
+        consents = Consents("https://reelzero.example.com")
+        await consents.wait(session, receiver.url("hook"))
+        with pytest.raises(NoConsent, match="Rate"):
+            await consents.wait(session, receiver.url("hook"))

@@ -1,0 +1,160 @@
+"""Signatures the receivers' own library accepts, addresses that are refused, receivers that misbehave."""
+
+import asyncio
+import base64
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from aiohttp import web
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from eventing.contract.env import read
+from eventing.contract.errors import ConfigurationError
+from eventing.contract.s3 import Bucket, S3Location
+from eventing.delivery.sender import Sender, retry_after
+from eventing.delivery.signing import check_secrets, signature_headers
+from eventing.delivery.ssrf import Guard, is_public
+from eventing.settings import Settings
+from eventing.store.outbox import Row
+
+OLD = "whsec_" + base64.b64encode(b"o" * 32).decode()
+NEW = "whsec_" + base64.b64encode(b"n" * 32).decode()
+BODY = '{"specversion": "1.0", "id": "1"}'
+
+
+def row(target: str, body: str = BODY) -> Row:
+    return Row("msg_1", "e", "t", "j", "o", "webhook", target, body, 0, "pending", None, 0, 0, None)
+
+
+class Receiver:
+    """A webhook receiver on a free loopback port that answers as told."""
+
+    def __init__(self, answer):
+        self.answer, self.got = answer, []
+
+    async def __aenter__(self):
+        app = web.Application()
+        app.router.add_route("*", "/{tail:.*}", self._handle)
+        self.runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await self.runner.setup()
+        site = web.TCPSite(self.runner, "127.0.0.1", 0)
+        await site.start()
+        self.port = self.runner.addresses[0][1]
+        self.url = f"http://127.0.0.1:{self.port}/hook"
+        return self
+
+    async def __aexit__(self, *_):
+        await self.runner.cleanup()
+
+    async def _handle(self, request):
+        self.got.append((request, await request.text()))
+        return await self.answer(request) if callable(self.answer) else web.Response(**self.answer)
+
+
+async def send(target, *, allow="", timeout=5.0):
+    settings = read(
+        Settings, webhook_secrets=f"{OLD},{NEW}", webhook_allow=allow, webhook_timeout_seconds=timeout
+    )
+    sender = Sender(settings, Bucket(S3Location("b", "http://127.0.0.1:1")))
+    try:
+        return await sender.send(row(target))
+    finally:
+        await sender.close()
+
+
+async def test_every_secret_signs_so_that_receivers_can_rotate():
+    async with Receiver({"status": 204}) as receiver:
+        outcome = await send(receiver.url, allow=f"127.0.0.1:{receiver.port}")
+    request, body = receiver.got[0]
+    assert outcome.ok and body == BODY
+    for secret in (OLD, NEW):
+        Webhook(secret).verify(body, dict(request.headers))
+    with pytest.raises(WebhookVerificationError):
+        Webhook(NEW).verify(body + " ", dict(request.headers))
+    assert request.headers["webhook-id"] == "msg_1"
+    assert request.content_type == "application/cloudevents+json"
+
+
+def test_a_signature_is_bound_to_its_time():
+    headers = signature_headers((OLD,), "msg_1", BODY, datetime.now(UTC) - timedelta(minutes=10))
+    with pytest.raises(WebhookVerificationError):
+        Webhook(OLD).verify(BODY, headers)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+async def test_internal_addresses_are_refused_at_connect_time_and_for_good(host):
+    async with Receiver({"status": 200}) as receiver:
+        outcome = await send(f"http://{host}:{receiver.port}/hook")
+    assert not outcome.ok and outcome.final and receiver.got == []
+    assert "not a public address" in outcome.error
+
+
+async def test_a_cidr_on_the_list_is_let_through():
+    async with Receiver({"status": 200}) as receiver:
+        assert (await send(receiver.url, allow="127.0.0.0/8")).ok
+
+
+async def test_a_redirect_is_a_failure_and_is_not_followed():
+    async with Receiver({"status": 302, "headers": {"Location": "/elsewhere"}}) as receiver:
+        outcome = await send(receiver.url, allow="127.0.0.0/8")
+    assert (outcome.ok, outcome.http_status, outcome.final, len(receiver.got)) == (False, 302, False, 1)
+
+
+async def test_gone_ends_it_and_too_many_says_when():
+    async with Receiver({"status": 410}) as receiver:
+        assert (await send(receiver.url, allow="127.0.0.0/8")).final
+    async with Receiver({"status": 429, "headers": {"Retry-After": "7"}}) as receiver:
+        outcome = await send(receiver.url, allow="127.0.0.0/8")
+    assert (outcome.final, outcome.retry_after) == (False, 7.0)
+
+
+async def test_a_receiver_that_hangs_or_refuses_is_tried_again():
+    async def hang(_):
+        await asyncio.Event().wait()
+
+    async with Receiver(hang) as receiver:
+        outcome = await send(receiver.url, allow="127.0.0.0/8", timeout=0.2)
+        port = receiver.port
+    assert not outcome.ok and not outcome.final and outcome.error
+    refused = await send(f"http://127.0.0.1:{port}/", allow="127.0.0.0/8")
+    assert not refused.ok and not refused.final
+
+
+@pytest.mark.parametrize(
+    "address, public",
+    [
+        ("8.8.8.8", True), ("2606:4700::1111", True), ("127.0.0.1", False), ("10.1.2.3", False),
+        ("169.254.169.254", False), ("0.0.0.0", False), ("100.64.0.1", False), ("224.0.0.1", False),
+        ("::1", False), ("fe80::1%eth0", False), ("fd00::1", False), ("::ffff:10.0.0.1", False),
+        ("64:ff9b::a00:1", False), ("2002:0a00:0001::1", False), ("::ffff:8.8.8.8", True),
+        ("64:ff9b::808:808", True), ("64:ff9b:1::a00:1", False), ("::10.0.0.1", False), ("::8.8.8.8", False),
+        ("::ffff:0:10.0.0.1", False), ("fec0::1", False), ("5f00::1", False), ("3fff::1", False),
+    ],
+)  # fmt: skip
+def test_what_is_public(address, public):
+    assert is_public(address) is public
+
+
+def test_a_bad_allow_entry_is_a_configuration_error():
+    with pytest.raises(ConfigurationError, match="neither host:port nor a CIDR"):
+        Guard(("example.com",))
+
+
+def test_retry_after_in_seconds_as_a_date_and_as_nonsense():
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=100))
+    assert 90 < retry_after({"Retry-After": soon}) <= 100
+    assert retry_after({"Retry-After": "99999999"}) == 86400
+    assert retry_after({"Retry-After": "soon"}) is None
+    assert retry_after({}) is None
+
+
+@pytest.mark.parametrize("wish", ["Mon, 01 Jan 2024 00:00:00 +99999999999999999999", "\u00b2", "-1"])
+def test_a_senseless_retry_after_is_no_wish(wish):
+    assert retry_after({"Retry-After": wish}) in (None, 0.0)
+
+
+def test_a_bad_secret_is_refused_without_being_shown():
+    with pytest.raises(ConfigurationError) as caught:
+        check_secrets((OLD, "hunter2"))
+    assert "entry 2" in str(caught.value) and "hunter2" not in str(caught.value)

@@ -1,0 +1,41 @@
+"""The timer that holds a job."""
+
+import asyncio
+import gc
+
+from eventing.contract.models import Progress, Stage
+from eventing.dispatch.lease import Lease
+from eventing.domain.job import LeaseLost
+from tests.support.builders import make_job
+
+
+class Claims:
+    """Renewals that end, refused, when they are let go."""
+
+    lease = 60.0
+
+    def __init__(self):
+        self.asked, self.let_go = asyncio.Event(), asyncio.Event()
+
+    async def renew(self, job, progress):
+        self.asked.set()
+        await self.let_go.wait()
+        raise LeaseLost("the attempt is over")
+
+
+async def test_a_renewal_that_outlives_its_attempt_ends_quietly():
+    complaints = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    claims = Claims()
+    lease = Lease(claims, make_job(), claimed=asyncio.get_running_loop().time(), announce=False)
+    lease.report(Progress(stage=Stage.denoise))  # news are stored with the next tick
+    holding = asyncio.create_task(lease.hold())
+    await claims.asked.wait()
+    holding.cancel()
+    await asyncio.gather(holding, return_exceptions=True)
+    claims.let_go.set()
+    del holding
+    for _ in range(3):
+        await asyncio.sleep(0)
+    gc.collect()
+    assert complaints == []

@@ -1,0 +1,21 @@
+"""Waking idle loops."""
+
+import asyncio
+
+from eventing.signal import Wake
+
+
+async def test_a_loop_that_is_woken_and_cancelled_at_once_ends():
+    wake = Wake()
+
+    async def forever():
+        while True:
+            await wake.wait(wake.mark(), 60)
+
+    loop = asyncio.create_task(forever())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    wake.now()
+    loop.cancel()
+    done, _ = await asyncio.wait({loop}, timeout=2)
+    assert done and loop.cancelled()

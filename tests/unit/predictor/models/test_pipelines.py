@@ -1,0 +1,115 @@
+"""Each family's stages, apart, make what its diffusers pipeline makes in one call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from eventing.contract.errors import BrokenFrames, Cancelled
+from predictor.generation.attempt import make_job
+from predictor.models import tiny
+from predictor.models.loading import LoadedModel, load_model
+from predictor.models.pipelines import checked
+from predictor.settings import PredictorSettings
+from tests.unit.predictor.conftest import entry_of
+
+FIELDS = {"prompt": "a red circle", "negative_prompt": "grey", "seed": 4, "num_inference_steps": 3}
+
+
+def load(family: str, folder: Path) -> LoadedModel:
+    return load_model(entry_of(family), PredictorSettings(model_dir=folder, device="cpu"))
+
+
+def frames(model: LoadedModel, on_step: Any = lambda _done, _total: None, **fields: Any) -> Any:
+    spec = make_job(model.entry, FIELDS | fields).spec
+    embeds = model.pipeline.encode_prompt(spec)
+    return model.pipeline.decode(spec, model.pipeline.denoise(spec, embeds, on_step))
+
+
+@pytest.mark.parametrize("guidance", [1.0, 5.0])
+@pytest.mark.parametrize("family", tiny.BUILDERS)
+def test_the_stages_make_what_the_pipeline_makes(family: str, guidance: float, folders: Any) -> None:
+    model = load(family, folders[family])
+    entry = model.entry
+    steps: list[tuple[int, int]] = []
+    made = frames(model, lambda done, total: steps.append((done, total)), guidance_scale=guidance)
+    assert made.shape == (entry.frames.default, 64, 64, 3)
+    assert made.dtype == np.uint8
+    assert steps == [(1, 3), (2, 3), (3, 3)]
+    extra = {"frame_rate": entry.fps} if family == "ltx" else {}
+    whole = model.pipeline.pipe(  # type: ignore[attr-defined]
+        FIELDS["prompt"],
+        FIELDS["negative_prompt"],
+        height=64,
+        width=64,
+        num_frames=entry.frames.default,
+        num_inference_steps=3,
+        guidance_scale=guidance,
+        generator=torch.Generator("cpu").manual_seed(4),
+        max_sequence_length=entry.max_prompt_tokens,
+        output_type="np",
+        **extra,
+    ).frames[0]
+    assert np.array_equal(made, (whole * 255).round().astype(np.uint8))
+
+
+@pytest.mark.parametrize("family", tiny.BUILDERS)
+def test_a_cancelled_job_leaves_nothing_behind(family: str, folders: Any) -> None:
+    def stop(done: int, _total: int) -> None:
+        if done == 2:
+            raise Cancelled("enough")
+
+    model = load(family, folders[family])
+    fresh = frames(load(family, folders[family]))
+    with pytest.raises(Cancelled):
+        frames(model, stop, seed=99)
+    model.pipeline.release()
+    assert np.array_equal(frames(model), fresh)
+
+
+@pytest.mark.parametrize("family", tiny.BUILDERS)
+def test_a_decode_can_be_stopped_between_its_chunks(family: str, folders: Any) -> None:
+    calls = []
+    model = load(family, folders[family])
+    with checked(model.pipeline.vae_decoder, lambda: calls.append(1)):
+        frames(model)
+    before = len(calls)
+    frames(model)
+    assert len(calls) == before > 0, "the check ends with its stage"
+
+
+def test_an_ltx_vae_that_wants_noise_gets_other_noise_than_the_first(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    tiny.ltx(conditioned=True).save_pretrained(tmp_path)
+    model = load("ltx", tmp_path)
+    assert np.array_equal(frames(model), frames(model))
+    assert not np.array_equal(frames(model), frames(model, seed=5))
+
+
+def test_frames_that_are_not_numbers_are_named_so(folders: Any) -> None:
+    model = load("cogvideox", folders["cogvideox"])
+    with torch.no_grad():
+        model.pipeline.pipe.vae.decoder.conv_out.conv.bias.fill_(float("nan"))  # type: ignore[attr-defined]
+    with pytest.raises(BrokenFrames, match="pixels"):
+        frames(model)
+
+
+def test_the_catalogs_options_reach_the_pipeline(folders: Any) -> None:
+    entry = entry_of("cogvideox").model_copy(update={"vae_tiling": True, "dtype": "bfloat16"})
+    model = load_model(entry, PredictorSettings(model_dir=folders["cogvideox"], device="cpu"))
+    pipe = model.pipeline.pipe  # type: ignore[attr-defined]
+    assert pipe.vae.use_tiling
+    assert pipe.transformer.dtype == pipe.text_encoder.dtype == torch.bfloat16
+    assert frames(model).shape == (9, 64, 64, 3)
+
+
+def test_wans_vae_stays_in_full_precision(folders: Any) -> None:
+    entry = entry_of("wan").model_copy(update={"dtype": "bfloat16"})
+    model = load_model(entry, PredictorSettings(model_dir=folders["wan"], device="cpu"))
+    pipe = model.pipeline.pipe  # type: ignore[attr-defined]
+    assert (pipe.vae.dtype, pipe.transformer.dtype) == (torch.float32, torch.bfloat16)
+    assert frames(model).shape == (5, 64, 64, 3)
