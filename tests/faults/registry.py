@@ -1,4 +1,4 @@
-"""The faults by name. A fault is a story: a coroutine that makes its world, injects and heals."""
+"""The faults by name. A fault is a scenario: a coroutine that makes its world, injects and heals."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.faults.world import World
 
-Story = Callable[..., Awaitable[None]]
+Scenario = Callable[..., Awaitable[None]]
 BOTH = ("sqlite", "postgresql")
 
 
@@ -20,14 +20,14 @@ class Fault:
 
     name: str
     family: str
-    story: Story
+    scenario: Scenario
     arguments: dict[str, Any]
     databases: tuple[str, ...]
     real: bool
     needs: Callable[[], str]
 
     async def run(self, world: World) -> None:
-        await self.story(world, **self.arguments)
+        await self.scenario(world, **self.arguments)
 
 
 FAULTS: dict[str, Fault] = {}
@@ -40,31 +40,31 @@ def fault(
     databases: tuple[str, ...] = BOTH,
     needs: Callable[[], str] = str,
     **arguments: Any,
-) -> Callable[[Story], Story]:
-    """Register a story under a name, perhaps several times with different arguments."""
+) -> Callable[[Scenario], Scenario]:
+    """Register a scenario under a name, perhaps several times with different arguments."""
 
-    def register(story: Story) -> Story:
+    def register(scenario: Scenario) -> Scenario:
         assert name not in FAULTS
-        family = story.__module__.rpartition(".")[2]
-        FAULTS[name] = Fault(name, family, story, arguments, databases, real, needs)
-        return story
+        family = scenario.__module__.rpartition(".")[2]
+        FAULTS[name] = Fault(name, family, scenario, arguments, databases, real, needs)
+        return scenario
 
     return register
 
 
-def each(names: dict[str, dict[str, Any]], **options: Any) -> Callable[[Story], Story]:
-    """Register a story once per name with the arguments given."""
+def each(names: dict[str, dict[str, Any]], **options: Any) -> Callable[[Scenario], Scenario]:
+    """Register a scenario once per name with the arguments given."""
 
-    def register(story: Story) -> Story:
+    def register(scenario: Scenario) -> Scenario:
         for name, arguments in names.items():
-            fault(name, **options, **arguments)(story)
-        return story
+            fault(name, **options, **arguments)(scenario)
+        return scenario
 
     return register
 
 
 def load() -> dict[str, Fault]:
     """All faults."""
-    from tests.faults.stories import disks, eventing, predictor, surroundings  # noqa: F401 -- they register themselves
+    from tests.faults.scenarios import disks, eventing, predictor, surroundings  # noqa: F401 -- they register themselves
 
     return FAULTS

@@ -1,4 +1,4 @@
-"""The fault suite's short form: one fault of every story, drawn by a seed, on both databases.
+"""The fault suite's short form: one fault of every scenario, drawn by a seed, on both databases.
 
 `python -m tests.faults --rounds N --seed S` is the long form. REELZERO_TEST_FAULT_SEED changes the draw.
 """
@@ -23,13 +23,13 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 def draw() -> list[Round]:
-    """One fault per story. The long form also has the real predictor, which starts slowly."""
+    """One fault per scenario. The long form also has the real predictor, which starts slowly."""
     rng = random.Random(SEED)
-    stories: dict[object, list[str]] = {}
+    scenarios: dict[object, list[str]] = {}
     for name, fault in load().items():
         if not fault.real:
-            stories.setdefault(fault.story, []).append(name)
-    chosen = [load()[rng.choice(names)] for names in stories.values()]
+            scenarios.setdefault(fault.scenario, []).append(name)
+    chosen = [load()[rng.choice(names)] for names in scenarios.values()]
     return [Round(number, SEED, fault, rng.choice(fault.databases)) for number, fault in enumerate(chosen)]
 
 

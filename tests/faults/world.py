@@ -61,7 +61,7 @@ class Replica:
 
 
 class World:
-    """What a fault's story works with."""
+    """The processes, servers and callers of one scenario."""
 
     def __init__(self, shared: Shared, rng: random.Random, folder: Path, real: bool) -> None:
         self.shared, self.rng, self.folder, self.real = shared, rng, folder, real
@@ -147,7 +147,7 @@ class World:
         return self.shared.environment | named | self.settings
 
     def short_lease(self) -> None:
-        """For stories that wait for its lapse."""
+        """Shorten the lease, for scenarios that wait for its lapse."""
         self.settings["REELZERO_LEASE_SECONDS"] = "5"
 
     @property

@@ -10,7 +10,7 @@ from tests.faults.listener import BEHAVIOURS
 from tests.faults.processes import ROOT
 from tests.faults.proxy import MODES
 from tests.faults.registry import each, fault
-from tests.faults.stories.predictor import STAGES
+from tests.faults.scenarios.predictor import STAGES
 from tests.faults.world import World
 
 
