@@ -1,11 +1,14 @@
 """The operator's tools, as commands on a real database."""
 
+from __future__ import annotations
+
 import asyncio
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from eventing.cli import app
 from eventing.cli.admin import DATABASE_FILE
@@ -17,10 +20,10 @@ from tests.support.builders import POOL, stores, submission
 
 
 @pytest.fixture
-def data_dir(tmp_path):
+def data_dir(tmp_path: Path) -> Path:
     """A data folder with a failed job and a dead delivery."""
 
-    async def fill():
+    async def fill() -> None:
         database = Database(f"sqlite+aiosqlite:///{tmp_path / DATABASE_FILE}")
         await migrate(database)
         store = stores(database)
@@ -36,12 +39,12 @@ def data_dir(tmp_path):
     return tmp_path
 
 
-def reelzero(*arguments, data_dir):
+def reelzero(*arguments: str, data_dir: Path) -> Result:
     """The command in this process: an interpreter for each call would take most of the time."""
     return CliRunner().invoke(app, [*arguments, "--data-dir", str(data_dir)])
 
 
-def test_a_failed_job_gets_its_second_chance_once(data_dir):
+def test_a_failed_job_gets_its_second_chance_once(data_dir: Path) -> None:
     listed = reelzero("jobs", "list", "--status", "failed", data_dir=data_dir).stdout
     assert "job-1" in listed and "out_of_memory" in listed
     assert reelzero("jobs", "requeue", "job-1", data_dir=data_dir).stdout == "job job-1 is queued\n"
@@ -50,7 +53,7 @@ def test_a_failed_job_gets_its_second_chance_once(data_dir):
     assert reelzero("jobs", "cancel", "job-1", data_dir=data_dir).stdout == "job job-1 is cancelled\n"
 
 
-def test_dead_deliveries_are_shown_and_sent_again(data_dir):
+def test_dead_deliveries_are_shown_and_sent_again(data_dir: Path) -> None:
     listed = reelzero("deliveries", "list", "--status", "dead", data_dir=data_dir).stdout
     assert listed.count("the receiver answered 410") == 2
     assert reelzero("deliveries", "replay", "--dead", data_dir=data_dir).stdout == "2 will be sent again\n"
@@ -59,7 +62,7 @@ def test_dead_deliveries_are_shown_and_sent_again(data_dir):
     assert reelzero("deliveries", "replay", data_dir=data_dir).exit_code == 1
 
 
-def test_a_key_is_shown_once(data_dir):
+def test_a_key_is_shown_once(data_dir: Path) -> None:
     key = reelzero("keys", "create", "ann", data_dir=data_dir).stdout.strip()
     listed = reelzero("keys", "list", data_dir=data_dir).stdout
     key_id = key.split("_")[1]
@@ -68,7 +71,7 @@ def test_a_key_is_shown_once(data_dir):
     assert "no live key" in reelzero("keys", "revoke", key_id, data_dir=data_dir).stderr
 
 
-def test_a_wrong_folder_is_explained_without_a_traceback(tmp_path):
+def test_a_wrong_folder_is_explained_without_a_traceback(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "eventing", "jobs", "list", "--data-dir", str(tmp_path / "nowhere")]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     assert answer.returncode == 1 and answer.stderr.startswith("reelzero: there is no database at")

@@ -1,7 +1,11 @@
 """Bad input: 4xx with the field named, nothing stored, never a 500; and who may see what."""
 
+from __future__ import annotations
+
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +19,7 @@ from eventing.core import build_core
 from eventing.service import Service
 from eventing.settings import Endpoint, Settings
 from eventing.testing import Script
+from tests.integration.conftest import MakeStack, Stack
 
 OK = {"prompt": "a red circle"}
 EVENT = {
@@ -54,13 +59,13 @@ JOBS = {
 }
 
 
-async def stored(stack):
+async def stored(stack: Stack) -> int:
     return len((await (await stack.get("/v1/jobs")).json())["data"])
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 class TestBadInput:
-    async def test_every_wrong_field_is_named_on_both_doors_and_nothing_is_stored(self, stack):
+    async def test_every_wrong_field_is_named_on_both_doors_and_nothing_is_stored(self, stack: Stack) -> None:
         for name, (body, status, field) in JOBS.items():
             answer = await stack.post(
                 "/v1/jobs", data=json.dumps(body), headers={"content-type": "application/json"}
@@ -86,25 +91,27 @@ class TestBadInput:
         ],
         ids=["no text", "not UTF-8 inside", "cut off", "empty", "deeply nested", "too large"],
     )
-    async def test_bytes_that_are_no_request(self, stack, body, content_type, status):
+    async def test_bytes_that_are_no_request(
+        self, stack: Stack, body: bytes, content_type: str, status: int
+    ) -> None:
         for path, headers in (("/v1/jobs", {"content-type": content_type}), ("/events", EVENT)):
             answer = await stack.post(path, data=body, headers=headers)
             assert answer.status == status, (path, await answer.text())
             assert answer.content_type == "application/problem+json"
         assert await stored(stack) == 0
 
-    async def test_a_large_body_without_a_length_is_refused_too(self, stack):
-        async def endless():
+    async def test_a_large_body_without_a_length_is_refused_too(self, stack: Stack) -> None:
+        async def endless() -> AsyncIterator[bytes]:
             for _ in range(40):
                 yield b"x" * 65536
 
         answer = await stack.post("/v1/jobs", data=endless(), headers={"content-type": "application/json"})
         assert answer.status == 413
 
-    async def test_a_body_that_never_ends_is_not_waited_for(self, make_stack):
+    async def test_a_body_that_never_ends_is_not_waited_for(self, make_stack: MakeStack) -> None:
         async with make_stack(body_timeout_seconds=0.2) as stack:
 
-            async def stalling():
+            async def stalling() -> AsyncIterator[bytes]:
                 yield b'{"prompt"'
                 await asyncio.Event().wait()
 
@@ -128,21 +135,23 @@ class TestBadInput:
             ({"content-type": "application/cloudevents+avro"}, 415, "content-type"),
         ],
     )
-    async def test_events_that_are_none(self, stack, change, status, field):
+    async def test_events_that_are_none(
+        self, stack: Stack, change: dict[str, str | None], status: int, field: str
+    ) -> None:
         headers = {key: value for key, value in (EVENT | change).items() if value is not None}
         answer = await stack.post("/events", data=json.dumps(OK), headers=headers)
         assert (answer.status, (await answer.json()).get("field")) == (status, field)
         assert await stored(stack) == 0
 
     @pytest.mark.parametrize("attribute", ["id", "source"])
-    async def test_half_a_character_in_an_attribute(self, stack, attribute):
+    async def test_half_a_character_in_an_attribute(self, stack: Stack, attribute: str) -> None:
         body = json.dumps(STRUCTURED | {attribute: "\ud800"})
         answer = await stack.post(
             "/events", data=body, headers={"content-type": "application/cloudevents+json"}
         )
         assert (answer.status, (await answer.json())["field"]) == (400, attribute)
 
-    async def test_an_invalid_event_from_a_broker_is_announced_once(self, stack):
+    async def test_an_invalid_event_from_a_broker_is_announced_once(self, stack: Stack) -> None:
         for _ in range(3):
             answer = await stack.post("/events", data=json.dumps({"prompt": ""}), headers=EVENT)
             assert answer.status == 422
@@ -152,13 +161,13 @@ class TestBadInput:
         await stack.receiver.wait_for_type("completed")
         assert sum(d.event["type"].endswith("rejected.v1") for d in stack.receiver.got) == 1
 
-    async def test_a_batch_with_a_bad_event_names_it(self, stack):
+    async def test_a_batch_with_a_bad_event_names_it(self, stack: Stack) -> None:
         batch = [STRUCTURED, STRUCTURED | {"id": ""}]
         headers = {"content-type": "application/cloudevents-batch+json"}
         answer = await stack.post("/events", data=json.dumps(batch), headers=headers)
         assert answer.status == 400 and await stored(stack) == 0
 
-    async def test_what_a_repetition_can_mend_wins_in_a_batch(self, make_stack):
+    async def test_what_a_repetition_can_mend_wins_in_a_batch(self, make_stack: MakeStack) -> None:
         async with make_stack(queue_quota=1) as stack:
             stack.predictor.scripts = [Script(gate=asyncio.Event())]
             await stack.submit()
@@ -172,14 +181,14 @@ class TestBadInput:
             event = (await stack.receiver.wait_for_type("rejected")).event
             assert event["data"]["rejected_id"] == "bad"
 
-    async def test_ids_that_are_not_there_or_are_none(self, stack):
+    async def test_ids_that_are_not_there_or_are_none(self, stack: Stack) -> None:
         for path, status in [("/v1/jobs/nothing", 404), ("/v1/jobs/a%20b", 422), ("/v1/nothing", 404)]:
             answer = await stack.get(path)
             assert (answer.status, answer.content_type) == (status, "application/problem+json")
         for query in ("limit=0", "limit=101", "status=done", "after=%00", "order=up"):
             assert (await stack.get(f"/v1/jobs?{query}")).status == 422, query
 
-    async def test_a_result_that_is_not_there_yet(self, make_stack):
+    async def test_a_result_that_is_not_there_yet(self, make_stack: MakeStack) -> None:
         async with make_stack(max_attempts=1, retry_seconds=60) as stack:
             await stack.predictor.__aexit__()
             job_id = await stack.submit()
@@ -187,7 +196,7 @@ class TestBadInput:
             assert answer.status == 409 and answer.headers["Retry-After"]
 
 
-async def test_texts_that_a_database_cannot_hold_are_refused_by_name(stack):
+async def test_texts_that_a_database_cannot_hold_are_refused_by_name(stack: Stack) -> None:
     """PostgreSQL takes no NUL in a text: none may get there."""
     for query in ("model=%00", "lane=%00", "model=tiny%00", "lane=default%00", "after=a%00", "status=%00"):
         for path in ("/v1/jobs", "/v1/videos") if query.startswith("after") else ("/v1/jobs",):
@@ -201,7 +210,7 @@ async def test_texts_that_a_database_cannot_hold_are_refused_by_name(stack):
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 class TestCallers:
-    async def test_without_a_valid_key_nothing_is_told(self, make_stack):
+    async def test_without_a_valid_key_nothing_is_told(self, make_stack: MakeStack) -> None:
         async with make_stack(auth="required") as stack:
             for headers in ({}, {"Authorization": "Bearer rz_x_y"}, {"X-API-Key": "nonsense"}):
                 for path in ("/v1/jobs", "/v1/jobs/x", "/v1/models"):
@@ -209,7 +218,7 @@ class TestCallers:
                     assert answer.status == 401 and answer.headers["WWW-Authenticate"]
                 assert (await stack.post("/events", json=OK, headers=EVENT | headers)).status == 401
 
-    async def test_one_owner_never_sees_cancels_or_lists_anothers_jobs(self, make_stack):
+    async def test_one_owner_never_sees_cancels_or_lists_anothers_jobs(self, make_stack: MakeStack) -> None:
         async with make_stack(auth="required") as stack:
             ann, bob = [
                 {"Authorization": f"Bearer {await stack.service.core.keys.create(name)}"}
@@ -226,7 +235,9 @@ class TestCallers:
             assert (await (await stack.get("/v1/jobs", headers=bob)).json())["data"] == []
             assert (await stack.get(path, headers=ann)).status == 200
 
-    async def test_an_id_that_changes_hands_shows_nothing_to_who_followed_it(self, make_stack, monkeypatch):
+    async def test_an_id_that_changes_hands_shows_nothing_to_who_followed_it(
+        self, make_stack: MakeStack, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr("eventing.api.progress.POLL_SECONDS", 1.0)  # room to change hands
         async with make_stack(auth="required") as stack:
             keys = stack.service.core.keys
@@ -244,7 +255,9 @@ class TestCallers:
                 shown = await stream.text()
             assert "of bob" not in shown
 
-    async def test_a_trusted_source_needs_no_key_and_its_owner_is_configured(self, make_stack):
+    async def test_a_trusted_source_needs_no_key_and_its_owner_is_configured(
+        self, make_stack: MakeStack
+    ) -> None:
         async with make_stack(auth="required", trusted_sources="/test=stories") as stack:
             hostile = EVENT | {"ce-owner": "ann"}
             answer = await stack.post("/events", json=OK, headers=hostile)
@@ -252,14 +265,14 @@ class TestCallers:
             job = await stack.service.core.jobs.get(answer.headers["Location"].rpartition("/")[2])
             assert job.owner == "stories"
 
-    async def test_too_many_are_told_when_to_come_back(self, make_stack):
+    async def test_too_many_are_told_when_to_come_back(self, make_stack: MakeStack) -> None:
         async with make_stack(rate_per_minute=2) as stack:
             answers = [await stack.post("/v1/jobs", json=OK) for _ in range(3)]
             assert [answer.status for answer in answers] == [202, 202, 429]
             assert 1 <= int(answers[2].headers["Retry-After"]) <= 60
 
 
-def test_a_database_that_is_away_is_a_503_that_a_broker_retries():
+def test_a_database_that_is_away_is_a_503_that_a_broker_retries() -> None:
     nowhere = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
     served = (Endpoint(model="tiny", url="http://127.0.0.1:9"),)
     core = build_core(read(Settings, auth="open", database_url=nowhere, endpoints=served))
@@ -272,7 +285,7 @@ def test_a_database_that_is_away_is_a_503_that_a_broker_retries():
     assert client.get("/healthz").status_code == 200
 
 
-def test_an_open_service_listens_on_loopback_only():
+def test_an_open_service_listens_on_loopback_only() -> None:
     with pytest.raises(ConfigurationError, match="REELZERO_AUTH"):
         Service(read(Settings, auth="open", host="0.0.0.0"), None)
 
@@ -298,11 +311,11 @@ SHAPED = st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, JSON | TEXT)).
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_no_event_however_strange_is_a_500(stack):
+async def test_no_event_however_strange_is_a_500(stack: Stack) -> None:
     """Hypothesis makes the events; one event loop sends them."""
     loop = asyncio.get_running_loop()
 
-    async def send(body, content_type):
+    async def send(body: bytes, content_type: str) -> tuple[int, str]:
         answer = await stack.post("/events", data=body, headers={"content-type": content_type})
         return answer.status, await answer.text()
 
@@ -311,7 +324,7 @@ async def test_no_event_however_strange_is_a_500(stack):
         JSON | SHAPED | st.lists(SHAPED, max_size=3),
         st.sampled_from(["application/cloudevents+json", "batch"]),
     )
-    def fuzz(value, kind):
+    def fuzz(value: Any, kind: str) -> None:
         kind = "application/cloudevents-batch+json" if kind == "batch" else kind
         body = json.dumps(value).encode("utf-8", "surrogatepass")
         status, text = asyncio.run_coroutine_threadsafe(send(body, kind), loop).result(30)

@@ -1,7 +1,12 @@
 """The doctor of a live installation finds what is well and what is not."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
 import pytest
 
+from eventing.contract.s3 import Bucket
 from eventing.doctor.live import examine
 from eventing.store.engine import Database
 from eventing.store.schema import migrate
@@ -9,7 +14,7 @@ from tests.support.receivers import Receiver
 
 
 @pytest.fixture
-def installed(monkeypatch, tmp_path, bucket):
+def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, bucket: Bucket) -> pytest.MonkeyPatch:
     values = {
         "DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path}/jobs.db",
         "S3_ENDPOINT": bucket.location.endpoint,
@@ -21,7 +26,9 @@ def installed(monkeypatch, tmp_path, bucket):
     return monkeypatch
 
 
-async def test_a_sound_installation_is_found_sound(installed, tmp_path, bucket):
+async def test_a_sound_installation_is_found_sound(
+    installed: pytest.MonkeyPatch, tmp_path: Path, bucket: Bucket
+) -> None:
     database = Database(f"sqlite+aiosqlite:///{tmp_path}/jobs.db")
     await migrate(database)
     await database.close()
@@ -33,7 +40,7 @@ async def test_a_sound_installation_is_found_sound(installed, tmp_path, bucket):
     assert bucket.keys("doctor/") == []
 
 
-async def test_each_part_that_is_away_is_named_with_a_remedy(installed):
+async def test_each_part_that_is_away_is_named_with_a_remedy(installed: pytest.MonkeyPatch) -> None:
     installed.setenv("REELZERO_SINK_URL", "http://127.0.0.1:1/")
     installed.setenv("REELZERO_S3_ENDPOINT", "http://127.0.0.1:1")
     outcomes = await examine()
@@ -42,7 +49,7 @@ async def test_each_part_that_is_away_is_named_with_a_remedy(installed):
     assert all(outcome.remedy for outcome in outcomes if not outcome.ok)
 
 
-async def test_a_setting_that_cannot_be_read_is_the_only_thing_said(installed):
+async def test_a_setting_that_cannot_be_read_is_the_only_thing_said(installed: pytest.MonkeyPatch) -> None:
     installed.setenv("REELZERO_LEASE_SECONDS", "soon")
     (outcome,) = await examine()
     assert not outcome.ok and "REELZERO_LEASE_SECONDS" in outcome.text

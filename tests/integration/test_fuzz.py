@@ -1,5 +1,7 @@
 """Schemathesis against the served OpenAPI document: valid and invalid requests, and never a 500."""
 
+from __future__ import annotations
+
 import asyncio
 import os
 import subprocess
@@ -8,11 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.conftest import MakeStack
+
 SEEDS = {"sqlite": "20261122", "postgresql": "20261123"}  # half of the requests for each database
 SECONDS = os.environ.get("REELZERO_TEST_FUZZ_SECONDS", "10")  # the short form; minutes find more
 
 
-async def test_the_api_holds_what_its_document_says(make_stack, tmp_path, database_url):
+async def test_the_api_holds_what_its_document_says(
+    make_stack: MakeStack, tmp_path: Path, database_url: str
+) -> None:
     pytest.importorskip("schemathesis", reason="install reelzero[dev]")
     async with make_stack(rate_per_minute=1_000_000, queue_quota=1_000_000) as stack:
         command = [Path(sys.executable).with_name("schemathesis"), "run", f"{stack.service.url}/openapi.json"]

@@ -108,7 +108,9 @@ def job_id() -> str:
     return "contract-" + secrets.token_hex(6)
 
 
-async def test_stages_come_in_order_and_one_terminal_record_ends_the_stream(predictor, job_id):
+async def test_stages_come_in_order_and_one_terminal_record_ends_the_stream(
+    predictor: Predictor, job_id: str
+) -> None:
     *before, last = await predictor.records(job_id)
     stages = [record["progress"]["stage"] for record in before]
     assert list(dict.fromkeys(stages)) == STAGES
@@ -116,7 +118,7 @@ async def test_stages_come_in_order_and_one_terminal_record_ends_the_stream(pred
     assert last["type"] == "completed"
 
 
-async def test_the_files_are_there_before_the_report(predictor, job_id):
+async def test_the_files_are_there_before_the_report(predictor: Predictor, job_id: str) -> None:
     last = (await predictor.records(job_id))[-1]
     manifest = Manifest.model_validate_json(predictor.manifest(job_id))
     assert manifest.result.model_dump(mode="json") == last["result"]
@@ -124,7 +126,7 @@ async def test_the_files_are_there_before_the_report(predictor, job_id):
         assert len(predictor.bucket.get(predictor.bucket.key(file.uri))) == file.bytes
 
 
-async def test_a_second_job_is_refused_at_once_as_busy(predictor, job_id):
+async def test_a_second_job_is_refused_at_once_as_busy(predictor: Predictor, job_id: str) -> None:
     predictor.hold()
     first = asyncio.create_task(predictor.records(job_id))
     await predictor.held()
@@ -134,7 +136,9 @@ async def test_a_second_job_is_refused_at_once_as_busy(predictor, job_id):
     assert (await first)[-1]["type"] == "completed"
 
 
-async def test_a_closed_connection_aborts_the_work_and_frees_the_device(predictor, job_id):
+async def test_a_closed_connection_aborts_the_work_and_frees_the_device(
+    predictor: Predictor, job_id: str
+) -> None:
     predictor.hold()
     async with predictor.post(job_id) as answer:
         await predictor.held()
@@ -150,7 +154,9 @@ async def test_a_closed_connection_aborts_the_work_and_frees_the_device(predicto
     assert predictor.manifest(job_id) is None
 
 
-async def test_an_attempt_asked_for_again_is_answered_from_its_manifest(predictor, job_id):
+async def test_an_attempt_asked_for_again_is_answered_from_its_manifest(
+    predictor: Predictor, job_id: str
+) -> None:
     first = (await predictor.records(job_id))[-1]
     written = predictor.manifest(job_id)
     *before, again = await predictor.records(job_id)
@@ -159,7 +165,9 @@ async def test_an_attempt_asked_for_again_is_answered_from_its_manifest(predicto
     assert predictor.manifest(job_id) == written
 
 
-async def test_a_run_that_ends_second_answers_with_the_manifest_of_the_first(predictor, job_id):
+async def test_a_run_that_ends_second_answers_with_the_manifest_of_the_first(
+    predictor: Predictor, job_id: str
+) -> None:
     await predictor.records(job_id + "-b")
     first = predictor.manifest(job_id + "-b")
     reached(predictor.file).unlink()

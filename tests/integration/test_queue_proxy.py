@@ -3,14 +3,20 @@
 With max_attempts=1 a job that completes has lost no attempt to what happened before its start.
 """
 
+from __future__ import annotations
+
 import asyncio
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 import aiohttp
 import pytest
 
+from eventing.contract.s3 import Bucket
 from eventing.settings import Endpoint
 from eventing.testing import FakePredictor, Script
+from tests.integration.conftest import MakeStack, Stack
 from tests.knative.proxy import QueueProxy
 
 BODY = {"text_input": "x", "parameters": {"job_id": "another", "attempt": 1}}
@@ -20,22 +26,25 @@ STREAM = "/v2/models/tiny/generate_stream"
 class Held(FakePredictor):
     """A predictor that can be held in mid-work, as often as asked."""
 
-    def __init__(self, *arguments, **named):
+    def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named, on_stage=self._hold)
         self.reached, self.go = asyncio.Event(), asyncio.Event()
 
-    async def _hold(self, stage, _job_id):
+    async def _hold(self, stage: str, _job_id: str) -> None:
         if stage == "denoise":
             self.reached.set()
             await self.go.wait()
 
 
+Pod = Callable[..., AbstractAsyncContextManager[tuple[Stack, QueueProxy, Held]]]
+
+
 @pytest.fixture
-def pod(make_stack, bucket):
+def pod(make_stack: MakeStack, bucket: Bucket) -> Pod:
     """A service, a queue-proxy and a predictor behind it."""
 
     @asynccontextmanager
-    async def make(timeout=60.0, **settings):
+    async def make(timeout: float = 60.0, **settings: Any) -> AsyncIterator[tuple[Stack, QueueProxy, Held]]:
         async with Held(bucket) as predictor:
             async with QueueProxy(predictor.url, "/v2/models/tiny/ready", timeout=timeout) as proxy:
                 endpoint = Endpoint(model="tiny", url=proxy.url)
@@ -45,7 +54,7 @@ def pod(make_stack, bucket):
     return make
 
 
-async def put_back(stack, job_id, code):
+async def put_back(stack: Stack, job_id: str, code: str) -> dict[str, Any]:
     """Until the job waits in the queue and says for what."""
     async with asyncio.timeout(60):
         while True:
@@ -56,7 +65,7 @@ async def put_back(stack, job_id, code):
 
 
 @asynccontextmanager
-async def callers(url, count):
+async def callers(url: str, count: int) -> AsyncIterator[None]:
     """Direct callers who hold what is behind a URL."""
     async with aiohttp.ClientSession() as http:
         calls = [asyncio.create_task(http.post(url + STREAM, json=BODY)) for _ in range(count)]
@@ -66,7 +75,7 @@ async def callers(url, count):
         await asyncio.gather(*calls, return_exceptions=True)
 
 
-async def test_a_504_before_the_first_byte_uses_up_no_attempt(pod):
+async def test_a_504_before_the_first_byte_uses_up_no_attempt(pod: Pod) -> None:
     async with pod(timeout=2, max_attempts=1, retry_seconds=1) as (stack, _, predictor):
         predictor.draining = True  # not ready: the proxy waits for it until its time is up
         predictor.go.set()
@@ -77,7 +86,7 @@ async def test_a_504_before_the_first_byte_uses_up_no_attempt(pod):
         assert (job["status"], job["attempts"]) == ("completed", 1)
 
 
-async def test_a_stream_that_simply_ends_is_tried_again(pod):
+async def test_a_stream_that_simply_ends_is_tried_again(pod: Pod) -> None:
     async with pod(timeout=3, retry_seconds=1) as (stack, _, predictor):
         job_id = await stack.submit()
         assert (await put_back(stack, job_id, "predictor_lost"))["attempts"] == 1
@@ -87,7 +96,7 @@ async def test_a_stream_that_simply_ends_is_tried_again(pod):
         assert predictor.most_at_once == 1
 
 
-async def test_a_full_queue_uses_up_no_attempt(pod):
+async def test_a_full_queue_uses_up_no_attempt(pod: Pod) -> None:
     async with pod(max_attempts=1, retry_seconds=1) as (stack, proxy, predictor):
         async with callers(proxy.url, 11):
             while proxy.here < 11:
@@ -99,7 +108,7 @@ async def test_a_full_queue_uses_up_no_attempt(pod):
         assert (job["status"], job["attempts"]) == ("completed", 1)
 
 
-async def test_a_busy_predictor_uses_up_no_attempt(pod):
+async def test_a_busy_predictor_uses_up_no_attempt(pod: Pod) -> None:
     async with pod(max_attempts=1, retry_seconds=1) as (stack, _, predictor):
         async with callers(predictor.url, 1):  # past the proxy, as what a time-out left running would be
             await predictor.reached.wait()
@@ -111,7 +120,7 @@ async def test_a_busy_predictor_uses_up_no_attempt(pod):
         assert predictor.most_at_once == 1
 
 
-async def test_a_pod_that_drains_finishes_its_job_and_the_next_waits_for_another(pod):
+async def test_a_pod_that_drains_finishes_its_job_and_the_next_waits_for_another(pod: Pod) -> None:
     async with pod(max_attempts=1) as (stack, _, predictor):
         first, second = await stack.submit(), await stack.submit()
         await predictor.reached.wait()
@@ -126,7 +135,7 @@ async def test_a_pod_that_drains_finishes_its_job_and_the_next_waits_for_another
         assert (done["status"], done["attempts"]) == ("completed", 1)
 
 
-async def test_an_activator_without_a_pod_uses_up_no_attempt(make_stack):
+async def test_an_activator_without_a_pod_uses_up_no_attempt(make_stack: MakeStack) -> None:
     async with make_stack(max_attempts=1) as stack:
         stack.predictor.scripts = [Script(status=503)] * 2
         job = await stack.ended(await stack.submit())

@@ -1,6 +1,9 @@
 """An S3 whose answers are cut in the middle is an error to retry, never a hang."""
 
+from __future__ import annotations
+
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -9,12 +12,14 @@ from eventing.contract.s3 import Bucket, S3Location
 
 
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 100 Con", b""])
-async def test_an_upload_whose_answer_is_cut_fails(tmp_path, monkeypatch, answer):
+async def test_an_upload_whose_answer_is_cut_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
     heads = []
 
-    async def cut(reader, writer):
+    async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         heads.append(await reader.readuntil(b"\r\n\r\n"))
         writer.write(answer)
         writer.close()

@@ -1,9 +1,12 @@
 """The way of a job through the service, and every way it may go wrong, on both databases."""
 
+from __future__ import annotations
+
 import asyncio
 import hashlib
 import json
 import socket
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -13,10 +16,11 @@ from eventing.contract.errors import Unavailable
 from eventing.contract.models import Failure
 from eventing.dispatch.endpoints import RemoteEndpoints
 from eventing.dispatch.predictor_client import NotStarted
+from eventing.domain.job import Job
 from eventing.settings import Endpoint
 from eventing.store.claims import ClaimStore
 from eventing.testing import Script
-from tests.integration.conftest import SECRET
+from tests.integration.conftest import SECRET, MakeStack, Stack
 
 EVENT = {
     "ce-specversion": "1.0",
@@ -26,7 +30,7 @@ EVENT = {
 }
 
 
-async def test_a_cloudevent_becomes_a_video_an_event_and_a_verified_webhook(stack):
+async def test_a_cloudevent_becomes_a_video_an_event_and_a_verified_webhook(stack: Stack) -> None:
     body = {"prompt": "a red circle", "callback_url": stack.receiver.url("hook"), "metadata": {"story": "7"}}
     answer = await stack.post("/events", json=body, headers=EVENT)
     assert (answer.status, await answer.read()) == (202, b"")
@@ -49,7 +53,7 @@ async def test_a_cloudevent_becomes_a_video_an_event_and_a_verified_webhook(stac
     assert json.loads(stored) == sink
 
 
-async def test_the_same_event_again_is_the_same_job(stack):
+async def test_the_same_event_again_is_the_same_job(stack: Stack) -> None:
     answers = await asyncio.gather(
         *(stack.post("/events", json={"prompt": "a red circle"}, headers=EVENT) for _ in range(20))
     )
@@ -58,14 +62,14 @@ async def test_the_same_event_again_is_the_same_job(stack):
     assert len(stack.predictor.requests) == 1
 
 
-async def test_a_broken_stream_is_tried_again_with_the_same_seed(stack):
+async def test_a_broken_stream_is_tried_again_with_the_same_seed(stack: Stack) -> None:
     stack.predictor.scripts = [Script(break_after=2), Script(break_after=1)]
     job = await stack.ended(await stack.submit())
     assert (job["status"], job["attempts"], job["result"]["attempt"]) == ("completed", 3, 3)
     assert len({request["parameters"]["seed"] for request in stack.predictor.requests}) == 1
 
 
-async def test_after_the_last_attempt_the_job_fails_with_the_cause(make_stack):
+async def test_after_the_last_attempt_the_job_fails_with_the_cause(make_stack: MakeStack) -> None:
     async with make_stack(max_attempts=2) as stack:
         stack.predictor.scripts = [Script(break_after=1)] * 5
         job = await stack.ended(await stack.submit())
@@ -74,14 +78,14 @@ async def test_after_the_last_attempt_the_job_fails_with_the_cause(make_stack):
         assert event["data"]["error"]["code"] == "predictor_lost"
 
 
-async def test_what_no_repetition_can_mend_fails_at_once(stack):
+async def test_what_no_repetition_can_mend_fails_at_once(stack: Stack) -> None:
     stack.predictor.scripts = [Script(failure=Failure(code="out_of_memory", message="too large for 24 GiB"))]
     job = await stack.ended(await stack.submit())
     assert (job["status"], job["error"]["message"]) == ("failed", "too large for 24 GiB")
     assert len(stack.predictor.requests) == 1
 
 
-async def test_a_finished_file_whose_report_was_lost_is_adopted_not_generated_again(stack):
+async def test_a_finished_file_whose_report_was_lost_is_adopted_not_generated_again(stack: Stack) -> None:
     stack.predictor.scripts = [Script(lose_report=True)]
     job = await stack.ended(await stack.submit())
     assert (job["status"], job["result"]["attempt"]) == ("completed", 1)
@@ -89,17 +93,19 @@ async def test_a_finished_file_whose_report_was_lost_is_adopted_not_generated_ag
 
 
 @pytest.mark.parametrize("script", [Script(status=503, code="busy"), Script(status=503), Script(status=504)])
-async def test_what_never_started_uses_up_no_attempt(make_stack, script):
+async def test_what_never_started_uses_up_no_attempt(make_stack: MakeStack, script: Script) -> None:
     async with make_stack(max_attempts=1) as stack:
         stack.predictor.scripts = [script, script]
         job = await stack.ended(await stack.submit())
         assert (job["status"], job["attempts"], job["result"]["attempt"]) == ("completed", 1, 3)
 
 
-async def test_a_database_away_at_the_first_word_stops_no_work_and_blames_no_model(make_stack, monkeypatch):
+async def test_a_database_away_at_the_first_word_stops_no_work_and_blames_no_model(
+    make_stack: MakeStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     start, away = ClaimStore.start, [3]
 
-    async def flaky(self, job):
+    async def flaky(self: ClaimStore, job: Job) -> Job:
         if away[0]:
             away[0] -= 1
             raise Unavailable("the database does not serve now")
@@ -111,11 +117,13 @@ async def test_a_database_away_at_the_first_word_stops_no_work_and_blames_no_mod
         assert (job["status"], job["attempts"], len(stack.predictor.requests)) == ("completed", 1, 1)
 
 
-async def test_an_error_on_our_side_uses_up_one_attempt_and_a_busy_predictor_none(make_stack, monkeypatch):
+async def test_an_error_on_our_side_uses_up_one_attempt_and_a_busy_predictor_none(
+    make_stack: MakeStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     opened = RemoteEndpoints.open
     wrong = [NotStarted("busy", "busy"), NotStarted("busy", "busy"), RuntimeError("a bug")]
 
-    def broken(self, model, lane):
+    def broken(self: Any, model: str, lane: str) -> Any:
         if wrong:
             raise wrong.pop(0)
         return opened(self, model, lane)
@@ -126,7 +134,9 @@ async def test_an_error_on_our_side_uses_up_one_attempt_and_a_busy_predictor_non
         assert (job["status"], job["attempts"]) == ("completed", 2)
 
 
-async def test_a_statement_that_fails_is_logged_without_what_was_asked(make_stack, caplog):
+async def test_a_statement_that_fails_is_logged_without_what_was_asked(
+    make_stack: MakeStack, caplog: pytest.LogCaptureFixture
+) -> None:
     async with make_stack() as stack:
         async with stack.service.core.database.write() as connection:
             await connection.execute(text("ALTER TABLE jobs RENAME COLUMN spec TO gone"))
@@ -136,7 +146,7 @@ async def test_a_statement_that_fails_is_logged_without_what_was_asked(make_stac
     assert "secret" not in caplog.text
 
 
-async def test_a_cancel_stops_the_predictor_and_is_announced(stack):
+async def test_a_cancel_stops_the_predictor_and_is_announced(stack: Stack) -> None:
     gate = asyncio.Event()
     stack.predictor.scripts = [Script(gate=gate)]
     started = asyncio.Event()
@@ -151,7 +161,7 @@ async def test_a_cancel_stops_the_predictor_and_is_announced(stack):
     await stack.receiver.wait_for_type("cancelled")
 
 
-async def test_a_queued_job_is_cancelled_at_once(make_stack):
+async def test_a_queued_job_is_cancelled_at_once(make_stack: MakeStack) -> None:
     async with make_stack(endpoints=(Endpoint(model="tiny", url="http://127.0.0.1:9", capacity=1),)) as stack:
         job_id = await stack.submit()
         while (await (await stack.get(f"/v1/jobs/{job_id}")).json())["status"] != "queued":
@@ -161,13 +171,13 @@ async def test_a_queued_job_is_cancelled_at_once(make_stack):
         assert (await stack.ended(job_id))["status"] == "cancelled"
 
 
-async def test_a_predictor_never_gets_more_than_the_capacity(stack):
+async def test_a_predictor_never_gets_more_than_the_capacity(stack: Stack) -> None:
     for job_id in [await stack.submit() for _ in range(8)]:
         assert (await stack.ended(job_id))["status"] == "completed"
     assert (stack.predictor.most_at_once, stack.predictor.busy) == (1, 0)
 
 
-async def test_a_model_that_never_starts_is_paused_and_says_so(make_stack):
+async def test_a_model_that_never_starts_is_paused_and_says_so(make_stack: MakeStack) -> None:
     async with make_stack(endpoints=(Endpoint(model="tiny", url="http://127.0.0.1:9", capacity=4),)) as stack:
         jobs = [await stack.submit() for _ in range(3)]
         while not (await (await stack.get("/v1/models")).json())["data"][0]["unavailable"]:
@@ -184,7 +194,7 @@ async def test_a_model_that_never_starts_is_paused_and_says_so(make_stack):
         )
 
 
-async def test_a_drain_lets_the_open_stream_finish_and_claims_nothing_more(make_stack):
+async def test_a_drain_lets_the_open_stream_finish_and_claims_nothing_more(make_stack: MakeStack) -> None:
     async with make_stack() as stack:
         gate, started = asyncio.Event(), asyncio.Event()
         stack.predictor.scripts = [Script(gate=gate)]
@@ -199,7 +209,7 @@ async def test_a_drain_lets_the_open_stream_finish_and_claims_nothing_more(make_
         assert (await (await stack.get(f"/v1/jobs/{second}")).json())["status"] == "queued"
 
 
-async def test_a_drain_in_a_hurry_puts_the_job_back_at_once(make_stack):
+async def test_a_drain_in_a_hurry_puts_the_job_back_at_once(make_stack: MakeStack) -> None:
     async with make_stack() as stack:
         started = asyncio.Event()
         stack.predictor.scripts = [Script(gate=asyncio.Event())]
@@ -213,7 +223,7 @@ async def test_a_drain_in_a_hurry_puts_the_job_back_at_once(make_stack):
         assert (job["status"], job["waiting_for"]) == ("queued", "stopped")
 
 
-async def test_a_drain_that_is_over_puts_the_job_back(make_stack):
+async def test_a_drain_that_is_over_puts_the_job_back(make_stack: MakeStack) -> None:
     async with make_stack() as stack:
         started = asyncio.Event()
         stack.predictor.scripts = [Script(gate=asyncio.Event())]
@@ -226,13 +236,13 @@ async def test_a_drain_that_is_over_puts_the_job_back(make_stack):
         assert stack.predictor.aborted == [job_id]
 
 
-async def test_a_service_that_was_told_to_stop_has_not_failed(make_stack):
+async def test_a_service_that_was_told_to_stop_has_not_failed(make_stack: MakeStack) -> None:
     async with make_stack() as stack:
         pass
     assert not stack.service.failed.is_set()
 
 
-async def test_progress_is_followed_to_the_end(stack):
+async def test_progress_is_followed_to_the_end(stack: Stack) -> None:
     job_id = await stack.submit()
     text = await (await stack.get(f"/v1/jobs/{job_id}/events")).text()
     kinds = [line.removeprefix("event: ") for line in text.splitlines() if line.startswith("event: ")]
@@ -241,13 +251,13 @@ async def test_progress_is_followed_to_the_end(stack):
     assert (last["id"], last["percent"]) == (job_id, 100)
 
 
-async def test_answers_do_not_wait_for_acknowledgements(stack):
+async def test_answers_do_not_wait_for_acknowledgements(stack: Stack) -> None:
     """asyncio sets TCP_NODELAY only on sockets that name their protocol; without it an answer takes 40 ms."""
     listener = stack.service._socket
     assert listener.proto == socket.IPPROTO_TCP
 
 
-async def test_the_trace_goes_through_to_the_completion_event(stack):
+async def test_the_trace_goes_through_to_the_completion_event(stack: Stack) -> None:
     trace = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
     await stack.post("/events", json={"prompt": "x"}, headers=EVENT | {"ce-traceparent": trace})
     event = (await stack.receiver.wait_for_type("completed")).event

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import aiohttp
 import pytest
@@ -60,7 +60,7 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-async def until(condition) -> None:
+async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(20):
         while not condition():
             await asyncio.sleep(0.005)
@@ -72,7 +72,7 @@ async def post(http: aiohttp.ClientSession, proxy: QueueProxy) -> int:
         return answer.status
 
 
-async def test_eleven_wait_and_run_and_the_rest_is_refused(app, http):
+async def test_eleven_wait_and_run_and_the_rest_is_refused(app: App, http: aiohttp.ClientSession) -> None:
     async with QueueProxy(app.url, "/ready") as proxy:
         calls = [asyncio.create_task(post(http, proxy)) for _ in range(13)]
         await until(lambda: sum(call.done() for call in calls) == 2)
@@ -83,7 +83,7 @@ async def test_eleven_wait_and_run_and_the_rest_is_refused(app, http):
         assert proxy.most_running == 1
 
 
-async def test_a_request_waits_until_the_probe_is_good(app, http):
+async def test_a_request_waits_until_the_probe_is_good(app: App, http: aiohttp.ClientSession) -> None:
     app.ready = False
     app.go.set()
     async with QueueProxy(app.url, "/ready") as proxy:
@@ -94,14 +94,14 @@ async def test_a_request_waits_until_the_probe_is_good(app, http):
         assert await call == 200
 
 
-async def test_never_ready_is_504(app, http):
+async def test_never_ready_is_504(app: App, http: aiohttp.ClientSession) -> None:
     app.ready = False
     async with QueueProxy(app.url, "/ready", timeout=0.2) as proxy:
         assert await post(http, proxy) == 504
         assert app.seen == 0
 
 
-async def test_a_stream_past_its_time_ends_without_its_end(app, http):
+async def test_a_stream_past_its_time_ends_without_its_end(app: App, http: aiohttp.ClientSession) -> None:
     async with QueueProxy(app.url, "/ready", timeout=3) as proxy:
         async with http.post(f"{proxy.url}/work?stream=1") as answer:
             assert answer.status == 200
@@ -111,7 +111,7 @@ async def test_a_stream_past_its_time_ends_without_its_end(app, http):
         await until(lambda: app.gone == 1)
 
 
-async def test_a_caller_who_goes_takes_the_request_along(app, http):
+async def test_a_caller_who_goes_takes_the_request_along(app: App, http: aiohttp.ClientSession) -> None:
     async with QueueProxy(app.url, "/ready") as proxy:
         call = asyncio.create_task(post(http, proxy))
         await until(lambda: app.seen)
@@ -119,7 +119,7 @@ async def test_a_caller_who_goes_takes_the_request_along(app, http):
         await until(lambda: app.gone == 1 and proxy.here == 0)
 
 
-async def test_the_header_probe_asks_the_app(app, http):
+async def test_the_header_probe_asks_the_app(app: App, http: aiohttp.ClientSession) -> None:
     async with QueueProxy(app.url, "/ready") as proxy:
         for ready, status in ((True, 200), (False, 503)):
             app.ready = ready
@@ -128,7 +128,7 @@ async def test_the_header_probe_asks_the_app(app, http):
         assert app.seen == 0
 
 
-async def test_the_drain_hook_returns_although_a_request_runs(app, http):
+async def test_the_drain_hook_returns_although_a_request_runs(app: App, http: aiohttp.ClientSession) -> None:
     async with QueueProxy(app.url, "/ready") as proxy:
         call = asyncio.create_task(post(http, proxy))
         await until(lambda: app.seen)

@@ -27,12 +27,12 @@ def kustomize(folder: str) -> list[dict[str, Any]]:
     return [body for body in yaml.safe_load_all(built.stdout) if body]
 
 
-def test_nothing_committed_differs_from_the_chart():
+def test_nothing_committed_differs_from_the_chart() -> None:
     assert main(check=True) == 0, "run python -m config.render"
 
 
 @pytest.mark.parametrize("folder", ["base", "platform", *(f"overlays/{name}" for name in OVERLAYS)])
-def test_kustomize_builds_objects_that_meet_their_schemas(folder):
+def test_kustomize_builds_objects_that_meet_their_schemas(folder: str) -> None:
     need_crds()
     bodies = kustomize(folder)
     assert bodies
@@ -41,7 +41,7 @@ def test_kustomize_builds_objects_that_meet_their_schemas(folder):
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_an_overlay_is_the_chart_with_its_values(overlay):
+def test_an_overlay_is_the_chart_with_its_values(overlay: str) -> None:
     built = {key(body): body for body in kustomize(f"overlays/{overlay}") if body["kind"] != "Namespace"}
     for name in TRIAL:
         built.pop(("Deployment", name), None)
@@ -63,7 +63,7 @@ def _sorted(value: Any) -> Any:
     return value
 
 
-def test_platform_sets_only_keys_that_knative_documents():
+def test_platform_sets_only_keys_that_knative_documents() -> None:
     folder = CRDS / "knative-serving-configmaps"
     if not folder.is_dir():
         pytest.skip(f"no ConfigMaps of Knative in {folder}; set REELZERO_TEST_CRDS")
@@ -76,7 +76,7 @@ def test_platform_sets_only_keys_that_knative_documents():
             assert body["data"].keys() <= documented[body["metadata"]["name"]]
 
 
-def test_platform_explains_every_line():
+def test_platform_explains_every_line() -> None:
     text = (ROOT / "config" / "platform" / "README.md").read_text(encoding="utf-8")
     for body in kustomize("platform"):
         for name in body["data"]:

@@ -33,7 +33,7 @@ def platform() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("path", MISTAKES, ids=lambda path: path.stem)
-def test_a_planted_mistake_is_found_alone(path):
+def test_a_planted_mistake_is_found_alone(path: Path) -> None:
     findings = examine(parse([(path.name, path.read_text(encoding="utf-8"))]))
     assert {finding.rule for finding in findings} == {path.stem}
     for finding in findings:
@@ -41,17 +41,17 @@ def test_a_planted_mistake_is_found_alone(path):
         assert finding.remedy
 
 
-def test_there_are_enough_of_them():
+def test_there_are_enough_of_them() -> None:
     assert len(MISTAKES) >= 15
 
 
 @pytest.mark.parametrize("name", VALUE_SETS)
-def test_nothing_is_found_in_our_own_render(name, platform):
+def test_nothing_is_found_in_our_own_render(name: str, platform: list[tuple[str, str]]) -> None:
     text = yaml.safe_dump_all(render(VALUE_SETS[name]))
     assert examine(parse([*platform, (name, text)])) == []
 
 
-def test_the_platform_is_needed():
+def test_the_platform_is_needed() -> None:
     """The same render on a cluster as Knative installs it: refused revisions, found before."""
     stock = [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {}}
              for name in ("config-defaults", "config-autoscaler", "config-features")]  # fmt: skip
@@ -61,13 +61,13 @@ def test_the_platform_is_needed():
     }  # fmt: skip
 
 
-def test_a_live_list_is_read_like_a_file():
+def test_a_live_list_is_read_like_a_file() -> None:
     bodies = list(yaml.safe_load_all((MISTAKES[0]).read_text(encoding="utf-8")))
     text = yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": bodies})
     assert {finding.rule for finding in examine(parse([("live", text)]))} == {MISTAKES[0].stem}
 
 
-def test_services_that_kserve_made_are_seen_once():
+def test_services_that_kserve_made_are_seen_once() -> None:
     owner = {"kind": "InferenceService", "name": "x", "apiVersion": "serving.kserve.io/v1beta1", "uid": "1"}
     service = {
         "apiVersion": "serving.knative.dev/v1", "kind": "Service",
@@ -86,7 +86,7 @@ def rules(*bodies: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_knative_eventing_has_configmaps_of_the_same_names(first):
+def test_knative_eventing_has_configmaps_of_the_same_names(first: bool) -> None:
     workload, config = mistake("feature-off")
     theirs = copy.deepcopy(config)
     theirs["metadata"]["namespace"] = "knative-eventing"
@@ -95,7 +95,7 @@ def test_knative_eventing_has_configmaps_of_the_same_names(first):
     assert rules(workload, theirs) == []
 
 
-def test_two_namespaces_may_use_one_name():
+def test_two_namespaces_may_use_one_name() -> None:
     """What looks like a wrong capacity is right for the predictor that the address means."""
     workload, eventing = mistake("capacity-mismatch")
     right = copy.deepcopy(workload)
@@ -104,7 +104,7 @@ def test_two_namespaces_may_use_one_name():
     assert rules(workload, right, eventing) == rules(right, workload, eventing) == []
 
 
-def test_a_budget_comes_from_the_catalog_of_the_same_namespace():
+def test_a_budget_comes_from_the_catalog_of_the_same_namespace() -> None:
     (workload,) = mistake("timeout-below-budget")
     entry = {"cogvideox-2b.yaml": yaml.safe_dump(load_catalog().get("cogvideox-2b").model_dump(mode="json"))}
     short = {"cogvideox-2b.yaml": entry["cogvideox-2b.yaml"].replace("_seconds: 300", "_seconds: 10")}
@@ -116,7 +116,7 @@ def test_a_budget_comes_from_the_catalog_of_the_same_namespace():
     assert rules(workload, *({**body, "metadata": {"name": "c"}} for body in configs[:1])) == []
 
 
-def test_a_service_account_elsewhere_takes_no_token_away():
+def test_a_service_account_elsewhere_takes_no_token_away() -> None:
     (workload,) = mistake("token-mounted")
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "automountServiceAccountToken": False}
     workload["spec"]["template"]["spec"]["serviceAccountName"] = "p"
@@ -135,7 +135,7 @@ def test_a_service_account_elsewhere_takes_no_token_away():
         ("REELZERO_DRAIN_SECONDS", "751", ["drain-by-hand"]),
     ],
 )
-def test_settings_of_eventing_are_held_against_the_budgets(name, seconds, found):
+def test_settings_of_eventing_are_held_against_the_budgets(name: str, seconds: str, found: list[str]) -> None:
     """300 s each for start and generation: a client time-out of 720 s, and a pod with 750 s."""
     workload, eventing = mistake("drain-by-hand")
     variables = eventing["spec"]["template"]["spec"]["containers"][0]["env"]
@@ -153,7 +153,7 @@ def with_a_runtime(**predictor: Any) -> Any:
     return workload
 
 
-def test_a_predictor_of_a_runtime_is_held_against_time_and_scale():
+def test_a_predictor_of_a_runtime_is_held_against_time_and_scale() -> None:
     """Its probes and privileges are the runtime's and cannot be seen; these can."""
     assert rules(with_a_runtime()) == []
     assert rules(with_a_runtime(timeout=60)) == ["timeout-below-budget"]
@@ -163,7 +163,7 @@ def test_a_predictor_of_a_runtime_is_held_against_time_and_scale():
     assert rules(with_a_runtime(scaleMetric="rps")) == ["metric-not-concurrency"]
 
 
-def test_the_command_says_what_and_how_and_exits_1():
+def test_the_command_says_what_and_how_and_exits_1() -> None:
     result = run(app, ["doctor", "--manifests", str(MISTAKES[0])])
     assert result.exit_code == 1
     assert MISTAKES[0].stem in result.output
@@ -171,7 +171,7 @@ def test_the_command_says_what_and_how_and_exits_1():
     assert "mend it:" in result.output
 
 
-def test_the_command_takes_many_files_and_standard_input():
+def test_the_command_takes_many_files_and_standard_input() -> None:
     files = [str(path) for path in MISTAKES]
     assert run(app, ["doctor", "--manifests", *files]).exit_code == 1
     good = yaml.safe_dump_all(render(VALUE_SETS["cpu-trial"]))
@@ -182,7 +182,7 @@ def test_the_command_takes_many_files_and_standard_input():
 
 
 @pytest.mark.parametrize("text", ["{", "- 1", "a: b", "\ttab"], ids=["cut", "list", "no kind", "tab"])
-def test_what_is_no_manifest_is_refused_by_name(text, tmp_path):
+def test_what_is_no_manifest_is_refused_by_name(text: str, tmp_path: Path) -> None:
     path = tmp_path / "broken.yaml"
     path.write_text(text)
     result = run(app, ["doctor", "--manifests", str(path)])
@@ -206,7 +206,7 @@ def test_what_is_no_manifest_is_refused_by_name(text, tmp_path):
         ("²s", None),
     ],
 )
-def test_durations_are_read_as_go_writes_them(text, expected):
+def test_durations_are_read_as_go_writes_them(text: str, expected: float | None) -> None:
     assert seconds(text) == expected
 
 
@@ -218,7 +218,7 @@ def places(body: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from places(inner, (*path, step))
 
 
-def test_no_shape_of_a_manifest_breaks_the_doctor(platform):
+def test_no_shape_of_a_manifest_breaks_the_doctor(platform: list[tuple[str, str]]) -> None:
     """Every value of every manifest here, replaced in turn by what a person may write there by mistake."""
     wrong = itertools.cycle((None, "x", 7, [], {}, ["x"], [None], {"x": None}, True))
     texts = [text for _, text in platform] + [path.read_text(encoding="utf-8") for path in MISTAKES]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.manifests.test_doctor import mistake, rules
@@ -9,7 +11,7 @@ from tests.manifests.test_doctor import mistake, rules
 BROKER = {"apiVersion": "eventing.knative.dev/v1", "kind": "Broker", "metadata": {"name": "video"}}
 
 
-def test_a_broker_is_checked_for_triggers_that_are_not_at_hand():
+def test_a_broker_is_checked_for_triggers_that_are_not_at_hand() -> None:
     """Its Triggers inherit what it says; where they are at hand, they are judged one by one."""
     assert rules(BROKER) == ["retries-by-default"]
     assert rules(BROKER | {"spec": {"delivery": {"retry": 3}}}) == []
@@ -21,7 +23,7 @@ def test_a_broker_is_checked_for_triggers_that_are_not_at_hand():
     assert rules(BROKER, trigger) == ["retries-by-default"]
 
 
-def test_a_trigger_inherits_from_the_broker_of_its_own_namespace():
+def test_a_trigger_inherits_from_the_broker_of_its_own_namespace() -> None:
     (trigger,) = mistake("dead-letter-missing")
     del trigger["spec"]["delivery"]
     kind = {"retry": 3, "deadLetterSink": {"uri": "http://letters.other.svc"}}
@@ -53,7 +55,7 @@ SERVICE = {
         ({"matchExpressions": [{"key": "track", "operator": "DoesNotExist"}]}, False),
     ],
 )
-def test_a_sink_binding_by_labels_hides_no_loop(selector, found):
+def test_a_sink_binding_by_labels_hides_no_loop(selector: dict[str, Any], found: bool) -> None:
     trigger, binding = mistake("trigger-matches-own-output")
     del binding["spec"]["subject"]["name"]
     binding["spec"]["subject"]["selector"] = selector
@@ -64,20 +66,20 @@ def test_a_sink_binding_by_labels_hides_no_loop(selector, found):
     "host", ["eventing.video", "eventing.video.svc", "eventing.video.svc.cluster.local:80"]
 )
 @pytest.mark.parametrize("name", ["trigger-matches-own-output", "dead-letter-missing", "dead-letter-circles"])
-def test_a_subscriber_by_address_hides_nothing(name, host):
+def test_a_subscriber_by_address_hides_nothing(name: str, host: str) -> None:
     trigger, *others = mistake(name)
     trigger["spec"]["subscriber"] = {"uri": f"http://{host}/events"}
     assert rules(trigger, *others) == [name]
 
 
-def test_a_predictor_by_address_is_one():
+def test_a_predictor_by_address_is_one() -> None:
     *others, trigger = sorted(mistake("trigger-to-predictor"), key=lambda body: body["kind"])
     name = trigger["spec"]["subscriber"]["ref"]["name"]
     trigger["spec"]["subscriber"] = {"uri": f"http://{name}.video.svc.cluster.local/v1/jobs"}
     assert rules(*others, trigger) == ["trigger-to-predictor"]
 
 
-def test_an_address_elsewhere_is_not_ours():
+def test_an_address_elsewhere_is_not_ours() -> None:
     trigger, binding = mistake("trigger-matches-own-output")
     for uri in ("https://eventing.example.org/events", "http://eventing.other.svc/letters"):
         trigger["spec"]["subscriber"] = {"uri": uri}

@@ -44,13 +44,13 @@ def lint(text: str) -> str:
     return subprocess.run([HADOLINT, "-"], input=text, capture_output=True, text=True, check=False).stdout
 
 
-def test_hadolint_has_nothing_to_say():
+def test_hadolint_has_nothing_to_say() -> None:
     assert lint("FROM debian\nRUN cd /tmp\n"), "it does find mistakes"
     assert lint(DOCKERFILE) == ""
 
 
 @pytest.mark.parametrize("target", ["eventing", "predictor"])
-def test_an_image_runs_unprivileged_and_signals_reach_python(target):
+def test_an_image_runs_unprivileged_and_signals_reach_python(target: str) -> None:
     text = stages()[target]
     assert re.search(r"^ENTRYPOINT \[", text, re.MULTILINE), "a shell in between would swallow SIGTERM"
     assert re.search(r"^CMD \[", text, re.MULTILINE)
@@ -61,17 +61,17 @@ def test_an_image_runs_unprivileged_and_signals_reach_python(target):
     assert "RUN" not in text, "nothing is built in what is shipped"
 
 
-def test_the_smaller_image_is_the_default():
+def test_the_smaller_image_is_the_default() -> None:
     assert list(stages())[-1] == "eventing"
 
 
-def test_the_lock_decides_every_version():
+def test_the_lock_decides_every_version() -> None:
     installs = re.findall(r"pip --python .* install (.*) \\$", DOCKERFILE, re.MULTILINE)
     assert len(installs) == 2
     assert all("--constraint requirements.lock" in line for line in installs)
 
 
-def test_the_context_is_what_is_copied():
+def test_the_context_is_what_is_copied() -> None:
     allowed = {
         line[1:]
         for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
@@ -160,7 +160,7 @@ def _read_only(folder: Path) -> None:
     subprocess.run(["chmod", "-R", "a-w,a+rX", str(folder)], check=True)
 
 
-def test_the_environment_holds_what_runs_and_nothing_that_builds(installed):
+def test_the_environment_holds_what_runs_and_nothing_that_builds(installed: Path) -> None:
     packages = {path.name.split("-")[0].lower() for path in installed.glob("lib/*/site-packages/*.dist-info")}
     assert {"reelzero", "fastapi", "sqlalchemy", "asyncpg"} <= packages
     assert not packages & {
@@ -176,14 +176,14 @@ def test_the_environment_holds_what_runs_and_nothing_that_builds(installed):
     }
 
 
-def test_bytecode_is_compiled_and_never_looked_up_again(installed):
+def test_bytecode_is_compiled_and_never_looked_up_again(installed: Path) -> None:
     compiled = list(installed.glob("lib/*/site-packages/eventing/__pycache__/settings.*.pyc"))
     assert compiled
     flags = int.from_bytes(compiled[0].read_bytes()[4:8], "little")
     assert flags == 0b01, "unchecked hash: no file times are compared at start"
 
 
-def test_it_migrates_serves_and_ends_on_sigterm(installed, tmp_path):
+def test_it_migrates_serves_and_ends_on_sigterm(installed: Path, tmp_path: Path) -> None:
     """As nobody, in a tree that cannot be written, with one scratch folder."""
     scratch = Path(tempfile.mkdtemp(prefix="rz-scratch-"))
     scratch.chmod(0o777)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any
 
 import pytest
 
@@ -44,18 +45,18 @@ def unnamed(policy: Body) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("bodies", RENDERED.values(), ids=RENDERED.keys())
-def test_no_rule_reaches_private_addresses_that_it_does_not_name(bodies):
+def test_no_rule_reaches_private_addresses_that_it_does_not_name(bodies: list[dict[str, Any]]) -> None:
     assert {body["metadata"]["name"]: list(unnamed(body)) for body in of(bodies, "NetworkPolicy")} == {
         body["metadata"]["name"]: [] for body in of(bodies, "NetworkPolicy")
     }
 
 
-def test_an_open_rule_is_seen():
+def test_an_open_rule_is_seen() -> None:
     values = model() | {"networkPolicy": {"egress": {"s3": [{"cidrs": ["0.0.0.0/0"], "ports": [443]}]}}}
     assert any(list(unnamed(body)) for body in of(render(values), "NetworkPolicy"))
 
 
-def test_everything_switched_on_keeps_webhooks_outside():
+def test_everything_switched_on_keeps_webhooks_outside() -> None:
     """The rules of all features of one pod together."""
     values = model() | {
         "webhooks": {"secretName": "hooks"},
@@ -70,7 +71,7 @@ def test_everything_switched_on_keeps_webhooks_outside():
     assert set(private) == {"0.0.0.0/0"}
 
 
-def test_a_database_in_any_namespace_is_reached_by_its_labels():
+def test_a_database_in_any_namespace_is_reached_by_its_labels() -> None:
     """Some networks match no pod by its address."""
     (policy,) = [
         body for body in of(render(model()), "NetworkPolicy") if body["metadata"]["name"].endswith("eventing")

@@ -43,7 +43,7 @@ def containers(bodies: list[Body]) -> Iterator[Body]:
 
 
 @each
-def test_no_container_has_a_privilege(bodies):
+def test_no_container_has_a_privilege(bodies: list[dict[str, Any]]) -> None:
     for container in containers(bodies):
         context = container["securityContext"]
         assert context["runAsNonRoot"] is True
@@ -54,13 +54,13 @@ def test_no_container_has_a_privilege(bodies):
 
 
 @each
-def test_no_pod_gets_a_token(bodies):
+def test_no_pod_gets_a_token(bodies: list[dict[str, Any]]) -> None:
     assert all(pod["automountServiceAccountToken"] is False for _, pod in pods(bodies))
     assert all(body["automountServiceAccountToken"] is False for body in of(bodies, "ServiceAccount"))
 
 
 @each
-def test_secrets_come_by_reference_only(bodies):
+def test_secrets_come_by_reference_only(bodies: list[dict[str, Any]]) -> None:
     assert not of(bodies, "Secret")
     for container in containers(bodies):
         for env in container.get("env", []):
@@ -69,7 +69,7 @@ def test_secrets_come_by_reference_only(bodies):
 
 
 @each
-def test_every_container_is_limited_and_writes_only_to_its_volumes(bodies):
+def test_every_container_is_limited_and_writes_only_to_its_volumes(bodies: list[dict[str, Any]]) -> None:
     for container in containers(bodies):
         assert container["resources"]["requests"]["memory"]
         assert container["resources"]["limits"]["memory"]
@@ -79,7 +79,7 @@ def test_every_container_is_limited_and_writes_only_to_its_volumes(bodies):
 
 
 @each
-def test_eventing_is_probed_disrupted_gently_and_rolled_without_a_gap(bodies):
+def test_eventing_is_probed_disrupted_gently_and_rolled_without_a_gap(bodies: list[dict[str, Any]]) -> None:
     (deployment,) = of(bodies, "Deployment")
     serve = deployment["spec"]["template"]["spec"]["containers"][0]
     assert serve["readinessProbe"]["httpGet"]["path"] == "/readyz"
@@ -92,7 +92,7 @@ def test_eventing_is_probed_disrupted_gently_and_rolled_without_a_gap(bodies):
 
 
 @each
-def test_predictors_are_probed_as_knative_needs_it(bodies):
+def test_predictors_are_probed_as_knative_needs_it(bodies: list[dict[str, Any]]) -> None:
     for body in of(bodies, "InferenceService"):
         (container,) = body["spec"]["predictor"]["containers"]
         named = next(env["value"] for env in container["env"] if env["name"] == "REELZERO_MODEL")
@@ -110,7 +110,7 @@ def test_predictors_are_probed_as_knative_needs_it(bodies):
 
 
 @each
-def test_one_number_for_capacity(bodies):
+def test_one_number_for_capacity(bodies: list[dict[str, Any]]) -> None:
     config = next(body for body in of(bodies, "ConfigMap") if "endpoints" in body["data"])
     endpoints = [Endpoint.model_validate(item) for item in json.loads(config["data"]["endpoints"])]
     http = [
@@ -125,7 +125,7 @@ def test_one_number_for_capacity(bodies):
 
 
 @each
-def test_requests_come_in_and_nothing_circles(bodies):
+def test_requests_come_in_and_nothing_circles(bodies: list[dict[str, Any]]) -> None:
     (requests,) = [body for body in of(bodies, "Trigger") if body["metadata"]["name"].endswith("-requests")]
     assert requests["spec"]["filters"] == [{"exact": {"type": REQUESTED}}]
     assert requests["spec"]["subscriber"]["uri"] == "/events"
@@ -141,7 +141,7 @@ def test_requests_come_in_and_nothing_circles(bodies):
 
 
 @each
-def test_every_pod_has_a_network_policy_of_both_directions(bodies):
+def test_every_pod_has_a_network_policy_of_both_directions(bodies: list[dict[str, Any]]) -> None:
     policies = of(bodies, "NetworkPolicy")
     if not policies:
         pytest.skip("switched off in this value set")
@@ -154,14 +154,14 @@ def test_every_pod_has_a_network_policy_of_both_directions(bodies):
     assert all("namespaceSelector" in source for rule in [knative, *others] for source in rule["from"])
 
 
-def test_labels_of_pods_survive_an_upgrade_of_the_chart():
+def test_labels_of_pods_survive_an_upgrade_of_the_chart() -> None:
     """A label that changes makes a new revision, and every model is loaded anew."""
     for body in RENDERED["lanes"]:
         if body["kind"] == "InferenceService":
             assert "helm.sh/chart" not in body["metadata"]["labels"]
 
 
-def test_grpc_is_a_service_of_its_own_and_counted():
+def test_grpc_is_a_service_of_its_own_and_counted() -> None:
     (http, grpc) = of(RENDERED["mochi-80gb"], "InferenceService")
     (port,) = grpc["spec"]["predictor"]["containers"][0]["ports"]
     assert (port["name"], port["containerPort"]) == ("h2c", 8081)
@@ -169,7 +169,7 @@ def test_grpc_is_a_service_of_its_own_and_counted():
     assert "--enable_grpc" in grpc["spec"]["predictor"]["containers"][0]["args"]
 
 
-def test_grpc_keeps_no_pods_for_its_model():
+def test_grpc_keeps_no_pods_for_its_model() -> None:
     """Pods that are always there are meant for jobs; a second set for gRPC would be paid and idle."""
     values = model(minReplicas=2, maxReplicas=3, initialScale=3) | {"grpc": {"enabled": True}}
     (http, grpc) = of(render(values), "InferenceService")
@@ -179,14 +179,14 @@ def test_grpc_keeps_no_pods_for_its_model():
     assert grpc["spec"]["predictor"]["maxReplicas"] == 1
 
 
-def test_gpus_are_requested_as_they_are_limited():
+def test_gpus_are_requested_as_they_are_limited() -> None:
     (body,) = of(RENDERED["gpu-cogvideox"], "InferenceService")
     resources = body["spec"]["predictor"]["containers"][0]["resources"]
     assert resources["requests"]["nvidia.com/gpu"] == resources["limits"]["nvidia.com/gpu"] == "1"
     assert "nvidia.com/gpu" not in json.dumps(of(RENDERED["cpu-trial"], "InferenceService"))
 
 
-def test_a_changed_budget_makes_a_new_revision():
+def test_a_changed_budget_makes_a_new_revision() -> None:
     def annotations(seconds: int) -> Body:
         (body,) = of(render(model(generationSeconds=seconds)), "InferenceService")
         return body["metadata"]["annotations"]
@@ -194,7 +194,7 @@ def test_a_changed_budget_makes_a_new_revision():
     assert annotations(10) != annotations(11)
 
 
-def test_a_changed_catalog_entry_reaches_running_pods_of_that_model():
+def test_a_changed_catalog_entry_reaches_running_pods_of_that_model() -> None:
     """They read it once, when they start; a new ConfigMap alone would leave them with the old one."""
 
     def annotations(steps: int) -> dict[str, Body]:
@@ -212,7 +212,7 @@ def test_a_changed_catalog_entry_reaches_running_pods_of_that_model():
     assert "rz-tiny" in before
 
 
-def test_a_change_of_the_pods_alone_does_not_roll_eventing():
+def test_a_change_of_the_pods_alone_does_not_roll_eventing() -> None:
     """A rollout of eventing waits for open streams, up to the longest budget."""
 
     def template(**changes: Any) -> Body:
@@ -222,7 +222,7 @@ def test_a_change_of_the_pods_alone_does_not_roll_eventing():
     assert template() == template(nodeSelector={"pool": "gpu"}, shmSize="2Gi")
 
 
-def test_lanes_override_their_model():
+def test_lanes_override_their_model() -> None:
     by_name = {
         body["metadata"]["name"]: body["spec"]["predictor"]
         for body in of(RENDERED["lanes"], "InferenceService")
@@ -232,7 +232,7 @@ def test_lanes_override_their_model():
     assert EXAMPLES["lanes"]["models"][0]["lanes"][0]["maxFrames"] == 25
 
 
-def test_a_trigger_asks_for_the_token_that_eventing_takes():
+def test_a_trigger_asks_for_the_token_that_eventing_takes() -> None:
     bodies = RENDERED["extreme"]
     (requests,) = [body for body in of(bodies, "Trigger") if body["metadata"]["name"].endswith("-requests")]
     (deployment,) = of(bodies, "Deployment")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import helm_python
 import pytest
 
@@ -10,7 +12,7 @@ from eventing.contract.catalog import load_catalog
 from tests.manifests.value_sets import model, with_values
 
 
-def triggers(*subscribers, name="t"):
+def triggers(*subscribers: dict[str, Any], name: str = "t") -> dict[str, Any]:
     given = [{"name": name, "types": ["completed"], "subscriber": subscriber} for subscriber in subscribers]
     return with_values(events={"triggers": given})
 
@@ -144,7 +146,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_the_render_stops_and_names_the_value(name):
+def test_the_render_stops_and_names_the_value(name: str) -> None:
     values, words = REFUSED[name]
     with pytest.raises((helm_python.HelmRenderError, helm_python.HelmValuesError)) as caught:
         render(values)
@@ -160,9 +162,9 @@ def test_the_render_stops_and_names_the_value(name):
         {"uri": "https://reelzero-eventing.example.org/events"},
     ],
 )
-def test_another_eventing_may_be_told(subscriber):
+def test_another_eventing_may_be_told(subscriber: dict[str, Any]) -> None:
     assert render(triggers(subscriber))
 
 
-def test_settings_that_are_all_commented_out_are_none():
+def test_settings_that_are_all_commented_out_are_none() -> None:
     assert render(with_values(eventing={"settings": None}))

@@ -14,28 +14,28 @@ NOISE = 1  # helm's severity "info": that the chart has no icon
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_helm_lints_the_chart(name):
+def test_helm_lints_the_chart(name: str) -> None:
     report = helm_python.lint(CHART, EXAMPLES[name], strict=True)
     assert not [message for message in report["messages"] if message["severity"] > NOISE]
     assert not report["errors"]
 
 
 @pytest.mark.parametrize("name", VALUE_SETS)
-def test_every_object_meets_its_schema(name):
+def test_every_object_meets_its_schema(name: str) -> None:
     need_crds()
     for body in render(VALUE_SETS[name]):
         validate(body)
 
 
 @pytest.mark.parametrize("name", VALUE_SETS)
-def test_knative_takes_what_kserve_makes_of_it(name):
+def test_knative_takes_what_kserve_makes_of_it(name: str) -> None:
     need_crds()
     for body in render(VALUE_SETS[name]):
         if body["kind"] == "InferenceService":
             validate(knative_service(body))
 
 
-def test_the_schemas_are_strict():
+def test_the_schemas_are_strict() -> None:
     need_crds()
     body = next(body for body in render(EXAMPLES["cpu-trial"]) if body["kind"] == "InferenceService")
     body["spec"]["predictor"]["maxReplica"] = 1
@@ -43,7 +43,7 @@ def test_the_schemas_are_strict():
         validate(body)
 
 
-def test_count(capsys):
+def test_count(capsys: pytest.CaptureFixture[str]) -> None:
     """Says how much was held against what."""
     need_crds()
     objects = [body for values in VALUE_SETS.values() for body in render(values)]
@@ -58,13 +58,13 @@ def test_count(capsys):
     assert checks > len(objects)
 
 
-def test_names_differ_within_a_release():
+def test_names_differ_within_a_release() -> None:
     for values in VALUE_SETS.values():
         names = [(body["kind"], body["metadata"]["name"]) for body in render(values)]
         assert len(names) == len(set(names))
 
 
-def test_two_releases_live_in_one_namespace():
+def test_two_releases_live_in_one_namespace() -> None:
     names = [
         {(body["kind"], body["metadata"]["name"]) for body in render(EXAMPLES["cpu-trial"], name=release)}
         for release in ("one", "two")

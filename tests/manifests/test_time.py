@@ -26,7 +26,7 @@ SECONDS = st.integers(1, KNATIVE_WINDOW_LIMIT)
 
 @settings(max_examples=60, deadline=None)
 @given(cold=SECONDS, generation=SECONDS)
-def test_the_chart_computes_what_the_code_computes(cold, generation):
+def test_the_chart_computes_what_the_code_computes(cold: int, generation: int) -> None:
     budget = Budget(cold, generation)
     values = model(coldStartSeconds=cold, generationSeconds=generation)
     if budget.revision_timeout > KNATIVE_WINDOW_LIMIT:
@@ -42,7 +42,7 @@ def test_the_chart_computes_what_the_code_computes(cold, generation):
 
 
 @given(cold=SECONDS, generation=SECONDS)
-def test_every_hop_outlasts_the_one_behind_it(cold, generation):
+def test_every_hop_outlasts_the_one_behind_it(cold: int, generation: int) -> None:
     budget = Budget(cold, generation)
     assert budget.revision_timeout >= cold + budget.predictor_limit, "a request that wakes a pod is not cut"
     assert budget.drain_grace <= budget.revision_timeout - DRAIN_SECONDS, "preStop eats its part of the grace"
@@ -52,7 +52,7 @@ def test_every_hop_outlasts_the_one_behind_it(cold, generation):
     assert budget.progress_deadline >= cold, "a slow first start is no failed revision"
 
 
-def test_the_services_are_told_the_same_budget():
+def test_the_services_are_told_the_same_budget() -> None:
     """Eventing and the predictor compute their own limits from the catalog they are given."""
     bodies = render(model(coldStartSeconds=77, generationSeconds=333))
     config = next(body for body in bodies if body["metadata"]["name"] == "reelzero-catalog")
@@ -60,7 +60,7 @@ def test_the_services_are_told_the_same_budget():
     assert entry.time_budget() == Budget(77, 333)
 
 
-def test_the_longest_budget_decides_the_grace_of_eventing():
+def test_the_longest_budget_decides_the_grace_of_eventing() -> None:
     values = model(generationSeconds=10)
     values["models"].append({"name": "mochi-1-preview", "generationSeconds": 1500, "coldStartSeconds": 900})
     deployment = next(body for body in render(values) if body["kind"] == "Deployment")
@@ -68,7 +68,7 @@ def test_the_longest_budget_decides_the_grace_of_eventing():
     assert grace == Budget(900, 1500).eventing_grace
 
 
-def test_the_chart_knows_the_heartbeats_of_the_code():
+def test_the_chart_knows_the_heartbeats_of_the_code() -> None:
     beat = PredictorSettings.model_fields["heartbeat_seconds"].default
     patience = Settings.model_fields["heartbeat_timeout_seconds"].default
     assert patience >= HEARTBEATS_MISSED * beat

@@ -62,7 +62,7 @@ def leaves(value: Any, path: str = "") -> set[str]:
     return {leaf for key, inner in value.items() for leaf in leaves(inner, f"{path}.{key}".strip("."))}
 
 
-def test_every_value_is_documented():
+def test_every_value_is_documented() -> None:
     said = {path for path, _ in documented((CHART / "values.yaml").read_text(encoding="utf-8"))}
     missing = {
         leaf
@@ -72,7 +72,7 @@ def test_every_value_is_documented():
     assert not missing
 
 
-def test_the_schema_refuses_what_it_does_not_know():
+def test_the_schema_refuses_what_it_does_not_know() -> None:
     def check(schema: Any, at: str) -> None:
         if isinstance(schema, dict):
             if "properties" in schema and isinstance(schema["properties"], dict):
@@ -83,7 +83,7 @@ def test_the_schema_refuses_what_it_does_not_know():
     check(SCHEMA, "")
 
 
-def test_the_schema_knows_every_value():
+def test_the_schema_knows_every_value() -> None:
     def check(values: dict[str, Any], schema: dict[str, Any], at: str) -> None:
         for key, value in values.items():
             assert key in schema["properties"], f"{at}{key}"
@@ -94,13 +94,13 @@ def test_the_schema_knows_every_value():
     check(VALUES, SCHEMA, "")
 
 
-def test_settings_are_those_of_the_services():
+def test_settings_are_those_of_the_services() -> None:
     eventing = set(SCHEMA["properties"]["eventing"]["properties"]["settings"]["properties"])
     assert eventing == Settings.model_fields.keys() - SET_BY_THE_CHART
     item = SCHEMA["properties"]["models"]["items"]["properties"]["settings"]["properties"]
     assert set(item) == PredictorSettings.model_fields.keys() - PREDICTOR_SET_BY_THE_CHART
 
 
-def test_the_chart_knows_the_catalog():
+def test_the_chart_knows_the_catalog() -> None:
     known = yaml.safe_load((CHART / "files" / "catalog.yaml").read_text(encoding="utf-8"))
     assert sorted(known) == load_catalog().names()

@@ -1,5 +1,7 @@
 """Documents that hold: settings complete, links alive, the tree in the README true."""
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
 
@@ -11,17 +13,17 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
-def test_every_setting_is_documented_as_it_is():
+def test_every_setting_is_documented_as_it_is() -> None:
     assert PAGE.read_text() == filled(PAGE.read_text()), "run: python -m tests.support.settings_table"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_relative_links_lead_somewhere(page):
+def test_relative_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", page.read_text()):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-def test_the_tree_in_the_readme_is_the_tree():
+def test_the_tree_in_the_readme_is_the_tree() -> None:
     block = re.search(r"```text\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert block
     names = re.findall(r"^(\S+/?)\s{2,}", block[1], re.MULTILINE)

@@ -1,5 +1,7 @@
 """Every promise of docs/guarantees.md names tests, and they exist."""
 
+from __future__ import annotations
+
 import ast
 import re
 from pathlib import Path
@@ -16,12 +18,12 @@ FAULTS = sorted({name for row in ROWS for name in re.findall(r"`fault:(\S+?)`", 
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[2:40])
-def test_every_promise_names_what_shows_it(row):
-    assert re.search(r"`(tests/|fault:)\S+`", row.split(" | ")[-1])
+def test_every_promise_names_what_shows_it(row: str) -> None:
+    assert re.search(r"`(tests/|fault:)\S+`", row.rsplit(" | ", maxsplit=1)[-1])
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_every_named_test_exists(name):
+def test_every_named_test_exists(name: str) -> None:
     path, _, test = name.partition("::")
     tree = ast.parse((ROOT / path).read_text())
     assert test in {
@@ -30,9 +32,9 @@ def test_every_named_test_exists(name):
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_every_named_fault_exists(name):
+def test_every_named_fault_exists(name: str) -> None:
     assert name in load()
 
 
-def test_the_page_is_not_empty():
+def test_the_page_is_not_empty() -> None:
     assert len(ROWS) > 20 and len(NAMED) > 15 and len(FAULTS) > 30

@@ -1,11 +1,17 @@
 """CloudEvents in every mode the specification has, and what becomes of those that are none."""
 
+from __future__ import annotations
+
 import base64
 import json
+from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 
-from tests.integration.api.deployment import deployment
+from eventing.contract.s3 import Bucket
+from tests.integration.api.deployment import Deployment, deployment
 
 TYPE = "dev.reelzero.video.requested.v1"
 DATA = {"prompt": "a red circle moving right", "seed": 7}
@@ -13,18 +19,18 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 STRUCTURED = {"Content-Type": "application/cloudevents+json; charset=UTF-8"}
 
 
-def event(**changes):
+def event(**changes: Any) -> dict[str, Any]:
     whole = {"specversion": "1.0", "type": TYPE, "source": "/mycontext", "id": "A234-1234-1234"}
     whole |= {"datacontenttype": "application/json", "data": DATA} | changes
     return {name: value for name, value in whole.items() if value is not None}
 
 
-def binary(**changes):
+def binary(**changes: Any) -> dict[str, str]:
     plain = {k: v for k, v in event(**changes).items() if k not in ("data", "datacontenttype")}
     return {f"ce-{name}": str(value) for name, value in plain.items()}
 
 
-async def send(service, body, headers):
+async def send(service: Deployment, body: Any, headers: dict[str, str]) -> tuple[aiohttp.ClientResponse, Any]:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     return await service.call("POST", "/events", data=data, headers=headers)
 
@@ -65,7 +71,9 @@ GOOD = {
 
 
 @pytest.mark.parametrize("body, headers", GOOD.values(), ids=GOOD)
-async def test_every_form_of_an_event_becomes_a_job(service, body, headers):
+async def test_every_form_of_an_event_becomes_a_job(
+    service: Deployment, body: Any, headers: dict[str, str]
+) -> None:
     answer, nothing = await send(service, body, headers)
     assert (answer.status, nothing) == (202, b"")
     job = await service.ended(answer.headers["Location"].rpartition("/")[2])
@@ -73,7 +81,7 @@ async def test_every_form_of_an_event_becomes_a_job(service, body, headers):
     assert job["request"]["prompt"] in (DATA["prompt"], "Zürich")
 
 
-async def test_a_batch_is_one_job_each_and_an_empty_one_is_nothing(service):
+async def test_a_batch_is_one_job_each_and_an_empty_one_is_nothing(service: Deployment) -> None:
     batch = {"Content-Type": "application/cloudevents-batch+json; charset=utf-8"}
     answer, _ = await send(service, [event(id="a"), event(id="b"), event(id="a")], batch)
     assert (answer.status, "Location" in answer.headers) == (202, False)
@@ -127,13 +135,15 @@ BAD = {
 
 @pytest.mark.asyncio(loop_scope="session")
 @pytest.mark.parametrize("body, headers, status, field", BAD.values(), ids=BAD)
-async def test_what_is_no_event_is_refused_for_good(shared, body, headers, status, field):
+async def test_what_is_no_event_is_refused_for_good(
+    shared: Deployment, body: Any, headers: dict[str, str], status: int, field: str
+) -> None:
     answer, problem = await send(shared, body, headers)
     assert (answer.status, problem.get("field")) == (status, field), problem
     assert answer.content_type == "application/problem+json"
 
 
-async def test_what_cannot_become_a_job_is_announced_once(service):
+async def test_what_cannot_become_a_job_is_announced_once(service: Deployment) -> None:
     for _ in range(3):
         answer, _ = await send(service, event(data={"prompt": ""}), STRUCTURED)
         assert answer.status == 422
@@ -145,14 +155,14 @@ async def test_what_cannot_become_a_job_is_announced_once(service):
     assert second["data"]["rejected_id"] == "x" * 256  # and nothing in between
 
 
-async def test_the_same_key_with_another_body_names_the_first_job(service):
+async def test_the_same_key_with_another_body_names_the_first_job(service: Deployment) -> None:
     answer, _ = await send(service, event(), STRUCTURED)
     first = answer.headers["Location"].rpartition("/")[2]
     answer, problem = await send(service, event(data={"prompt": "something else"}), STRUCTURED)
     assert answer.status == 422 and first in problem["detail"]
 
 
-async def test_the_trace_goes_from_the_request_to_the_completion(service):
+async def test_the_trace_goes_from_the_request_to_the_completion(service: Deployment) -> None:
     await send(service, event(traceparent=TRACE), STRUCTURED)
     done = (await service.receiver.next("/sink", "dev.reelzero.video.completed.v1")).json
     assert done["traceparent"].split("-")[1] == TRACE.split("-")[1]
@@ -164,7 +174,7 @@ async def test_the_trace_goes_from_the_request_to_the_completion(service):
     assert done.get("traceparent") != "nonsense"
 
 
-async def test_every_way_in_carries_the_callers_trace(service):
+async def test_every_way_in_carries_the_callers_trace(service: Deployment) -> None:
     infer = {"inputs": [{"name": "prompt", "datatype": "BYTES", "shape": [1], "data": ["x"]}]}
     ways = (("/v1/jobs", {"prompt": "x"}), ("/v1/videos", {"prompt": "x"}), ("/v2/models/tiny/infer", infer))
     for path, body in ways:
@@ -173,7 +183,7 @@ async def test_every_way_in_carries_the_callers_trace(service):
         assert done["traceparent"].split("-")[1] == TRACE.split("-")[1], path
 
 
-async def test_we_consent_to_deliveries_when_asked(service):
+async def test_we_consent_to_deliveries_when_asked(service: Deployment) -> None:
     headers = {"WebHook-Request-Origin": "broker.example.com", "WebHook-Request-Rate": "120"}
     answer, _ = await service.call("OPTIONS", "/events", headers=headers)
     assert answer.status == 200
@@ -183,7 +193,9 @@ async def test_we_consent_to_deliveries_when_asked(service):
     assert (answer.status, "WebHook-Allowed-Origin" in answer.headers) == (200, False)
 
 
-async def test_the_owner_is_configured_by_source_and_never_named_by_the_producer(tmp_path, bucket):
+async def test_the_owner_is_configured_by_source_and_never_named_by_the_producer(
+    tmp_path: Path, bucket: Bucket
+) -> None:
     chosen = {"auth": "required", "trusted_sources": "/mycontext=ann,urn:x?a=b=bob"}
     async with deployment(tmp_path, bucket, **chosen) as service:
         ann = {"Authorization": f"Bearer {await service.service.core.keys.create('ann')}"}
@@ -201,7 +213,9 @@ async def test_the_owner_is_configured_by_source_and_never_named_by_the_producer
         assert answer.status == 422
 
 
-async def test_dead_letters_are_kept_once_shown_to_their_owner_and_emit_nothing(tmp_path, bucket):
+async def test_dead_letters_are_kept_once_shown_to_their_owner_and_emit_nothing(
+    tmp_path: Path, bucket: Bucket
+) -> None:
     async with deployment(tmp_path, bucket, auth="required", trusted_sources="/mycontext=ann") as service:
         keys = service.service.core.keys
         ann, bob = [{"Authorization": f"Bearer {await keys.create(name)}"} for name in ("ann", "bob")]
@@ -234,7 +248,7 @@ async def test_dead_letters_are_kept_once_shown_to_their_owner_and_emit_nothing(
 
 
 @pytest.mark.parametrize("path", ["/events", "/events/dead-letter"])
-async def test_a_key_is_looked_at_before_the_body(tmp_path, bucket, path):
+async def test_a_key_is_looked_at_before_the_body(tmp_path: Path, bucket: Bucket, path: str) -> None:
     broken = {"Content-Type": "application/json; charset=punycode"}
     async with deployment(tmp_path, bucket, auth="required") as service:
         for headers in ({}, {"Authorization": "Bearer rz_000000000000_nothing"}):
@@ -248,12 +262,12 @@ async def test_a_key_is_looked_at_before_the_body(tmp_path, bucket, path):
 BATCH = {"Content-Type": "application/cloudevents-batch+json"}
 
 
-async def prompts(service):
+async def prompts(service: Deployment) -> list[str]:
     _, page = await service.call("GET", "/v1/jobs?order=asc")
     return [job["request"]["prompt"] for job in page["data"]]
 
 
-async def test_a_bad_event_in_a_batch_keeps_no_other_from_being_stored(service):
+async def test_a_bad_event_in_a_batch_keeps_no_other_from_being_stored(service: Deployment) -> None:
     bad = [event(id="bad", data={"prompt": ""}), event(id="xml", datacontenttype="text/xml", data="<x/>")]
     good = [event(id=name, data={"prompt": name}) for name in ("first", "last")]
     for _ in range(2):
@@ -265,7 +279,7 @@ async def test_a_bad_event_in_a_batch_keeps_no_other_from_being_stored(service):
         assert rejected["data"]["rejected_id"] == name
 
 
-async def test_a_batch_uses_its_tokens_together_or_not_at_all(tmp_path, bucket):
+async def test_a_batch_uses_its_tokens_together_or_not_at_all(tmp_path: Path, bucket: Bucket) -> None:
     async with deployment(tmp_path, bucket, rate_per_minute=3) as service:
         answer, problem = await send(service, [event(id=str(n)) for n in range(4)], BATCH)
         assert (answer.status, problem["code"]) == (413, "body_too_large")
@@ -286,7 +300,9 @@ async def test_a_batch_uses_its_tokens_together_or_not_at_all(tmp_path, bucket):
         (b"{}", "application/json; charset=x", 415),
     ],
 )
-async def test_unreadable_data_is_announced_too(service, body, media, status):
+async def test_unreadable_data_is_announced_too(
+    service: Deployment, body: Any, media: str, status: int
+) -> None:
     answer, _ = await send(service, body, {"Content-Type": media} | binary())
     assert answer.status == status
     rejected = (await service.receiver.next("/sink", "dev.reelzero.video.rejected.v1")).json
@@ -300,7 +316,9 @@ UNREADABLE = {
 }  # fmt: skip
 
 
-async def test_a_dead_letter_is_kept_and_shown_whatever_its_data(tmp_path, bucket, database_url):
+async def test_a_dead_letter_is_kept_and_shown_whatever_its_data(
+    tmp_path: Path, bucket: Bucket, database_url: str
+) -> None:
     async with deployment(tmp_path, bucket, database_url=database_url) as service:
         envelope = json.dumps(event(data="@", id="@id"))
         for name, data in UNREADABLE.items():
@@ -319,6 +337,6 @@ async def test_a_dead_letter_is_kept_and_shown_whatever_its_data(tmp_path, bucke
         assert len(shown) == 2 * len(UNREADABLE) - 2 + 1 and "x" * 3000 in shown
 
 
-async def dead_letter(service, body, headers):
+async def dead_letter(service: Deployment, body: Any, headers: dict[str, str]) -> int:
     answer, _ = await service.call("POST", "/events/dead-letter", data=body, headers=headers)
     return answer.status

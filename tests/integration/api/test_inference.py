@@ -1,38 +1,43 @@
 """V2 on eventing: the predictor's protocol over the durable queue."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import struct
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from eventing.contract.models import Failure
+from eventing.contract.s3 import Bucket
 from eventing.testing import Script
-from tests.integration.api.deployment import deployment
+from tests.integration.api.deployment import Deployment, deployment
 
 LENGTH = "Inference-Header-Content-Length"
 INFER = "/v2/models/tiny/infer"
 
 
-def tensor(name, datatype, value):
+def tensor(name: str, datatype: str, value: Any) -> dict[str, Any]:
     return {"name": name, "datatype": datatype, "shape": [1], "data": [value]}
 
 
-def prompt(shape, *data):
+def prompt(shape: Any, *data: Any) -> dict[str, Any]:
     return {
         "inputs": [{"name": "prompt", "datatype": "BYTES", "shape": shape} | ({"data": data} if data else {})]
     }
 
 
-def request(*more, **fields):
+def request(*more: dict[str, Any], **fields: Any) -> dict[str, Any]:
     return {"inputs": [tensor("prompt", "BYTES", "a red circle"), *more]} | fields
 
 
-def values(answer):
+def values(answer: dict[str, Any]) -> dict[str, Any]:
     return {output["name"]: output["data"][0] for output in answer["outputs"]}
 
 
-async def test_what_a_client_asks_before_it_infers(service):
+async def test_what_a_client_asks_before_it_infers(service: Deployment) -> None:
     for path, shown in (("/v2/health/live", "live"), ("/v2/health/ready", "ready")):
         assert (await service.call("GET", path))[1] == {shown: True}
     _, server = await service.call("GET", "/v2")
@@ -47,7 +52,7 @@ async def test_what_a_client_asks_before_it_infers(service):
         assert (answer.status, isinstance(body["error"], str)) == (404, True)
 
 
-def test_outputs_are_the_predictors():
+def test_outputs_are_the_predictors() -> None:
     pytest.importorskip("kserve", reason="the predictor's packages are not installed")
     from eventing.contract import v2
     from predictor.serving import tensors
@@ -55,7 +60,7 @@ def test_outputs_are_the_predictors():
     assert list(v2.OUTPUTS) == list(tensors.STORED)
 
 
-async def test_it_waits_in_the_queue_and_answers_as_v2(service):
+async def test_it_waits_in_the_queue_and_answers_as_v2(service: Deployment) -> None:
     body = request(tensor("seed", "INT64", 7), tensor("guidance_scale", "FP32", 2.5), id="r1")
     answer, got = await service.call("POST", INFER, json=body)
     assert (answer.status, got["id"], got["model_name"]) == (200, "r1", "tiny")
@@ -67,12 +72,12 @@ async def test_it_waits_in_the_queue_and_answers_as_v2(service):
     assert job["status"] == "completed"
 
 
-async def test_only_the_outputs_that_were_asked_for(service):
+async def test_only_the_outputs_that_were_asked_for(service: Deployment) -> None:
     _, got = await service.call("POST", INFER, json=request(outputs=[{"name": "video_uri"}]))
     assert list(values(got)) == ["video_uri"]
 
 
-async def test_binary_tensors_in_and_out(service):
+async def test_binary_tensors_in_and_out(service: Deployment) -> None:
     prompt = "ein roter Kreis, größer".encode()
     raw = struct.pack("<I", len(prompt)) + prompt + struct.pack("<i", 17)
     head = {
@@ -105,7 +110,7 @@ async def test_binary_tensors_in_and_out(service):
     assert sent["text_input"] == prompt.decode() and sent["parameters"]["num_frames"] == 17
 
 
-async def test_respond_async_is_answered_at_once_with_the_job(service):
+async def test_respond_async_is_answered_at_once_with_the_job(service: Deployment) -> None:
     gate = asyncio.Event()
     service.predictor.scripts = [Script(gate=gate)]
     for prefer in ("respond-async", "respond-async, wait=0", "handling=lenient, Respond-Async"):
@@ -125,7 +130,9 @@ async def test_respond_async_is_answered_at_once_with_the_job(service):
 
 
 @pytest.mark.parametrize("named", [False, True])
-async def test_a_caller_who_leaves_cancels_only_what_nobody_else_knows_of(service, named):
+async def test_a_caller_who_leaves_cancels_only_what_nobody_else_knows_of(
+    service: Deployment, named: bool
+) -> None:
     started = asyncio.get_running_loop().create_future()
     service.predictor.on_start = lambda job_id: started.done() or started.set_result(job_id)
     gate = asyncio.Event()
@@ -144,7 +151,7 @@ async def test_a_caller_who_leaves_cancels_only_what_nobody_else_knows_of(servic
     ("failure", "status"),
     [("out_of_memory", 500), ("model_unavailable", 503)],
 )
-async def test_a_failed_job_is_an_error_of_v2(service, failure, status):
+async def test_a_failed_job_is_an_error_of_v2(service: Deployment, failure: str, status: int) -> None:
     service.predictor.scripts = [Script(failure=Failure(code=failure, message="it did not work"))]
     answer, body = await service.call("POST", INFER, json=request())
     assert (answer.status, body["code"]) == (status, failure)
@@ -184,7 +191,9 @@ BAD = {
 
 @pytest.mark.asyncio(loop_scope="session")
 @pytest.mark.parametrize("body, headers, status, field", BAD.values(), ids=BAD)
-async def test_bad_requests_in_the_form_of_v2(shared, body, headers, status, field):
+async def test_bad_requests_in_the_form_of_v2(
+    shared: Deployment, body: Any, headers: dict[str, str], status: int, field: str
+) -> None:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     answer, error = await shared.call(
         "POST", INFER, data=data, headers=headers, skip_auto_headers=["Content-Type"]
@@ -193,7 +202,7 @@ async def test_bad_requests_in_the_form_of_v2(shared, body, headers, status, fie
     assert isinstance(error["error"], str) and error["code"]
 
 
-async def test_keys_are_needed_here_too(tmp_path, bucket):
+async def test_keys_are_needed_here_too(tmp_path: Path, bucket: Bucket) -> None:
     async with deployment(tmp_path, bucket, auth="required") as service:
         answer, body = await service.call("POST", INFER, json=request())
         assert (answer.status, body["code"]) == (401, "unauthorized")

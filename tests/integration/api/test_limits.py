@@ -1,10 +1,15 @@
 """Too much, too large and unknown keys, in each protocol's own form."""
 
-import json
+from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import aiohttp
 import pytest
 
-from tests.integration.api.deployment import deployment
+from eventing.contract.s3 import Bucket
+from tests.integration.api.deployment import Deployment, deployment
 from tests.integration.api.test_cloudevents import STRUCTURED, event
 
 WAYS = {
@@ -16,7 +21,9 @@ WAYS = {
 }
 
 
-async def post(service, path, headers=None, padding=0):
+async def post(
+    service: Deployment, path: str, headers: dict[str, str] | None = None, padding: int = 0
+) -> tuple[aiohttp.ClientResponse, str | None]:
     body, media, code = WAYS[path]
     sent = {"Content-Type": "application/json"} | media | (headers or {})
     data = json.dumps(body) + " " * padding
@@ -25,7 +32,7 @@ async def post(service, path, headers=None, padding=0):
 
 
 @pytest.mark.parametrize("path", WAYS)
-async def test_more_than_the_rate_is_a_429_that_says_when(tmp_path, bucket, path):
+async def test_more_than_the_rate_is_a_429_that_says_when(tmp_path: Path, bucket: Bucket, path: str) -> None:
     async with deployment(tmp_path, bucket, rate_per_minute=1) as service:
         await post(service, path)
         answer, code = await post(service, path)
@@ -35,13 +42,13 @@ async def test_more_than_the_rate_is_a_429_that_says_when(tmp_path, bucket, path
 
 @pytest.mark.asyncio(loop_scope="session")
 @pytest.mark.parametrize("path", WAYS)
-async def test_a_body_over_the_limit_is_a_413(shared, path):
+async def test_a_body_over_the_limit_is_a_413(shared: Deployment, path: str) -> None:
     answer, code = await post(shared, path, padding=1 << 20)
     assert (answer.status, code) == (413, "body_too_large")
 
 
 @pytest.mark.parametrize("path", WAYS)
-async def test_a_key_nobody_has_is_a_401(tmp_path, bucket, path):
+async def test_a_key_nobody_has_is_a_401(tmp_path: Path, bucket: Bucket, path: str) -> None:
     async with deployment(tmp_path, bucket, auth="required") as service:
         for headers in ({}, {"Authorization": "Bearer rz_000000000000_nothing"}, {"X-API-Key": "rz"}):
             answer, code = await post(service, path, headers)

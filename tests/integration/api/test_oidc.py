@@ -1,16 +1,22 @@
 """Tokens as a Knative Trigger sends them, from an issuer with discovery and rotating keys."""
 
+from __future__ import annotations
+
 import base64
 import json
 import time
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 import jwt
 import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from tests.integration.api.deployment import deployment
+from eventing.contract.s3 import Bucket
+from tests.integration.api.deployment import Deployment, deployment
 from tests.integration.api.test_cloudevents import STRUCTURED, event
 
 SUBJECT = "system:serviceaccount:shop:video-trigger"
@@ -20,23 +26,23 @@ AUDIENCE = "https://reelzero.example.com/events"
 class Issuer:
     """Publishes keys and signs with them."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.keys, self.fetched, self.url = {}, 0, ""
         self.curve = ec.generate_private_key(ec.SECP256R1())  # published as "curve", beside those that rotate
         self.rotate("one")
 
-    def rotate(self, key_id):
+    def rotate(self, key_id: str) -> None:
         self.keys = {key_id: rsa.generate_private_key(public_exponent=65537, key_size=2048)}
 
-    def token(self, key_id="one", key=None, algorithm="RS256", **changes):
+    def token(self, key_id: str = "one", key: Any = None, algorithm: str = "RS256", **changes: Any) -> str:
         claims = {"iss": self.url, "aud": AUDIENCE, "sub": SUBJECT, "exp": time.time() + 600} | changes
         claims = {name: value for name, value in claims.items() if value is not None}
         return jwt.encode(claims, key or self.keys[key_id], algorithm=algorithm, headers={"kid": key_id})
 
-    async def configuration(self, _):
+    async def configuration(self, _: web.Request) -> web.Response:
         return web.json_response({"issuer": self.url, "jwks_uri": self.url + "/jwks"})
 
-    async def jwks(self, _):
+    async def jwks(self, _: web.Request) -> web.Response:
         self.fetched += 1
         one = [
             json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key())) | {"kid": key_id, "use": "sig"}
@@ -47,7 +53,7 @@ class Issuer:
 
 
 @asynccontextmanager
-async def issuer():
+async def issuer() -> AsyncIterator[Issuer]:
     it, app = Issuer(), web.Application()
     app.router.add_get("/.well-known/openid-configuration", it.configuration)
     app.router.add_get("/jwks", it.jwks)
@@ -59,17 +65,17 @@ async def issuer():
     await runner.cleanup()
 
 
-def header(**fields):
+def header(**fields: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(fields).encode()).decode().rstrip("=")
 
 
-async def deliver(service, token, **changes):
+async def deliver(service: Deployment, token: str, **changes: Any) -> int:
     headers = STRUCTURED | {"Authorization": f"Bearer {token}"}
     answer, _ = await service.call("POST", "/events", data=json.dumps(event(**changes)), headers=headers)
     return answer.status
 
 
-def settings(it, **changes):
+def settings(it: Issuer, **changes: Any) -> dict[str, Any]:
     owners = f"{SUBJECT}=ann"
     return {
         "auth": "required",
@@ -79,7 +85,7 @@ def settings(it, **changes):
     } | changes
 
 
-async def test_a_trigger_is_known_by_its_token(tmp_path, bucket):
+async def test_a_trigger_is_known_by_its_token(tmp_path: Path, bucket: Bucket) -> None:
     async with issuer() as it, deployment(tmp_path, bucket, **settings(it)) as service:
         assert await deliver(service, it.token()) == 202
         ann = {"Authorization": f"Bearer {await service.service.core.keys.create('ann')}"}
@@ -109,7 +115,9 @@ async def test_a_trigger_is_known_by_its_token(tmp_path, bucket):
         assert it.fetched == 1
 
 
-async def test_new_keys_are_found_and_an_absent_issuer_is_a_503(tmp_path, bucket, monkeypatch):
+async def test_new_keys_are_found_and_an_absent_issuer_is_a_503(
+    tmp_path: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("eventing.api.oidc.PAUSE_SECONDS", 0.0)
     async with issuer() as it:
         async with deployment(tmp_path, bucket, **settings(it)) as service:
@@ -121,7 +129,7 @@ async def test_new_keys_are_found_and_an_absent_issuer_is_a_503(tmp_path, bucket
         assert await deliver(service, it.token("two"), id="3") == 503
 
 
-async def test_an_issuer_without_audience_is_a_configuration_error():
+async def test_an_issuer_without_audience_is_a_configuration_error() -> None:
     from eventing.contract.env import read
     from eventing.contract.errors import ConfigurationError
     from eventing.settings import Settings

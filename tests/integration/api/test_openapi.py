@@ -1,21 +1,28 @@
 """The OpenAPI document is valid, complete, and its examples work."""
 
-import json
+from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import aiohttp
 import pytest
 from openapi_spec_validator import validate
+
+from tests.integration.api.deployment import Deployment
 
 FORMS = {"/v1/videos": "OpenAIError", "/v2": "V2Error"}
 
 
-def operations(document):
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for path, item in document["paths"].items():
         for method in ("get", "put", "post", "delete", "head", "options"):
             if method in item:
                 yield path, method, item[method]
 
 
-def examples(operation):
+def examples(operation: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """(media type, example) of a body, however it is written."""
     for media, content in operation.get("requestBody", {}).get("content", {}).items():
         if "example" in content:
@@ -24,7 +31,7 @@ def examples(operation):
             yield media, example["value"]
 
 
-async def test_it_is_valid_and_served(service):
+async def test_it_is_valid_and_served(service: Deployment) -> None:
     answer, document = await service.call("GET", "/openapi.json")
     assert answer.status == 200
     validate(document)
@@ -32,7 +39,7 @@ async def test_it_is_valid_and_served(service):
     assert len(ids) == len(set(ids))
 
 
-async def test_every_operation_says_what_it_does_and_how_it_fails(service):
+async def test_every_operation_says_what_it_does_and_how_it_fails(service: Deployment) -> None:
     _, document = await service.call("GET", "/openapi.json")
     for path, method, operation in operations(document):
         assert operation.get("description"), (method, path)
@@ -41,7 +48,7 @@ async def test_every_operation_says_what_it_does_and_how_it_fails(service):
         assert "422" not in operation["responses"], (method, path)
 
 
-async def test_every_body_has_an_example_that_works(service):
+async def test_every_body_has_an_example_that_works(service: Deployment) -> None:
     _, document = await service.call("GET", "/openapi.json")
     _, done = await service.call("POST", "/v1/jobs", json={"prompt": "for a remix"})
     finished = await service.ended(done["id"])
@@ -57,7 +64,9 @@ async def test_every_body_has_an_example_that_works(service):
     assert tried >= 5
 
 
-async def try_example(service, method, path, media, example, finished, fresh):
+async def try_example(
+    service: Deployment, method: str, path: str, media: str, example: Any, finished: str, fresh: str
+) -> None:
     url = path.replace("{video_id}", finished).replace("{job_id}", f"job-{fresh}").replace("{model}", "tiny")
     headers, arguments = {}, {"data": json.dumps(example)}
     if media == "multipart/form-data":
@@ -71,9 +80,7 @@ async def try_example(service, method, path, media, example, finished, fresh):
     assert answer.status in (200, 202), (method, path, media, body)
 
 
-def form(fields):
-    import aiohttp
-
+def form(fields: dict[str, Any]) -> aiohttp.FormData:
     data = aiohttp.FormData(default_to_multipart=True)
     for name, value in fields.items():
         data.add_field(name, str(value))
@@ -81,5 +88,5 @@ def form(fields):
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
-async def test_it_can_be_read(service, path):
+async def test_it_can_be_read(service: Deployment, path: str) -> None:
     assert (await service.call("GET", path))[0].status == 200

@@ -1,35 +1,40 @@
 """The OpenAI Videos contract, as its SDKs would use it."""
 
+from __future__ import annotations
+
 import asyncio
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from eventing.contract.models import Failure
+from eventing.contract.s3 import Bucket
 from eventing.testing import Script
-from tests.integration.api.deployment import deployment
+from tests.integration.api.deployment import Deployment, deployment
 
 PROMPT = "a red circle moving right"
 
 
-async def make(service, **fields):
+async def make(service: Deployment, **fields: Any) -> dict[str, Any]:
     answer, video = await service.call("POST", "/v1/videos", json={"prompt": PROMPT} | fields)
     assert answer.status == 200, video
     return video
 
 
-async def finished(service, **fields):
+async def finished(service: Deployment, **fields: Any) -> str:
     video = await make(service, **fields)
     await service.ended(video["id"])
     return video["id"]
 
 
-def video_bytes(job_id, variant):
+def video_bytes(job_id: str, variant: str) -> bytes:
     """What the fake predictor stores for a variant."""
     name = {"video": "video.mp4", "thumbnail": "poster.jpg", "spritesheet": "spritesheet.jpg"}[variant]
     return f"{name} of {job_id}, attempt 1".encode()
 
 
-async def test_a_video_from_create_to_content(service):
+async def test_a_video_from_create_to_content(service: Deployment) -> None:
     video = await make(service, seconds="4", size="128x128", seed=7)
     assert video["object"] == "video" and video["status"] in ("queued", "in_progress")
     assert (video["seconds"], video["size"]) == ("4.125", "128x128")
@@ -47,7 +52,7 @@ async def test_a_video_from_create_to_content(service):
         )
 
 
-async def test_while_it_runs_a_header_says_when_to_ask_again(service):
+async def test_while_it_runs_a_header_says_when_to_ask_again(service: Deployment) -> None:
     gate = asyncio.Event()
     service.predictor.scripts = [Script(gate=gate)]
     video = await make(service)
@@ -60,7 +65,7 @@ async def test_while_it_runs_a_header_says_when_to_ask_again(service):
     gate.set()
 
 
-async def test_forms_are_read_as_json_is(service):
+async def test_forms_are_read_as_json_is(service: Deployment) -> None:
     import aiohttp
 
     for data in ({"prompt": PROMPT, "seconds": "4"}, aiohttp.FormData({"prompt": PROMPT, "seconds": "4"})):
@@ -90,7 +95,9 @@ async def test_forms_are_read_as_json_is(service):
         ({"callback_url": "ftp://x.test"}, "callback_url", "http"),
     ],
 )
-async def test_what_cannot_be_done_is_said_in_their_form(shared, fields, param, says):
+async def test_what_cannot_be_done_is_said_in_their_form(
+    shared: Deployment, fields: dict[str, Any], param: str, says: str
+) -> None:
     import json
 
     body = json.dumps({"prompt": PROMPT} | fields)
@@ -106,7 +113,7 @@ async def test_what_cannot_be_done_is_said_in_their_form(shared, fields, param, 
     assert says in error["message"]
 
 
-async def test_a_file_as_input_reference_is_refused_by_name(service):
+async def test_a_file_as_input_reference_is_refused_by_name(service: Deployment) -> None:
     import aiohttp
 
     form = aiohttp.FormData({"prompt": PROMPT})
@@ -116,7 +123,7 @@ async def test_a_file_as_input_reference_is_refused_by_name(service):
 
 
 @pytest.mark.parametrize("field", ["prompt", "seconds", "metadata[shot]"])
-async def test_a_file_where_text_is_wanted_is_refused_by_name(service, field):
+async def test_a_file_where_text_is_wanted_is_refused_by_name(service: Deployment, field: str) -> None:
     import aiohttp
 
     form = aiohttp.FormData({} if field == "prompt" else {"prompt": PROMPT})
@@ -143,12 +150,12 @@ async def test_a_file_where_text_is_wanted_is_refused_by_name(service, field):
         (b" " * (1 << 20) + b" ", "application/json", 413),
     ],
 )
-async def test_bytes_that_are_no_request(shared, body, media, status):
+async def test_bytes_that_are_no_request(shared: Deployment, body: bytes, media: str, status: int) -> None:
     answer, error = await shared.call("POST", "/v1/videos", data=body, headers={"Content-Type": media})
     assert (answer.status, set(error["error"])) == (status, {"message", "type", "code", "param"})
 
 
-async def test_ranges(service):
+async def test_ranges(service: Deployment) -> None:
     path = f"/v1/videos/{await finished(service)}/content"
     whole, all_ = await service.call("GET", path)
     tag, size = whole.headers["ETag"], len(all_)
@@ -173,7 +180,9 @@ async def test_ranges(service):
     assert (answer.status, answer.headers["Content-Length"], body) == (200, str(size), b"")
 
 
-async def test_a_file_that_is_gone_is_a_404_and_storage_that_is_away_a_503(service, tmp_path, bucket):
+async def test_a_file_that_is_gone_is_a_404_and_storage_that_is_away_a_503(
+    service: Deployment, tmp_path: Path, bucket: Bucket
+) -> None:
     video_id = await finished(service)
     bucket.delete_prefix(f"jobs/{video_id}/attempts/")
     answer, body = await service.call("GET", f"/v1/videos/{video_id}/content")
@@ -187,7 +196,7 @@ async def test_a_file_that_is_gone_is_a_404_and_storage_that_is_away_a_503(servi
         assert answer.headers["Retry-After"] == "5"
 
 
-async def test_pages_in_both_orders(service):
+async def test_pages_in_both_orders(service: Deployment) -> None:
     ids = [await finished(service) for _ in range(3)]
     answer, page = await service.call("GET", "/v1/videos?limit=2")
     assert [video["id"] for video in page["data"]] == ids[:0:-1]
@@ -202,7 +211,7 @@ async def test_pages_in_both_orders(service):
     assert answer.status == 404
 
 
-async def test_deleting_removes_files_and_row_but_not_the_news(service):
+async def test_deleting_removes_files_and_row_but_not_the_news(service: Deployment) -> None:
     video_id = await finished(service)
     answer, body = await service.call("DELETE", f"/v1/videos/{video_id}")
     assert (answer.status, body) == (200, {"id": video_id, "object": "video.deleted", "deleted": True})
@@ -215,7 +224,7 @@ async def test_deleting_removes_files_and_row_but_not_the_news(service):
     ] == video_id
 
 
-async def test_a_remix_keeps_all_but_the_prompt(service):
+async def test_a_remix_keeps_all_but_the_prompt(service: Deployment) -> None:
     first = await finished(service, size="128x128", seconds="2", seed=11)
     answer, remix = await service.call("POST", f"/v1/videos/{first}/remix", json={"prompt": "a blue circle"})
     assert (answer.status, remix["remixed_from_video_id"], remix["prompt"]) == (200, first, "a blue circle")
@@ -226,7 +235,7 @@ async def test_a_remix_keeps_all_but_the_prompt(service):
     assert (answer.status, body["error"]["param"]) == (400, "prompt")
 
 
-async def test_a_failed_and_a_cancelled_video_are_both_failed(service):
+async def test_a_failed_and_a_cancelled_video_are_both_failed(service: Deployment) -> None:
     service.predictor.scripts = [Script(failure=Failure(code="out_of_memory", message="too large"))]
     video_id = await finished(service)
     _, video = await service.call("GET", f"/v1/videos/{video_id}")
@@ -241,7 +250,7 @@ async def test_a_failed_and_a_cancelled_video_are_both_failed(service):
     assert (answer.status, body["error"]["code"]) == (400, "conflict")
 
 
-async def test_one_key_makes_one_video(service):
+async def test_one_key_makes_one_video(service: Deployment) -> None:
     headers = {"Idempotency-Key": "k1"}
     ids = set()
     for _ in range(2):
@@ -252,7 +261,7 @@ async def test_one_key_makes_one_video(service):
     assert (answer.status, ids.pop() in body["error"]["message"]) == (400, True)
 
 
-async def test_the_webhook_has_their_form_unless_told_otherwise(service):
+async def test_the_webhook_has_their_form_unless_told_otherwise(service: Deployment) -> None:
     video_id = await finished(service, callback_url=service.receiver.url + "/hook")
     body = (await service.receiver.next("/hook")).json
     assert (body["object"], body["type"], body["data"]) == ("event", "video.completed", {"id": video_id})
@@ -264,12 +273,12 @@ async def test_the_webhook_has_their_form_unless_told_otherwise(service):
     assert (body["type"], body["subject"]) == ("dev.reelzero.video.completed.v1", video_id)
 
 
-async def test_an_alias_serves_clients_that_cannot_change_the_name(tmp_path, bucket):
+async def test_an_alias_serves_clients_that_cannot_change_the_name(tmp_path: Path, bucket: Bucket) -> None:
     async with deployment(tmp_path, bucket, model_aliases="sora-2=tiny") as service:
         assert (await make(service, model="sora-2"))["model"] == "tiny"
 
 
-async def test_one_owner_never_sees_anothers_videos(tmp_path, bucket):
+async def test_one_owner_never_sees_anothers_videos(tmp_path: Path, bucket: Bucket) -> None:
     async with deployment(tmp_path, bucket, auth="required") as service:
         keys = service.service.core.keys
         ann, bob = [{"Authorization": f"Bearer {await keys.create(name)}"} for name in ("ann", "bob")]

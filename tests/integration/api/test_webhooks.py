@@ -1,28 +1,33 @@
 """Webhooks as receivers see them: signatures by their libraries, consent, and the log of every try."""
 
+from __future__ import annotations
+
 import base64
+from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 from standardwebhooks import Webhook
 
-from tests.integration.api.deployment import OLD_SECRET, SECRET, deployment
+from eventing.contract.s3 import Bucket
+from tests.integration.api.deployment import OLD_SECRET, SECRET, Deployment, deployment
 
 PROMPT = "a red circle moving right"
 
 
-async def submit(service, **fields):
+async def submit(service: Deployment, **fields: Any) -> str:
     body = {"prompt": PROMPT, "callback_url": service.receiver.url + "/hook"} | fields
     _, job = await service.call("POST", "/v1/jobs", json=body)
     return job["id"]
 
 
-async def delivered(service, job_id):
+async def delivered(service: Deployment, job_id: str) -> dict[str, Any]:
     """The webhook's entry in the job's delivery log."""
     _, log = await service.call("GET", f"/v1/jobs/{job_id}/deliveries")
     return next(entry for entry in log["data"] if entry["destination"] == "webhook")
 
 
-async def test_both_secrets_verify_while_they_are_rotated(service):
+async def test_both_secrets_verify_while_they_are_rotated(service: Deployment) -> None:
     job_id = await submit(service)
     got = await service.receiver.next("/hook")
     for secret in (SECRET, OLD_SECRET):
@@ -33,7 +38,7 @@ async def test_both_secrets_verify_while_they_are_rotated(service):
     assert base64.b64encode(b"n").decode() not in got.body
 
 
-async def test_the_log_shows_every_try_and_a_replay_repeats_the_id(service):
+async def test_the_log_shows_every_try_and_a_replay_repeats_the_id(service: Deployment) -> None:
     service.receiver.answers["/hook"] = [web.Response(status=410)]
     job_id = await submit(service)
     first = await service.receiver.next("/hook")
@@ -47,7 +52,7 @@ async def test_the_log_shows_every_try_and_a_replay_repeats_the_id(service):
     assert again.body == first.body
 
 
-async def test_a_receiver_that_does_not_consent_is_sent_nothing(tmp_path, bucket):
+async def test_a_receiver_that_does_not_consent_is_sent_nothing(tmp_path: Path, bucket: Bucket) -> None:
     async with deployment(tmp_path, bucket, webhook_handshake=True) as service:
         service.receiver.consent = None
         job_id = await submit(service)
@@ -59,7 +64,7 @@ async def test_a_receiver_that_does_not_consent_is_sent_nothing(tmp_path, bucket
         assert asked["webhook-request-origin"] == "127.0.0.1"
 
 
-async def test_a_receiver_that_consents_is_asked_once(tmp_path, bucket):
+async def test_a_receiver_that_consents_is_asked_once(tmp_path: Path, bucket: Bucket) -> None:
     async with deployment(tmp_path, bucket, webhook_handshake=True) as service:
         service.receiver.consent = "127.0.0.1"
         for _ in range(2):
@@ -68,6 +73,6 @@ async def test_a_receiver_that_consents_is_asked_once(tmp_path, bucket):
         assert len(service.receiver.asked) == 1
 
 
-async def delivered_or_none(service, job_id):
+async def delivered_or_none(service: Deployment, job_id: str) -> dict[str, Any] | None:
     _, log = await service.call("GET", f"/v1/jobs/{job_id}/deliveries")
     return next((entry for entry in log["data"] if entry["destination"] == "webhook"), None)

@@ -18,7 +18,8 @@ import pytest
 from eventing.contract.budget import Budget
 from eventing.contract.models import CompletedRecord, stream_record
 from eventing.settings import Endpoint
-from tests.integration.predictor.conftest import READY, Queue
+from tests.integration.conftest import MakeStack
+from tests.integration.predictor.conftest import READY, Queue, Start
 from tests.integration.predictor.held import Held
 from tests.integration.predictor.process import Predictor, reached, wait_for
 from tests.knative import pod
@@ -54,7 +55,9 @@ async def up(predictor: Predictor, path: str = READY) -> None:
     await asyncio.to_thread(predictor.wait, path)
 
 
-async def test_a_request_waits_for_the_weights_and_is_then_served(queue, start, tmp_path):
+async def test_a_request_waits_for_the_weights_and_is_then_served(
+    queue: Queue, start: Start, tmp_path: Path
+) -> None:
     go = tmp_path / "go"
     predictor = start(hold=("load", go))
     _needs_the_activator(queue, predictor)
@@ -68,7 +71,7 @@ async def test_a_request_waits_for_the_weights_and_is_then_served(queue, start, 
         assert isinstance(await call, CompletedRecord)
 
 
-async def test_a_second_request_waits_its_turn_and_is_never_busy(queue, held: Held):
+async def test_a_second_request_waits_its_turn_and_is_never_busy(queue: Queue, held: Held) -> None:
     before = await held_count(held, "completed")
     async with queue(held.predictor) as proxy:
         calls = [asyncio.create_task(last(proxy.url)) for _ in range(3)]
@@ -79,7 +82,9 @@ async def test_a_second_request_waits_its_turn_and_is_never_busy(queue, held: He
     assert await held_count(held, "completed") == before + 3
 
 
-async def test_a_job_that_runs_when_its_pod_is_ended_is_finished(queue, start, tmp_path):
+async def test_a_job_that_runs_when_its_pod_is_ended_is_finished(
+    queue: Queue, start: Start, tmp_path: Path
+) -> None:
     """preStop returns early, SIGTERM comes in mid-job, and the job still reaches its caller."""
     go = tmp_path / "go"
     predictor = start(hold=("decode", go))
@@ -96,7 +101,7 @@ async def test_a_job_that_runs_when_its_pod_is_ended_is_finished(queue, start, t
         assert await ending == 0
 
 
-async def test_a_stream_cut_by_the_time_out_frees_the_device(queue, held: Held):
+async def test_a_stream_cut_by_the_time_out_frees_the_device(queue: Queue, held: Held) -> None:
     before = await held_count(held, "cancelled")
     async with queue(held.predictor, timeout=4) as proxy, stream(proxy.url) as answer:
         assert answer.status == 200
@@ -108,7 +113,7 @@ async def test_a_stream_cut_by_the_time_out_frees_the_device(queue, held: Held):
         assert isinstance(await last(proxy.url), CompletedRecord)
 
 
-async def test_a_caller_who_goes_stops_the_job(queue, held: Held):
+async def test_a_caller_who_goes_stops_the_job(queue: Queue, held: Held) -> None:
     before = await held_count(held, "cancelled")
     async with queue(held.predictor) as proxy:
         async with stream(proxy.url) as answer:
@@ -118,7 +123,9 @@ async def test_a_caller_who_goes_stops_the_job(queue, held: Held):
         await _until_cancelled(held, before + 1)
 
 
-async def test_a_revision_that_never_becomes_ready_is_a_504_and_names_its_cause(queue, start, tmp_path):
+async def test_a_revision_that_never_becomes_ready_is_a_504_and_names_its_cause(
+    queue: Queue, start: Start, tmp_path: Path
+) -> None:
     predictor = start(REELZERO_MODEL_DIR=str(tmp_path / "nothing"))
     _needs_the_activator(queue, predictor)
     await asyncio.to_thread(predictor.wait, READY, 503)
@@ -129,7 +136,9 @@ async def test_a_revision_that_never_becomes_ready_is_a_504_and_names_its_cause(
     assert "nothing" in said["error"]
 
 
-async def test_eventing_is_rolled_in_mid_job_and_nothing_is_generated_twice(queue, held: Held, make_stack):
+async def test_eventing_is_rolled_in_mid_job_and_nothing_is_generated_twice(
+    queue: Queue, held: Held, make_stack: MakeStack
+) -> None:
     """The old replica stops claiming, finishes its stream and ends; the new one only takes what is new."""
     before = await held_count(held, "completed")
     async with queue(held.predictor) as proxy:

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
 from eventing.contract.budget import Budget
+from eventing.contract.s3 import Bucket
+from tests.integration.predictor.conftest import Queue, Start
 from tests.integration.predictor.held import Held
 from tests.integration.predictor.process import reached, wait_for
 from tests.integration.predictor.serving import serving
@@ -26,8 +29,11 @@ from tests.knative import pod
 PLACES = 11  # of a queue-proxy with a container concurrency of 1: one runs, ten wait
 
 
+Serve = Callable[[Any], Any]
+
+
 @pytest.fixture
-def once(tmp_path, storage):
+def once(tmp_path: Path, storage: dict[str, str]) -> Serve:
     """A service that gives a job one attempt."""
     return lambda proxy: serving(tmp_path, storage, proxy.url, max_attempts=1)
 
@@ -68,7 +74,7 @@ async def completed(service: Any, job_id: str) -> dict[str, Any]:
     return dict(job)
 
 
-async def test_a_job_becomes_a_video(queue, held: Held, once, bucket):
+async def test_a_job_becomes_a_video(queue: Queue, held: Held, once: Serve, bucket: Bucket) -> None:
     before = await held_count(held, "completed")
     held.release()
     async with queue(held.predictor) as proxy, once(proxy) as service:
@@ -79,7 +85,7 @@ async def test_a_job_becomes_a_video(queue, held: Held, once, bucket):
     assert await held_count(held, "completed") == before + 1
 
 
-async def test_a_busy_predictor_uses_up_no_attempt(queue, held: Held, once):
+async def test_a_busy_predictor_uses_up_no_attempt(queue: Queue, held: Held, once: Serve) -> None:
     """Busy with what a time-out left running: a queue-proxy alone sends one request at a time."""
     async with queue(held.predictor) as proxy, once(proxy) as service:
         async with caller(f"http://127.0.0.1:{held.predictor.port}"):
@@ -90,7 +96,7 @@ async def test_a_busy_predictor_uses_up_no_attempt(queue, held: Held, once):
         await completed(service, job_id)
 
 
-async def test_a_full_queue_uses_up_no_attempt(queue, held: Held, once):
+async def test_a_full_queue_uses_up_no_attempt(queue: Queue, held: Held, once: Serve) -> None:
     async with queue(held.predictor) as proxy, once(proxy) as service:
         async with full_queue(proxy.url):
             job_id = await service.submit()
@@ -99,7 +105,7 @@ async def test_a_full_queue_uses_up_no_attempt(queue, held: Held, once):
         await completed(service, job_id)
 
 
-async def test_a_504_before_the_first_byte_uses_up_no_attempt(queue, held: Held, once):
+async def test_a_504_before_the_first_byte_uses_up_no_attempt(queue: Queue, held: Held, once: Serve) -> None:
     async with queue(held.predictor, start_timeout=4) as proxy, once(proxy) as service:
         async with caller(proxy.url) as answer:
             assert answer.status == 200
@@ -109,7 +115,9 @@ async def test_a_504_before_the_first_byte_uses_up_no_attempt(queue, held: Held,
         await completed(service, job_id)
 
 
-async def test_a_pod_that_ends_in_mid_job_has_generated_it_once(queue, start, once, storage, tmp_path):
+async def test_a_pod_that_ends_in_mid_job_has_generated_it_once(
+    queue: Queue, start: Start, once: Serve, storage: dict[str, str], tmp_path: Path
+) -> None:
     """SIGTERM to the queue-proxy and, after the preStop hook, to the predictor: both let the job end."""
     go = tmp_path / "go"
     predictor = start(hold=("decode", go), **storage)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import suppress
+from pathlib import Path
 
 import grpc
 import pytest
@@ -19,7 +20,7 @@ def stub(predictor: Predictor) -> GRPCInferenceServiceStub:
     return GRPCInferenceServiceStub(grpc.insecure_channel(f"127.0.0.1:{predictor.grpc_port}"))
 
 
-def test_it_is_alive_while_it_loads_and_ready_when_it_has(start: Start, tmp_path) -> None:
+def test_it_is_alive_while_it_loads_and_ready_when_it_has(start: Start, tmp_path: Path) -> None:
     go = tmp_path / "go"
     predictor = start(hold=("load", go))
     predictor.wait("/v2/health/live")
@@ -41,13 +42,13 @@ def test_it_is_alive_while_it_loads_and_ready_when_it_has(start: Start, tmp_path
     assert predictor.log.read_text().count('"loading weights"') == 1, "one load, whoever asked"
 
 
-def test_sigterm_while_it_loads_ends_it_cleanly(start: Start, tmp_path) -> None:
+def test_sigterm_while_it_loads_ends_it_cleanly(start: Start, tmp_path: Path) -> None:
     predictor = start(hold=("load", tmp_path / "never"))
     predictor.wait("/v2/health/live")
     assert predictor.stop() == 0
 
 
-def test_sigterm_lets_the_job_finish_and_refuses_new_ones(start: Start, tmp_path) -> None:
+def test_sigterm_lets_the_job_finish_and_refuses_new_ones(start: Start, tmp_path: Path) -> None:
     go = tmp_path / "go"
     predictor = start(hold=("decode", go))
     predictor.wait()
@@ -86,7 +87,7 @@ def test_a_wrong_setting_is_one_line_and_an_exit_status(
 
 @pytest.mark.parametrize("broken", ["no folder", "half a file"])
 def test_it_stays_up_and_names_the_file_when_weights_are_broken(
-    start: Start, tiny, tmp_path, broken: str
+    start: Start, tiny: Path, tmp_path: Path, broken: str
 ) -> None:
     folder = tmp_path / "weights"
     culprit = folder

@@ -1,15 +1,20 @@
 """A Trigger delivers straight to the predictor: its reply is the completion event; a redelivery is safe."""
 
+from __future__ import annotations
+
 import hashlib
 import http.client
 import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from eventing.contract.s3 import Bucket
 from predictor.serving.subscriber import job_id
-from tests.integration.predictor.process import reached, wait_for
+from tests.integration.predictor.conftest import Start
+from tests.integration.predictor.process import Predictor, reached, wait_for
 
 TYPE = "dev.reelzero.video.requested.v1"
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -17,7 +22,7 @@ STRUCTURED = {"content-type": "application/cloudevents+json"}
 BINARY = {"content-type": "application/json", "ce-specversion": "1.0", "ce-source": "/shop", "ce-type": TYPE}
 
 
-def deliver(predictor, body, headers):
+def deliver(predictor: Predictor, body: Any, headers: dict[str, str]) -> tuple[http.client.HTTPResponse, Any]:
     connection = http.client.HTTPConnection("127.0.0.1", predictor.port, timeout=60)
     connection.request("POST", "/", body if isinstance(body, bytes) else json.dumps(body), headers)
     answer = connection.getresponse()
@@ -26,12 +31,12 @@ def deliver(predictor, body, headers):
     return answer, json.loads(raw)
 
 
-def event(**changes):
+def event(**changes: Any) -> dict[str, Any]:
     data = {"prompt": "a red circle moving right", "seed": 7, "metadata": {"story": "7"}}
     return {"specversion": "1.0", "id": "1", "source": "/shop", "type": TYPE, "data": data} | changes
 
 
-def test_the_reply_is_the_completion_event(shared):
+def test_the_reply_is_the_completion_event(shared: Predictor) -> None:
     answer, data = deliver(shared, event(id="reply", traceparent=TRACE), STRUCTURED)
     assert answer.status == 200
     assert answer.headers["ce-type"] == "dev.reelzero.video.completed.v1"
@@ -41,7 +46,7 @@ def test_the_reply_is_the_completion_event(shared):
     assert (prefix.rpartition("/")[2], name.rpartition("/")[2]) == (data["job_id"], "video.mp4")
 
 
-def test_a_redelivery_is_answered_from_the_manifest(shared, bucket: Bucket):
+def test_a_redelivery_is_answered_from_the_manifest(shared: Predictor, bucket: Bucket) -> None:
     first = deliver(shared, {"prompt": "a blue square"}, BINARY | {"ce-id": "again"})
     second = deliver(shared, {"prompt": "a blue square"}, BINARY | {"ce-id": "again"})
     assert first[0].status == second[0].status == 200
@@ -69,12 +74,16 @@ def test_a_redelivery_is_answered_from_the_manifest(shared, bucket: Bucket):
         (b"<x/>", BINARY | {"ce-id": "x", "content-type": "text/xml"}, 415, "datacontenttype"),
     ],
 )
-def test_what_no_repetition_can_mend_is_a_4xx(shared, body, headers, status, field):
+def test_what_no_repetition_can_mend_is_a_4xx(
+    shared: Predictor, body: Any, headers: dict[str, str], status: int, field: str
+) -> None:
     answer, problem = deliver(shared, body, headers)
     assert (answer.status, problem["field"]) == (status, field), problem
 
 
-def test_busy_is_said_so_that_the_trigger_comes_again(start, storage, tmp_path):
+def test_busy_is_said_so_that_the_trigger_comes_again(
+    start: Start, storage: dict[str, str], tmp_path: Path
+) -> None:
     import threading
 
     go = tmp_path / "go"
@@ -93,7 +102,9 @@ def test_busy_is_said_so_that_the_trigger_comes_again(start, storage, tmp_path):
     assert deliver(predictor, event(id="busy"), STRUCTURED)[1]["result"] == replies[0][1]["result"]
 
 
-def test_two_pods_with_the_same_event_give_one_answer_and_its_files(shared, start, storage, bucket, tmp_path):
+def test_two_pods_with_the_same_event_give_one_answer_and_its_files(
+    shared: Predictor, start: Start, storage: dict[str, str], bucket: Bucket, tmp_path: Path
+) -> None:
     go = tmp_path / "go"
     late = start(("upload", go), **storage)
     late.wait()

@@ -1,12 +1,15 @@
 """A caller that goes away in the middle of a transaction leaves no lock and no half job behind."""
 
+from __future__ import annotations
+
 import asyncio
 import random
 
+from eventing.store.engine import Database
 from tests.support.builders import stores, submission
 
 
-async def test_cancelled_submissions_are_whole_or_absent_and_hold_no_lock(database):
+async def test_cancelled_submissions_are_whole_or_absent_and_hold_no_lock(database: Database) -> None:
     store, dice = stores(database), random.Random(7)
     ids = [f"job-{n}" for n in range(60)]
     for job_id in ids:

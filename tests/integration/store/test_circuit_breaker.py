@@ -1,5 +1,7 @@
 """A model that does not start: one probe at a time, none of them wasted, on both databases."""
 
+from __future__ import annotations
+
 import asyncio
 
 import pytest
@@ -12,14 +14,14 @@ from eventing.store import circuit_breaker as pauses
 from eventing.store.engine import Database
 from eventing.store.schema import migrate
 from eventing.store.tables import model_state
-from tests.support.builders import POOL, stores, submission
+from tests.support.builders import POOL, Stores, stores, submission
 
 CAUSE = Failure(code="model_unavailable", message="no pod came", retryable=True)
 WIDE = Pool("p", 4, POOL.routes)
 
 
 @pytest.fixture
-async def paused(database):
+async def paused(database: Database) -> Stores:
     """Stores whose model is paused, with a probe that is due, and no job."""
     store = stores(database)
     await store.claims.prepare((WIDE,))
@@ -32,18 +34,20 @@ async def paused(database):
     return store
 
 
-async def probe_is_due(database):
+async def probe_is_due(database: Database) -> None:
     async with database.write() as connection:
         await connection.execute(update(model_state).values(next_probe_at=0))
 
 
-async def test_a_probe_waits_for_a_job(paused):
+async def test_a_probe_waits_for_a_job(paused: Stores) -> None:
     assert await paused.claims.claim(WIDE) is None  # nobody waits: nothing to probe with
     await paused.jobs.submit(submission())
     assert await paused.claims.claim(WIDE) is not None
 
 
-async def test_a_probe_whose_end_says_nothing_of_the_model_is_followed_by_another(paused, database):
+async def test_a_probe_whose_end_says_nothing_of_the_model_is_followed_by_another(
+    paused: Stores, database: Database
+) -> None:
     await paused.jobs.submit(submission())
     await paused.jobs.submit(submission())
     probe = await paused.claims.claim(WIDE)
@@ -55,7 +59,7 @@ async def test_a_probe_whose_end_says_nothing_of_the_model_is_followed_by_anothe
     assert await paused.claims.claim(WIDE) is not None
 
 
-async def test_a_job_that_runs_holds_up_no_probe(paused, database):
+async def test_a_job_that_runs_holds_up_no_probe(paused: Stores, database: Database) -> None:
     for _ in range(2):
         await paused.jobs.submit(submission())
     running = await paused.claims.claim(WIDE)
@@ -66,7 +70,7 @@ async def test_a_job_that_runs_holds_up_no_probe(paused, database):
     assert await paused.claims.claim(WIDE) is not None
 
 
-async def test_a_route_without_a_job_keeps_no_other_from_its_probe(paused):
+async def test_a_route_without_a_job_keeps_no_other_from_its_probe(paused: Stores) -> None:
     both = Pool("p", 4, (*POOL.routes, ("tiny", "long")))
     job, _ = await paused.jobs.submit(submission(lane="long"))
     held = await paused.claims.claim(both)
@@ -76,13 +80,13 @@ async def test_a_route_without_a_job_keeps_no_other_from_its_probe(paused):
     assert (await paused.claims.claim(both)).id == job.id
 
 
-async def test_a_predictor_that_answers_ends_the_pause(paused):
+async def test_a_predictor_that_answers_ends_the_pause(paused: Stores) -> None:
     await paused.jobs.submit(submission())
     await paused.claims.answered(await paused.claims.claim(WIDE))
     assert await paused.claims.paused() == {}
 
 
-async def test_failed_starts_at_the_same_time_all_count(postgres_url):
+async def test_failed_starts_at_the_same_time_all_count(postgres_url: str) -> None:
     replicas = [Database(postgres_url) for _ in range(4)]
     await migrate(replicas[0])
     parts = [stores(database) for database in replicas]

@@ -1,6 +1,9 @@
 """Claims, leases, caps and fencing, on both databases; several replicas on PostgreSQL."""
 
+from __future__ import annotations
+
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -10,16 +13,16 @@ from eventing.domain.pool import Pool
 from eventing.store.engine import Database
 from eventing.store.schema import migrate
 from eventing.testing import fake_result
-from tests.support.builders import POOL, stores, submission
+from tests.support.builders import POOL, Stores, stores, submission
 
 CAUSE = Failure(code="predictor_lost", message="gone", retryable=True)
 
 
-async def fill(store, count, **changes):
+async def fill(store: Stores, count: int, **changes: Any) -> list[str]:
     return [(await store.jobs.submit(submission(**changes)))[0].id for _ in range(count)]
 
 
-async def test_jobs_are_claimed_oldest_first_up_to_the_capacity(database):
+async def test_jobs_are_claimed_oldest_first_up_to_the_capacity(database: Database) -> None:
     store = stores(database)
     pool = Pool("p", 2, POOL.routes)
     await store.claims.prepare((pool,))
@@ -30,14 +33,14 @@ async def test_jobs_are_claimed_oldest_first_up_to_the_capacity(database):
     assert (await store.claims.claim(pool)).id == ids[2]
 
 
-async def test_a_pool_takes_only_its_own_lanes(database):
+async def test_a_pool_takes_only_its_own_lanes(database: Database) -> None:
     store = stores(database)
     await store.claims.prepare((POOL,))
     await fill(store, 1, lane="long")
     assert await store.claims.claim(POOL) is None
 
 
-async def test_a_late_report_of_a_lapsed_holder_is_refused(database):
+async def test_a_late_report_of_a_lapsed_holder_is_refused(database: Database) -> None:
     slow, fast = stores(database, holder="slow", lease=0.05), stores(database, holder="fast")
     await slow.claims.prepare((POOL,))
     await fill(slow, 1)
@@ -59,7 +62,7 @@ async def test_a_late_report_of_a_lapsed_holder_is_refused(database):
     assert (done.status, done.result.attempt) == (Status.completed, 2)
 
 
-async def test_a_renewal_keeps_the_job_and_brings_back_a_cancel(database):
+async def test_a_renewal_keeps_the_job_and_brings_back_a_cancel(database: Database) -> None:
     store = stores(database, lease=30)
     await store.claims.prepare((POOL,))
     await fill(store, 1)
@@ -71,7 +74,7 @@ async def test_a_renewal_keeps_the_job_and_brings_back_a_cancel(database):
     assert renewed.cancel_requested and renewed.progress == step
 
 
-async def test_back_off_is_waited_for_and_the_place_is_free_meanwhile(database):
+async def test_back_off_is_waited_for_and_the_place_is_free_meanwhile(database: Database) -> None:
     store = stores(database)
     await store.claims.prepare((POOL,))
     first, second = await fill(store, 2)
@@ -80,7 +83,7 @@ async def test_back_off_is_waited_for_and_the_place_is_free_meanwhile(database):
     assert job.id == second and (await store.jobs.get(first)).error == CAUSE
 
 
-async def test_a_cancelled_running_job_frees_its_place(database):
+async def test_a_cancelled_running_job_frees_its_place(database: Database) -> None:
     store = stores(database)
     await store.claims.prepare((POOL,))
     await fill(store, 2)
@@ -90,7 +93,7 @@ async def test_a_cancelled_running_job_frees_its_place(database):
     assert await store.claims.claim(POOL) is not None
 
 
-async def test_overdue_jobs_fail_and_are_never_claimed(database):
+async def test_overdue_jobs_fail_and_are_never_claimed(database: Database) -> None:
     store = stores(database)
     await store.claims.prepare((POOL,))
     job, _ = await store.jobs.submit(submission(start_within=0.0))
@@ -99,7 +102,7 @@ async def test_overdue_jobs_fail_and_are_never_claimed(database):
     assert (await store.jobs.get(job.id)).error.code == "start_deadline_passed"
 
 
-async def test_three_failed_starts_pause_a_model_and_one_probe_goes_out_at_a_time(database):
+async def test_three_failed_starts_pause_a_model_and_one_probe_goes_out_at_a_time(database: Database) -> None:
     store = stores(database)
     pool = Pool("p", 4, POOL.routes)
     await store.claims.prepare((pool,))
@@ -116,7 +119,7 @@ async def test_three_failed_starts_pause_a_model_and_one_probe_goes_out_at_a_tim
     assert await store.claims.claim(pool) is not None
 
 
-async def test_the_places_follow_the_capacity(database):
+async def test_the_places_follow_the_capacity(database: Database) -> None:
     store = stores(database)
     big, small = Pool("p", 3, POOL.routes), Pool("p", 1, POOL.routes)
     await store.claims.prepare((big,))
@@ -129,7 +132,7 @@ async def test_the_places_follow_the_capacity(database):
     assert await store.claims.claim(small) is not None and await store.claims.claim(small) is None
 
 
-async def test_racing_replicas_never_exceed_the_cap_and_no_job_is_taken_twice(postgres_url):
+async def test_racing_replicas_never_exceed_the_cap_and_no_job_is_taken_twice(postgres_url: str) -> None:
     replicas = [Database(postgres_url) for _ in range(4)]
     await migrate(replicas[0])
     parts = [stores(database, holder=f"r{n}") for n, database in enumerate(replicas)]
@@ -139,7 +142,7 @@ async def test_racing_replicas_never_exceed_the_cap_and_no_job_is_taken_twice(po
     running, most, taken = 0, 0, []
     full = asyncio.Event()  # the first ones hold their places until all places are taken at once
 
-    async def work(part):
+    async def work(part: Stores) -> None:
         nonlocal running, most
         idle = 0
         while idle < 20:

@@ -1,5 +1,7 @@
 """A database that is away, however it goes, is `Unavailable`: callers wait for it and never die of it."""
 
+from __future__ import annotations
+
 import pytest
 from sqlalchemy import text
 
@@ -15,14 +17,14 @@ from eventing.store.engine import LET_GO, Database
         "postgresql+asyncpg://postgres@127.0.0.1:9/jobs",  # no listener
     ],
 )
-async def test_a_server_that_is_not_there_is_unavailable(url):
+async def test_a_server_that_is_not_there_is_unavailable(url: str) -> None:
     database = Database(url)
     with pytest.raises(Unavailable):
         await database.ping()
     await database.close()
 
 
-async def test_a_connection_that_the_server_ends_is_unavailable(postgres_url):
+async def test_a_connection_that_the_server_ends_is_unavailable(postgres_url: str) -> None:
     database, other = Database(postgres_url), Database(postgres_url)
     with pytest.raises(Unavailable):
         async with database.write() as connection:
@@ -35,7 +37,7 @@ async def test_a_connection_that_the_server_ends_is_unavailable(postgres_url):
     await other.close()
 
 
-async def test_a_server_without_a_free_connection_is_unavailable(postgres_url):
+async def test_a_server_without_a_free_connection_is_unavailable(postgres_url: str) -> None:
     owner = Database(postgres_url)
     async with owner.write() as connection:
         name = (await connection.execute(text("SELECT current_database()"))).scalar_one()
@@ -47,7 +49,9 @@ async def test_a_server_without_a_free_connection_is_unavailable(postgres_url):
     await owner.close()
 
 
-async def test_who_stalls_in_a_transaction_loses_its_locks(postgres_url, monkeypatch):
+async def test_who_stalls_in_a_transaction_loses_its_locks(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(LET_GO, "idle_in_transaction_session_timeout", "1s")
     stalled, other = Database(postgres_url), Database(postgres_url)
     async with other.write() as connection:

@@ -1,5 +1,7 @@
 """The outbox: at least once, in order where it matters, kept and replayable, on both databases."""
 
+from __future__ import annotations
+
 import asyncio
 
 import pytest
@@ -7,17 +9,18 @@ from sqlalchemy import text
 
 from eventing.contract.errors import NotFound
 from eventing.contract.models import Failure, Progress, Stage
+from eventing.domain.job import Job
 from eventing.store import outbox
 from eventing.store.engine import Database
-from eventing.store.outbox import SCHEDULE, Try
+from eventing.store.outbox import SCHEDULE, Row, Try
 from eventing.store.schema import migrate
-from tests.support.builders import POOL, stores, submission
+from tests.support.builders import POOL, Stores, stores, submission
 
 OK, NO = Try(True, 0.1, 200), Try(False, 0.1, 503, "the receiver answered 503")
 CAUSE = Failure(code="x", message="x")
 
 
-async def running(database):
+async def running(database: Database) -> tuple[Stores, Job]:
     store = stores(database)
     await store.claims.prepare((POOL,))
     await store.jobs.submit(submission())
@@ -25,7 +28,7 @@ async def running(database):
     return store, await store.claims.start(job)
 
 
-async def test_messages_are_written_with_their_transition_and_delivered_once(database):
+async def test_messages_are_written_with_their_transition_and_delivered_once(database: Database) -> None:
     store, job = await running(database)
     await store.claims.fail(job, CAUSE)
     first = await store.outbox.claim(10)
@@ -43,7 +46,7 @@ async def test_messages_are_written_with_their_transition_and_delivered_once(dat
     assert {row.status for row in await store.outbox.messages(job_id=job.id)} == {"delivered"}
 
 
-async def test_only_the_latest_progress_waits_and_none_after_the_end(database):
+async def test_only_the_latest_progress_waits_and_none_after_the_end(database: Database) -> None:
     store, job = await running(database)
     for step in (1, 2, 3):
         job = await store.claims.renew(job, Progress(stage=Stage.denoise, step=step, total_steps=3))
@@ -56,7 +59,7 @@ async def test_only_the_latest_progress_waits_and_none_after_the_end(database):
     assert not any("progressed" in kind for kind in kinds)
 
 
-async def test_a_failed_try_waits_for_the_schedule_or_the_receivers_wish(database):
+async def test_a_failed_try_waits_for_the_schedule_or_the_receivers_wish(database: Database) -> None:
     store, _ = await running(database)
     (row,) = await store.outbox.claim(10)
     await store.outbox.record(row, NO)
@@ -71,7 +74,7 @@ async def test_a_failed_try_waits_for_the_schedule_or_the_receivers_wish(databas
     assert waiting.next_at - waiting.created_at > 7000
 
 
-async def test_after_the_whole_schedule_a_message_is_dead_kept_and_replayable(database):
+async def test_after_the_whole_schedule_a_message_is_dead_kept_and_replayable(database: Database) -> None:
     store, _ = await running(database)
     for _ in range(len(SCHEDULE) + 1):
         (row,) = await store.outbox.claim(10)
@@ -87,14 +90,14 @@ async def test_after_the_whole_schedule_a_message_is_dead_kept_and_replayable(da
     assert (await store.outbox.messages())[0].status == "delivered"
 
 
-async def test_gone_is_dead_at_once(database):
+async def test_gone_is_dead_at_once(database: Database) -> None:
     store, _ = await running(database)
     (row,) = await store.outbox.claim(10)
     await store.outbox.record(row, Try(False, 0.1, 410, "the receiver answered 410", final=True))
     assert (await store.outbox.messages(status="dead"))[0].id == row.id
 
 
-async def test_replaying_what_is_not_there_or_not_yours(database):
+async def test_replaying_what_is_not_there_or_not_yours(database: Database) -> None:
     store, _ = await running(database)
     (row,) = await store.outbox.messages()
     for arguments in (("msg_nothing", None), (row.id, "bob")):
@@ -102,7 +105,7 @@ async def test_replaying_what_is_not_there_or_not_yours(database):
             await store.outbox.replay(*arguments)
 
 
-async def test_racing_relays_take_different_messages(postgres_url):
+async def test_racing_relays_take_different_messages(postgres_url: str) -> None:
     replicas = [Database(postgres_url) for _ in range(4)]
     await migrate(replicas[0])
     parts = [stores(database) for database in replicas]
@@ -116,7 +119,7 @@ async def test_racing_relays_take_different_messages(postgres_url):
     assert len(ids) == len(set(ids)) == 80
 
 
-async def progressing(database):
+async def progressing(database: Database) -> tuple[Stores, Job, Row]:
     """Stores, and a job whose latest progress is on its way to the sink."""
     store, job = await running(database)
     (start,) = await store.outbox.claim(10)
@@ -128,19 +131,21 @@ async def progressing(database):
     return store, job, progress
 
 
-async def kinds_due(store):
+async def kinds_due(store: Stores) -> list[str]:
     rows = await store.outbox.claim(10)
     return [row.event_type.split(".")[-2] for row in rows if row.destination == "sink"]
 
 
-async def test_progress_waits_for_the_start(database):
+async def test_progress_waits_for_the_start(database: Database) -> None:
     store, job = await running(database)
     job = await store.claims.renew(job, Progress(stage=Stage.denoise, step=1, total_steps=3))
     await store.claims.announce_progress(job)
     assert await kinds_due(store) == ["started"]
 
 
-async def test_progress_that_could_not_be_delivered_is_not_repeated(database, monkeypatch):
+async def test_progress_that_could_not_be_delivered_is_not_repeated(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(outbox, "SCHEDULE", (0,) * 9)
     store, job, progress = await progressing(database)
     await store.claims.fail(job, CAUSE)
@@ -151,14 +156,18 @@ async def test_progress_that_could_not_be_delivered_is_not_repeated(database, mo
     assert await store.outbox.claim(10) == []
 
 
-async def test_progress_whose_relay_died_is_not_repeated(database, monkeypatch):
+async def test_progress_whose_relay_died_is_not_repeated(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(outbox, "LEASE_SECONDS", 0)
     store, job, _ = await progressing(database)
     await store.claims.fail(job, CAUSE)
     assert "progressed" not in [*await kinds_due(store), *await kinds_due(store)]
 
 
-async def test_a_message_waits_for_an_earlier_one_that_another_relay_is_just_taking(postgres_url):
+async def test_a_message_waits_for_an_earlier_one_that_another_relay_is_just_taking(
+    postgres_url: str,
+) -> None:
     database, other = Database(postgres_url), Database(postgres_url)
     await migrate(database)
     store, job = await running(database)
@@ -171,7 +180,7 @@ async def test_a_message_waits_for_an_earlier_one_that_another_relay_is_just_tak
     await other.close()
 
 
-async def test_a_try_is_recorded_unless_the_message_is_gone(database):
+async def test_a_try_is_recorded_unless_the_message_is_gone(database: Database) -> None:
     store, job = await running(database)
     (row,) = await store.outbox.claim(10)
     assert await store.outbox.record(row, OK)
@@ -179,7 +188,7 @@ async def test_a_try_is_recorded_unless_the_message_is_gone(database):
     await store.claims.fail(job, CAUSE)
     ends = await store.outbox.claim(10)
 
-    async def remove(_):
+    async def remove(_: str) -> None:
         pass
 
     await store.jobs.delete(job.id, job.owner, remove)

@@ -1,10 +1,14 @@
 """Migrations build what the tables say, also by several replicas at once; keys; an absent database."""
 
+from __future__ import annotations
+
 import asyncio
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection
 
 from eventing.contract.errors import ConfigurationError, NotFound, Unavailable
 from eventing.store.engine import Database, now
@@ -13,29 +17,29 @@ from eventing.store.schema import migrate
 from eventing.store.tables import metadata
 
 
-async def test_the_migrated_schema_is_the_declared_one(database):
-    def differences(connection):
+async def test_the_migrated_schema_is_the_declared_one(database: Database) -> None:
+    def differences(connection: Connection) -> list[Any]:
         return compare_metadata(MigrationContext.configure(connection), metadata)
 
     async with database.write() as connection:
         assert await connection.run_sync(differences) == []
 
 
-async def test_replicas_may_migrate_at_the_same_time(database_url):
+async def test_replicas_may_migrate_at_the_same_time(database_url: str) -> None:
     replicas = [Database(database_url) for _ in range(4)]
     await asyncio.gather(*(migrate(replica) for replica in replicas))
     for replica in replicas:
         await replica.close()
 
 
-async def test_the_clock_is_the_databases_and_moves(database):
+async def test_the_clock_is_the_databases_and_moves(database: Database) -> None:
     async with database.write() as connection:
         first = await now(connection)
         while await now(connection) == first:
             pass
 
 
-async def test_keys_are_stored_hashed_and_can_be_revoked(database):
+async def test_keys_are_stored_hashed_and_can_be_revoked(database: Database) -> None:
     keys = KeyStore(database)
     assert not await keys.any()
     key = await keys.create("ann")
@@ -52,7 +56,7 @@ async def test_keys_are_stored_hashed_and_can_be_revoked(database):
         await keys.revoke(listed.id)
 
 
-async def test_a_database_that_is_away_is_unavailable_not_an_error_of_ours():
+async def test_a_database_that_is_away_is_unavailable_not_an_error_of_ours() -> None:
     database = Database("postgresql+asyncpg://nobody@127.0.0.1:1/nothing")
     with pytest.raises(Unavailable) as caught:
         async with database.read():
@@ -60,7 +64,7 @@ async def test_a_database_that_is_away_is_unavailable_not_an_error_of_ours():
     assert caught.value.retry_after and caught.value.__cause__ is not None
 
 
-def test_an_unknown_database_names_the_setting():
+def test_an_unknown_database_names_the_setting() -> None:
     with pytest.raises(ConfigurationError) as caught:
         Database("mysql://x")
     assert caught.value.field == "REELZERO_DATABASE_URL"

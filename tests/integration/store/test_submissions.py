@@ -1,5 +1,7 @@
 """Submitting and reading, on both databases."""
 
+from __future__ import annotations
+
 import asyncio
 
 import pytest
@@ -7,17 +9,18 @@ import pytest
 from eventing.contract.errors import Conflict, InvalidRequest, NotFound, TooMany
 from eventing.contract.models import Failure
 from eventing.domain.job import Status
+from eventing.store.engine import Database
 from tests.support.builders import POOL, stores, submission
 
 
-async def test_a_job_is_stored_as_it_was_submitted(database):
+async def test_a_job_is_stored_as_it_was_submitted(database: Database) -> None:
     store = stores(database).jobs
     job, new = await store.submit(submission(metadata={"a": "b"}, callback_url="https://example.com/x"))
     assert new and await store.get(job.id) == job
     assert job.submitted_at > 1_700_000_000
 
 
-async def test_fifty_copies_of_one_event_make_one_job(database):
+async def test_fifty_copies_of_one_event_make_one_job(database: Database) -> None:
     store = stores(database).jobs
     answers = await asyncio.gather(*(store.submit(submission(key="event:1")) for _ in range(50)))
     assert len({job.id for job, _ in answers}) == 1
@@ -25,21 +28,21 @@ async def test_fifty_copies_of_one_event_make_one_job(database):
     assert len((await store.page("ann", limit=100))[0]) == 1
 
 
-async def test_a_key_used_with_another_body_names_the_first_job(database):
+async def test_a_key_used_with_another_body_names_the_first_job(database: Database) -> None:
     store = stores(database).jobs
     first, _ = await store.submit(submission(key="k"))
     with pytest.raises(InvalidRequest, match=first.id):
         await store.submit(submission(key="k", prompt="a blue square"))
 
 
-async def test_keys_of_two_owners_do_not_meet(database):
+async def test_keys_of_two_owners_do_not_meet(database: Database) -> None:
     store = stores(database).jobs
     mine, _ = await store.submit(submission(key="k"))
     theirs, new = await store.submit(submission(key="k", owner="bob", prompt="a blue square"))
     assert new and theirs.id != mine.id
 
 
-async def test_a_put_is_idempotent_and_guards_its_id(database):
+async def test_a_put_is_idempotent_and_guards_its_id(database: Database) -> None:
     store = stores(database).jobs
     first, new = await store.submit(submission(id="my-id"))
     again, new_again = await store.submit(submission(id="my-id"))
@@ -49,7 +52,7 @@ async def test_a_put_is_idempotent_and_guards_its_id(database):
             await store.submit(submission(id="my-id", **change))
 
 
-async def test_an_owner_sees_and_cancels_only_what_is_theirs(database):
+async def test_an_owner_sees_and_cancels_only_what_is_theirs(database: Database) -> None:
     store = stores(database).jobs
     job, _ = await store.submit(submission())
     for call in (store.get(job.id, "bob"), store.cancel(job.id, "bob"), store.get("nothing", "ann")):
@@ -59,7 +62,7 @@ async def test_an_owner_sees_and_cancels_only_what_is_theirs(database):
     assert (await store.get(job.id)).status is Status.queued
 
 
-async def test_the_listing_pages_through_everything_once_in_both_orders(database):
+async def test_the_listing_pages_through_everything_once_in_both_orders(database: Database) -> None:
     store = stores(database).jobs
     made = [(await store.submit(submission(model="tiny", id=f"j{n:02}")))[0].id for n in range(7)]
     for ascending in (True, False):
@@ -73,7 +76,7 @@ async def test_the_listing_pages_through_everything_once_in_both_orders(database
         assert seen == (made if ascending else made[::-1])
 
 
-async def test_the_listing_filters(database):
+async def test_the_listing_filters(database: Database) -> None:
     both = stores(database)
     await both.claims.prepare((POOL,))
     first, _ = await both.jobs.submit(submission())
@@ -85,7 +88,7 @@ async def test_the_listing_filters(database):
     assert [j.id for j in failed] == [first.id] and len(long) == 1
 
 
-async def test_the_quota_of_waiting_jobs(database):
+async def test_the_quota_of_waiting_jobs(database: Database) -> None:
     store = stores(database, quota=2).jobs
     for _ in range(2):
         await store.submit(submission())
@@ -95,23 +98,23 @@ async def test_the_quota_of_waiting_jobs(database):
     await store.submit(submission(owner="bob"))
 
 
-async def test_the_position_counts_who_is_ahead(database):
+async def test_the_position_counts_who_is_ahead(database: Database) -> None:
     store = stores(database).jobs
     jobs = [(await store.submit(submission()))[0] for _ in range(3)]
     assert [await store.position(job) for job in jobs] == [0, 1, 2]
 
 
-async def test_expired_jobs_go_objects_first_but_their_keys_stay(database):
+async def test_expired_jobs_go_objects_first_but_their_keys_stay(database: Database) -> None:
     store = stores(database).jobs
     store._keep = 0.0
     job, _ = await store.submit(submission(key="k"))
     await store.cancel(job.id)
     removed = []
 
-    async def crash(job_id):
+    async def crash(job_id: str) -> None:
         raise OSError("S3 is away")
 
-    async def remove(job_id):
+    async def remove(job_id: str) -> None:
         removed.append(job_id)
 
     with pytest.raises(OSError, match="away"):
@@ -124,13 +127,13 @@ async def test_expired_jobs_go_objects_first_but_their_keys_stay(database):
         await store.submit(submission(key="k"))
 
 
-async def test_what_still_waits_outlives_its_job(database):
+async def test_what_still_waits_outlives_its_job(database: Database) -> None:
     store = stores(database)
     store.jobs._keep = 0.0
     job, _ = await store.jobs.submit(submission())
     await store.jobs.cancel(job.id)
 
-    async def remove(job_id):
+    async def remove(job_id: str) -> None:
         pass
 
     assert await store.jobs.sweep(remove) == 1
@@ -139,7 +142,7 @@ async def test_what_still_waits_outlives_its_job(database):
     assert [row.destination for row in waiting] == ["sink"]
 
 
-async def test_a_rejection_is_announced_once_per_source_and_id(database):
+async def test_a_rejection_is_announced_once_per_source_and_id(database: Database) -> None:
     both = stores(database)
     for _ in range(3):
         await both.jobs.reject("/src", "e1", "ann", Failure(code="invalid_request", message="no"), "prompt")

@@ -1,14 +1,16 @@
 """Waking idle loops."""
 
+from __future__ import annotations
+
 import asyncio
 
 from eventing.signal import Wake
 
 
-async def test_a_loop_that_is_woken_and_cancelled_at_once_ends():
+async def test_a_loop_that_is_woken_and_cancelled_at_once_ends() -> None:
     wake = Wake()
 
-    async def forever():
+    async def forever() -> None:
         while True:
             await wake.wait(wake.mark(), 60)
 

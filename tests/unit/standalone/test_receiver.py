@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import aiohttp
 import pytest
@@ -27,7 +29,7 @@ async def post(url: str, headers: dict[str, str], body: bytes) -> int:
 
 
 @pytest.mark.parametrize("convert", [to_binary, to_structured])
-async def test_an_event_that_came_early_is_not_missed(convert) -> None:
+async def test_an_event_that_came_early_is_not_missed(convert: Callable[..., Any]) -> None:
     async with Receiver() as receiver:
         headers, body = convert(CloudEvent(DONE, {"job_id": "vid_1"}))
         assert await post(receiver.sink_url, headers, body) == 202

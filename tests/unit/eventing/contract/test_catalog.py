@@ -1,5 +1,10 @@
 """Requests against the catalog: defaults filled, limits named."""
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +18,7 @@ REAL = ["cogvideox-2b", "cogvideox-5b", "ltx-video", "mochi-1-preview", "wan2.1-
 
 
 @pytest.mark.parametrize("name", CATALOG.names())
-def test_every_entry_resolves_its_own_defaults(name):
+def test_every_entry_resolves_its_own_defaults(name: str) -> None:
     entry = CATALOG.get(name)
     spec = entry.resolve(VideoRequest(prompt="x"))
     assert (spec.width, spec.height) == entry.sizes[0]
@@ -22,7 +27,7 @@ def test_every_entry_resolves_its_own_defaults(name):
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_the_big_models_name_a_repository_and_a_gpu(name):
+def test_the_big_models_name_a_repository_and_a_gpu(name: str) -> None:
     entry = CATALOG.get(name)
     assert entry.repository and "/" in entry.repository and entry.gpus >= 1
 
@@ -36,17 +41,19 @@ def test_the_big_models_name_a_repository_and_a_gpu(name):
         ({"num_frames": 57}, "num_frames", "from 9 to 49"),
     ],
 )
-def test_what_a_model_cannot_do_names_the_field_and_what_it_can(asked, field, words):
+def test_what_a_model_cannot_do_names_the_field_and_what_it_can(
+    asked: dict[str, Any], field: str, words: str
+) -> None:
     with pytest.raises(InvalidRequest, match=words) as caught:
         CATALOG.get("tiny").resolve(VideoRequest(prompt="x", **asked))
     assert caught.value.field == field
 
 
-def test_one_side_of_the_size_is_enough():
+def test_one_side_of_the_size_is_enough() -> None:
     assert CATALOG.get("tiny").resolve(VideoRequest(prompt="x", height=128)).width == 128
 
 
-def test_tiers_and_overrides():
+def test_tiers_and_overrides() -> None:
     entry = CATALOG.get("cogvideox-2b")
     assert (
         entry.resolve(VideoRequest(prompt="x", quality="low")).num_inference_steps == entry.quality.low.steps
@@ -55,7 +62,7 @@ def test_tiers_and_overrides():
     assert (spec.num_inference_steps, spec.guidance_scale) == (3, 0.0)
 
 
-def test_a_model_that_needs_no_guidance_says_so():
+def test_a_model_that_needs_no_guidance_says_so() -> None:
     entry = CATALOG.get("shapes-tiny")
     assert entry.resolve(VideoRequest(prompt="x", guidance_scale=1.0)).guidance_scale == 1.0
     with pytest.raises(InvalidRequest, match="it takes 0 to 1") as caught:
@@ -63,19 +70,21 @@ def test_a_model_that_needs_no_guidance_says_so():
     assert caught.value.field == "guidance_scale"
 
 
-def test_a_seed_is_drawn_once_and_a_given_one_kept():
+def test_a_seed_is_drawn_once_and_a_given_one_kept() -> None:
     entry = CATALOG.get("tiny")
     assert entry.resolve(VideoRequest(prompt="x", seed=0)).seed == 0
     assert len({entry.resolve(VideoRequest(prompt="x")).seed for _ in range(8)}) > 1
 
 
-def test_an_unknown_model_is_named_with_the_known_ones():
+def test_an_unknown_model_is_named_with_the_known_ones() -> None:
     with pytest.raises(InvalidRequest, match="known here: cogvideox-2b"):
         CATALOG.get("sora")
 
 
 @given(st.floats(-10, 1000), st.integers(1, 12))
-def test_the_nearest_frame_count_is_allowed_and_nothing_allowed_is_nearer(asked, multiple):
+def test_the_nearest_frame_count_is_allowed_and_nothing_allowed_is_nearer(
+    asked: float, multiple: int
+) -> None:
     rule = FrameRule(multiple=multiple, min=multiple + 1, max=multiple * 20 + 1, default=multiple + 1)
     nearest = rule.nearest(asked)
     assert rule.allows(nearest)
@@ -83,7 +92,7 @@ def test_the_nearest_frame_count_is_allowed_and_nothing_allowed_is_nearer(asked,
     assert abs(nearest - asked) <= min(abs(n - asked) for n in allowed) + 1e-9
 
 
-def test_a_broken_operator_entry_is_a_configuration_error_that_names_the_file(tmp_path):
+def test_a_broken_operator_entry_is_a_configuration_error_that_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("name: mine\n")
     with pytest.raises(ConfigurationError, match=r"mine\.yaml"):
         load_catalog(tmp_path)

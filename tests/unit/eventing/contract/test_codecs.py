@@ -1,7 +1,11 @@
 """The codecs of CloudEvents and V2, fuzzed: what they cannot read is refused, and never breaks them."""
 
+from __future__ import annotations
+
 import json
 import struct
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -28,7 +32,10 @@ MEDIA = st.sampled_from(
 )  # fmt: skip
 
 
-def refuses_or_reads(read):
+T = TypeVar("T")
+
+
+def refuses_or_reads(read: Callable[[], T]) -> T | None:
     try:
         return read()
     except ReelzeroError as error:
@@ -40,7 +47,7 @@ def refuses_or_reads(read):
 @given(body=st.binary(max_size=200), media=MEDIA, headers=st.dictionaries(
     st.sampled_from(["ce-specversion", "ce-id", "ce-source", "ce-type", "ce-time", "ce-extension"]),
     st.text(st.characters(max_codepoint=255), max_size=20)))  # fmt: skip
-def test_any_bytes_as_an_event(body, media, headers):
+def test_any_bytes_as_an_event(body: bytes, media: str, headers: dict[str, str]) -> None:
     refuses_or_reads(lambda: cloudevent.decode(body, headers | {"content-type": media}))
 
 
@@ -53,7 +60,7 @@ def test_any_bytes_as_an_event(body, media, headers):
     complete=st.booleans(),
     media=MEDIA,
 )
-def test_any_json_as_an_event(item, complete, media):
+def test_any_json_as_an_event(item: dict[str, Any], complete: bool, media: str) -> None:
     known = {"specversion": "1.0", "id": "1", "source": "/a", "type": "t"} if complete else {}
     body = json.dumps(item | known).encode()
     events = refuses_or_reads(lambda: cloudevent.decode(body, {"content-type": cloudevent.STRUCTURED})) or []
@@ -67,36 +74,36 @@ CHARSETS = ["utf-8", "UTF8", "utf-16", "UTF-16LE", "utf-16be", "utf-32", "US-ASC
 
 
 @pytest.mark.parametrize("charset", CHARSETS)
-def test_charsets_of_the_web_are_read(charset):
+def test_charsets_of_the_web_are_read(charset: str) -> None:
     assert strictjson.loads('{"a": "b"}'.encode(charset), charset) == {"a": "b"}
 
 
 @pytest.mark.parametrize("charset", ["punycode", "utf-7", "idna", "cp037", "unicode_escape", "rot13", "\x00"])
-def test_other_codecs_are_refused_unread(charset):
+def test_other_codecs_are_refused_unread(charset: str) -> None:
     with pytest.raises(UnsupportedMedia, match="is not read here") as refused:
         strictjson.loads(b"a" * 1_000_000, charset)
     assert refused.value.field == "content-type"
 
 
 @pytest.mark.parametrize("end", [';"' + ";" * 1_000_000, "; a=b" * 200_000, " " * 1_000_000])
-def test_an_endless_media_type_is_not_read_to_its_end(end):
+def test_an_endless_media_type_is_not_read_to_its_end(end: str) -> None:
     """Python needs the square of its length for some; the attribute is as long as a body may be."""
     assert cloudevent.content_type("application/json" + end) == ("application/json", "utf-8")
 
 
 @pytest.mark.parametrize("number", ["1e400", "-1e400", "NaN", "Infinity", "-Infinity"])
-def test_numbers_that_are_not_finite_are_refused(number):
+def test_numbers_that_are_not_finite_are_refused(number: str) -> None:
     with pytest.raises(MalformedRequest, match="not finite") as refused:
         strictjson.loads(f'{{"a": 1, "b": [{number}]}}'.encode())
     assert refused.value.field == "b"
 
 
-def nested(levels, leaf=""):
+def nested(levels: int, leaf: str = "") -> str:
     return "[" * levels + leaf + "]" * levels
 
 
 @pytest.mark.parametrize("leaf", ["", "1"])
-def test_nesting_ends_at_64_levels(leaf):
+def test_nesting_ends_at_64_levels(leaf: str) -> None:
     strictjson.loads(nested(64, leaf).encode())
     for levels in (65, 300, 900):
         with pytest.raises(MalformedRequest, match="64 levels") as refused:
@@ -110,7 +117,7 @@ UNFIT = {"deep": nested(100), "not finite": "[1e400]", "half a pair": '"\\ud800"
 
 
 @pytest.mark.parametrize("data", UNFIT.values(), ids=UNFIT)
-def test_data_that_cannot_be_stored_is_carried_as_bytes(data):
+def test_data_that_cannot_be_stored_is_carried_as_bytes(data: Any) -> None:
     whole = f'{{"specversion": "1.0", "id": "1", "source": "/a", "type": "t", "data": {data}}}'.encode()
     headers = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/a", "ce-type": "t"}
     (structured,) = cloudevent.decode(whole, {"content-type": cloudevent.STRUCTURED})
@@ -125,7 +132,7 @@ def test_data_that_cannot_be_stored_is_carried_as_bytes(data):
 
 @fuzz
 @given(id=TEXT, source=TEXT, subject=TEXT, data=st.dictionaries(TEXT, TEXT, max_size=3))
-def test_what_is_sent_in_binary_mode_is_read_back(id, source, subject, data):
+def test_what_is_sent_in_binary_mode_is_read_back(id: str, source: str, subject: str, data: Any) -> None:
     event = {"specversion": "1.0", "id": id, "source": source, "type": "t", "subject": subject, "data": data}
     headers, body = cloudevent.encode_binary(event)
     assert all(value.isascii() for value in headers.values())
@@ -135,12 +142,12 @@ def test_what_is_sent_in_binary_mode_is_read_back(id, source, subject, data):
 
 @fuzz
 @given(body=st.binary(max_size=200), length=st.none() | st.text(max_size=5) | st.integers(0, 250).map(str))
-def test_any_bytes_as_an_inference(body, length):
+def test_any_bytes_as_an_inference(body: bytes, length: str | None) -> None:
     refuses_or_reads(lambda: v2.decode(body, length))
 
 
 @pytest.mark.parametrize("length", ["9" * 5000, "0" * 5000, "²", "-1", "1.0", "", "9"])
-def test_a_length_that_is_none_is_refused(length):
+def test_a_length_that_is_none_is_refused(length: str | None) -> None:
     with pytest.raises(MalformedRequest, match="Inference-Header-Content-Length"):
         v2.decode(b"{}", length)
 
@@ -151,7 +158,9 @@ def test_a_length_that_is_none_is_refused(length):
     name=st.sampled_from([*v2.INPUTS, "x"]),
     shape=ANY_JSON, size=st.none() | st.integers(-1, 20), tail=st.binary(max_size=16), outputs=ANY_JSON,
 )  # fmt: skip
-def test_any_tensor(value, datatype, name, shape, size, tail, outputs):
+def test_any_tensor(
+    value: Any, datatype: str, name: str, shape: Any, size: int | None, tail: bytes, outputs: Any
+) -> None:
     tensor = {"name": name, "datatype": datatype, "shape": shape, "data": value}
     tensor |= {"parameters": {"binary_data_size": size}} if size is not None else {}
     tensor |= {"shape": [1]} if isinstance(shape, bool | None) else {}
@@ -163,7 +172,9 @@ def test_any_tensor(value, datatype, name, shape, size, tail, outputs):
 @given(
     st.text(st.characters(codec="utf-8")), st.integers(0, 2**32 - 1), st.sets(st.sampled_from([*v2.OUTPUTS]))
 )
-def test_binary_tensors_are_read_as_they_were_meant_and_outputs_written_so(prompt, seed, binary):
+def test_binary_tensors_are_read_as_they_were_meant_and_outputs_written_so(
+    prompt: str, seed: int, binary: set[str]
+) -> None:
     raw = [struct.pack("<I", len(prompt.encode())) + prompt.encode(), struct.pack("<q", seed)]
     names = (("prompt", "BYTES"), ("seed", "INT64"))
     inputs = [
@@ -187,9 +198,9 @@ def test_binary_tensors_are_read_as_they_were_meant_and_outputs_written_so(promp
     assert rest == b""
 
 
-def read(output, raw):
+def read(output: dict[str, Any], raw: bytes) -> Any:
     return struct.unpack("<q", raw)[0] if output["datatype"] == "INT64" else raw[4:].decode()
 
 
-def test_the_fields_of_v2_are_those_of_a_request():
+def test_the_fields_of_v2_are_those_of_a_request() -> None:
     assert set(v2.INPUTS) <= set(JobRequest.model_fields)

@@ -1,5 +1,7 @@
 """Presigned URLs name the address that clients can reach; keys stay in their bucket."""
 
+from __future__ import annotations
+
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -9,7 +11,7 @@ from eventing.contract.s3 import Bucket, S3Location
 
 
 @pytest.fixture(autouse=True)
-def keys(monkeypatch):
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
 
@@ -17,7 +19,7 @@ def keys(monkeypatch):
 @pytest.mark.parametrize(
     "public, host", [(None, "inside:9000"), ("https://videos.example.com", "videos.example.com")]
 )
-def test_presigned_urls_use_the_public_endpoint(public, host):
+def test_presigned_urls_use_the_public_endpoint(public: str | None, host: str) -> None:
     bucket = Bucket(S3Location("b", "http://inside:9000", public))
     url = urlsplit(bucket.presign("jobs/1/video.mp4", 600, "one.mp4"))
     query = parse_qs(url.query)
@@ -26,14 +28,14 @@ def test_presigned_urls_use_the_public_endpoint(public, host):
     assert query["response-content-disposition"] == ['inline; filename="one.mp4"']
 
 
-def test_a_uri_of_another_bucket_is_refused():
+def test_a_uri_of_another_bucket_is_refused() -> None:
     bucket = Bucket(S3Location("b", "http://inside:9000"))
     assert bucket.key("s3://b/jobs/1/x") == "jobs/1/x"
     with pytest.raises(StorageError, match="not in bucket b"):
         bucket.key("s3://other/jobs/1/x")
 
 
-def test_a_server_that_is_away_is_a_storage_error_with_its_cause():
+def test_a_server_that_is_away_is_a_storage_error_with_its_cause() -> None:
     bucket = Bucket(S3Location("b", "http://127.0.0.1:1"))
     with pytest.raises(StorageError) as caught:
         bucket.get("x")

@@ -1,6 +1,9 @@
 """The published schemas are the generated ones, and what we send fits them."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -18,19 +21,19 @@ DOCS = Path(__file__).parents[4] / "docs"
 ANNOUNCER = Announcer("urn:test", "http://test", sink=True)
 
 
-def check(event):
+def check(event: dict[str, Any]) -> None:
     schema = schemas.event_schema(event["type"])
     Draft202012Validator.check_schema(schema)
     Draft202012Validator(schema).validate(event)
 
 
-def test_what_is_published_is_what_the_models_say():
+def test_what_is_published_is_what_the_models_say() -> None:
     for name, text in schemas.documents().items():
         assert (DOCS / name).read_text() == text, f"{name}: run python -m eventing.contract.schemas"
     assert {path.name for path in (DOCS / "schemas").iterdir()} == {f"{k}.json" for k in schemas.PAYLOADS}
 
 
-def test_every_event_of_a_job_fits_its_schema():
+def test_every_event_of_a_job_fits_its_schema() -> None:
     job = make_job()
     held = claim(job, "me", 101.0, 30.0)
     started = start(held, 1, 102.0)
@@ -50,7 +53,7 @@ def test_every_event_of_a_job_fits_its_schema():
     assert {message.event_type for message in messages} == set(schemas.PAYLOADS) - {REQUESTED}
 
 
-def test_a_request_with_a_wrong_field_does_not_fit():
+def test_a_request_with_a_wrong_field_does_not_fit() -> None:
     event = {"specversion": "1.0", "id": "1", "source": "/shop", "type": REQUESTED, "data": {"prompt": "x"}}
     check(event)
     for wrong in ({"prompt": ""}, {"prompt": "x", "zoom": 1}, {}):
@@ -58,7 +61,7 @@ def test_a_request_with_a_wrong_field_does_not_fit():
             check(event | {"data": wrong})
 
 
-def test_asyncapi_refers_only_to_what_there_is():
+def test_asyncapi_refers_only_to_what_there_is() -> None:
     document = yaml.safe_load((DOCS / "asyncapi.yaml").read_text())
     for message in document["components"]["messages"].values():
         assert (DOCS / message["payload"]["$ref"]).exists()

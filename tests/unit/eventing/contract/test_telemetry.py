@@ -1,7 +1,11 @@
 """Logs are JSON objects that carry the job and the trace."""
 
+from __future__ import annotations
+
 import json
 import logging
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
@@ -13,14 +17,14 @@ from eventing.jobs import parse_request
 TRACE = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
 
 
-def line(message, *arguments, **extra):
+def line(message: str, *arguments: Any, **extra: Any) -> dict[str, Any]:
     record = logging.getLogger("test").makeRecord(
         "test", logging.INFO, "file", 1, message, arguments, extra.pop("exc_info", None), extra=extra
     )
     return json.loads(JsonFormatter().format(record))
 
 
-def test_a_line_inside_a_job_names_the_job_and_continues_the_trace():
+def test_a_line_inside_a_job_names_the_job_and_continues_the_trace() -> None:
     tracer = TracerProvider().get_tracer("test")
     with job_context("job-1", TRACE), tracer.start_as_current_span("attempt"):
         entry = line("claimed by %s", "me", attempt=2)
@@ -30,7 +34,7 @@ def test_a_line_inside_a_job_names_the_job_and_continues_the_trace():
     assert "job_id" not in line("outside")
 
 
-def test_a_traceback_is_inside_the_object():
+def test_a_traceback_is_inside_the_object() -> None:
     try:
         raise ValueError("the cause")
     except ValueError as error:
@@ -38,7 +42,7 @@ def test_a_traceback_is_inside_the_object():
     assert "ValueError: the cause" in entry["traceback"]
 
 
-def test_what_json_does_not_know_is_written_as_text():
+def test_what_json_does_not_know_is_written_as_text() -> None:
     assert line("x", path=object)["path"].startswith("<class")
 
 
@@ -54,7 +58,7 @@ WORDS = "".join(["a ", "private ", "film"])  # nowhere in a source line, which t
     ],
     ids=["a request", "a manifest", "a record of a stream"],
 )
-def test_a_traceback_quotes_no_prompt_and_no_address(read):
+def test_a_traceback_quotes_no_prompt_and_no_address(read: Callable[[], object]) -> None:
     with pytest.raises(Exception) as caught:
         read()
     error = caught.value

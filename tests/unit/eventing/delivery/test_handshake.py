@@ -1,5 +1,10 @@
 """The handshake from the sender's side: consent is a header, a rate is kept, an answer is remembered."""
 
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Self
+
 import aiohttp
 import pytest
 from aiohttp import web
@@ -10,7 +15,7 @@ from tests.support.receivers import Receiver
 
 
 @pytest.fixture
-async def session():
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession() as session:
         yield session
 
@@ -18,7 +23,7 @@ async def session():
 class Asked(Receiver):
     """A receiver that is asked by OPTIONS and answers with these headers."""
 
-    async def __aenter__(self):
+    async def __aenter__(self) -> Self:
         self.asked, self.headers, self.status = [], {}, 200
         app = web.Application()
         app.router.add_options("/hook", self._consent)
@@ -28,13 +33,15 @@ class Asked(Receiver):
         self.port = self._runner.addresses[0][1]
         return self
 
-    async def _consent(self, request):
+    async def _consent(self, request: web.Request) -> web.Response:
         self.asked.append(request.headers.get("WebHook-Request-Origin"))
         return web.Response(status=self.status, headers=self.headers)
 
 
 @pytest.mark.parametrize("allowed", ["*", "reelzero.example.com"])
-async def test_consent_is_remembered_whatever_the_status(session, allowed):
+async def test_consent_is_remembered_whatever_the_status(
+    session: aiohttp.ClientSession, allowed: str
+) -> None:
     async with Asked() as receiver:
         receiver.headers, receiver.status = {"WebHook-Allowed-Origin": allowed}, 405
         consents = Consents("https://reelzero.example.com/x")
@@ -44,7 +51,9 @@ async def test_consent_is_remembered_whatever_the_status(session, allowed):
 
 
 @pytest.mark.parametrize("headers", [{}, {"WebHook-Allowed-Origin": "else.example.com"}])
-async def test_no_consent_is_asked_for_again_next_time(session, headers):
+async def test_no_consent_is_asked_for_again_next_time(
+    session: aiohttp.ClientSession, headers: dict[str, str]
+) -> None:
     async with Asked() as receiver:
         receiver.headers = headers
         consents = Consents("https://reelzero.example.com")
@@ -54,7 +63,9 @@ async def test_no_consent_is_asked_for_again_next_time(session, headers):
         assert len(receiver.asked) == 2
 
 
-async def test_the_receivers_rate_is_kept(session, monkeypatch):
+async def test_the_receivers_rate_is_kept(
+    session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(consent, "LONGEST_WAIT", 1.0)
     async with Asked() as receiver:
         receiver.headers = {"WebHook-Allowed-Origin": "*", "WebHook-Allowed-Rate": "1"}

@@ -1,9 +1,12 @@
 """Signatures the receivers' own library accepts, addresses that are refused, receivers that misbehave."""
 
+from __future__ import annotations
+
 import asyncio
 import base64
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any, Self
 
 import pytest
 from aiohttp import web
@@ -16,7 +19,7 @@ from eventing.delivery.sender import Sender, retry_after
 from eventing.delivery.signing import check_secrets, signature_headers
 from eventing.delivery.ssrf import Guard, is_public
 from eventing.settings import Settings
-from eventing.store.outbox import Row
+from eventing.store.outbox import Row, Try
 
 OLD = "whsec_" + base64.b64encode(b"o" * 32).decode()
 NEW = "whsec_" + base64.b64encode(b"n" * 32).decode()
@@ -30,10 +33,10 @@ def row(target: str, body: str = BODY) -> Row:
 class Receiver:
     """A webhook receiver on a free loopback port that answers as told."""
 
-    def __init__(self, answer):
+    def __init__(self, answer: Any) -> None:
         self.answer, self.got = answer, []
 
-    async def __aenter__(self):
+    async def __aenter__(self) -> Self:
         app = web.Application()
         app.router.add_route("*", "/{tail:.*}", self._handle)
         self.runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -44,15 +47,15 @@ class Receiver:
         self.url = f"http://127.0.0.1:{self.port}/hook"
         return self
 
-    async def __aexit__(self, *_):
+    async def __aexit__(self, *_: object) -> None:
         await self.runner.cleanup()
 
-    async def _handle(self, request):
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
         self.got.append((request, await request.text()))
         return await self.answer(request) if callable(self.answer) else web.Response(**self.answer)
 
 
-async def send(target, *, allow="", timeout=5.0):
+async def send(target: str, *, allow: str = "", timeout: float = 5.0) -> Try:
     settings = read(
         Settings, webhook_secrets=f"{OLD},{NEW}", webhook_allow=allow, webhook_timeout_seconds=timeout
     )
@@ -63,7 +66,7 @@ async def send(target, *, allow="", timeout=5.0):
         await sender.close()
 
 
-async def test_every_secret_signs_so_that_receivers_can_rotate():
+async def test_every_secret_signs_so_that_receivers_can_rotate() -> None:
     async with Receiver({"status": 204}) as receiver:
         outcome = await send(receiver.url, allow=f"127.0.0.1:{receiver.port}")
     request, body = receiver.got[0]
@@ -76,32 +79,32 @@ async def test_every_secret_signs_so_that_receivers_can_rotate():
     assert request.content_type == "application/cloudevents+json"
 
 
-def test_a_signature_is_bound_to_its_time():
+def test_a_signature_is_bound_to_its_time() -> None:
     headers = signature_headers((OLD,), "msg_1", BODY, datetime.now(UTC) - timedelta(minutes=10))
     with pytest.raises(WebhookVerificationError):
         Webhook(OLD).verify(BODY, headers)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
-async def test_internal_addresses_are_refused_at_connect_time_and_for_good(host):
+async def test_internal_addresses_are_refused_at_connect_time_and_for_good(host: str) -> None:
     async with Receiver({"status": 200}) as receiver:
         outcome = await send(f"http://{host}:{receiver.port}/hook")
     assert not outcome.ok and outcome.final and receiver.got == []
     assert "not a public address" in outcome.error
 
 
-async def test_a_cidr_on_the_list_is_let_through():
+async def test_a_cidr_on_the_list_is_let_through() -> None:
     async with Receiver({"status": 200}) as receiver:
         assert (await send(receiver.url, allow="127.0.0.0/8")).ok
 
 
-async def test_a_redirect_is_a_failure_and_is_not_followed():
+async def test_a_redirect_is_a_failure_and_is_not_followed() -> None:
     async with Receiver({"status": 302, "headers": {"Location": "/elsewhere"}}) as receiver:
         outcome = await send(receiver.url, allow="127.0.0.0/8")
     assert (outcome.ok, outcome.http_status, outcome.final, len(receiver.got)) == (False, 302, False, 1)
 
 
-async def test_gone_ends_it_and_too_many_says_when():
+async def test_gone_ends_it_and_too_many_says_when() -> None:
     async with Receiver({"status": 410}) as receiver:
         assert (await send(receiver.url, allow="127.0.0.0/8")).final
     async with Receiver({"status": 429, "headers": {"Retry-After": "7"}}) as receiver:
@@ -109,8 +112,8 @@ async def test_gone_ends_it_and_too_many_says_when():
     assert (outcome.final, outcome.retry_after) == (False, 7.0)
 
 
-async def test_a_receiver_that_hangs_or_refuses_is_tried_again():
-    async def hang(_):
+async def test_a_receiver_that_hangs_or_refuses_is_tried_again() -> None:
+    async def hang(_: web.Request) -> web.Response:
         await asyncio.Event().wait()
 
     async with Receiver(hang) as receiver:
@@ -132,16 +135,16 @@ async def test_a_receiver_that_hangs_or_refuses_is_tried_again():
         ("::ffff:0:10.0.0.1", False), ("fec0::1", False), ("5f00::1", False), ("3fff::1", False),
     ],
 )  # fmt: skip
-def test_what_is_public(address, public):
+def test_what_is_public(address: str, public: bool) -> None:
     assert is_public(address) is public
 
 
-def test_a_bad_allow_entry_is_a_configuration_error():
+def test_a_bad_allow_entry_is_a_configuration_error() -> None:
     with pytest.raises(ConfigurationError, match="neither host:port nor a CIDR"):
         Guard(("example.com",))
 
 
-def test_retry_after_in_seconds_as_a_date_and_as_nonsense():
+def test_retry_after_in_seconds_as_a_date_and_as_nonsense() -> None:
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=100))
     assert 90 < retry_after({"Retry-After": soon}) <= 100
     assert retry_after({"Retry-After": "99999999"}) == 86400
@@ -150,11 +153,11 @@ def test_retry_after_in_seconds_as_a_date_and_as_nonsense():
 
 
 @pytest.mark.parametrize("wish", ["Mon, 01 Jan 2024 00:00:00 +99999999999999999999", "\u00b2", "-1"])
-def test_a_senseless_retry_after_is_no_wish(wish):
+def test_a_senseless_retry_after_is_no_wish(wish: str) -> None:
     assert retry_after({"Retry-After": wish}) in (None, 0.0)
 
 
-def test_a_bad_secret_is_refused_without_being_shown():
+def test_a_bad_secret_is_refused_without_being_shown() -> None:
     with pytest.raises(ConfigurationError) as caught:
         check_secrets((OLD, "hunter2"))
     assert "entry 2" in str(caught.value) and "hunter2" not in str(caught.value)

@@ -1,11 +1,13 @@
 """The timer that holds a job."""
 
+from __future__ import annotations
+
 import asyncio
 import gc
 
 from eventing.contract.models import Progress, Stage
 from eventing.dispatch.lease import Lease
-from eventing.domain.job import LeaseLost
+from eventing.domain.job import Job, LeaseLost
 from tests.support.builders import make_job
 
 
@@ -14,16 +16,16 @@ class Claims:
 
     lease = 60.0
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.asked, self.let_go = asyncio.Event(), asyncio.Event()
 
-    async def renew(self, job, progress):
+    async def renew(self, job: Job, progress: Progress | None) -> Job:
         self.asked.set()
         await self.let_go.wait()
         raise LeaseLost("the attempt is over")
 
 
-async def test_a_renewal_that_outlives_its_attempt_ends_quietly():
+async def test_a_renewal_that_outlives_its_attempt_ends_quietly() -> None:
     complaints = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
     claims = Claims()
