@@ -1,1 +1,1 @@
-"""Benchmarks: peers side by side in the same run, results printed with the machine they ran on."""
+"""Benchmarks. Each run measures a peer beside the product and prints the machine with the results."""

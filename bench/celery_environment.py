@@ -1,4 +1,4 @@
-"""The environment of bench/celery_peer.py: below .cache, made once, made anew when the versions change."""
+"""The virtual environment of bench/celery_peer.py, below .cache. It is rebuilt when the versions change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FOLDER = ROOT / ".cache" / "bench-celery"
 REQUIREMENTS = (
     "celery==5.7.0",
     "redis==8.1.0",
-    "packaging==26.3",  # kombu imports it and does not ask for it
+    "packaging==26.3",  # kombu imports it but does not declare it
     "fastapi==0.165.0",
     "uvicorn[standard]==0.54.0",
     "psycopg[binary]==3.3.9",
@@ -22,11 +22,11 @@ REQUIREMENTS = (
 
 
 def prepare() -> Path:
-    """The folder of its programs; installs what is not there."""
-    stamp, wanted = FOLDER / "requirements.txt", "\n".join(REQUIREMENTS) + "\n"
-    if not stamp.exists() or stamp.read_text() != wanted:
+    """Install what is missing; return the folder of the programs."""
+    stamp, versions = FOLDER / "requirements.txt", "\n".join(REQUIREMENTS) + "\n"
+    if not stamp.exists() or stamp.read_text() != versions:
         subprocess.run([sys.executable, "-m", "venv", "--clear", FOLDER], check=True)
         pip = [str(FOLDER / "bin" / "python"), "-m", "pip", "install", "-qq", "--compile"]
         subprocess.run([*pip, "--disable-pip-version-check", *REQUIREMENTS], check=True)
-        stamp.write_text(wanted)
+        stamp.write_text(versions)
     return FOLDER / "bin"

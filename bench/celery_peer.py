@@ -1,6 +1,6 @@
 """The peer of bench.queue: FastAPI + Celery + Redis + PostgreSQL, as such a service is usually built.
 
-It runs in an environment of its own (bench/celery_environment.py), never in ours: `uvicorn
+It runs in its own virtual environment (bench/celery_environment.py): `uvicorn
 bench.celery_peer:api` and `celery -A bench.celery_peer worker`. The endpoint commits the job's row before
 its 202 and hands the id to Celery; the worker commits `processing` and `completed`, and with acks_late Redis
 forgets a task only after its end. PEER_POSTGRES, PEER_REDIS, PEER_JOURNAL; PEER_S3: one small PUT per job;
@@ -49,7 +49,7 @@ api = FastAPI()
 
 
 class Request(BaseModel):
-    """What a caller asks for."""
+    """The body of a submission."""
 
     prompt: str
     model: str
@@ -57,28 +57,30 @@ class Request(BaseModel):
 
 @lru_cache
 def pool() -> ConnectionPool[Any]:
-    """Connections of this process, made on first use: after a worker's fork."""
-    made = ConnectionPool(os.environ["PEER_POSTGRES"], min_size=1, max_size=16, kwargs={"autocommit": True})
-    made.wait()
-    return made
+    """Return this process's connections, opened on first use: after a worker's fork."""
+    connections = ConnectionPool(
+        os.environ["PEER_POSTGRES"], min_size=1, max_size=16, kwargs={"autocommit": True}
+    )
+    connections.wait()
+    return connections
 
 
 @lru_cache
 def connection() -> psycopg.Connection[Any]:
-    """A worker runs one task at a time, so it keeps one connection."""
+    """Return the one connection of a worker, which runs one task at a time."""
     return psycopg.connect(os.environ["PEER_POSTGRES"], autocommit=True)
 
 
 @lru_cache
 def predictor() -> http.client.HTTPConnection | None:
-    """A connection to the predictor, kept open, or None."""
+    """Return an open connection to the predictor, or None."""
     port = os.environ.get("PEER_PREDICTOR")
     return http.client.HTTPConnection("127.0.0.1", int(port)) if port else None
 
 
 @lru_cache
 def s3() -> Any:
-    """A client of the S3 server that our side writes to, or None."""
+    """Return a client of the S3 server that the product uses, or None."""
     if "PEER_S3" not in os.environ:
         return None
     import boto3
@@ -90,7 +92,7 @@ def s3() -> Any:
 
 @api.get("/healthz")
 def live() -> dict[str, str]:
-    """The process answers and has its table."""
+    """Create the table and answer."""
     with pool().connection() as database:
         database.execute(TABLE)
     return {}
@@ -109,9 +111,9 @@ def submit(request: Request) -> dict[str, str]:
 
 @celery.task(name="generate")
 def generate(job: str) -> None:
-    """The no-op."""
+    """Do nothing, and store the start and the end."""
     connection().execute(STARTED, (job,))
-    if remote := predictor():  # it notes the start by itself
+    if remote := predictor():  # the predictor notes the start itself
         body = {"text_input": "a red circle moving right", "parameters": PARAMETERS | {"job_id": job}}
         remote.request("POST", "/v2/models/tiny/generate_stream", json.dumps(body))
         if b"completed" not in remote.getresponse().read():
@@ -120,6 +122,6 @@ def generate(job: str) -> None:
         with Path(os.environ["PEER_JOURNAL"]).open("a") as journal:
             journal.write(f"{job} {time.time()}\n")
     if s3():
-        # As large as the event that our side leaves in S3 at a job's end.
+        # The size of the event that the product writes to S3 at a job's end.
         s3().put_object(Bucket="reelzero", Key=f"peer/{job}/event.json", Body=b"x" * 1800)
     connection().execute(ENDED, (f"s3://reelzero/peer/{job}/video.mp4", job))

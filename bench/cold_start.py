@@ -1,7 +1,7 @@
-"""Process start to ready, against the imports and the load it cannot avoid: `python -m bench.cold_start`.
+"""Time from process start to ready, next to the imports and the load alone: `python -m bench.cold_start`.
 
-The peer is a Python process that imports torch, diffusers' pipeline with its T5, and kserve, and loads the
-same weights, one after the other. Bytecode is compiled first, as it is in an image. Target: at most 1 s more.
+The peer is a Python process that imports torch, diffusers' pipeline with its T5, and kserve, and then loads
+the same weights. Bytecode is compiled first, as in an image. Target: at most 1 s more than the peer.
 """
 
 from __future__ import annotations

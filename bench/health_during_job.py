@@ -1,7 +1,7 @@
-"""Health latency while a job runs, against the same process idle: `python -m bench.health_during_job`.
+"""Latency of the readiness probe while a job runs and while none does: `python -m bench.health_during_job`.
 
-Readiness is asked every 20 ms, first for some seconds without a job and then through whole jobs of the
-tiny model (49 frames of 128x128). A blocking predict would hold the answer for the whole job.
+A client probes every 20 ms: for 5 s without a job, then during jobs of the tiny model (49 frames of
+128x128). A predict that blocks the event loop would delay an answer by a whole job.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ JOB = {
 
 
 def latencies(port: int, until: threading.Event) -> list[float]:
-    """Milliseconds of each readiness answer until the event is set."""
-    found = []
+    """Probe until the event is set; return the milliseconds of each answer."""
+    milliseconds = []
     while not until.is_set():
         begin = time.perf_counter()
         status, _ = call(port, "/v2/models/tiny/ready")
-        found.append((time.perf_counter() - begin) * 1000)
+        milliseconds.append((time.perf_counter() - begin) * 1000)
         assert status == 200
         time.sleep(0.02)
-    return found
+    return milliseconds
 
 
 def during(port: int, jobs: int) -> tuple[list[float], float]:

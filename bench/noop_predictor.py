@@ -1,7 +1,7 @@
-"""A predictor that makes nothing, as a process: the real protocol over real HTTP, and no file.
+"""A predictor process that generates nothing: the real protocol over HTTP, without files.
 
-It stands for as many predictors as there are places, behind one address. REELZERO_NOOP_PORT;
-REELZERO_NOOP_JOURNAL gets a line with the job's id and the time when a job reaches it.
+It replaces as many predictors as there are slots. REELZERO_NOOP_PORT is its port. It writes a line with
+the job's id and the time to REELZERO_NOOP_JOURNAL when a job arrives.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from eventing.testing import FakePredictor
 
 
 class Noop(FakePredictor):
-    """Never busy: whoever calls has a place."""
+    """Takes any number of jobs at once."""
 
     def _refusal(self) -> str | None:
         return None
 
 
 def journal(job_id: str) -> None:
-    """Note the start of a job, as the peer's worker does."""
+    """Note the start of a job in the journal, as the peer's worker does."""
     with Path(os.environ["REELZERO_NOOP_JOURNAL"]).open("a") as file:
         file.write(f"{job_id} {time.time()}\n")
 
 
 async def serve() -> None:
-    """Until SIGTERM."""
+    """Serve until SIGTERM."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with Noop(port=int(os.environ["REELZERO_NOOP_PORT"]), on_start=journal):

@@ -1,8 +1,8 @@
-"""What the service costs over a bare pipeline call and encode: `python -m bench.overhead [--rounds N]`.
+"""Time of the service next to a bare pipeline call and encode: `python -m bench.overhead [--rounds N]`.
 
-The tiny model at 49 frames of 128x128, one torch thread on both sides, rounds alternating between the two
-on the same machine. The peer is diffusers' own `pipe(...)` and PyAV with the same encoder settings; the
-service is a real process asked over HTTP with the video inline. Target: a ratio of at most 1.10.
+Both sides run the tiny model (49 frames of 128x128) with one torch thread, in turns on the same machine.
+The peer is diffusers' `pipe(...)` and PyAV with the same encoder settings. The service is a process that
+answers over HTTP with the video inline. Target: a ratio of at most 1.10.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A predictor process for the benchmarks, with tiny weights and without S3."""
+"""Processes for the benchmarks: a predictor with tiny weights and without S3, and calls to it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def call(port: int, path: str, body: Any = None) -> tuple[int, bytes]:
 
 @contextmanager
 def predictor(weights: Path) -> Iterator[tuple[int, float]]:
-    """A ready predictor's port, and its seconds from start to ready."""
+    """Start a predictor; yield its port and the seconds from start to ready."""
     port = free_port()
     settings = {"REELZERO_MODEL_DIR": str(weights), "REELZERO_PREDICTOR_HOST": "127.0.0.1"}
     begin = time.perf_counter()

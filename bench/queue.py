@@ -1,14 +1,14 @@
-"""A thousand jobs that make nothing, end to end: `python -m bench.queue [--count N] [--places 1 4]`.
+"""A thousand jobs without generation, end to end: `python -m bench.queue [--count N] [--slots 1 4]`.
 
-`reelzero serve` on SQLite and on PostgreSQL, with a no-op predictor behind real HTTP, and in the same run the
-design it replaces: FastAPI + Celery + Redis + PostgreSQL (bench/celery_peer.py). The same connections submit
-to each as fast as they are answered, the same number of jobs run at once, all commits are on disk: SQLite
-synchronous=FULL, PostgreSQL fsync and synchronous_commit on, Redis appendfsync always. jobs/s counts from the
-first POST until the last row says completed; on our side until its end is announced too, which is one PUT
-to S3 and two more commits that the peer does without. `+ PUT` is the peer with a PUT of its own, and
-`+ predictor` the one whose task calls the same predictor over HTTP: as long a way as ours.
-Accept → start is from the 202 until the predictor or the task begins, once in the rush and once with a job
-every 100 ms on an idle queue. Target: at least the peer's jobs/s.
+`reelzero serve` on SQLite and on PostgreSQL, with a no-op predictor behind real HTTP. The same run measures
+the design that it replaces: FastAPI + Celery + Redis + PostgreSQL (bench/celery_peer.py). The same
+connections submit to each side as fast as it answers, and the same number of jobs run at once. All commits
+are on disk: SQLite synchronous=FULL, PostgreSQL fsync and synchronous_commit on, Redis appendfsync always.
+jobs/s counts from the first POST until the last row is completed. The product must also announce the end:
+one PUT to S3 and two more commits that the peer does not have. `+ PUT` adds a PUT to the peer. `+
+predictor` makes the peer's task call the same predictor over HTTP. Accept → start is the time from the 202
+until the predictor or the task begins, once in the rush and once with a job every 100 ms on an idle queue.
+Target: at least the peer's jobs/s.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ OURS, PEERS = list(SIDES)[:3], list(SIDES)[3:]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a side did: jobs a second, and seconds from 202 to start in the rush and on an idle queue."""
+    """One side's numbers: jobs per second, and seconds from 202 to start in the rush and on an idle queue."""
 
     rate: float
     accepted: float
@@ -64,7 +64,7 @@ class Outcome:
 
 
 def submit(connection: http.client.HTTPConnection) -> tuple[str, float]:
-    """The id of a new job, and when its 202 was here."""
+    """Submit a job; return its id and the time of its 202."""
     connection.request("POST", "/v1/jobs", BODY, {"Content-Type": "application/json"})
     answer = connection.getresponse()
     body = answer.read()
@@ -73,7 +73,7 @@ def submit(connection: http.client.HTTPConnection) -> tuple[str, float]:
 
 
 def submit_many(port: int, turns: Iterator[int], pace: float = 0.0) -> dict[str, float]:
-    """Submit over one connection for as long as there are turns."""
+    """Submit over one connection, once per turn."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     accepted = {}
     for _ in turns:
@@ -85,29 +85,29 @@ def submit_many(port: int, turns: Iterator[int], pace: float = 0.0) -> dict[str,
 
 
 async def until_ended(side: Running, count: int) -> None:
-    """Look often enough to be exact to some milliseconds, seldom enough to disturb nobody."""
+    """Wait until `count` jobs have ended. One look every 20 ms is exact enough and costs little."""
     while await side.ended() < count:  # noqa: ASYNC110 -- another process's database has no event
         await asyncio.sleep(0.02)
 
 
 def waits(side: Running, accepted: dict[str, float]) -> list[float]:
-    """Seconds from 202 to start; a job that began before its 202 was here waited 0."""
+    """Return the seconds from 202 to start; 0 for a job that began before its 202 arrived."""
     starts = dict(line.split() for line in side.journal.read_text().splitlines())
     return [max(0.0, float(starts[job]) - at) for job, at in accepted.items()]
 
 
-async def measure(world: World, start: Side, places: int, count: int, callers: int) -> Outcome:
-    """One side: a warm-up, the paced jobs, the rush."""
+async def measure(world: World, start: Side, slots: int, count: int, callers: int) -> Outcome:
+    """Measure one side: warm-up, paced jobs, rush."""
     async with AsyncExitStack() as stack:
-        side = await start(world, stack, places)
+        side = await start(world, stack, slots)
         for number, port in enumerate(side.ports, 1):
             await asyncio.to_thread(submit_many, port, iter(range(WARM_UP)))
             await until_ended(side, number * WARM_UP)
         warm = len(side.ports) * WARM_UP
         few = max(20, count // 10)
-        paced = await asyncio.to_thread(submit_many, side.ports[0], iter(range(few)), PACE)
+        paced_jobs = await asyncio.to_thread(submit_many, side.ports[0], iter(range(few)), PACE)
         await until_ended(side, warm + few)
-        idle = waits(side, paced)
+        idle = waits(side, paced_jobs)
         turns, begin = iter(range(count)), time.time()
         pool = stack.enter_context(ThreadPoolExecutor(callers))
         loop = asyncio.get_running_loop()
@@ -121,7 +121,7 @@ async def measure(world: World, start: Side, places: int, count: int, callers: i
 
 
 async def run(options: argparse.Namespace, stack: AsyncExitStack) -> None:
-    """All sides, one after the other, for each number of places."""
+    """Measure all sides in turn, for each number of slots."""
     programs = await asyncio.to_thread(prepare)
     folder = Path(options.keep or stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-queue-")))
     s3 = S3Server(folder / "s3", folder / "s3.log")
@@ -134,11 +134,11 @@ async def run(options: argparse.Namespace, stack: AsyncExitStack) -> None:
     print(
         f"PostgreSQL: {await queue_sides.durability(world)}; {options.count} jobs, {options.callers} callers"
     )
-    for places in options.places:
-        print(HEAD.format(places))
+    for slots in options.slots:
+        print(HEAD.format(slots))
         outcomes = {}
         for name in options.sides:
-            outcome = await measure(world, SIDES[name], places, options.count, options.callers)
+            outcome = await measure(world, SIDES[name], slots, options.count, options.callers)
             outcomes[name] = outcome
             print(f"{name:25}{line(outcome)}", flush=True)
         for name in outcomes:
@@ -146,16 +146,16 @@ async def run(options: argparse.Namespace, stack: AsyncExitStack) -> None:
 
 
 def line(outcome: Outcome) -> str:
-    """One side's numbers."""
+    """Format one side's numbers."""
     idle, rush = (
         f"{cuts[49] * 1000:8.1f} ms / {cuts[98] * 1000:8.1f} ms"
-        for cuts in (statistics.quantiles(waited, n=100) for waited in (outcome.idle, outcome.rush))
+        for cuts in (statistics.quantiles(seconds, n=100) for seconds in (outcome.idle, outcome.rush))
     )
     return f"{outcome.rate:8.1f} {outcome.accepted:8.1f}  {idle}   {rush}"
 
 
 def ratios(name: str, outcomes: dict[str, Outcome]) -> None:
-    """Ours against each peer: above 1 is better in jobs/s, below 1 in waiting."""
+    """Print the product's ratios to each peer: above 1 is better for jobs/s, below 1 for waiting."""
     for peer in PEERS:
         if name in OURS and peer in outcomes:
             ours, theirs = outcomes[name], outcomes[peer]
@@ -166,18 +166,18 @@ def ratios(name: str, outcomes: dict[str, Outcome]) -> None:
 
 
 async def guarded(options: argparse.Namespace) -> None:
-    """Every process ends with the stack: also on Ctrl-C, and on SIGTERM, which is made the same."""
+    """Run, and end every process also on Ctrl-C and SIGTERM."""
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)  # type: ignore[union-attr]
     async with AsyncExitStack() as stack:
         await run(options, stack)
 
 
 def main() -> None:
-    """Parse, check, run."""
+    """Parse the options, check for redis-server, run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--callers", type=int, default=8, help="connections that submit")
-    parser.add_argument("--places", type=int, nargs="+", default=[1, 4], help="jobs that run at once")
+    parser.add_argument("--slots", type=int, nargs="+", default=[1, 4], help="jobs that run at once")
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
     parser.add_argument("--keep", type=Path, help="a folder for logs and databases, kept")
     options = parser.parse_args()

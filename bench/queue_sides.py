@@ -1,7 +1,7 @@
 """The sides of bench.queue, as processes: `reelzero serve` on either database, and the design it replaces.
 
-Both stand on the same PostgreSQL server (fsync and synchronous_commit as it ships: on), the same S3 server
-and the same disk. Each start makes a fresh database and ends with the stack it was given.
+Both use the same PostgreSQL server (fsync and synchronous_commit on, its defaults), the same S3 server and
+the same disk. Each start makes a fresh database. Its processes end with the exit stack.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from tests.faults.databases import PostgresServer, Sqlite
 START_LIMIT = 60.0
 POLL = 0.02
 ENDED = "SELECT count(*) FROM jobs WHERE status = 'completed'"
-# Ours has ended when the end is announced too: the outbox must not carry work past the clock's stop.
+# A job counts once its end is announced, so that the outbox holds no work after the measurement.
 ENDED_OURS = "SELECT count(*) FROM outbox WHERE status = 'delivered'"
 
 
 @dataclass
 class World:
-    """What all sides share."""
+    """Servers and folders that all sides share."""
 
     folder: Path
     postgres: PostgresServer
@@ -41,7 +41,7 @@ class World:
     programs: Path  # of the peer's environment
 
     async def start(self, stack: AsyncExitStack, name: str, command: list[str], **env: str) -> Process:
-        """A process for the life of the stack, with a log of its own."""
+        """Start a process with its own log; it ends with the stack."""
         log = self.folder / f"{name}.log"
         environment = os.environ | {"PYTHONPATH": str(ROOT)} | env
         process = await Process.start(command, log, env=environment, cwd=ROOT)
@@ -51,7 +51,7 @@ class World:
 
 @dataclass
 class Running:
-    """A side that takes jobs at any of `ports`. `ended` counts its ended jobs."""
+    """A running side. It takes jobs at any of `ports`; `ended` counts its ended jobs."""
 
     ports: list[int]
     journal: Path
@@ -61,43 +61,43 @@ class Running:
 Side = Callable[[World, AsyncExitStack, int], Awaitable[Running]]
 
 
-async def sqlite(world: World, stack: AsyncExitStack, places: int) -> Running:
-    """Ours on a SQLite file."""
+async def sqlite(world: World, stack: AsyncExitStack, slots: int) -> Running:
+    """Start the product on a SQLite file."""
     folder = world.folder / os.urandom(4).hex()
     folder.mkdir()
-    return await _ours(world, stack, places, Sqlite(folder).url)
+    return await _ours(world, stack, slots, Sqlite(folder).url)
 
 
-async def postgresql(world: World, stack: AsyncExitStack, places: int) -> Running:
-    """Ours on PostgreSQL."""
-    return await _ours(world, stack, places, (await world.postgres.fresh()).url)
+async def postgresql(world: World, stack: AsyncExitStack, slots: int) -> Running:
+    """Start the product on PostgreSQL."""
+    return await _ours(world, stack, slots, (await world.postgres.fresh()).url)
 
 
-async def postgresql_two_replicas(world: World, stack: AsyncExitStack, places: int) -> Running:
-    """Ours on PostgreSQL as the chart installs it: twice, each with the API, a dispatcher and a relay."""
-    return await _ours(world, stack, places, (await world.postgres.fresh()).url, replicas=2)
+async def postgresql_two_replicas(world: World, stack: AsyncExitStack, slots: int) -> Running:
+    """Start the product on PostgreSQL with two replicas, as the chart installs it."""
+    return await _ours(world, stack, slots, (await world.postgres.fresh()).url, replicas=2)
 
 
-async def celery(world: World, stack: AsyncExitStack, places: int) -> Running:
-    """The design this replaces; its worker leaves nothing in S3."""
-    return await _celery(world, stack, places, {})
+async def celery(world: World, stack: AsyncExitStack, slots: int) -> Running:
+    """Start the design that the product replaces; its worker writes nothing to S3."""
+    return await _celery(world, stack, slots, {})
 
 
-async def celery_with_put(world: World, stack: AsyncExitStack, places: int) -> Running:
-    """The same with one small PUT per job, as our side's announcement makes one."""
-    return await _celery(world, stack, places, {"PEER_S3": world.s3.endpoint or ""})
+async def celery_with_put(world: World, stack: AsyncExitStack, slots: int) -> Running:
+    """Start Celery with one small PUT per job, the same as the product's announcement."""
+    return await _celery(world, stack, slots, {"PEER_S3": world.s3.endpoint or ""})
 
 
-async def celery_with_predictor(world: World, stack: AsyncExitStack, places: int) -> Running:
-    """The same again, whose task calls the predictor that our side calls: workers and GPUs apart."""
+async def celery_with_predictor(world: World, stack: AsyncExitStack, slots: int) -> Running:
+    """Start Celery with the PUT; its task calls the predictor over HTTP, as the product does."""
     predictor, journal = await _predictor(world, stack)
     extra = {"PEER_S3": world.s3.endpoint or "", "PEER_PREDICTOR": str(predictor)}
-    side = await _celery(world, stack, places, extra)
+    side = await _celery(world, stack, slots, extra)
     return Running(side.ports, journal, side.ended)
 
 
 async def _predictor(world: World, stack: AsyncExitStack) -> tuple[int, Path]:
-    """A no-op predictor that serves: its port, and where it notes the starts."""
+    """Start a no-op predictor; return its port and the journal of job starts."""
     port = free_port()
     journal = world.folder / f"starts-{port}"
     own = {"REELZERO_NOOP_PORT": str(port), "REELZERO_NOOP_JOURNAL": str(journal)}
@@ -106,9 +106,9 @@ async def _predictor(world: World, stack: AsyncExitStack) -> tuple[int, Path]:
     return port, journal
 
 
-async def _ours(world: World, stack: AsyncExitStack, places: int, url: str, replicas: int = 1) -> Running:
+async def _ours(world: World, stack: AsyncExitStack, slots: int, url: str, replicas: int = 1) -> Running:
     predictor, journal = await _predictor(world, stack)
-    endpoint = {"model": "tiny", "url": f"http://127.0.0.1:{predictor}", "capacity": places}
+    endpoint = {"model": "tiny", "url": f"http://127.0.0.1:{predictor}", "capacity": slots}
     settings = {
         "REELZERO_DATABASE_URL": url,
         "REELZERO_AUTH": "open",
@@ -131,7 +131,7 @@ async def _ours(world: World, stack: AsyncExitStack, places: int, url: str, repl
     return Running(ports, journal, await _counter(stack, url, ENDED_OURS))
 
 
-async def _celery(world: World, stack: AsyncExitStack, places: int, extra: dict[str, str]) -> Running:
+async def _celery(world: World, stack: AsyncExitStack, slots: int, extra: dict[str, str]) -> Running:
     port, broker = free_port(), free_port()
     journal = world.folder / f"starts-{port}"
     folder = world.folder / f"redis-{port}"
@@ -149,7 +149,7 @@ async def _celery(world: World, stack: AsyncExitStack, places: int, extra: dict[
     serve = [str(world.programs / "uvicorn"), "bench.celery_peer:api", "--port", str(port)]
     api = await world.start(stack, f"api-{port}", [*serve, "--no-access-log"], **env)
     await _ready(port, "/healthz", api)
-    work = [str(world.programs / "celery"), "-A", "bench.celery_peer", "worker", f"--concurrency={places}"]
+    work = [str(world.programs / "celery"), "-A", "bench.celery_peer", "worker", f"--concurrency={slots}"]
     worker = await world.start(stack, f"worker-{port}", work, **env)
     await _until(lambda: "[queues]" in worker.log.read_text(), worker)
     return Running([port], journal, await _counter(stack, url, ENDED))
@@ -185,7 +185,7 @@ async def _until(check: Callable[[], bool], process: Process) -> None:
 
 
 async def durability(world: World) -> str:
-    """What the server itself says about its durability."""
+    """Describe the server's version and durability settings."""
     database: Any = Database((await world.postgres.fresh()).url)
     names = ("server_version", "fsync", "synchronous_commit", "full_page_writes")
     async with database.read() as connection:

@@ -1,8 +1,8 @@
 """How long a caller waits for its 202: `python -m bench.submit [--count N]`.
 
-`reelzero serve` on SQLite (synchronous=FULL: the job is on disk before the answer) as a real process, asked
-one request after the other over one connection. The peer, asked in turn in the same run, is the least that
-could store a job durably: FastAPI with one INSERT and the same fsync. Target: a median under 15 ms.
+The product is a `reelzero serve` process on SQLite (synchronous=FULL: the job is on disk before the answer).
+The peer is the least that stores a job durably: FastAPI with one INSERT and the same fsync. One connection
+submits to both in turns, one request at a time. Target: a median under 15 ms.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def service(folder: Path, port: int) -> subprocess.Popen[bytes]:
         "REELZERO_AUTH": "open",
         "REELZERO_RATE_PER_MINUTE": "1000000",
         "REELZERO_QUEUE_QUOTA": "1000000",
-        # Nobody serves it: what is measured is the way in, with the dispatcher waiting behind it.
+        # No predictor listens there: the bench measures submissions while the dispatcher waits.
         "REELZERO_ENDPOINTS": json.dumps([{"model": "tiny", "url": f"http://127.0.0.1:{free_port()}"}]),
         "REELZERO_RETRY_SECONDS": "3600",
         "AWS_ACCESS_KEY_ID": "none",

@@ -24,22 +24,22 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, default=Path("build/faults"), help="logs of broken rounds")
     parser.add_argument("--light", action="store_true", help="without the real predictor")
     parser.add_argument("--list", action="store_true", help="print the faults and end")
-    asked = parser.parse_args()
-    if asked.list:
+    options = parser.parse_args()
+    if options.list:
         print("\n".join(sorted(load())))
         return 0
-    names = matching(asked.only)
-    if asked.light:
+    names = matching(options.only)
+    if options.light:
         names = without_real(names)
     for name in [name for name in names if load()[name].needs()]:
         print(f"{name} is left out: {load()[name].needs()}", flush=True)
         names.remove(name)
     if not names:
-        parser.error(f"no fault matches {asked.only}")
-    seed = secrets.randbelow(1_000_000) if asked.seed is None else asked.seed
-    rounds = list(plan(seed, names, asked.rounds or len(names), asked.database, asked.first))
+        parser.error(f"no fault matches {options.only}")
+    seed = secrets.randbelow(1_000_000) if options.seed is None else options.seed
+    rounds = list(plan(seed, names, options.rounds or len(names), options.database, options.first))
     print(f"seed {seed}, {len(rounds)} rounds", flush=True)
-    report = asyncio.run(run(rounds, lambda line: print(line, flush=True), asked.keep))
+    report = asyncio.run(run(rounds, lambda line: print(line, flush=True), options.keep))
     print(f"seed {seed}\n{report.text()}")
     return 1 if report.broken else 0
 

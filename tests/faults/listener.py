@@ -1,4 +1,4 @@
-"""The sink and the webhook receiver of a round: they misbehave as told, then accept and remember."""
+"""The sink and the webhook receivers of a round. They misbehave as planned, then accept and record."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ BEHAVIOURS = ("refuse", "hang", "redirect", "429", "410", "cut")
 
 @dataclass
 class Listener:
-    """`plan[path]` is used up one delivery at a time; after that everything is accepted."""
+    """Takes one entry of `plan[path]` per delivery; accepts everything after the last one."""
 
     plan: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     accepted: list[Delivery] = field(default_factory=list)
     misbehaved: int = 0
-    redirected: int = 0  # requests that followed a redirect: there must be none
+    redirected: int = 0  # requests that followed a redirect; none may
 
     async def __aenter__(self) -> Listener:
         app = web.Application()

@@ -1,8 +1,8 @@
-"""The fake predictor as a process of its own: light enough for hundreds of rounds, real enough to be killed.
+"""The fake predictor as a process: light enough for hundreds of rounds, and one that can be killed.
 
 REELZERO_FAKE_PORT, REELZERO_FAKE_SCRIPTS (JSON list of Script fields), REELZERO_FAKE_SECONDS (per stage),
-REELZERO_FAKE_JOURNAL (what ran when, JSON lines); holds as predictor.testing: REELZERO_HOLD_STAGE and _FILE.
-A hold at `load` keeps requests waiting without an answer, as an activator does while a pod starts.
+REELZERO_FAKE_JOURNAL (what ran when, JSON lines); REELZERO_HOLD_STAGE and REELZERO_HOLD_FILE hold it as in
+predictor.testing. A hold at `load` delays the answer, as an activator does while a pod starts.
 """
 
 from __future__ import annotations
@@ -67,9 +67,9 @@ def journal(entry: dict[str, Any]) -> None:
 
 
 def scripts() -> list[Script]:
-    given = json.loads(os.environ.get("REELZERO_FAKE_SCRIPTS", "[]"))
+    entries = json.loads(os.environ.get("REELZERO_FAKE_SCRIPTS", "[]"))
     return [
-        Script(**{k: Failure(**v) if k == "failure" else v for k, v in script.items()}) for script in given
+        Script(**{k: Failure(**v) if k == "failure" else v for k, v in script.items()}) for script in entries
     ]
 
 

@@ -1,4 +1,4 @@
-"""Processes of a round: started through a zygote, signalled for real, never left behind."""
+"""Processes of a round: a zygote starts them, real signals reach them, and none outlives the round."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Child:
 
     @property
     def stopped(self) -> bool:
-        """Whether it stands still (SIGSTOP)."""
+        """Whether SIGSTOP has stopped it."""
         return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
     def signal(self, number: signal.Signals) -> None:
@@ -39,7 +39,7 @@ class Child:
                 os.kill(self.pid, number)
 
     async def ended(self) -> int:
-        """Its exit status, negative for a signal."""
+        """Wait for its end; return its exit status, negative for a signal."""
         return await asyncio.shield(self.status)
 
     async def kill(self) -> None:
@@ -48,12 +48,12 @@ class Child:
 
 
 class Zygote:
-    """Where processes come from. Use as a context manager."""
+    """Forks processes that have imported `modules`. Use as a context manager."""
 
     def __init__(self, *modules: str) -> None:
         self._modules = modules
         self._children: dict[int, Child] = {}
-        self._early: dict[int, int] = {}  # ended before we knew their number
+        self._early: dict[int, int] = {}  # ended before their pid was read
         self._born: asyncio.Queue[int] = asyncio.Queue()
         self._order = asyncio.Lock()
 
@@ -84,9 +84,9 @@ class Zygote:
         arguments: tuple[str, ...] = (),
         inside: int | None = None,
     ) -> Child:
-        """Fork a process that runs `module:function`; its output is appended to `log`.
+        """Fork a process that runs `module:function` and appends its output to `log`.
 
-        `inside` is a process whose disk it shares.
+        `inside` is the pid of a process whose disk it shares.
         """
         order = {"main": main, "log": str(log), "env": env, "arguments": arguments, "inside": inside}
         async with self._order:

@@ -1,4 +1,4 @@
-"""A TCP proxy before S3 that can be told to misbehave: refuse, answer 503, be slow, cut what passes."""
+"""A TCP proxy in front of S3 that misbehaves on request: it refuses, answers 503, is slow, or cuts data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Proxy:
         self._mode = "pass"
         self._open: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.hit = asyncio.Event()  # somebody met the fault
+        self.hit = asyncio.Event()  # set once a connection met the fault
         self.url = ""
 
     async def __aenter__(self) -> Proxy:

@@ -1,4 +1,4 @@
-"""The real predictor as `predictor.testing` runs it, with a journal as the fake one keeps it."""
+"""The real predictor as `predictor.testing` runs it, with the same journal as the fake one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The faults by name. A fault is a scenario: a coroutine that makes its world, injects and heals."""
+"""All faults by name. A fault runs a scenario: a coroutine that sets up its world, injects and heals."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ BOTH = ("sqlite", "postgresql")
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault. `real`: with the real predictor (tiny weights) instead of the fake one. `needs`: why it
-    cannot be brought about here; empty if it can.
+    """One fault.
+
+    `real`: it uses the real predictor (tiny weights) instead of the fake one. `needs` returns what this
+    machine lacks for it; empty if nothing.
     """
 
     name: str
@@ -41,7 +43,7 @@ def fault(
     needs: Callable[[], str] = str,
     **arguments: Any,
 ) -> Callable[[Scenario], Scenario]:
-    """Register a scenario under a name, perhaps several times with different arguments."""
+    """Register a scenario under a name, with its arguments."""
 
     def register(scenario: Scenario) -> Scenario:
         assert name not in FAULTS
@@ -53,7 +55,7 @@ def fault(
 
 
 def each(names: dict[str, dict[str, Any]], **options: Any) -> Callable[[Scenario], Scenario]:
-    """Register a scenario once per name with the arguments given."""
+    """Register a scenario once per name, each with its own arguments."""
 
     def register(scenario: Scenario) -> Scenario:
         for name, arguments in names.items():
@@ -64,7 +66,7 @@ def each(names: dict[str, dict[str, Any]], **options: Any) -> Callable[[Scenario
 
 
 def load() -> dict[str, Fault]:
-    """All faults."""
+    """Import the scenarios; return all faults."""
     from tests.faults.scenarios import disks, eventing, predictor, surroundings  # noqa: F401 -- they register themselves
 
     return FAULTS

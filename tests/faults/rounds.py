@@ -1,4 +1,4 @@
-"""Runs rounds: a fault each, drawn by the seed, and reports what broke and how to see it again."""
+"""Runs rounds, one fault each, drawn by the seed. Reports what broke and how to repeat it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.faults.registry import Fault, load
 from tests.faults.shared import Shared
 from tests.faults.world import World
 
-ROUND_LIMIT = 240.0  # only a hang gets there
+ROUND_LIMIT = 240.0  # seconds; only a hang reaches it
 
 
 @dataclass(frozen=True)
 class Round:
-    """What one round does; it follows from the seed and the number alone."""
+    """One round. The seed and the number determine it."""
 
     number: int
     seed: int
@@ -30,6 +30,7 @@ class Round:
     database: str
 
     def again(self) -> str:
+        """The command that repeats this round."""
         return (
             f"python -m tests.faults --seed {self.seed} --first {self.number} --rounds 1 "
             f"--only {self.fault.name} --database {self.database}"
@@ -38,7 +39,7 @@ class Round:
 
 @dataclass
 class Report:
-    """What all rounds came to."""
+    """The outcome of all rounds."""
 
     counts: Counter[str] = field(default_factory=Counter)
     databases: Counter[str] = field(default_factory=Counter)
@@ -61,18 +62,18 @@ class Report:
 
 
 def plan(seed: int, names: list[str], rounds: int, database: str | None, first: int = 0) -> Iterator[Round]:
-    """The rounds of a seed: every fault once in a shuffled order, then again in another."""
+    """Yield the rounds of a seed: every fault once in a shuffled order, then again in another order."""
     faults = load()
     for number in range(first, first + rounds):
-        cycle, place = divmod(number, len(names))
+        cycle, index = divmod(number, len(names))
         order = random.Random(f"{seed}/{cycle}").sample(names, len(names))
-        fault = faults[order[place]]
+        fault = faults[order[index]]
         choice = random.Random(f"{seed}/{number}/{fault.name}").choice(fault.databases)
         yield Round(number, seed, fault, database if database in fault.databases else choice)
 
 
 def matching(only: list[str]) -> list[str]:
-    """Names of the faults asked for: exact ones, else those with the text as a part."""
+    """Return the faults that `only` selects: exact names, else names that contain the text, or a family."""
     faults = load()
     chosen = [name for text in only for name in faults if name == text]
     chosen = chosen or [n for text in only for n, f in faults.items() if text in n or text == f.family]
@@ -80,7 +81,7 @@ def matching(only: list[str]) -> list[str]:
 
 
 def without_real(names: list[str]) -> list[str]:
-    """Only those with the fake predictor: a real one needs seconds of both cores to start."""
+    """Drop faults with the real predictor, which needs seconds of both cores to start."""
     return [name for name in names if not load()[name].real]
 
 
@@ -101,7 +102,7 @@ async def run(rounds: list[Round], say: Callable[[str], None], keep: Path) -> Re
 
 
 async def play(round_: Round, shared: Shared, report: Report, keep: Path) -> list[str]:
-    """One round; the invariants it broke."""
+    """Play one round; return the invariants that it broke."""
     rng = random.Random(f"{round_.seed}/{round_.number}/{round_.fault.name}")
     folder = shared.folder / f"round-{round_.number}"
     folder.mkdir()
@@ -114,8 +115,8 @@ async def play(round_: Round, shared: Shared, report: Report, keep: Path) -> lis
                 words = await broken(world)
                 report.wasted += await wasted(world)
         except Exception as error:
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            words = [f"{error!r} at {Path(place.filename).name}:{place.lineno}"]
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            words = [f"{error!r} at {Path(frame.filename).name}:{frame.lineno}"]
         report.counts[round_.fault.name] += 1
         report.databases[round_.database] += 1
         report.jobs += len(world.jobs)

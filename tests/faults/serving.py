@@ -1,9 +1,9 @@
-"""`reelzero serve` for fault rounds: the product's own main, with what a test must be able to bring about.
+"""`reelzero serve` for fault rounds: the product's own main, plus faults that a test can trigger.
 
 REELZERO_CRASH=POINT:WHEN:SIG  SIGKILL or SIGSTOP itself before, inside (before the commit) or after a store
                                call of CRASH_POINTS, once, when REELZERO_CRASH_ARMED names an existing file
-REELZERO_CLOCK_OFFSET=SECONDS  this replica's wall clock is off
-The outbox schedule and its lease are seconds instead of minutes and hours. Nothing of this is in the product.
+REELZERO_CLOCK_OFFSET=SECONDS  shift this replica's wall clock
+The outbox schedule and its lease are seconds instead of minutes and hours. The product has none of this.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import event
 
 from eventing.cli import app
-from eventing.delivery import sender as webhook
+from eventing.delivery import sender
 from eventing.store import engine, outbox
 from eventing.store.claims import ClaimStore
 from eventing.store.jobs import JobStore
@@ -51,13 +51,13 @@ def main() -> None:
 
 
 def show_tasks() -> None:
-    """What a replica that hangs is waiting for: `kill -USR1`."""
+    """Print what each task waits for. `kill -USR1` calls it in a replica that hangs."""
     for task in asyncio.all_tasks(asyncio.get_event_loop()):
         task.print_stack()
 
 
 def skew(offset: float) -> None:
-    """Shift the wall clock as this process sees it; monotonic time and the database's stay right."""
+    """Shift this process's wall clock. Monotonic time and the database's clock stay right."""
     true_time = time.time
     time.time = lambda: true_time() + offset
 
@@ -66,7 +66,7 @@ def skew(offset: float) -> None:
         def now(cls, tz: datetime.tzinfo | None = None) -> datetime.datetime:
             return datetime.datetime.fromtimestamp(time.time(), tz)
 
-    webhook.datetime = Skewed
+    sender.datetime = Skewed
 
 
 def plan_crash(point: str, when: str, number: signal.Signals, arm: Path) -> None:
@@ -96,15 +96,15 @@ def plan_crash(point: str, when: str, number: signal.Signals, arm: Path) -> None
 
 
 def watch_commits(crash: Callable[[], None]) -> None:
-    """Crash at the first commit after the armed call began: its statements ran, nothing is durable."""
+    """Crash at the first commit after the armed call began: its statements have run, nothing is stored."""
     make = engine._sqlite_engine, engine._postgresql_engine
 
     def watched(make_engine: Callable[[str], Any]) -> Callable[[str], Any]:
-        def made(url: str) -> Any:
-            made_engine = make_engine(url)
-            event.listen(made_engine.sync_engine, "commit", lambda _: crash() if armed else None)
-            return made_engine
+        def make_watched(url: str) -> Any:
+            watched_engine = make_engine(url)
+            event.listen(watched_engine.sync_engine, "commit", lambda _: crash() if armed else None)
+            return watched_engine
 
-        return made
+        return make_watched
 
     engine._sqlite_engine, engine._postgresql_engine = map(watched, make)

@@ -1,4 +1,4 @@
-"""What all rounds share: the zygotes, the S3 server, the PostgreSQL server, the tiny weights."""
+"""What all rounds share: zygotes, the S3 server, the PostgreSQL server and the tiny weights."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ HEAVY = ("tests.faults.real",)
 
 
 class Shared:
-    """Started on first use, stopped together. Use as a context manager."""
+    """Starts servers on first use and stops them together. Use as a context manager."""
 
     def __init__(self, folder: Path, s3: S3Location | None = None) -> None:
         self.folder = folder
-        self._given = s3  # with AWS_… credentials in the environment
+        self._external = s3  # with AWS_… credentials in the environment
         self._stack = AsyncExitStack()
         self._postgres: PostgresServer | None = None
         self._heavy: Zygote | None = None
@@ -33,7 +33,7 @@ class Shared:
     async def __aenter__(self) -> Shared:
         await self._stack.__aenter__()
         self.light = await self._stack.enter_async_context(Zygote(*LIGHT))
-        self.s3: S3Location = self._given or await self._serve_s3()
+        self.s3: S3Location = self._external or await self._serve_s3()
         keys = {name: os.environ[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
         home = {"HOME": str(self.folder), "PATH": os.defpath, "OMP_NUM_THREADS": "1"}
         self.environment = keys | home | {"PYTHONUNBUFFERED": "1", "REELZERO_LOG_LEVEL": "INFO"}
@@ -56,7 +56,7 @@ class Shared:
         return self._postgres
 
     async def start_real(self, port: int, log: Path, env: dict[str, str], journal: Path) -> Child:
-        """The real predictor with tiny weights, on the CPU."""
+        """Start the real predictor with tiny weights on the CPU."""
         weights = self.folder / "tiny"
         if self._heavy is None:
             self._heavy = await self._stack.enter_async_context(Zygote(*HEAVY))

@@ -1,4 +1,4 @@
-"""The fault suite's short form: one fault of every scenario, drawn by a seed, on both databases.
+"""The short form of the fault suite: a seed draws one fault of every scenario and its database.
 
 `python -m tests.faults --rounds N --seed S` is the long form. REELZERO_TEST_FAULT_SEED changes the draw.
 """
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 def draw() -> list[Round]:
-    """One fault per scenario. The long form also has the real predictor, which starts slowly."""
+    """Draw one fault per scenario, without the real predictor, which starts slowly."""
     rng = random.Random(SEED)
     scenarios: dict[object, list[str]] = {}
     for name, fault in load().items():

@@ -1,5 +1,6 @@
-"""The world of one round: real processes around shared S3 and database servers, and the callers' side, all
-from the outside: HTTP, signals, S3, the predictor's journal.
+"""The world of one round: real processes, shared S3 and database servers, and the callers.
+
+It touches the product only from outside: HTTP, signals, S3 and the predictor's journal.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ JobView = dict[str, Any]
 
 @dataclass
 class Wanted:
-    """One submission and what may become of it."""
+    """One submission and the states it may end in."""
 
     job_id: str
     hook: str | None
@@ -49,7 +50,7 @@ class Wanted:
 
 @dataclass
 class Replica:
-    """One eventing process and where it answers, also after a restart."""
+    """One eventing process. Its port stays the same after a restart."""
 
     port: int
     child: Child
@@ -69,7 +70,7 @@ class World:
         self.predictor: Child | None = None
         self.predictor_port = free_port()
         self.jobs: list[Wanted] = []
-        self.repeats = 0  # generations that may be repeated
+        self.repeats = 0  # how many generations may run a second time
         self.journal = folder / "journal"
         self.settings: dict[str, str] = {}
         self.disk: Disk | None = None
@@ -94,7 +95,7 @@ class World:
         self._stack.close()
 
     def mount(self, size: int) -> Disk:
-        """A small disk, for eventing processes that start from now on."""
+        """Make a small disk. Eventing processes that start later use it."""
         self.disk = self._stack.enter_context(Disk(self.folder / "disk", size))
         return self.disk
 
@@ -119,14 +120,14 @@ class World:
             await self.start(replica)
 
     async def start(self, replica: Replica) -> None:
-        """Start, or start again, one eventing process, and wait until it is ready."""
+        """Start or restart one eventing process, and wait until it is ready."""
         log = self.folder / f"eventing-{self.replicas.index(replica)}.log"
         inside, main = self.disk and self.disk.pid, "tests.faults.serving:main"
         replica.child = await self.shared.light.start(main, log, replica.env, inside=inside)
         await self._answers(replica.child, replica.url + "/readyz")
 
     async def restart(self, replica: Replica) -> None:
-        """A fresh process in place of one that ended, without its planned crash."""
+        """Replace an ended process with a fresh one that has no planned crash."""
         await replica.child.ended()
         for name in ("REELZERO_CRASH", "REELZERO_CRASH_ARMED", "REELZERO_CLOCK_OFFSET"):
             replica.env.pop(name, None)
@@ -139,7 +140,7 @@ class World:
             "s3_bucket": self.shared.s3.bucket, "endpoints": json.dumps([endpoint]),
             "sink_url": self.listener.url("/sink"), "webhook_secrets": SECRET,
             "webhook_allow": "127.0.0.0/8", "webhook_timeout_seconds": 1, "poll_seconds": 0.1,
-            "lease_seconds": 20,  # a machine that stalls must not look like a holder that does
+            "lease_seconds": 20,  # long, so that a slow machine does not look like a silent holder
             "retry_seconds": 0.1, "drain_seconds": 30, "max_attempts": 4,
             "heartbeat_timeout_seconds": 20,
         }  # fmt: skip
@@ -157,7 +158,7 @@ class World:
     # -- predictor -----------------------------------------------------------------------------
 
     async def predict(self, hold: str | None = None, *, wait: bool = True, **env: str) -> Child:
-        """Start the predictor, held at a stage until `release`."""
+        """Start the predictor. It waits at the stage `hold` until `release`."""
         self._holds += 1
         self.hold_file = self.folder / f"hold-{self._holds}"
         held = {"REELZERO_HOLD_STAGE": hold, "REELZERO_HOLD_FILE": str(self.hold_file)} if hold else {}
@@ -180,7 +181,7 @@ class World:
         return f"http://127.0.0.1:{self.predictor_port}"
 
     async def held(self) -> None:
-        """Until the predictor stands at the stage it is held at."""
+        """Wait until the predictor has reached the stage at which it is held."""
         reached = self.hold_file.with_name(self.hold_file.name + ".reached")
         await eventually(reached.exists)
 
@@ -188,7 +189,7 @@ class World:
         self.hold_file.touch()
 
     async def end_predictor(self, number: signal.Signals) -> int:
-        """Signal the predictor and wait for its end; note the time for the journal."""
+        """Signal the predictor, wait for its end, and note the time in the journal."""
         assert self.predictor
         self.predictor.signal(number)
         if number is signal.SIGTERM:
@@ -202,16 +203,16 @@ class World:
     # -- callers -------------------------------------------------------------------------------
 
     async def submit(self, count: int, copies: int = 1, hooks: float = 0.7, **fields: Any) -> list[Wanted]:
-        """Send events as a broker does: again until they are accepted, to any replica, `copies` at a time.
+        """Send events as a broker does: to any replica, `copies` at a time, until each is accepted.
 
-        `hooks` is the share of jobs with a webhook; the n-th job's goes to `/hook/n`.
+        `hooks` is the share of jobs with a webhook. The webhook of job n goes to `/hook/n`.
         """
-        made = []
+        sending = []
         for _ in range(count):
-            number = len(self.jobs) + len(made)
+            number = len(self.jobs) + len(sending)
             hook = f"/hook/{number}" if self.rng.random() < hooks else None
-            made.append(self._submit_one(number, hook, copies, fields))
-        wanted = await asyncio.gather(*made)
+            sending.append(self._submit_one(number, hook, copies, fields))
+        wanted = await asyncio.gather(*sending)
         self.jobs += wanted
         return list(wanted)
 
@@ -225,9 +226,9 @@ class World:
             "ce-source": "/faults",
             "ce-type": REQUESTED,
         }
-        places = await asyncio.gather(*(self._deliver(body, headers) for _ in range(copies)))
-        assert len(set(places)) == 1, f"{copies} copies of one event became jobs {set(places)}"
-        return Wanted(places[0].rpartition("/")[2], hook)
+        locations = await asyncio.gather(*(self._deliver(body, headers) for _ in range(copies)))
+        assert len(set(locations)) == 1, f"{copies} copies of one event became jobs {set(locations)}"
+        return Wanted(locations[0].rpartition("/")[2], hook)
 
     async def _deliver(self, body: dict[str, Any], headers: dict[str, str]) -> str:
         end = time.monotonic() + LIMIT
@@ -244,7 +245,7 @@ class World:
         raise AssertionError("an event was never accepted")
 
     async def call(self, method: str, path: str) -> Any:
-        """The JSON of a call to any replica that answers."""
+        """Call any replica that answers; return its JSON."""
         end = time.monotonic() + LIMIT
         while time.monotonic() < end:
             for replica in self.replicas:
@@ -261,14 +262,14 @@ class World:
         return dict(await self.call("GET", f"/v1/jobs/{job.job_id}"))
 
     async def running(self) -> list[Wanted]:
-        """The jobs in progress."""
+        """Return the jobs in progress."""
         return [job for job in self.jobs if (await self.view(job))["status"] == "in_progress"]
 
     async def cancel(self, job: Wanted) -> None:
         await self.call("DELETE", f"/v1/jobs/{job.job_id}")
 
     async def until(self, what: str, check: Callable[[], Awaitable[bool]], limit: float = LIMIT) -> None:
-        """Until an outcome is there; it is the outcome that is asserted, not the time."""
+        """Wait for an outcome. The outcome is asserted, not the time: only a hang reaches `limit`."""
         end = time.monotonic() + limit
         while not await check():
             assert time.monotonic() < end, f"never came: {what}"
@@ -291,6 +292,6 @@ class World:
 
         await self.until(f"an answer from {url}", there)
 
-    def keep(self, place: Path) -> None:
-        """Keep logs and journal for whoever looks into a broken round."""
-        shutil.copytree(self.folder, place, dirs_exist_ok=True)
+    def keep(self, target: Path) -> None:
+        """Copy logs and journal of a broken round to a folder."""
+        shutil.copytree(self.folder, target, dirs_exist_ok=True)

@@ -1,9 +1,9 @@
-"""Starts real processes in milliseconds: imports once what they need, then forks one per order.
+"""Starts real processes in milliseconds: it imports once what they need, then forks one per order.
 
 `python -m tests.faults.zygote MODULE…` reads orders as JSON lines: {"main": "module:function", "env": {…},
-"log": PATH}; it answers {"pid": …} to each, and {"pid": …, "status": …} when a child ends. A child has
-its own session, environment and log, and dies with the zygote, which ends with its standard input. With
-"inside": PID it has the disk of that process.
+"log": PATH}. It answers {"pid": …} to each, and {"pid": …, "status": …} when a child ends. A child has
+its own session, environment and log, and dies with the zygote. The zygote ends with its standard input.
+With "inside": PID the child uses the disk of that process.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ def main() -> None:
     for module in sys.argv[1:]:
         importlib.import_module(module)
     gc.freeze()
-    ended, wake = os.pipe()
-    os.set_blocking(wake, False)
+    ended, signal_end = os.pipe()
+    os.set_blocking(signal_end, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(wake)
+    signal.set_wakeup_fd(signal_end)
     selector = selectors.DefaultSelector()
     selector.register(ended, selectors.EVENT_READ)
     selector.register(0, selectors.EVENT_READ)
@@ -60,7 +60,7 @@ def start(order: dict[str, Any]) -> None:
     code = 1
     try:
         if order["inside"]:
-            enter(order["inside"])  # first: in another user namespace the next line would be forgotten
+            enter(order["inside"])  # first: a change of user namespace clears what the next line sets
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:
             os._exit(1)

@@ -1,4 +1,4 @@
-"""Disks that are really full: the database's, and the predictor's scratch."""
+"""Disks that are full for real: under the database, and under the predictor's scratch folder."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LONG = {"lease": "5", "until": "the attempt is given up", "repeats": 1}
     needs=disks.missing,
 )
 async def database_disk_full(world: World, lease: str, until: str, repeats: int) -> None:
-    """No byte more can be stored while a job runs and others come: what was accepted ends, once."""
+    """The disk is full while a job runs and others are submitted: every accepted job ends once."""
     disk = _move_database(world)
     world.settings["REELZERO_LEASE_SECONDS"] = lease
     world.repeats = repeats
@@ -39,7 +39,7 @@ async def database_disk_full(world: World, lease: str, until: str, repeats: int)
         await _refused(world)
         late = asyncio.create_task(world.submit(2))
         if not repeats:
-            world.release()  # it finishes while its end cannot be stored
+            world.release()  # the job finishes while its end cannot be stored
         await world.until(until, lambda: _logged(world, until))
     world.release()
     await late
@@ -47,16 +47,14 @@ async def database_disk_full(world: World, lease: str, until: str, repeats: int)
 
 
 async def _refused(world: World) -> None:
-    """Jobs can be read; a submission is not half accepted: its caller hears when to come again, the
-    operator why.
-    """
+    """Check that a submission gets 503 and Retry-After, jobs stay readable, and the log names the cause."""
     (replica,) = world.replicas
     async with world.http.post(replica.url + "/v1/jobs", json=SUBMISSION) as answer:
         assert answer.status == 503, await answer.text()
         assert int(answer.headers["Retry-After"]) > 0
         assert answer.content_type == "application/problem+json"
-        told = await answer.json()
-    assert (told["code"], told["detail"]) == ("unavailable", "the database's disk is full")
+        problem = await answer.json()
+    assert (problem["code"], problem["detail"]) == ("unavailable", "the database's disk is full")
     for path, status in (("/healthz", 200), ("/readyz", 503), ("/v2/health/ready", 503)):
         async with world.http.get(replica.url + path) as answer:
             assert answer.status == status
@@ -83,7 +81,7 @@ def _move_database(world: World) -> Disk:
 
 @fault("real-scratch-full", real=True, needs=disks.missing)
 async def scratch_full(world: World) -> None:
-    """The video does not fit on scratch: the job is put back, and ends once there is room."""
+    """The video does not fit on scratch: the job returns to the queue and ends once there is room."""
     disk = world.mount(SIZE)
     world.settings["REELZERO_RETRY_SECONDS"] = "2"
     world.repeats = 3

@@ -1,4 +1,4 @@
-"""Eventing processes that are killed at every transition, stopped, frozen, or wrong about the time."""
+"""Eventing processes that are killed at every transition, stopped, frozen, or have a wrong clock."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ CRASHES = {
 
 @each(CRASHES)
 async def crashed(world: World, point: str, when: str) -> None:
-    """SIGKILL of a replica exactly there; another, or its successor, goes on."""
+    """SIGKILL a replica at one point of a transaction: another replica, or its successor, goes on."""
     armed = world.folder / "armed"
     world.short_lease()
     await world.predict()
     replicas = world.rng.choice((1, 2))
     await world.serve(replicas, REELZERO_CRASH=f"{point}:{when}:SIGKILL", REELZERO_CRASH_ARMED=str(armed))
-    # A generation that had begun under the dead replica is aborted with it; a finished one is adopted.
+    # A generation that runs under the dead replica is aborted with it; a finished one is adopted.
     world.repeats = {"start": 1, "finish": 0}.get(point, 1)
     if point in ("insert", "claim"):
         armed.touch()
@@ -40,7 +40,7 @@ async def crashed(world: World, point: str, when: str) -> None:
         if submitting.done() and not crash.done():
             await asyncio.wait({crash}, timeout=2)
             if not crash.done():
-                await world.submit(1)  # the other replica was faster: give this one something to do
+                await world.submit(1)  # the other replica was faster; submit a job for this one
     assert await crash == -signal.SIGKILL
     await world.restart(first)
     await submitting
@@ -48,15 +48,15 @@ async def crashed(world: World, point: str, when: str) -> None:
 
 @each({f"frozen-inside-{point}": {"point": point} for point in CRASH_POINTS}, databases=("postgresql",))
 async def frozen_inside(world: World, point: str) -> None:
-    """A replica stands still in the middle of a transaction, with its locks: another goes on without it."""
+    """A replica freezes inside a transaction and holds its locks: another replica goes on."""
     armed = world.folder / "armed"
     world.short_lease()
     await world.predict()
     await world.serve(1, REELZERO_CRASH=f"{point}:inside:SIGSTOP", REELZERO_CRASH_ARMED=str(armed))
-    for _ in range(4):  # its statements are prepared: see LET_GO in eventing/store/engine.py
+    for _ in range(4):  # prepares its statements; see LET_GO in eventing/store/engine.py
         (job,) = await world.submit(1, hooks=1)
         await world.until_status(job, "completed")
-    world.repeats = 1 if point == "start" else 0  # the generation goes on while nobody listens
+    world.repeats = 1 if point == "start" else 0  # the generation runs on without a reader
     armed.touch()
     submitting = asyncio.create_task(world.submit(1, hooks=1))
     (frozen,) = world.replicas
@@ -88,8 +88,8 @@ async def killed_in_mid_job(world: World) -> None:
 
 @each({"sigterm-eventing-midjob": {}})
 @each({"real-sigterm-eventing-midjob": {}}, real=True)
-async def told_to_stop(world: World) -> None:
-    """SIGTERM: it claims nothing more, finishes its stream and exits 0; nothing is generated twice."""
+async def terminated(world: World) -> None:
+    """SIGTERM: the replica claims no more, finishes its stream and exits 0. No job is generated twice."""
     await world.predict(hold="denoise")
     await world.serve()
     await world.submit(3)
@@ -105,9 +105,9 @@ async def told_to_stop(world: World) -> None:
 
 @fault("lease-stolen")
 async def frozen(world: World) -> None:
-    """A holder stands still for longer than its lease; what it reports when it wakes is refused."""
+    """A holder freezes for longer than its lease: its late report is refused."""
     world.short_lease()
-    world.repeats = 1  # the thief may come when the file is not there yet and the predictor is just free
+    world.repeats = 1  # the new holder may start before the first file is complete
     await world.predict(hold="decode")
     await world.serve(replicas=1)
     (job,) = await world.submit(1)
@@ -117,17 +117,17 @@ async def frozen(world: World) -> None:
     with world.database.between_writes():
         holder.child.signal(signal.SIGSTOP)
         await eventually(lambda: holder.child.stopped)
-    thief = world.replicas.pop()
-    frozen_one, world.replicas = world.replicas, [thief]
+    successor = world.replicas.pop()
+    frozen_replicas, world.replicas = world.replicas, [successor]
 
-    async def stolen() -> bool:
+    async def lapsed() -> bool:
         return bool((await world.view(job))["status"] == "queued")
 
-    await world.until("the lapse of the lease", stolen)
+    await world.until("the lapse of the lease", lapsed)
     world.release()
     await world.until_status(job, "completed")
     holder.child.signal(signal.SIGCONT)
-    world.replicas += frozen_one
+    world.replicas += frozen_replicas
 
     async def refused() -> bool:
         return "a late report was refused" in text() or "the lease is lost" in text() or "given up" in text()
@@ -140,7 +140,7 @@ async def frozen(world: World) -> None:
 
 @each({"clock-ahead": {"minutes": 4}, "clock-behind": {"minutes": -4}})
 async def wrong_clock(world: World, minutes: float) -> None:
-    """One replica's clock is off: leases, back-off and deadlines do not notice."""
+    """One replica's clock is wrong: leases, back-off and deadlines stay right."""
     await world.predict()
     await world.serve(2, REELZERO_CLOCK_OFFSET=str(minutes * 60))
     await world.submit(4, start_within_seconds=100)
@@ -148,7 +148,7 @@ async def wrong_clock(world: World, minutes: float) -> None:
 
 @fault("adopted-attempts-exhausted")
 async def adopted_exhausted(world: World) -> None:
-    """The only attempt finished unheard: the successor adopts the file although no attempt is left."""
+    """The only attempt finishes without a reader: the successor adopts its result with no attempt left."""
     world.short_lease()
     world.settings["REELZERO_MAX_ATTEMPTS"] = "1"
     await world.predict(hold="after_upload")
@@ -162,14 +162,14 @@ async def adopted_exhausted(world: World) -> None:
 
 @fault("chaos")
 async def chaos(world: World) -> None:
-    """SIGKILLs of anything at seeded moments."""
+    """SIGKILL predictors and replicas at random moments that the seed draws."""
     world.short_lease()
     await world.predict(REELZERO_FAKE_SECONDS="0.1")
     await world.serve(replicas=2)
     submitting = asyncio.create_task(world.submit(6, copies=2))
     world.repeats = 6
     for _ in range(4):
-        await asyncio.sleep(world.rng.uniform(0.1, 1.0))  # the seeded moment
+        await asyncio.sleep(world.rng.uniform(0.1, 1.0))  # the moment that the seed draws
         if world.rng.random() < 0.5:
             await world.end_predictor(signal.SIGKILL)
             await world.predict(REELZERO_FAKE_SECONDS="0.1")

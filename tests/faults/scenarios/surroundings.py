@@ -1,4 +1,4 @@
-"""What stands around: the database, S3, sinks, webhook receivers, and callers who repeat, cancel or hurry."""
+"""The surroundings: the database, S3, sinks, webhook receivers, callers that repeat or cancel."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.faults.world import World
 @fault("postgresql-stopped", databases=("postgresql",), how="fast")
 @fault("postgresql-crashed", databases=("postgresql",), how="immediate")
 async def database_away(world: World, how: str) -> None:
-    """The database goes while jobs run and others are submitted, and comes back."""
+    """The database is away while jobs run and others are submitted, then returns."""
     seconds = world.rng.choice((0.2, 1.0, 6.0))
     if seconds > 5:  # longer than the lease
         world.short_lease()
@@ -36,7 +36,7 @@ async def database_away(world: World, how: str) -> None:
 @each({f"s3-{mode}": {"mode": mode} for mode in MODES if mode != "pass"})
 @each({f"real-s3-{mode}": {"mode": mode} for mode in MODES if mode != "pass"}, real=True)
 async def s3_misbehaves(world: World, mode: str) -> None:
-    """S3 fails during the upload and during what follows, then heals."""
+    """S3 fails during and after the upload, then heals."""
     await world.predict(hold="upload")
     await world.serve()
     await world.submit(2)
@@ -46,13 +46,13 @@ async def s3_misbehaves(world: World, mode: str) -> None:
     await asyncio.wait_for(world.s3.hit.wait(), 60)
     await asyncio.sleep(world.rng.uniform(0.1, 2.0))  # the outage itself
     world.s3.set("pass")
-    world.repeats = 0 if world.real else 2  # the real predictor keeps its result while S3 is away
+    world.repeats = 0 if world.real else 2  # the real predictor keeps its result meanwhile
 
 
 @each({f"sink-{how}": {"how": how, "path": "/sink"} for how in BEHAVIOURS if how != "410"})
 @each({f"webhook-{how}": {"how": how, "path": "/hook/0"} for how in BEHAVIOURS if how != "410"})
 async def receiver_misbehaves(world: World, how: str, path: str) -> None:
-    """The receiver fails a few times: everything still arrives, and no redirect is followed."""
+    """The receiver fails a few times: every event still arrives, and no redirect is followed."""
     world.listener.plan[path] = [how] * world.rng.randint(1, 3)
     await world.predict()
     await world.serve()
@@ -61,7 +61,7 @@ async def receiver_misbehaves(world: World, how: str, path: str) -> None:
 
 @each({"sink-410": {"path": "/sink"}, "webhook-410": {"path": "/hook/0"}})
 async def receiver_gone(world: World, path: str) -> None:
-    """410 ends a message for good: it is kept, visible, and an operator can replay it."""
+    """410 ends a message at once: it is kept and visible, and an operator can replay it."""
     world.listener.plan[path] = ["410"]
     await world.predict()
     await world.serve()
@@ -78,7 +78,7 @@ async def receiver_gone(world: World, path: str) -> None:
 
 
 async def reelzero(world: World, *arguments: str) -> None:
-    """The operator's command against this round's database."""
+    """Run the operator's command on this round's database."""
     env = {**os.environ, **world.replicas[0].env, "PYTHONPATH": str(ROOT)}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "eventing", *arguments, env=env, cwd=world.folder,
@@ -90,7 +90,7 @@ async def reelzero(world: World, *arguments: str) -> None:
 
 @fault("duplicates")
 async def duplicates(world: World) -> None:
-    """Every event comes 50 times at once, to two replicas: one job each."""
+    """Each event arrives 50 times at once, at two replicas: one job per event."""
     await world.predict()
     await world.serve(replicas=2)
     await world.submit(2, copies=50)
@@ -99,7 +99,7 @@ async def duplicates(world: World) -> None:
 @each({f"cancel-{stage}": {"stage": stage} for stage in STAGES})
 @each({f"real-cancel-{stage}": {"stage": stage} for stage in STAGES if stage != "load"}, real=True)
 async def cancelled(world: World, stage: str) -> None:
-    """A cancel at a stage: the job ends cancelled, the predictor is free for the next."""
+    """A cancel at a stage: the job ends as cancelled, and the predictor is free for the next job."""
     await world.predict(hold=stage)
     await world.serve()
     await world.submit(2)
@@ -133,7 +133,7 @@ async def cancelled_while_queued(world: World) -> None:
 
 @fault("start-deadline")
 async def start_deadline(world: World) -> None:
-    """What has not started by its deadline fails and is never generated."""
+    """A job that has not started by its deadline fails and is never generated."""
     await world.predict(hold="denoise")
     await world.serve(replicas=2)
     await world.submit(1)
