@@ -11,7 +11,6 @@ from eventing.api import (
     inference,
     ingress,
     jobs,
-    openai,
     openapi,
     page,
     problems,
@@ -36,8 +35,6 @@ def create_app(core: Core) -> FastAPI:
     app.state.tokens = TokenVerifier(core.settings)
     app.state.rate_limit = RateLimit(core.settings.rate_per_minute)
     problems.install(app)
-    problems.register_form("/v1/videos", openai.error_form, openai.STATUSES)
-    problems.register_form("/v2", inference.error_form)
     app.add_middleware(
         BodyLimits, max_bytes=core.settings.max_body_bytes, seconds=core.settings.body_timeout_seconds
     )

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.responses import JSONResponse
 
 from eventing import __version__
-from eventing.api.auth import Owner, Submitter
+from eventing.api.auth import Owner
 from eventing.api.dependencies import Core, CoreDep
-from eventing.api.trace import traceparent_of
+from eventing.api.origin import V2Origin
 from eventing.contract import v2
 from eventing.contract.errors import (
     Conflict,
@@ -31,7 +32,7 @@ from eventing.contract.errors import (
 )
 from eventing.contract.models import JOB_ID_PATTERN
 from eventing.domain.job import Job
-from eventing.jobs import Origin, parse_request
+from eventing.jobs import parse_request
 
 POLL_SECONDS = 0.25
 WAIT = re.compile(r"^wait=(\d{1,5})$")
@@ -115,8 +116,7 @@ async def model_ready(model: Model, core: CoreDep, _: Owner) -> dict[str, Any]:
 
 @router.post("/models/{model}/infer", openapi_extra=_INFER, responses={202: {"description": "Queued."}})
 async def infer(
-    model: Model, request: Request, core: CoreDep, owner: Submitter,
-    idempotency_key: Annotated[str | None, Header(max_length=255, min_length=1)] = None,
+    model: Model, request: Request, core: CoreDep, origin: V2Origin,
     prefer: Annotated[list[str] | None, Header()] = None,
 ) -> Response:  # fmt: skip
     """Make a video and wait for it, or with `Prefer: respond-async` be told where to look."""
@@ -128,15 +128,13 @@ async def infer(
         raise InvalidRequest("output: only s3; ask the predictor itself for inline", field="output")
     if fields.setdefault("model", model) != model:
         raise InvalidRequest(f"model: this is {model}", field="model")
-    key = f"header:{idempotency_key}" if idempotency_key else None
-    origin = Origin(owner, "v2", job_id=job_id, key=key, traceparent=traceparent_of(request))
-    job, new = await core.intake.submit(parse_request(fields), origin)
-    named = bool(job_id or key) or not new
+    job, new = await core.intake.submit(parse_request(fields), replace(origin, job_id=job_id))
+    named = bool(job_id or origin.key) or not new
     try:
         job = await _wait(core, request, job, _patience(prefer or []))
     except Gone:
         if not named:
-            await core.jobs.cancel(job.id, owner)
+            await core.jobs.cancel(job.id, origin.owner)
             core.due.now()
         return Response(status_code=499)
     return _answer(asked, job) if job.status.is_terminal else _accepted(asked, job)
@@ -201,11 +199,6 @@ def _failure(job: Job) -> ReelzeroError:
     if error.code in ("model_unavailable", "start_deadline_passed"):
         error.status = 503
     return error
-
-
-def error_form(error: ReelzeroError) -> dict[str, object]:
-    """`{"error": "…"}` as V2 has it, and beside it what programs want to know."""
-    return {"error": error.message, "code": error.code, "field": error.field}
 
 
 def _served(core: Core, model: str) -> None:

@@ -18,6 +18,7 @@ from fastapi import APIRouter, Request, Response
 
 from eventing.api.auth import RateLimit, identify, nobody
 from eventing.api.dependencies import Core, CoreDep
+from eventing.api.origin import event_origin
 from eventing.api.trace import traceparent_of, valid
 from eventing.contract import cloudevent
 from eventing.contract.errors import (
@@ -32,9 +33,8 @@ from eventing.contract.errors import (
 )
 from eventing.contract.events import REQUESTED
 from eventing.contract.models import Failure
-from eventing.jobs import Origin, parse_request
+from eventing.jobs import parse_request
 from eventing.settings import pairs
-from eventing.store.jobs import event_key
 
 router = APIRouter(tags=["events"])
 _DATA = {"prompt": "a red circle moving right", "seed": 7}
@@ -134,8 +134,7 @@ async def _submit(core: Core, event: CloudEvent, owner: str, trace: str | None) 
         request = parse_request(cloudevent.json_data(event))
         # The event's own trace wins: the request may be a broker's, which carries many.
         trace = valid(event.get("traceparent")) or trace
-        origin = Origin(owner, "event", key=event_key(source, event_id), traceparent=trace)
-        job, _ = await core.intake.submit(request, origin)
+        job, _ = await core.intake.submit(request, event_origin(owner, source, event_id, trace))
     except (InvalidRequest, MalformedRequest, UnsupportedMedia, Conflict, NotFound) as error:
         failure = Failure(code=error.code, message=error.message)
         await core.jobs.reject(source, event_id, owner, failure, error.field)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Body, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
-from eventing.api.auth import Owner, Submitter
+from eventing.api.auth import Owner
 from eventing.api.dependencies import Core, CoreDep
-from eventing.api.trace import traceparent_of
+from eventing.api.origin import PutOrigin, RestOrigin
 from eventing.api.views import JobPage, JobView, job_view
 from eventing.contract.errors import Conflict
 from eventing.contract.models import JOB_ID_PATTERN, Frozen, JobRequest, StoredFile, VideoResult
 from eventing.domain.job import Job, Status
-from eventing.jobs import Origin
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
 JobId = Annotated[str, Path(pattern=JOB_ID_PATTERN, description="The job's id.")]
@@ -37,25 +37,17 @@ class ResultView(Frozen):
 
 
 @router.post("/jobs", status_code=202)
-async def submit(
-    body: Request_, core: CoreDep, owner: Submitter, request: Request, response: Response,
-    idempotency_key: Annotated[str | None, Header(max_length=255, min_length=1)] = None,
-) -> JobView:  # fmt: skip
+async def submit(body: Request_, core: CoreDep, origin: RestOrigin, response: Response) -> JobView:
     """Store a job and answer at once. The same `Idempotency-Key` leads to the same job."""
-    key = f"header:{idempotency_key}" if idempotency_key else None
-    origin = Origin(owner, "rest", key=key, traceparent=traceparent_of(request))
     job, _ = await core.intake.submit(body, origin)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job_view(job)
 
 
 @router.put("/jobs/{job_id}", status_code=202, responses={200: {"model": JobView}})
-async def put(
-    job_id: JobId, body: Request_, core: CoreDep, owner: Submitter, request: Request, response: Response
-) -> JobView:
+async def put(job_id: JobId, body: Request_, core: CoreDep, origin: PutOrigin, response: Response) -> JobView:
     """Store a job under an id of the caller's choice; repeating the call answers 200 with the same job."""
-    origin = Origin(owner, "rest", job_id=job_id, traceparent=traceparent_of(request))
-    job, new = await core.intake.submit(body, origin)
+    job, new = await core.intake.submit(body, replace(origin, job_id=job_id))
     response.status_code = 202 if new else 200
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job_view(job)

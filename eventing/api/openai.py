@@ -11,12 +11,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
 
 from eventing.contract.catalog import CatalogEntry
-from eventing.contract.errors import InvalidRequest, ReelzeroError
+from eventing.contract.errors import InvalidRequest
 from eventing.contract.models import Frozen, JobRequest
 from eventing.domain.job import Job, Status
 
-# Their SDKs retry 409 by themselves, which cannot help here, and know 400 as "the request is wrong".
-STATUSES = {409: 400, 422: 400}
 POLL_FASTEST_MS, POLL_SLOWEST_MS = 500, 10_000
 
 
@@ -156,14 +154,6 @@ def poll_after_ms(job: Job) -> int:
         return 2 * POLL_FASTEST_MS
     left = job.progress.elapsed_seconds * (100 - percent) / percent
     return int(min(max(left * 100, POLL_FASTEST_MS), POLL_SLOWEST_MS))
-
-
-def error_form(error: ReelzeroError) -> dict[str, object]:
-    """`{"error": {message, type, code, param}}`."""
-    kinds = {401: "authentication_error", 429: "rate_limit_error"}
-    kind = "server_error" if error.status >= 500 else kinds.get(error.status, "invalid_request_error")
-    body = {"message": error.message, "type": kind, "code": error.code, "param": error.field}
-    return {"error": body}
 
 
 def _size(size: str, entry: CatalogEntry) -> tuple[int, int]:

@@ -12,50 +12,13 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
+from eventing.api import error_formats
 from eventing.api.openai import VideoCreate, VideoRemix
 from eventing.contract.models import JobRequest
 
 REF = "#/components/schemas/{model}"
 OPEN = ("/healthz", "/readyz", "/metrics", "/v2", "/v2/health/live", "/v2/health/ready")
 METHODS = ("get", "put", "post", "delete", "head", "options")
-PROBLEM = {
-    "type": "object",
-    "description": "RFC 9457 problem details.",
-    "required": ["type", "title", "status", "detail", "code"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "code": {"type": "string", "description": "Stable; for programs."},
-        "field": {"type": "string", "description": "What of the request is wrong."},
-    },
-}
-OPENAI_ERROR = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["message", "type", "code", "param"],
-            "properties": {
-                "message": {"type": "string"},
-                "type": {"type": "string"},
-                "code": {"type": "string"},
-                "param": {"type": ["string", "null"]},
-            },
-        }
-    },
-}
-V2_ERROR = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {"type": "string"},
-        "code": {"type": "string"},
-        "field": {"type": ["string", "null"]},
-    },
-}
 CLOUD_EVENT = {
     "type": "object",
     "description": "CloudEvents 1.0 in its JSON format.",
@@ -100,9 +63,6 @@ INFER_REQUEST = {
     },
 }
 WRITTEN = {
-    "Problem": PROBLEM,
-    "OpenAIError": OPENAI_ERROR,
-    "V2Error": V2_ERROR,
     "CloudEvent": CLOUD_EVENT,
     "InferRequest": INFER_REQUEST,
 }
@@ -133,6 +93,7 @@ def build(app: FastAPI) -> dict[str, Any]:
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema
     schemas.update(WRITTEN)
+    schemas.update({form.name: form.schema for form in error_formats.ALL})
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     components["securitySchemes"] = {
@@ -152,10 +113,6 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
 
 
 def _error(path: str) -> dict[str, Any]:
-    name, media = "Problem", "application/problem+json"
-    if path.startswith("/v1/videos"):
-        name, media = "OpenAIError", "application/json"
-    elif path.startswith("/v2"):
-        name, media = "V2Error", "application/json"
-    schema = {"schema": {"$ref": REF.format(model=name)}}
-    return {"description": "What was wrong, and where.", "content": {media: schema}}
+    form = error_formats.format_of(path)
+    schema = {"schema": {"$ref": REF.format(model=form.name)}}
+    return {"description": "What was wrong, and where.", "content": {form.media_type: schema}}

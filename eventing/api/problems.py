@@ -1,21 +1,17 @@
-"""Errors become answers here and nowhere else: RFC 9457 problem details that name the field.
-
-Ways in with a form of their own (OpenAI, V2) register it for their path prefix; everything else gets
-`application/problem+json`.
-"""
+"""Turn every error into an HTTP answer, in the error format of its path (see error_formats)."""
 
 from __future__ import annotations
 
 import json
 import logging
 import math
-from collections.abc import Callable, Mapping
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from eventing.api.error_formats import format_of
 from eventing.contract.errors import (
     InvalidRequest,
     MalformedRequest,
@@ -25,56 +21,38 @@ from eventing.contract.errors import (
 )
 
 log = logging.getLogger(__name__)
-Form = Callable[[ReelzeroError], dict[str, object]]
-_forms: dict[str, tuple[Form, Mapping[int, int]]] = {}
 
 
 class _Answer(JSONResponse):
-    """JSON in ASCII: what is wrong may be a name that UTF-8 cannot carry."""
+    """JSON in ASCII: a message may quote half of a surrogate pair, which UTF-8 cannot encode."""
 
     def render(self, content: object) -> bytes:
         return json.dumps(content).encode()
 
 
 class PlainHttp(ReelzeroError):
-    """An HTTP error of the framework: no such path, wrong method."""
+    """An error of the web framework, such as an unknown path or a wrong method."""
 
-
-def register_form(prefix: str, form: Form, statuses: Mapping[int, int] | None = None) -> None:
-    """Errors under this path prefix are answered in this form, as application/json.
-
-    `statuses` replaces HTTP statuses that the protocol's clients would misread.
-    """
-    _forms[prefix] = (form, statuses or {})
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = {404: "not_found", 405: "method_not_allowed"}.get(status, "http_error")
 
 
 def answer(error: ReelzeroError, path: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    """The response for an error on a path."""
+    """Return the response for an error on a path, in the path's error format."""
     headers = dict(headers or {})
     if error.retry_after is not None:
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     if error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="reelzero"'
-    for prefix, (form, statuses) in _forms.items():
-        if path == prefix or path.startswith(prefix + "/"):
-            return _Answer(form(error), statuses.get(error.status, error.status), headers)
-    return _Answer(problem(error), error.status, headers, media_type="application/problem+json")
-
-
-def problem(error: ReelzeroError) -> dict[str, object]:
-    """RFC 9457 problem details; `code` is stable, `field` names what is wrong."""
-    body: dict[str, object] = {
-        "type": f"https://reelzero.dev/problems/{error.code}",
-        "title": error.code.replace("_", " "),
-        "status": error.status,
-        "detail": error.message,
-        "code": error.code,
-    }
-    return body | ({"field": error.field} if error.field else {})
+    form = format_of(path)
+    status = form.statuses.get(error.status, error.status)
+    return _Answer(form.body(error), status, headers, media_type=form.media_type)
 
 
 def install(app: FastAPI) -> None:
-    """Register the handlers."""
+    """Register the exception handlers."""
 
     @app.exception_handler(ReelzeroError)
     async def _ours(request: Request, error: ReelzeroError) -> JSONResponse:
@@ -107,12 +85,9 @@ def _from_validation(error: RequestValidationError) -> ReelzeroError:
 
 
 def _from_http(error: HTTPException) -> ReelzeroError:
-    kinds: dict[int, type[ReelzeroError]] = {400: MalformedRequest, 413: TooLarge, 415: UnsupportedMedia}
     detail = str(error.detail)
     if detail == "There was an error parsing the body":  # FastAPI's words for undecodable bytes
         detail = "the body is not JSON in UTF-8"
-    plain = kinds.get(error.status_code, PlainHttp)(detail)
-    plain.status = error.status_code
-    if isinstance(plain, PlainHttp):
-        plain.code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
-    return plain
+    ours: dict[int, type[ReelzeroError]] = {400: MalformedRequest, 413: TooLarge, 415: UnsupportedMedia}
+    kind = ours.get(error.status_code)
+    return kind(detail) if kind else PlainHttp(detail, error.status_code)

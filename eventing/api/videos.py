@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from eventing.api import openai
-from eventing.api.auth import Owner, Submitter
+from eventing.api.auth import Owner
 from eventing.api.content import stream_file
 from eventing.api.dependencies import Core, CoreDep
 from eventing.api.forms import read_fields
-from eventing.api.trace import traceparent_of
+from eventing.api.origin import OpenAIOrigin
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import Conflict, StorageError, Unavailable
 from eventing.contract.models import JOB_ID_PATTERN, StoredFile, job_prefix
 from eventing.domain.job import Job, Status
-from eventing.jobs import Origin, parse_request
+from eventing.jobs import parse_request
 from eventing.settings import pairs
 
 router = APIRouter(prefix="/v1/videos", tags=["openai videos"])
 VideoId = Annotated[str, Path(pattern=JOB_ID_PATTERN, description="The video's id, which is the job's.")]
-Key = Annotated[str | None, Header(max_length=255, min_length=1)]
 FILES = {"video": "video", "thumbnail": "poster", "spritesheet": "spritesheet"}
 
 
@@ -37,16 +37,11 @@ _REMIX = _body("VideoRemix", {"prompt": "a blue circle moving right"})
 
 
 @router.post("", openapi_extra=_CREATE)
-async def create(
-    request: Request, core: CoreDep, owner: Submitter, response: Response, idempotency_key: Key = None
-) -> openai.Video:
+async def create(request: Request, core: CoreDep, origin: OpenAIOrigin, response: Response) -> openai.Video:
     """Queue a video. Beside the contract's fields all fields of `POST /v1/jobs` are taken."""
     asked = openai.parse(await read_fields(request))
     wanted = openai.job_request(asked, _entry(core, asked.model))
-    origin = Origin(
-        owner, "openai", key=f"header:{idempotency_key}" if idempotency_key else None,
-        traceparent=traceparent_of(request), callback_format=asked.callback_format,
-    )  # fmt: skip
+    origin = replace(origin, callback_format=asked.callback_format)
     job, _ = await core.intake.submit(wanted, origin)
     return _shown(job, response)
 
@@ -101,20 +96,16 @@ async def delete(video_id: VideoId, core: CoreDep, owner: Owner) -> openai.Video
 
 @router.post("/{video_id}/remix", openapi_extra=_REMIX)
 async def remix(
-    video_id: VideoId, request: Request, core: CoreDep, owner: Submitter, response: Response,
-    idempotency_key: Key = None,
-) -> openai.Video:  # fmt: skip
+    video_id: VideoId, request: Request, core: CoreDep, origin: OpenAIOrigin, response: Response
+) -> openai.Video:
     """Queue a completed video again with another prompt: same model, size, length and seed."""
     fields = await read_fields(request)
-    source = await core.jobs.get(video_id, owner)
+    source = await core.jobs.get(video_id, origin.owner)
     if source.status is not Status.completed:
         raise Conflict(f"video {source.id} is {openai.video(source).status}; only a completed one is remixed")
     asked = openai.parse_remix(fields)
-    origin = Origin(
-        owner, "openai", key=f"header:{idempotency_key}" if idempotency_key else None,
-        traceparent=traceparent_of(request), remixed_from=source.id,
-    )  # fmt: skip
-    job, _ = await core.intake.submit(parse_request(openai.remix_request(source, asked.prompt)), origin)
+    request_ = parse_request(openai.remix_request(source, asked.prompt))
+    job, _ = await core.intake.submit(request_, replace(origin, remixed_from=source.id))
     return _shown(job, response)
 
 

@@ -1,0 +1,48 @@
+"""Where a submission comes from, and its idempotency key: built here for every way in.
+
+The key of a request is its `Idempotency-Key` header; the key of an event is its source and id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from fastapi import Depends, Header, Request
+
+from eventing.api.auth import Submitter
+from eventing.api.trace import traceparent_of
+from eventing.jobs import Origin
+from eventing.store.jobs import event_key
+
+IdempotencyKey = Annotated[str | None, Header(max_length=255, min_length=1)]
+
+
+def event_origin(owner: str, source: str, event_id: str, traceparent: str | None) -> Origin:
+    """Return the origin of a CloudEvent."""
+    return Origin(owner, "event", key=event_key(source, event_id), traceparent=traceparent)
+
+
+def _from(way: str) -> Callable[..., Awaitable[Origin]]:
+    """Make the dependency for requests of one way in."""
+
+    async def origin(request: Request, owner: Submitter) -> Origin:
+        return Origin(owner, way, traceparent=traceparent_of(request))
+
+    return origin
+
+
+def _keyed(way: str) -> Callable[..., Awaitable[Origin]]:
+    """Make the dependency for requests that may carry an `Idempotency-Key`."""
+
+    async def origin(request: Request, owner: Submitter, idempotency_key: IdempotencyKey = None) -> Origin:
+        key = f"header:{idempotency_key}" if idempotency_key else None
+        return Origin(owner, way, key=key, traceparent=traceparent_of(request))
+
+    return origin
+
+
+PutOrigin = Annotated[Origin, Depends(_from("rest"))]  # the id in the path makes a PUT idempotent
+RestOrigin = Annotated[Origin, Depends(_keyed("rest"))]
+OpenAIOrigin = Annotated[Origin, Depends(_keyed("openai"))]
+V2Origin = Annotated[Origin, Depends(_keyed("v2"))]
