@@ -1,4 +1,4 @@
-"""Who is calling: an API key names its owner; rates are counted per owner."""
+"""Identify the caller by an API key or an OIDC token, and limit submissions per owner."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from eventing.api.oidc import TokenVerifier, looks_like_token
 from eventing.contract.errors import TooLarge, TooMany, Unauthorized
 
 LOCAL_OWNER = "local"
-REMEMBERED = 10_000
+MAX_BUCKETS = 10_000
 
 
 class RateLimit:
-    """Token buckets in memory: each replica allows the configured rate, which is a brake and not a quota."""
+    """One token bucket per owner, in memory. Each replica allows the whole rate: a brake, not a quota."""
 
     def __init__(self, per_minute: int) -> None:
         self._rate = per_minute / 60
@@ -25,17 +25,15 @@ class RateLimit:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, *owners: str) -> None:
-        """Use a token of each owner, as often as it is named: all of them or none.
+        """Take one token per name in `owners`: all of them or none.
 
-        Raises TooMany with the seconds until there are enough, TooLarge if there never will be.
+        Raises TooMany with the seconds until there are enough tokens, TooLarge if a bucket holds fewer.
         """
         now = time.monotonic()
-        wanted = Counter(owners)
-        left = {owner: self._tokens(owner, now) - count for owner, count in wanted.items()}
-        if max(wanted.values(), default=0) > self._burst:
-            raise TooLarge(
-                f"one request may hold {self._burst:g} submissions at most: that many fit a minute"
-            )
+        counts = Counter(owners)
+        left = {owner: self._tokens(owner, now) - count for owner, count in counts.items()}
+        if max(counts.values(), default=0) > self._burst:
+            raise TooLarge(f"one request may hold {self._burst:g} submissions at most, the limit per minute")
         if (short := -min(left.values(), default=0)) > 0:
             limit = f"{self._burst:g} submissions a minute"
             raise TooMany(f"more than {limit}", retry_after=short / self._rate)
@@ -49,12 +47,12 @@ class RateLimit:
     def _keep(self, owner: str, tokens: float, now: float) -> None:
         self._buckets[owner] = (tokens, now)
         self._buckets.move_to_end(owner)
-        if len(self._buckets) > REMEMBERED:
+        if len(self._buckets) > MAX_BUCKETS:
             self._buckets.popitem(last=False)
 
 
 def api_key(request: Request) -> str | None:
-    """The key from `Authorization: Bearer …` or `X-API-Key`."""
+    """Return the key in `Authorization: Bearer …` or `X-API-Key`."""
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and value.strip():
         return value.strip()
@@ -62,7 +60,7 @@ def api_key(request: Request) -> str | None:
 
 
 async def identify(request: Request, core: Core) -> str | None:
-    """The owner of the key or OIDC token; None without one.
+    """Return the owner of the key or OIDC token; None if the request carries neither.
 
     Raises Unauthorized for a key or token that is not valid, Unavailable if a token cannot be checked now.
     """
@@ -79,15 +77,15 @@ async def identify(request: Request, core: Core) -> str | None:
 
 
 async def owner_of(request: Request, core: CoreDep) -> str:
-    """The caller. Raises Unauthorized."""
-    owner = await identify(request, core) or nobody(core)
+    """Return the caller. Raises Unauthorized."""
+    owner = await identify(request, core) or anonymous_owner(core)
     if owner is None:
         raise Unauthorized("an API key is needed: Authorization: Bearer rz_…")
     return owner
 
 
-def nobody(core: Core) -> str | None:
-    """Who calls without a key: LOCAL_OWNER where nobody needs one, else None."""
+def anonymous_owner(core: Core) -> str | None:
+    """Return the owner of requests without a key: LOCAL_OWNER with auth=open, else None."""
     return LOCAL_OWNER if core.settings.auth == "open" else None
 
 
@@ -95,7 +93,7 @@ Owner = Annotated[str, Depends(owner_of)]
 
 
 async def limit_rate(request: Request, owner: Owner) -> str:
-    """The caller, after one submission was counted. Raises TooMany."""
+    """Return the caller after counting one submission. Raises TooMany."""
     limit: RateLimit = request.app.state.rate_limit
     limit.take(owner)
     return owner

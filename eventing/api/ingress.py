@@ -16,7 +16,7 @@ from typing import Any
 from cloudevents.http import CloudEvent
 from fastapi import APIRouter, Request, Response
 
-from eventing.api.auth import RateLimit, identify, nobody
+from eventing.api.auth import RateLimit, anonymous_owner, identify
 from eventing.api.dependencies import Core, CoreDep
 from eventing.api.origin import event_origin
 from eventing.api.trace import traceparent_of, valid
@@ -97,7 +97,7 @@ async def deliveries(request: Request, core: Core) -> list[tuple[CloudEvent, str
     TooLarge.
     """
     caller = await identify(request, core)
-    if caller is None and not core.settings.trusted_sources and nobody(core) is None:
+    if caller is None and not core.settings.trusted_sources and anonymous_owner(core) is None:
         raise Unauthorized("events need an API key: Authorization: Bearer rz_…")
     events = cloudevent.decode(await request.body(), dict(request.headers))
     sent = [(event, caller or _owner_of(core, event["source"])) for event in events]
@@ -108,7 +108,7 @@ async def deliveries(request: Request, core: Core) -> list[tuple[CloudEvent, str
 
 def _owner_of(core: Core, source: str) -> str:
     # A source with an owner of its own keeps it, also where callers without a key are let in.
-    owner = pairs(core.settings.trusted_sources).get(source) or nobody(core)
+    owner = pairs(core.settings.trusted_sources).get(source) or anonymous_owner(core)
     if owner is None:
         raise Unauthorized(
             f"events from {source[:256]} need an API key, or REELZERO_TRUSTED_SOURCES must list it"

@@ -1,1 +1,1 @@
-"""From a message in the outbox to its receiver: the sink, S3 or a webhook."""
+"""Outgoing deliveries: from a message in the outbox to its receiver, which is the sink, S3 or a webhook."""

@@ -1,8 +1,9 @@
-"""The sender's side of the webhook handshake (HTTP 1.1 Web Hooks for Event Delivery, 4).
+"""The sender's side of the webhook handshake (HTTP 1.1 Web Hooks for Event Delivery, section 4).
 
-Before the first delivery a receiver is asked by OPTIONS; it consents by WebHook-Allowed-Origin, never by
-its status, and may set a rate (deliveries a minute), which is kept. It is asked again after an hour.
-Optional, since few receivers of Standard Webhooks know it: REELZERO_WEBHOOK_HANDSHAKE.
+Before the first delivery to a URL the sender asks for permission by OPTIONS. Only the header
+WebHook-Allowed-Origin grants it; the status does not count. WebHook-Allowed-Rate limits the deliveries per
+minute. A permission holds for an hour. The handshake is off by default (REELZERO_WEBHOOK_HANDSHAKE), because
+few receivers of Standard Webhooks implement it.
 """
 
 from __future__ import annotations
@@ -15,52 +16,56 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-KEEP_SECONDS = 3600.0
-REMEMBERED = 10_000
-LONGEST_WAIT = 60.0  # a delivery's lease is longer
+PERMISSION_SECONDS = 3600.0
+MAX_PERMISSIONS = 10_000
+MAX_WAIT_SECONDS = 60.0  # shorter than the lease of a delivery
 
 
-class NoConsent(ValueError):
-    """The receiver did not agree to be sent anything, or not so soon."""
+class HandshakeRefused(ValueError):
+    """The receiver permits no delivery, or none for now."""
 
 
 @dataclass
-class _Consent:
+class _Permission:
     until: float
     interval: float  # seconds between deliveries
-    next: float = 0.0
+    next_at: float = 0.0
 
 
-class Consents:
-    """What receivers agreed to, in this process. `origin` names us, as in WebHook-Request-Origin."""
+class Handshakes:
+    """Permissions of receivers, in this process. `origin` is sent as WebHook-Request-Origin."""
 
     def __init__(self, public_url: str) -> None:
         self.origin = urlsplit(public_url).hostname or "reelzero"
-        self._given: OrderedDict[str, _Consent] = OrderedDict()
+        self._permissions: OrderedDict[str, _Permission] = OrderedDict()
 
     def headers(self) -> dict[str, str]:
-        """What every delivery repeats."""
+        """Headers that every delivery carries."""
         return {"WebHook-Request-Origin": self.origin}
 
     async def wait(self, session: aiohttp.ClientSession, url: str) -> None:
-        """Return when a delivery may be sent. Raises NoConsent, aiohttp.ClientError."""
-        consent = self._given.get(url)
-        if consent is None or consent.until < time.monotonic():
-            consent = self._given[url] = await self._ask(session, url)
-            while len(self._given) > REMEMBERED:
-                self._given.popitem(last=False)
-        start = max(consent.next, time.monotonic())
+        """Return when a delivery may be sent. Raises HandshakeRefused, aiohttp.ClientError."""
+        permission = await self._permission(session, url)
+        start = max(permission.next_at, time.monotonic())
         pause = start - time.monotonic()
-        if pause > LONGEST_WAIT:
-            raise NoConsent("the receiver's WebHook-Allowed-Rate is used up for now")
-        consent.next = start + consent.interval
+        if pause > MAX_WAIT_SECONDS:
+            raise HandshakeRefused("the receiver's WebHook-Allowed-Rate allows no delivery for now")
+        permission.next_at = start + permission.interval
         await asyncio.sleep(pause)
 
-    async def _ask(self, session: aiohttp.ClientSession, url: str) -> _Consent:
+    async def _permission(self, session: aiohttp.ClientSession, url: str) -> _Permission:
+        permission = self._permissions.get(url)
+        if permission is None or permission.until < time.monotonic():
+            permission = self._permissions[url] = await self._request(session, url)
+            while len(self._permissions) > MAX_PERMISSIONS:
+                self._permissions.popitem(last=False)
+        return permission
+
+    async def _request(self, session: aiohttp.ClientSession, url: str) -> _Permission:
         async with session.options(url, headers=self.headers(), allow_redirects=False) as answer:
-            allowed = answer.headers.get("WebHook-Allowed-Origin", "")
+            origin = answer.headers.get("WebHook-Allowed-Origin", "")
             rate = answer.headers.get("WebHook-Allowed-Rate", "*")
-        if allowed not in ("*", self.origin):
-            raise NoConsent(f"the receiver does not consent to deliveries from {self.origin}")
+        if origin not in ("*", self.origin):
+            raise HandshakeRefused(f"the receiver does not consent to deliveries from {self.origin}")
         interval = 60 / int(rate) if rate.isascii() and rate.isdigit() and int(rate) else 0.0
-        return _Consent(time.monotonic() + KEEP_SECONDS, interval)
+        return _Permission(time.monotonic() + PERMISSION_SECONDS, interval)

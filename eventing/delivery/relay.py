@@ -1,4 +1,4 @@
-"""The relay: takes due messages from the outbox and delivers them, many at once, each on its own."""
+"""Deliver due messages of the outbox, up to IN_FLIGHT at once, each in a task of its own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ log = logging.getLogger(__name__)
 
 
 class Relay:
-    """Runs until cancelled; a delivery that was cut off is due again when its lease lapses."""
+    """The loop that empties the outbox. It runs until cancelled; a delivery that is cut off is due again when
+    its lease ends.
+    """
 
     def __init__(self, store: OutboxStore, sender: Sender, due: Wake, poll_seconds: float) -> None:
         self._store = store
@@ -29,7 +31,7 @@ class Relay:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """Deliver for ever."""
+        """Deliver until cancelled."""
         while True:
             try:
                 await self._round()
@@ -38,7 +40,7 @@ class Relay:
                 await asyncio.sleep(self._poll)
 
     async def drain(self) -> None:
-        """Deliver what is due right now and wait for what is in flight."""
+        """Deliver all messages that are due now, and wait for those in flight."""
         while await self._begin(IN_FLIGHT) or self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
@@ -50,9 +52,10 @@ class Relay:
         if await self._begin(room) < room:
             await self._due.wait(seen, self._poll)
 
-    @to_its_end  # what a claim leases while we are told to stop, nobody else could deliver before long
+    # Finish the claim even during shutdown; otherwise its messages stay leased for 120 s.
+    @to_its_end
     async def _begin(self, room: int) -> int:
-        """Start the delivery of up to `room` messages; of how many."""
+        """Start the delivery of up to `room` messages; return how many were started."""
         rows = await self._store.claim(room)
         for row in rows:
             task = asyncio.create_task(self._deliver(row))
@@ -73,8 +76,8 @@ class Relay:
             if outcome.ok and not kept and row.destination == "s3":
                 await self._sender.take_back(row)
             if row.event_type not in LAST:
-                self._due.now()  # the next message of the same job may have waited for this one
+                self._due.now()  # the job's next message may be waiting for this one
         except Unavailable:
-            log.warning("a delivery could not be recorded; it will be repeated", extra=extra, exc_info=True)
+            log.warning("a delivery could not be recorded and will be repeated", extra=extra, exc_info=True)
         except StorageError as error:
             log.warning("a file of a deleted job stays in S3: %s", error, extra=extra)

@@ -1,6 +1,6 @@
-"""Signing (Standard Webhooks 1.0) and sending messages: to the sink, to a webhook, to S3.
+"""Send one message to its destination: the sink, a webhook (signed by Standard Webhooks 1.0) or S3.
 
-Sending never raises: it answers with a Try that says how it went and whether to try again.
+Sending never raises. It returns a Try: the outcome, and whether another try makes sense.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ import aiohttp
 
 from eventing.contract.errors import StorageError
 from eventing.contract.s3 import Bucket
-from eventing.delivery.handshake import Consents
+from eventing.delivery.handshake import Handshakes
 from eventing.delivery.signing import signature_headers
-from eventing.delivery.ssrf import BlockedAddress, Guard
+from eventing.delivery.ssrf import AddressPolicy, BlockedAddress
 from eventing.settings import Settings
 from eventing.store.outbox import Row, Try
 
 JSON_EVENT = "application/cloudevents+json"
 GONE = 410
-LONGEST_WISH = 86400.0
+MAX_RETRY_AFTER = 86400.0
 log = logging.getLogger(__name__)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds from a Retry-After header (RFC 9110, 10.2.3: seconds or a date), at most a day."""
+    """Read a Retry-After header (RFC 9110, 10.2.3: seconds or a date) as seconds, at most a day."""
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
-        return min(float(value), LONGEST_WISH)
+        return min(float(value), MAX_RETRY_AFTER)
     try:
         wait = parsedate_to_datetime(value).timestamp() - time.time()
     except (ValueError, OverflowError):
         return None
-    return min(max(wait, 0.0), LONGEST_WISH)
+    return min(max(wait, 0.0), MAX_RETRY_AFTER)
 
 
 class Sender:
-    """Delivers one message to where it belongs."""
+    """Sends messages. `overrides` are extensions that a SinkBinding adds to every event (K_CE_OVERRIDES)."""
 
     def __init__(
         self, settings: Settings, bucket: Bucket, overrides: Mapping[str, str] | None = None
@@ -50,19 +50,19 @@ class Sender:
         self._settings = settings
         self._bucket = bucket
         self._overrides = dict(overrides or {})
-        self._guard = Guard(settings.webhook_allow)
-        self._consents = Consents(settings.public_url)
+        self._addresses = AddressPolicy(settings.webhook_allow)
+        self._consents = Handshakes(settings.public_url)
         timeout = aiohttp.ClientTimeout(total=settings.webhook_timeout_seconds)
-        self._open = aiohttp.ClientSession(timeout=timeout)
-        self._guarded = aiohttp.ClientSession(timeout=timeout, connector=self._guard.connector())
+        self._unchecked = aiohttp.ClientSession(timeout=timeout)
+        self._checked = aiohttp.ClientSession(timeout=timeout, connector=self._addresses.connector())
 
     async def close(self) -> None:
         """Close connections."""
-        await self._open.close()
-        await self._guarded.close()
+        await self._unchecked.close()
+        await self._checked.close()
 
     async def send(self, row: Row) -> Try:
-        """Deliver; never raises."""
+        """Deliver a message. Never raises."""
         start = time.monotonic()
         try:
             outcome = await self._send(row, start)
@@ -74,11 +74,11 @@ class Sender:
             return Try(False, time.monotonic() - start, error=text, final=blocked is not None)
         except Exception as error:
             log.exception("a message could not be sent", extra={"event_id": row.event_id})
-            return Try(False, time.monotonic() - start, error=f"on our side: {type(error).__name__}")
+            return Try(False, time.monotonic() - start, error=f"an internal error: {type(error).__name__}")
         return outcome
 
     async def take_back(self, row: Row) -> None:
-        """Delete what was put into S3 while its job was being deleted. Raises StorageError."""
+        """Delete an object written to S3 while its job was being deleted. Raises StorageError."""
         await asyncio.to_thread(self._bucket.delete_prefix, row.target or "")
 
     async def _send(self, row: Row, start: float) -> Try:
@@ -87,10 +87,10 @@ class Sender:
             return Try(True, time.monotonic() - start)
         if row.destination == "sink":
             return await self._post(
-                self._open, self._settings.sink_url or "", self._overridden(row), {}, start
+                self._unchecked, self._settings.sink_url or "", self._overridden(row), {}, start
             )
         target = row.target or ""
-        session = self._open if self._guard.lists(target) else self._guarded
+        session = self._unchecked if self._addresses.exempts(target) else self._checked
         if self._settings.webhook_handshake:
             await self._consents.wait(session, target)
         headers = signature_headers(self._settings.webhook_secrets, row.id, row.body, datetime.now(UTC))
@@ -113,7 +113,6 @@ class Sender:
             )
 
     def _overridden(self, row: Row) -> str:
-        # K_CE_OVERRIDES from a SinkBinding: extensions an operator adds to every event.
         return json.dumps(json.loads(row.body) | self._overrides) if self._overrides else row.body
 
 

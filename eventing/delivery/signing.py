@@ -1,4 +1,4 @@
-"""Signatures of webhooks (Standard Webhooks 1.0) and the check of their secrets."""
+"""Sign webhooks (Standard Webhooks 1.0) and check their secrets."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from eventing.contract.errors import ConfigurationError
 
 
 def signature_headers(secrets: tuple[str, ...], message_id: str, body: str, at: datetime) -> dict[str, str]:
-    """Standard Webhooks headers; one signature per secret, so that receivers can rotate."""
+    """Return the Standard Webhooks headers, with one signature per secret so that secrets can be rotated."""
     signatures = " ".join(Webhook(secret).sign(message_id, at, body) for secret in secrets)
     stamp = str(int(at.timestamp()))
     return {"webhook-id": message_id, "webhook-timestamp": stamp, "webhook-signature": signatures}
 
 
 def check_secrets(secrets: tuple[str, ...]) -> None:
-    """Raise ConfigurationError for a secret that cannot sign, without showing it."""
+    """Raise ConfigurationError for a secret that cannot sign. The message does not show the secret."""
     for position, secret in enumerate(secrets, 1):
         try:
             if not secret.startswith("whsec_"):

@@ -1,7 +1,8 @@
-"""Webhooks must not reach inside: every address is checked when the socket is made, after DNS.
+"""Keep webhooks away from internal addresses (server-side request forgery).
 
-Checking the URL is not enough, since a name may resolve to something else a moment later. Operators can
-list exceptions (REELZERO_WEBHOOK_ALLOW: host:port or CIDR). Operator-configured sinks are not guarded.
+The address is checked when the socket is made, after DNS: a name that passed an earlier check may resolve to
+another address a moment later. The operator can list exceptions (REELZERO_WEBHOOK_ALLOW: host:port or CIDR).
+The sink is the operator's own setting and is not checked.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import aiohttp
 from eventing.contract.errors import ConfigurationError
 
 _NAT64 = IPv6Network("64:ff9b::/96")
-# All that IANA hands out to the public. What lies outside are ways to addresses inside (local NAT64 of RFC
-# 8215, IPv4-compatible, IPv4-translated, site-local), some of which Python calls global.
+# All global unicast addresses. Addresses outside can map to internal networks (local NAT64 of RFC 8215,
+# IPv4-compatible, IPv4-translated, site-local), although Python calls some of them global.
 _UNICAST = IPv6Network("2000::/3")
 _DOCUMENTATION = IPv6Network("3fff::/20")  # RFC 9637: younger than some Pythons
 
@@ -27,7 +28,10 @@ class BlockedAddress(OSError):
 
 
 def is_public(address: str) -> bool:
-    """Whether an address is on the public internet; one inside another (6to4, NAT64, mapped) counts."""
+    """Tell whether an address is on the public internet.
+
+    Of an IPv6 address that carries an IPv4 address (mapped, NAT64, 6to4) the inner one is checked.
+    """
     ip: IPv4Address | IPv6Address = ip_address(address.split("%", maxsplit=1)[0])
     if isinstance(ip, IPv6Address):
         inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo and ip.teredo[1])
@@ -40,8 +44,8 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast
 
 
-class Guard:
-    """Decides what webhooks may reach. Raises ConfigurationError for an entry it cannot read."""
+class AddressPolicy:
+    """The addresses that webhooks may reach. Raises ConfigurationError for an entry that cannot be read."""
 
     def __init__(self, allow: tuple[str, ...]) -> None:
         self._networks = [ip_network(entry) for entry in allow if "/" in entry]
@@ -53,23 +57,23 @@ class Guard:
                     field="REELZERO_WEBHOOK_ALLOW",
                 )
 
-    def lists(self, url: str) -> bool:
-        """Whether the URL's host and port are on the operator's list."""
+    def exempts(self, url: str) -> bool:
+        """Tell whether the URL's host and port are on the operator's list."""
         parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         return f"{parts.hostname}:{port}" in self._hosts
 
-    def allows(self, address: str) -> bool:
-        """Whether a resolved address may be reached."""
+    def permits(self, address: str) -> bool:
+        """Tell whether a resolved address may be reached."""
         ip = ip_address(address.split("%", maxsplit=1)[0])
         return is_public(address) or any(ip in network for network in self._networks)
 
     def connector(self) -> aiohttp.TCPConnector:
-        """A connector that refuses other addresses at connect time."""
+        """Return a connector that refuses other addresses at connect time."""
         return aiohttp.TCPConnector(socket_factory=self._socket, use_dns_cache=False)
 
     def _socket(self, address: Any) -> socket.socket:
         family, kind, protocol, _, target = address
-        if not self.allows(target[0]):
+        if not self.permits(target[0]):
             raise BlockedAddress(f"webhooks may not reach {target[0]}: it is not a public address")
         return socket.socket(family, kind, protocol)

@@ -1,1 +1,1 @@
-"""What would go wrong, found before it does: checks of manifests, later of a live installation."""
+"""Checks of manifests before they are applied, and of a live installation."""

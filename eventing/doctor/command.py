@@ -1,4 +1,4 @@
-"""`reelzero doctor`: read manifests, print what would go wrong, exit 1 if anything would."""
+"""`reelzero doctor`: check manifests or a live installation, print the findings, exit 1 on an error."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CLUSTER_CONFIG = {
     "config-defaults": "the longest time-out Knative allows",
     "config-autoscaler": "whether an initial scale of 0 is allowed",
     "config-features": "the feature flags that the pods need",
-}  # ConfigMaps of knative-serving, and what cannot be checked without them
+}  # ConfigMaps of knative-serving, and the check that each one makes possible
 
 
 def doctor(
@@ -35,8 +35,8 @@ def doctor(
 ) -> None:
     """Check a live installation by its REELZERO_… settings, or manifests before they are applied.
 
-    Without files: database, S3 with conditional writes, sink, clock, time budgets. With files: what is known
-    to go wrong with long GPU jobs on KServe and Knative: helm template … | reelzero doctor --manifests -
+    Without files: database, S3 with conditional writes, sink, clock, time budgets. With files: the known
+    mistakes with long GPU jobs on KServe and Knative: helm template … | reelzero doctor --manifests -
     """
     paths = [*(manifests or []), *(others or [])]
     if not paths:
@@ -64,9 +64,9 @@ def _live() -> int:
 
 
 def examine(manifests: Manifests) -> list[Finding]:
-    """Every finding of every check, errors first."""
-    found = [finding for check in CHECKS for finding in check(manifests)]
-    return sorted(dict.fromkeys(found), key=lambda finding: finding.severity)
+    """Return every finding of every check, errors first."""
+    findings = [finding for check in CHECKS for finding in check(manifests)]
+    return sorted(dict.fromkeys(findings), key=lambda finding: finding.severity)
 
 
 def _read(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Whether events arrive, arrive once, and end somewhere: Brokers, Triggers, SinkBindings."""
+"""Check Brokers, Triggers and SinkBindings: every event arrives, arrives once, and has a dead-letter sink."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SENT = (*TERMINAL.values(), STARTED, PROGRESSED, REJECTED)  # what eventing itse
 
 
 def check(manifests: Manifests) -> Iterator[Finding]:
-    """All of them."""
+    """Run all checks of this file."""
     for broker in manifests.kind("Broker", EVENTING):
         yield from _inherited(manifests, broker)
     for trigger in manifests.kind("Trigger", EVENTING):
@@ -27,7 +27,7 @@ def check(manifests: Manifests) -> Iterator[Finding]:
 
 
 def _delivery(manifests: Manifests, trigger: Manifest) -> Body:
-    """What holds for a Trigger: its own delivery, else its Broker's."""
+    """Return the delivery settings of a Trigger: its own, else its Broker's."""
     if "delivery" in trigger.spec:
         return section(trigger.spec, "delivery")
     brokers = [broker for broker in manifests.kind("Broker", EVENTING) if _listens(trigger, broker)]
@@ -39,15 +39,15 @@ def _listens(trigger: Manifest, broker: Manifest) -> bool:
 
 
 def _inherited(manifests: Manifests, broker: Manifest) -> Iterator[Finding]:
-    """For Triggers that are not at hand; those that are speak for themselves."""
+    """Check what Triggers inherit. Triggers among the manifests are checked themselves."""
     if any(_listens(trigger, broker) for trigger in manifests.kind("Trigger", EVENTING)):
         return
     delivery = section(broker.spec, "delivery")
     if "retry" not in delivery:
-        lost = "" if "deadLetterSink" in delivery else ", and then drops the event without a word"
+        lost = "" if "deadLetterSink" in delivery else ", and then drops the event silently"
         yield Finding(
             "retries-by-default", "warning", str(broker),
-            f"for a Trigger that says nothing itself Knative tries 10 times in its own rhythm{lost}",
+            f"for a Trigger without delivery settings Knative tries 10 times at its own intervals{lost}",
             "set delivery.retry, backoffPolicy and backoffDelay, and a deadLetterSink",
         )  # fmt: skip
 
@@ -56,7 +56,7 @@ def _retries(manifests: Manifests, trigger: Manifest) -> Iterator[Finding]:
     if "retry" not in _delivery(manifests, trigger):
         yield Finding(
             "retries-by-default", "error", str(trigger),
-            "neither it nor its Broker says how often to retry: Knative tries 10 times in its own rhythm",
+            "neither it nor its Broker sets the retries: Knative tries 10 times at its own intervals",
             "set delivery.retry, backoffPolicy and backoffDelay",
         )  # fmt: skip
 
@@ -71,7 +71,7 @@ def _own_output(manifests: Manifests, trigger: Manifest) -> Iterator[Finding]:
     if to.service and sends_here and matched:
         yield Finding(
             "trigger-matches-own-output", "error", str(trigger),
-            f"{to.service} is sent its own {matched[0]} events and announces that it refuses them: a loop",
+            f"{to.service} receives its own {matched[0]} events and emits an event per rejection: a loop",
             "filter on exact type dev.reelzero.video.requested.v1",
         )  # fmt: skip
 
@@ -81,31 +81,31 @@ def _subscriber(trigger: Manifest) -> Destination:
 
 
 def _feeds(binding: Manifest, trigger: Manifest) -> bool:
-    """Whether a SinkBinding's events reach the Broker that a Trigger listens to."""
+    """Tell whether a SinkBinding sends events to the Broker of a Trigger."""
     sink = destination(dig(binding.spec, "sink"), binding.namespace)
     return sink.service == trigger.spec.get("broker") and near(sink.namespace, trigger.namespace)
 
 
 def _passes(spec: Body, kind: str) -> bool:
-    """Whether a Trigger lets a type through. Filters on other attributes are taken to pass."""
+    """Tell whether a Trigger passes an event type. Filters on other attributes count as passed."""
     if spec.get("filters"):
         return all(_matches(item, kind) for item in items(spec, "filters"))
-    wanted = dig(spec, "filter", "attributes", "type")
-    return wanted in (None, "", kind)
+    only = dig(spec, "filter", "attributes", "type")
+    return only in (None, "", kind)
 
 
 def _matches(expression: Body, kind: str) -> bool:
-    return all(TESTS[name](given, kind) for name, given in expression.items() if name in TESTS)
+    return all(TESTS[name](value, kind) for name, value in expression.items() if name in TESTS)
 
 
-TESTS: dict[str, Callable[[Any, str], bool]] = {  # Knative's filter dialects; an unknown one passes
-    "exact": lambda given, kind: section(given).get("type", kind) == kind,
-    "prefix": lambda given, kind: kind.startswith(str(section(given).get("type", ""))),
-    "suffix": lambda given, kind: kind.endswith(str(section(given).get("type", ""))),
-    "not": lambda given, kind: not _matches(section(given), kind),
-    "all": lambda given, kind: all(_matches(item, kind) for item in items({"of": given}, "of")),
-    "any": lambda given, kind: any(_matches(item, kind) for item in items({"of": given}, "of")),
-    "cesql": lambda given, kind: "type" not in str(given) or kind in str(given),
+TESTS: dict[str, Callable[[Any, str], bool]] = {  # Knative's filter dialects; an unknown dialect passes
+    "exact": lambda value, kind: section(value).get("type", kind) == kind,
+    "prefix": lambda value, kind: kind.startswith(str(section(value).get("type", ""))),
+    "suffix": lambda value, kind: kind.endswith(str(section(value).get("type", ""))),
+    "not": lambda value, kind: not _matches(section(value), kind),
+    "all": lambda value, kind: all(_matches(item, kind) for item in items({"of": value}, "of")),
+    "any": lambda value, kind: any(_matches(item, kind) for item in items({"of": value}, "of")),
+    "cesql": lambda value, kind: "type" not in str(value) or kind in str(value),
 }
 
 
@@ -120,7 +120,7 @@ def _dead_letter(manifests: Manifests, trigger: Manifest) -> Iterator[Finding]:
     if sink is not None and to.same(destination(sink, trigger.namespace)):
         yield Finding(
             "dead-letter-circles", "error", str(trigger),
-            "what could not be delivered is delivered to the same place again",
+            "an event that could not be delivered is delivered to the same address again",
             "send dead letters to a path of their own: /events/dead-letter",
         )  # fmt: skip
 

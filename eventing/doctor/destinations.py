@@ -1,4 +1,4 @@
-"""Where events go and who sends them, however a manifest says it: by reference, by address, by labels."""
+"""Resolve destinations of events and subjects of bindings: by reference, by address, by labels."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from eventing.doctor.manifests import Body, Manifest, Manifests, dig, items, nea
 
 @dataclass(frozen=True)
 class Destination:
-    """A Service and a path on it; outside the cluster no Service, and the path is the whole address."""
+    """A Service and a path on it. Outside the cluster `service` is empty and `path` is the whole URL."""
 
     service: str
     namespace: str
     path: str
 
     def same(self, other: Destination) -> bool:
-        """Whether both lead to one place; a namespace that is left open may be any."""
+        """Tell whether both are the same destination; an empty namespace matches any."""
         alike = (self.service, self.path) == (other.service, other.path)
         return alike and near(self.namespace, other.namespace)
 
 
-def destination(given: Any, home: str) -> Destination:
-    """What a subscriber or a sink of an object in the namespace `home` means."""
-    ref, uri = section(given, "ref"), str(dig(given, "uri") or "")
+def destination(reference: Any, home: str) -> Destination:
+    """Resolve the subscriber or sink of an object in the namespace `home`."""
+    ref, uri = section(reference, "ref"), str(dig(reference, "uri") or "")
     if ref.get("name"):
         return Destination(str(ref["name"]), str(ref.get("namespace") or home), "/" + uri.lstrip("/"))
     name, namespace = service_at(uri)
@@ -34,7 +34,7 @@ def destination(given: Any, home: str) -> Destination:
 
 
 def behind(manifests: Manifests, to: Destination) -> list[Manifest]:
-    """The Deployments a Service leads to; one of its own name counts where the Service is not at hand."""
+    """Return the Deployments behind a Service. One of the same name counts if the Service is not here."""
     selectors = [
         section(item.spec, "selector")
         for item in manifests.kind("Service", "")
@@ -54,7 +54,7 @@ def _leads_to(selector: Body, deployment: Manifest) -> bool:
 
 
 def binds(manifests: Manifests, binding: Manifest, to: Destination) -> bool:
-    """Whether a SinkBinding gives its sink to what is behind a Service."""
+    """Tell whether a SinkBinding sets the sink of the Deployments behind a Service."""
     subject, deployments = section(binding.spec, "subject"), behind(manifests, to)
     if not near(binding.namespace, to.namespace):
         return False
@@ -67,9 +67,9 @@ def binds(manifests: Manifests, binding: Manifest, to: Destination) -> bool:
 
 
 def selects(selector: Body, labels: Body) -> bool:
-    """Whether a label selector takes an object with these labels."""
-    wanted = section(selector, "matchLabels")
-    return wanted.items() <= labels.items() and all(
+    """Tell whether a label selector matches these labels."""
+    required = section(selector, "matchLabels")
+    return required.items() <= labels.items() and all(
         _meets(expression, labels) for expression in items(selector, "matchExpressions")
     )
 
@@ -78,4 +78,4 @@ def _meets(expression: Body, labels: Body) -> bool:
     there, values = str(expression.get("key")) in labels, expression.get("values")
     among = there and isinstance(values, list) and labels[str(expression.get("key"))] in values
     answers = {"In": among, "NotIn": not among, "Exists": there, "DoesNotExist": not there}
-    return answers.get(str(expression.get("operator")), True)  # an unknown one is taken to be met
+    return answers.get(str(expression.get("operator")), True)  # an unknown operator counts as met

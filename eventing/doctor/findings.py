@@ -1,4 +1,4 @@
-"""What a check says: which object, what would go wrong, how to mend it."""
+"""The result of a check: which object, what would go wrong, how to mend it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong. `rule` is its stable name, `consequence` what it leads to."""
+    """One mistake. `rule` is its stable name; `consequence` is the effect if it stays."""
 
     rule: str
     severity: Severity

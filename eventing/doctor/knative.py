@@ -1,4 +1,4 @@
-"""Whether Knative and KServe accept it, and do with it what is meant."""
+"""Check that Knative and KServe accept a workload and run it as intended."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ FEATURES = {
     "schedulerName": "schedulername",
     "hostIPC": "hostipc",
     "shareProcessNamespace": "shareprocessnamespace",
-}  # field of the pod: the rest of kubernetes.podspec-…
+}  # field of the pod: the flag's name after kubernetes.podspec-
 
 
 def check(manifests: Manifests) -> Iterator[Finding]:
-    """All of them."""
+    """Run all checks of this file."""
     yield from _mode(manifests)
     for workload in workloads(manifests):
         yield from _features(manifests, workload)
@@ -39,8 +39,8 @@ def _mode(manifests: Manifests) -> Iterator[Finding]:
         if mode not in ON_KNATIVE:
             yield Finding(
                 "mode-not-knative", "error" if mode is None else "warning", str(item),
-                "without a deployment mode it depends on the cluster's default whether it scales to zero"
-                if mode is None else f"mode {mode} keeps pods and GPUs when nobody asks for videos",
+                "without a deployment mode the cluster's default decides whether it scales to zero"
+                if mode is None else f"mode {mode} keeps pods and GPUs when there are no jobs",
                 f"annotate it with {MODE}: Knative",
             )  # fmt: skip
 
@@ -73,7 +73,7 @@ def _ports(workload: Workload) -> Iterator[Finding]:
     if len(ports) > 1 or wrong:
         yield Finding(
             "port-not-one", "error", str(workload),
-            "Knative takes one port in all, named http1 or h2c, and refuses the rest",
+            "Knative takes a single port, named http1 or h2c, and refuses the revision otherwise",
             "keep one port; gRPC is a service of its own (grpc.enabled in the chart)",
         )  # fmt: skip
 
@@ -91,10 +91,10 @@ def _storage(workload: Workload) -> Iterator[Finding]:
 
 
 def _agents(workload: Workload) -> Iterator[Finding]:
-    used = sorted({"logger", "batcher"} & workload.pod.keys()) if workload.is_inference_service else []
-    if used:
+    agents = sorted({"logger", "batcher"} & workload.pod.keys()) if workload.is_inference_service else []
+    if agents:
         yield Finding(
             "agent-in-the-way", "error", str(workload),
-            f"KServe's {used[0]} buffers the stream and hides a caller that has gone: no progress, no cancel",
-            f"remove {used[0]}",
+            f"KServe's {agents[0]} buffers the stream and hides closed connections: no progress, no cancel",
+            f"remove {agents[0]}",
         )  # fmt: skip

@@ -1,6 +1,7 @@
-"""The doctor for a live installation: tries what jobs will need, with the service's own settings.
+"""Check a live installation: try everything that jobs need, with the service's own settings.
 
-It writes and deletes a few objects under `doctor/` and wakes no predictor: that would cost a cold start.
+The check writes and deletes a few objects under `doctor/`. It starts no predictor, which would cost a cold
+start.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from eventing.settings import Settings
 from eventing.store.schema import is_current
 
 CLOCK_SECONDS = 5.0
-PARTS_BYTES = 9 << 20  # boto3 uploads in parts from 8 MiB on
+PARTS_BYTES = 9 << 20  # boto3 splits uploads from 8 MiB on
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One thing that was tried. `remedy` says what to do where it failed."""
+    """The outcome of one check. `remedy` is what to do if it failed."""
 
     name: str
     ok: bool
@@ -37,7 +38,7 @@ class Outcome:
 
 
 async def examine() -> list[Outcome]:
-    """Try everything; nothing that fails keeps the rest from being tried."""
+    """Run every check, whether or not earlier ones failed."""
     try:
         core = build_core(read(Settings))
     except ReelzeroError as error:
@@ -47,8 +48,8 @@ async def examine() -> list[Outcome]:
         outcomes += [outcome async for outcome in _database(core)]
     finally:
         await core.database.close()
-    outcomes += await _tried("S3", _objects, core)
-    return outcomes + await _tried("sink", _sink, core)
+    outcomes += await _outcomes("S3", _objects, core)
+    return outcomes + await _outcomes("sink", _sink, core)
 
 
 def _budgets(core: Core) -> Iterator[Outcome]:
@@ -73,19 +74,15 @@ def _webhooks(core: Core) -> Outcome:
         return Outcome(
             "webhooks", False, error.message, "make one: 24 to 64 random bytes in base64 after whsec_"
         )
-    text = (
-        f"{len(configured)} secret(s) sign"
-        if configured
-        else "none are sent: REELZERO_WEBHOOK_SECRETS is empty"
-    )
+    text = f"{len(configured)} secret(s) sign" if configured else "off: REELZERO_WEBHOOK_SECRETS is empty"
     return Outcome("webhooks", True, text)
 
 
 async def _database(core: Core) -> AsyncIterator[Outcome]:
     try:
         before = time.time()
-        theirs = await core.database.ping()
-        apart = abs(theirs - (before + time.time()) / 2)
+        database_time = await core.database.ping()
+        apart = abs(database_time - (before + time.time()) / 2)
         current = await is_current(core.database)
     except ReelzeroError as error:
         yield Outcome("database", False, f"{error.message}: {error.__cause__}", "check REELZERO_DATABASE_URL")
@@ -94,7 +91,7 @@ async def _database(core: Core) -> AsyncIterator[Outcome]:
     yield Outcome("schema", current, "is the newest" if current else "is old", "run: reelzero migrate")
     yield Outcome(
         "clock", apart < CLOCK_SECONDS, f"{apart:.1f} s from the database's",
-        "leases use the database's clock alone, but receivers refuse webhooks with a wrong timestamp",
+        "set the clock: receivers refuse webhooks with a wrong timestamp (leases use the database's clock)",
     )  # fmt: skip
 
 
@@ -112,7 +109,7 @@ async def _objects(core: Core) -> list[Outcome]:
         return [
             Outcome("S3", read_back, f"bucket {bucket.name}: put and get", "check the bucket's policy"),
             Outcome("S3", first and not second, "conditional writes (If-None-Match)",
-                    "without them two attempts could both name a result: use a server that enforces them"),
+                    "use a server that enforces them: two attempts of a job could both name a result"),
             Outcome("S3", True, "uploads in parts"),
         ]  # fmt: skip
 
@@ -141,7 +138,7 @@ async def _sink(core: Core) -> list[Outcome]:
         return [Outcome("sink", answer.status < 500, f"{url} answers ({answer.status})", "ask its owner")]
 
 
-async def _tried(name: str, work: Callable[[Core], Awaitable[list[Outcome]]], core: Core) -> list[Outcome]:
+async def _outcomes(name: str, work: Callable[[Core], Awaitable[list[Outcome]]], core: Core) -> list[Outcome]:
     try:
         return await work(core)
     except ReelzeroError as error:

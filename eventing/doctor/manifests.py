@@ -1,6 +1,6 @@
-"""Manifests, parsed once: all objects of some files, and the ways the checks look things up in them.
+"""Parse manifests and look things up in them. The checks are in other files.
 
-Nothing here judges. Missing fields read as empty, because a manifest is often only a part of the truth.
+A missing field reads as empty, because the manifests are often only a part of the installation.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ SERVING = "knative-serving"
 
 
 def dig(body: Any, *path: str) -> Any:
-    """The value at a path of keys, or None."""
+    """Return the value at a path of keys, or None."""
     for step in path:
         body = body.get(step) if isinstance(body, dict) else None
     return body
 
 
 def section(body: Any, *path: str) -> Body:
-    """The mapping at a path, empty if there is none."""
-    found = dig(body, *path)
-    return found if isinstance(found, dict) else {}
+    """Return the mapping at a path, empty if there is none."""
+    value = dig(body, *path)
+    return value if isinstance(value, dict) else {}
 
 
 def items(body: Any, *path: str) -> list[Body]:
-    """The mappings of the list at a path."""
-    found = dig(body, *path)
-    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+    """Return the mappings in the list at a path."""
+    value = dig(body, *path)
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def environment(container: Body) -> dict[str, str]:
-    """The variables of a container by name; those that come by reference are empty."""
+    """Return the variables of a container by name; a variable set by reference is empty."""
     return {str(env.get("name")): str(env.get("value") or "") for env in items(container, "env")}
 
 
 def number(value: Any) -> int | None:
-    """A whole number, as manifests write it: also as text; None if it is none."""
+    """Read a whole number, also one written as text; None for anything else."""
     try:
         return int(value)
     except (TypeError, ValueError):
@@ -56,7 +56,7 @@ def number(value: Any) -> int | None:
 
 
 def decimal(value: Any) -> float | None:
-    """A number with or without a fraction, also as text; None if it is none."""
+    """Read a number, also one written as text; None for anything else."""
     try:
         return float(value)
     except (TypeError, ValueError):
@@ -64,7 +64,7 @@ def decimal(value: Any) -> float | None:
 
 
 def seconds(text: Any) -> float | None:
-    """Seconds of a Go duration such as 600s, 10m or 1h30m; None if it is none."""
+    """Read a Go duration such as 600s, 10m or 1h30m as seconds; None for anything else."""
     parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)([hms])", str(text or ""))
     if not parts or "".join(map("".join, parts)) != text:
         return None
@@ -79,27 +79,27 @@ class Manifest:
 
     @property
     def kind(self) -> str:
-        """Its kind."""
+        """Return its kind."""
         return str(self.body.get("kind", ""))
 
     @property
     def group(self) -> str:
-        """Its API group, empty for the core."""
+        """Return its API group, empty for the core group."""
         return str(self.body.get("apiVersion", "")).rpartition("/")[0]
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """Return its name."""
         return str(dig(self.body, "metadata", "name") or "")
 
     @property
     def namespace(self) -> str:
-        """Its namespace; empty if the file leaves it open."""
+        """Return its namespace; empty if the manifest names none."""
         return str(dig(self.body, "metadata", "namespace") or "")
 
     @property
     def spec(self) -> Body:
-        """Its spec."""
+        """Return its spec."""
         return section(self.body, "spec")
 
     def __str__(self) -> str:
@@ -107,35 +107,38 @@ class Manifest:
 
 
 def near(one: str, other: str) -> bool:
-    """Whether two namespaces may be one: files often leave them open."""
+    """Tell whether two namespaces may be the same; manifests often name none."""
     return "" in (one, other) or one == other
 
 
 def service_at(url: str) -> tuple[str, str]:
-    """Name and namespace of the Service that a URL inside the cluster names; empty where it names none."""
+    """Return name and namespace of the Service in a cluster-internal URL; both empty for other URLs."""
     name, namespace, *rest = [*url.partition("://")[2].partition("/")[0].partition(":")[0].split("."), ""]
     return (name, namespace) if rest[:1] in ([], [""], ["svc"]) else ("", "")
 
 
 @dataclass(frozen=True)
 class Manifests:
-    """All objects at hand."""
+    """All objects of the manifests."""
 
     objects: tuple[Manifest, ...]
 
     def kind(self, kind: str, group: str | None = None) -> list[Manifest]:
-        """Objects of a kind, in one API group if given."""
+        """Return the objects of a kind, in one API group if `group` is set."""
         return [item for item in self.objects if item.kind == kind and group in (None, item.group)]
 
     def config(self, name: str, namespace: str = SERVING) -> Body | None:
-        """The data of a ConfigMap, None if it is not at hand. Knative Eventing has some of the same names."""
-        found = [
+        """Return the data of a ConfigMap, None if it is not here.
+
+        The namespace matters: Knative Eventing uses some of the same names.
+        """
+        maps = [
             item for item in self.kind("ConfigMap") if item.name == name and near(item.namespace, namespace)
         ]
-        return section(found[0].body, "data") if found else None
+        return section(maps[0].body, "data") if maps else None
 
     def budget(self, model: str | None, namespace: str) -> Budget | None:
-        """A model's budget, from a catalog ConfigMap beside it or from the catalog of this package."""
+        """Return a model's budget, from a catalog ConfigMap in its namespace or from this package."""
         if model is None:
             return None
         for item in self.kind("ConfigMap"):
@@ -148,7 +151,7 @@ class Manifests:
             return None
 
     def endpoints(self, deployment: Manifest) -> tuple[Endpoint, ...]:
-        """REELZERO_ENDPOINTS of a Deployment, also by reference to a ConfigMap at hand."""
+        """Read REELZERO_ENDPOINTS of a Deployment, also by reference to a ConfigMap of the manifests."""
         for container in items(deployment.spec, "template", "spec", "containers"):
             for env in items(container, "env"):
                 if env.get("name") == "REELZERO_ENDPOINTS":
@@ -156,11 +159,11 @@ class Manifests:
         return ()
 
     def eventing(self) -> list[Manifest]:
-        """Deployments that run the eventing service: they are told their endpoints."""
+        """Return the Deployments of the eventing service: those that set REELZERO_ENDPOINTS."""
         return [item for item in self.kind("Deployment") if _has_env(item, "REELZERO_ENDPOINTS")]
 
     def setting(self, deployment: Manifest, name: str) -> str:
-        """A variable of a Deployment's containers; empty if it is not given as a plain value."""
+        """Return a variable of a Deployment's containers; empty unless it is set as a plain value."""
         containers = items(deployment.spec, "template", "spec", "containers")
         return next(filter(None, (environment(container).get(name) for container in containers)), "")
 
@@ -173,7 +176,7 @@ class Manifests:
 
 
 def parse(texts: Iterable[tuple[str, str]]) -> Manifests:
-    """All objects in (name, YAML text) pairs, Lists opened. Raises MalformedRequest naming the file."""
+    """Parse (name, YAML text) pairs; a List counts as its items. Raises MalformedRequest naming the file."""
     return Manifests(tuple(item for name, text in texts for item in _objects(name, text)))
 
 
@@ -186,7 +189,7 @@ def _objects(name: str, text: str) -> Iterator[Manifest]:
         if body is None:
             continue
         if not isinstance(body, dict) or "kind" not in body:
-            raise MalformedRequest(f"{name} holds something that is no Kubernetes object (no kind)")
+            raise MalformedRequest(f"{name} holds a document that is no Kubernetes object: it has no kind")
         yield from (Manifest(item) for item in (items(body, "items") if body["kind"] == "List" else [body]))
 
 

@@ -1,4 +1,4 @@
-"""Whether pods keep secrets and privileges to themselves."""
+"""Check that pods expose no secrets and have no needless privileges."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from eventing.doctor.manifests import (
 from eventing.doctor.workloads import workloads
 
 SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|ACCESS_KEY|API_KEY")
-SECRET_ELSEWHERE = ("_FILE", "_PATH", "_NAME")  # they say where the secret is
+SECRET_ELSEWHERE = ("_FILE", "_PATH", "_NAME")  # such variables only locate the secret
 SECRET_URL = re.compile(r"://[^/@:]*:[^/@]+@")  # user:password@
 
 
 def check(manifests: Manifests) -> Iterator[Finding]:
-    """All of them, on everything of ours that runs."""
+    """Run all checks of this file on the pods of eventing and of the predictors."""
     for item, pod in _pods(manifests):
         yield from _secrets(item, pod)
         yield from _token(manifests, item, pod)
@@ -50,7 +50,7 @@ def _secrets(item: Manifest, pod: Body) -> Iterator[Finding]:
         if value and (named or SECRET_URL.search(value)):
             yield Finding(
                 "secret-in-plain", "error", str(item),
-                f"everyone who may read the object reads {name}",
+                f"everyone who may read the object can read {name}",
                 "put it into a Secret and refer to it with valueFrom.secretKeyRef",
             )  # fmt: skip
 
@@ -69,7 +69,7 @@ def _token(manifests: Manifests, item: Manifest, pod: Body) -> Iterator[Finding]
     if False not in off:
         yield Finding(
             "token-mounted", "warning", str(item),
-            "it needs nothing from the Kubernetes API, and whoever breaks in gets its token",
+            "it never calls the Kubernetes API, and an intruder in the pod gets the token",
             "set automountServiceAccountToken: false",
         )  # fmt: skip
 
@@ -101,8 +101,8 @@ def _eventing(item: Manifest) -> Iterator[Finding]:
     if env.get("REELZERO_AUTH") == "open":
         yield Finding(
             "auth-open", "error", str(item),
-            "everyone who reaches the Service may spend GPU time and read all videos",
-            "leave REELZERO_AUTH at required, and create keys",
+            "everyone who can reach the Service can use GPU time and read all videos",
+            "leave REELZERO_AUTH at required and create keys",
         )  # fmt: skip
     if (
         env.get("REELZERO_DATABASE_URL", "").startswith("sqlite")
@@ -110,6 +110,6 @@ def _eventing(item: Manifest) -> Iterator[Finding]:
     ):
         yield Finding(
             "sqlite-with-replicas", "error", str(item),
-            "each replica has a database of its own: a job is known to one of them only",
+            "each replica has its own database, so each job exists on one replica only",
             "use PostgreSQL: postgresql+asyncpg://…",
         )  # fmt: skip

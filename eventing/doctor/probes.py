@@ -1,4 +1,4 @@
-"""Whether readiness says what it should, and nothing kills a pod that only loads or works."""
+"""Check the probes: readiness waits for the weights, and liveness never kills a pod that loads or works."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from eventing.doctor.findings import Finding
 from eventing.doctor.manifests import Body, Manifests, dig, items, section
 from eventing.doctor.workloads import Workload, workloads
 
-DEFAULT_PORT = 8080  # Knative's, for a container that names none
+DEFAULT_PORT = 8080  # Knative's default for a container without ports
 
 
 def check(manifests: Manifests) -> Iterator[Finding]:
-    """All of them."""
+    """Run all checks of this file."""
     for workload in workloads(manifests):
         yield from _startup(workload)
         yield from _liveness_port(workload)
@@ -26,8 +26,8 @@ def _startup(workload: Workload) -> Iterator[Finding]:
     if "startupProbe" in workload.container:
         yield Finding(
             "startup-probe", "error", str(workload),
-            "it turns off Knative's fast probing, so each cold start waits for the kubelet's next period",
-            "remove the startupProbe; progress-deadline and readiness do its work",
+            "it turns off Knative's fast probing: each cold start waits for the kubelet's next probe",
+            "remove the startupProbe; progress-deadline and readiness replace it",
         )  # fmt: skip
 
 
@@ -44,14 +44,14 @@ def _readiness(workload: Workload) -> Iterator[Finding]:
     elif path != expected:
         yield Finding(
             "readiness-wrong-path", "error", str(workload),
-            f"{path or 'a probe without a path'} does not ask for {workload.model}: KServe's own server is"
-            " always ready there, and requests arrive while the weights are still loading",
+            f"{path or 'a probe without a path'} does not check {workload.model}: it succeeds as soon as"
+            " KServe's server listens, and requests arrive while the weights are still loading",
             f"set readinessProbe.httpGet.path to {expected}",
         )  # fmt: skip
     elif not dig(probe, "periodSeconds"):
         yield Finding(
             "readiness-period", "warning", str(workload),
-            "a pod that misses the first probe is ready 10 s later than it could be",
+            "a pod that fails the first probe becomes ready up to 10 s late",
             "set readinessProbe.periodSeconds to 2",
         )  # fmt: skip
 
@@ -71,19 +71,19 @@ def _liveness_port(workload: Workload) -> Iterator[Finding]:
     for container in containers:
         ports = items(container, "ports")
         if not ports and len(containers) > 1:
-            continue  # a sidecar; Knative takes no probe of it at all
+            continue  # a sidecar, where Knative allows no probe
         port = ports[0] if ports else {}
-        own, asked = port.get("containerPort") or DEFAULT_PORT, _asked(container)
-        if asked not in (None, 0, "", own, port.get("name")):
+        own, probed = port.get("containerPort") or DEFAULT_PORT, _probe_port(container)
+        if probed not in (None, 0, "", own, port.get("name")):
             yield Finding(
                 "liveness-other-port", "error", str(workload),
-                f"liveness asks port {asked} and the container's is {own}: Knative refuses it, or moves the"
-                f" probe to {own}, where it fails and the kubelet kills the pod while it works",
-                f"let the livenessProbe ask port {own}; one that speaks gRPC alone by tcpSocket",
+                f"liveness probes port {probed} and the container's is {own}: Knative refuses it, or moves"
+                f" the probe to {own}, where it fails and the kubelet kills the pod while it works",
+                f"let the livenessProbe use port {own}, by tcpSocket if the container serves gRPC only",
             )  # fmt: skip
 
 
-def _asked(container: Body) -> Any:
-    """The port that the liveness probe asks, by number or name."""
+def _probe_port(container: Body) -> Any:
+    """Return the port of the liveness probe, a number or a name."""
     probe = section(container, "livenessProbe")
     return dig(probe, "httpGet", "port") or dig(probe, "tcpSocket", "port")

@@ -1,4 +1,4 @@
-"""Whether the autoscaler sees the work as it is: one request, one pod, one job."""
+"""Check that the autoscaler counts correctly: one request is one job on one pod."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from eventing.doctor.workloads import Workload, served, workloads
 
 
 def check(manifests: Manifests) -> Iterator[Finding]:
-    """All of them."""
+    """Run all checks of this file."""
     for workload in workloads(manifests):
         yield from _concurrency(workload)
         yield from _utilization(manifests, workload)
@@ -24,15 +24,15 @@ def _concurrency(workload: Workload) -> Iterator[Finding]:
     if workload.model and workload.concurrency != 1:
         yield Finding(
             "concurrency-not-one", "error", str(workload),
-            "a predictor does one job at a time; Knative would send it more, which it refuses as busy"
-            " while other pods stay asleep",
+            "a predictor runs one job at a time: Knative sends it more, it refuses them as busy, and"
+            " no further pod starts",
             "set containerConcurrency to 1",
         )  # fmt: skip
     if workload.model and not workload.max_scale:
         yield Finding(
             "replicas-unlimited", "error", str(workload),
             "nothing limits how many GPUs the autoscaler takes",
-            "set maxReplicas to the capacity that eventing is told",
+            "set maxReplicas to the capacity in REELZERO_ENDPOINTS",
         )  # fmt: skip
 
 
@@ -44,7 +44,7 @@ def _utilization(manifests: Manifests, workload: Workload) -> Iterator[Finding]:
     if workload.concurrency == 1 and percentage not in ("100", "100.0"):
         yield Finding(
             "utilization-not-100", "error", str(workload),
-            f"at {percentage} % of one request per pod, one job wakes two pods and bills two GPUs",
+            f"at {percentage} % of one request per pod, one job starts two pods and uses two GPUs",
             'annotate it with autoscaling.knative.dev/target-utilization-percentage: "100"',
         )  # fmt: skip
 
@@ -54,7 +54,7 @@ def _metric(workload: Workload) -> Iterator[Finding]:
     if metric != "concurrency":
         yield Finding(
             "metric-not-concurrency", "error", str(workload),
-            f"scaled on {metric}, a pod looks idle while it generates, or never scales to zero",
+            f"scaled on {metric}, a pod counts as idle while it generates, or never scales to zero",
             "set scaleMetric to concurrency",
         )  # fmt: skip
 
@@ -76,26 +76,26 @@ def _initial_scale_maximum(workload: Workload) -> Iterator[Finding]:
     if initial and maximum and initial > maximum:
         yield Finding(
             "initial-scale-above-maximum", "error", str(workload),
-            f"a new revision wakes {initial} pods, and no more than {maximum} are ever sent a job",
+            f"a new revision starts {initial} pods, of which {maximum} at most ever get a job",
             f"lower initial-scale to at most {maximum}",
         )  # fmt: skip
 
 
 def _capacity(manifests: Manifests) -> Iterator[Finding]:
-    """The dispatcher's cap and the autoscaler's ceiling must be one number."""
+    """Check that the dispatcher's capacity and the autoscaler's maximum are the same number."""
     for item, endpoint, workload in served(manifests):
         if workload is None:
             yield Finding(
                 "endpoint-unserved", "error", str(item),
-                f"jobs of {endpoint.model} go to {endpoint.url}, and nothing here has that address",
+                f"jobs of {endpoint.model} go to {endpoint.url}, which no workload of these manifests serves",
                 "name an InferenceService of these manifests: http://<name>-predictor.<namespace>.svc.…",
             )  # fmt: skip
             continue
-        places = (workload.max_scale or 0) * (workload.concurrency or 0)
-        if places and places != endpoint.capacity:
+        slots = (workload.max_scale or 0) * (workload.concurrency or 0)
+        if slots and slots != endpoint.capacity:
             yield Finding(
                 "capacity-mismatch", "error", str(item),
-                f"{endpoint.capacity} jobs of {endpoint.model} are sent at once and {places} can run:"
+                f"{endpoint.capacity} jobs of {endpoint.model} are sent at once and {slots} can run:"
                 " the rest wait in the activator until they time out, or GPUs stay unused",
                 f"make capacity and maxReplicas x containerConcurrency of {workload} the same",
             )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Whether every hop outlasts the one behind it (docs/decisions/0003-time-from-one-budget.md)."""
+"""Check that every hop waits longer than the hop behind it (docs/decisions/0003-time-from-one-budget.md)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from eventing.doctor.findings import Finding
 from eventing.doctor.manifests import Manifest, Manifests, decimal, dig, number, seconds
 from eventing.doctor.workloads import Workload, served, workloads
 
-KNATIVE_MAXIMUM = 600  # max-revision-timeout-seconds where nobody set it
-KNATIVE_START = 300  # what Knative takes for timeouts that are not given
+KNATIVE_MAXIMUM = 600  # default of max-revision-timeout-seconds
+KNATIVE_START = 300  # Knative's default for both time-outs of a revision
 PROGRESS = "serving.knative.dev/progress-deadline"
 HEARTBEAT, PATIENCE = "REELZERO_HEARTBEAT_SECONDS", "REELZERO_HEARTBEAT_TIMEOUT_SECONDS"
 DRAIN = "REELZERO_DRAIN_SECONDS"
@@ -18,11 +18,11 @@ WINDOWS = {
     "window": 6,
     "scale-to-zero-pod-retention-period": 0,
     "scale-down-delay": 0,
-}  # least seconds; the most is an hour for all
+}  # minimum in seconds; the maximum is an hour for all
 
 
 def check(manifests: Manifests) -> Iterator[Finding]:
-    """All of them."""
+    """Run all checks of this file."""
     for workload in workloads(manifests):
         yield from _timeout(manifests, workload)
         yield from _response_start(workload)
@@ -50,7 +50,7 @@ def _timeout(manifests: Manifests, workload: Workload) -> Iterator[Finding]:
         yield Finding(
             "timeout-below-budget", "error", str(workload),
             f"{workload.model} may take {budget.cold_start} s to start and {budget.generation} s to generate;"
-            f" {timeout} s end it earlier, also in a draining pod, whose grace is the same",
+            f" {timeout} s end it earlier, also in a draining pod, which has the same grace",
             f"raise the timeout to {budget.revision_timeout}, or lower the model's budget",
         )  # fmt: skip
     maximum = _maximum(manifests)
@@ -75,8 +75,8 @@ def _response_start(workload: Workload) -> Iterator[Finding]:
     if "responseStartTimeoutSeconds" not in workload.pod:
         yield Finding(
             "response-start-missing", "error", str(workload),
-            f"a request that wakes a pod is ended after {KNATIVE_START} s without a first byte,"
-            " whatever timeoutSeconds says",
+            f"a request that starts a pod is ended after {KNATIVE_START} s without a first byte,"
+            " regardless of timeoutSeconds",
             "set responseStartTimeoutSeconds to the value of timeoutSeconds",
         )  # fmt: skip
 
@@ -87,7 +87,7 @@ def _progress_deadline(manifests: Manifests, workload: Workload) -> Iterator[Fin
     if budget and deadline is not None and deadline < budget.cold_start:
         yield Finding(
             "progress-deadline-short", "error", str(workload),
-            f"the revision is given up after {deadline:g} s, but {workload.model} may take"
+            f"Knative fails the revision after {deadline:g} s, but {workload.model} may take"
             f" {budget.cold_start} s to be ready",
             f"annotate it with {PROGRESS}: {budget.progress_deadline}s",
         )  # fmt: skip
@@ -95,12 +95,12 @@ def _progress_deadline(manifests: Manifests, workload: Workload) -> Iterator[Fin
 
 def _windows(workload: Workload) -> Iterator[Finding]:
     for name, least in WINDOWS.items():
-        given = workload.scaling(name)
-        value = seconds(given)
-        if given is not None and (value is None or not least <= value <= KNATIVE_WINDOW_LIMIT):
+        text = workload.scaling(name)
+        value = seconds(text)
+        if text is not None and (value is None or not least <= value <= KNATIVE_WINDOW_LIMIT):
             yield Finding(
                 "window-out-of-range", "error", str(workload),
-                f"Knative refuses the revision: {name} is {given}",
+                f"Knative refuses the revision: {name} is {text}",
                 f"choose {least}s to {KNATIVE_WINDOW_LIMIT}s; to keep pods longer, raise minReplicas",
             )  # fmt: skip
 
@@ -118,20 +118,20 @@ def _activator(manifests: Manifests) -> Iterator[Finding]:
 
 
 def _client(manifests: Manifests) -> Iterator[Finding]:
-    """The caller must outlast the server, or a finished video is reported as failed."""
+    """Check that the caller waits longer than the server, or finished videos are reported as failed."""
     for item, endpoint, workload in served(manifests):
         budget = manifests.budget(endpoint.model, item.namespace)
         if workload and budget and (workload.timeout or 0) >= budget.client_timeout:
             yield Finding(
                 "client-gives-up-first", "error", str(item),
                 f"the dispatcher waits {budget.client_timeout} s for {endpoint.model}, but {workload} may"
-                f" answer until {workload.timeout} s: finished work is done again",
+                f" answer until {workload.timeout} s: finished videos are generated again",
                 "raise the model's budget, from which both follow, instead of the timeout alone",
             )  # fmt: skip
 
 
 def _heartbeats(manifests: Manifests) -> Iterator[Finding]:
-    """Neither side alone is wrong, so the finding names both."""
+    """Compare both sides: neither value alone is wrong, so the finding names both."""
     for item, _, workload in served(manifests):
         if workload is None:
             continue
@@ -140,21 +140,21 @@ def _heartbeats(manifests: Manifests) -> Iterator[Finding]:
         if HEARTBEATS_MISSED * beat > patience:
             yield Finding(
                 "heartbeat-too-slow", "error", str(workload),
-                f"it gives a sign of life every {beat:g} s, and {item} breaks its stream after {patience:g} s"
-                " of silence: one that is late costs the whole attempt",
+                f"it sends a heartbeat every {beat:g} s, and {item} cuts its stream after {patience:g} s"
+                " of silence: one late heartbeat costs the whole attempt",
                 f"set {HEARTBEAT} to a third of {PATIENCE} or less",
             )  # fmt: skip
 
 
 def _drain(manifests: Manifests) -> Iterator[Finding]:
     for item in manifests.eventing():
-        given = decimal(manifests.setting(item, DRAIN))
+        drain = decimal(manifests.setting(item, DRAIN))
         needed = max((budget.client_timeout for budget in _budgets(manifests, item)), default=0)
-        if given is not None and not needed <= given <= max(_grace(item), needed):
+        if drain is not None and not needed <= drain <= max(_grace(item), needed):
             yield Finding(
                 "drain-by-hand", "error", str(item),
-                f"told to stop, it gives open streams {given:g} s; they may take {needed} s, and its pod has"
-                f" {_grace(item)} s: they are cut, and their videos are generated twice",
+                f"at shutdown it waits {drain:g} s for open streams; they may take {needed} s, and its pod"
+                f" has {_grace(item)} s: streams are cut, and their videos are generated twice",
                 f"leave {DRAIN} out; it follows from the longest budget",
             )  # fmt: skip
 
@@ -164,7 +164,7 @@ def _grace(item: Manifest) -> int:
 
 
 def _budgets(manifests: Manifests, item: Manifest) -> list[Budget]:
-    """The known budgets of all models of an eventing service."""
+    """Return the known budgets of all models of an eventing service."""
     budgets = [manifests.budget(endpoint.model, item.namespace) for endpoint in manifests.endpoints(item)]
     return [budget for budget in budgets if budget]
 

@@ -1,4 +1,4 @@
-"""What scales on Knative, seen in one way: InferenceServices and Knative Services."""
+"""One view of everything that scales on Knative: InferenceServices and Knative Services."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from eventing.settings import Endpoint
 
 AUTOSCALING = "autoscaling.knative.dev/"
 MODE = "serving.kserve.io/deploymentMode"
-ON_KNATIVE = ("Knative", "Serverless")  # its name since KServe 0.16, and before
+ON_KNATIVE = ("Knative", "Serverless")  # the mode's name since KServe 0.16, and before
 
 
 @dataclass(frozen=True)
@@ -35,18 +35,18 @@ class Workload:
 
     @property
     def is_inference_service(self) -> bool:
-        """Whether KServe makes the Knative Service."""
+        """Tell whether KServe creates the Knative Service."""
         return self.manifest.kind == "InferenceService"
 
     @property
     def pod(self) -> Body:
-        """Where the pod is described."""
+        """Return the pod's description."""
         spec = self.manifest.spec
         return section(spec, "predictor") if self.is_inference_service else section(spec, "template", "spec")
 
     @cached_property
     def annotations(self) -> Body:
-        """The annotations that reach the revision."""
+        """Return the annotations that reach the revision."""
         if self.is_inference_service:
             own = section(self.manifest.body, "metadata", "annotations")
             return own | section(self.pod, "annotations")
@@ -54,47 +54,47 @@ class Workload:
 
     @property
     def container(self) -> Body:
-        """The container that serves; empty where a ServingRuntime brings it."""
+        """Return the serving container; empty if a ServingRuntime provides it."""
         containers = items(self.pod, "containers")
         named = [item for item in containers if item.get("name") == "kserve-container"]
         return (named or containers or [{}])[0]
 
     @property
     def variables(self) -> dict[str, str]:
-        """The environment of what serves, also where the container is a ServingRuntime's."""
+        """Return the serving container's environment, also if a ServingRuntime provides the container."""
         return environment(section(self.pod, "model")) | environment(self.container)
 
     @property
     def timeout(self) -> int | None:
-        """Seconds a request may take."""
+        """Return the seconds a request may take."""
         return number(self.pod.get("timeout" if self.is_inference_service else "timeoutSeconds"))
 
     @property
     def concurrency(self) -> int | None:
-        """Requests a pod takes at once; None or 0: any number."""
+        """Return how many requests a pod takes at once; None or 0 means no limit."""
         return number(self.pod.get("containerConcurrency"))
 
     @property
     def max_scale(self) -> int | None:
-        """Most pods; None or 0: any number."""
-        given = self.pod.get("maxReplicas") if self.is_inference_service else None
-        return number(given if given is not None else self.scaling("max-scale"))
+        """Return the most pods; None or 0 means no limit."""
+        own = self.pod.get("maxReplicas") if self.is_inference_service else None
+        return number(own if own is not None else self.scaling("max-scale"))
 
     @property
     def address(self) -> str:
-        """The first label of its address inside the cluster."""
+        """Return the first label of its address inside the cluster."""
         return self.manifest.name + ("-predictor" if self.is_inference_service else "")
 
     @property
     def model(self) -> str | None:
-        """The model it serves: its own setting, else what its readiness probe asks for."""
+        """Return the model it serves: by its setting, else by the path of its readiness probe."""
         path = str(dig(self.container, "readinessProbe", "httpGet", "path") or "")
-        found = re.fullmatch(r"/v2/models/([^/]+)/ready", path)
-        return self.variables.get("REELZERO_MODEL") or (found[1] if found else None)
+        match = re.fullmatch(r"/v2/models/([^/]+)/ready", path)
+        return self.variables.get("REELZERO_MODEL") or (match[1] if match else None)
 
     def scaling(self, name: str) -> Any:
-        """An autoscaling annotation by its last part, in either spelling that Knative takes."""
-        old = re.sub(r"-(.)", lambda match: match[1].upper(), name)  # minScale, as it was spelled first
+        """Return an autoscaling annotation by the last part of its name, in either spelling of Knative."""
+        old = re.sub(r"-(.)", lambda match: match[1].upper(), name)  # the older spelling, as in minScale
         return self.annotations.get(AUTOSCALING + name, self.annotations.get(AUTOSCALING + old))
 
     def __str__(self) -> str:
@@ -102,7 +102,7 @@ class Workload:
 
 
 def workloads(manifests: Manifests) -> list[Workload]:
-    """Everything that Knative scales here; Services that KServe made are seen as their InferenceService."""
+    """Return everything that Knative scales. An InferenceService stands for its Services."""
     services = manifests.kind("Service", "serving.knative.dev")
     own = [Workload(item) for item in services if not _made_by_kserve(item)]
     inference = [Workload(item) for item in manifests.kind("InferenceService")]
@@ -110,12 +110,12 @@ def workloads(manifests: Manifests) -> list[Workload]:
 
 
 def served(manifests: Manifests) -> Iterator[tuple[Manifest, Endpoint, Workload | None]]:
-    """Each endpoint that an eventing service is told of, with what has its address here, if anything."""
-    found = workloads(manifests)
-    for item in manifests.eventing() if found else []:
+    """Yield each endpoint of an eventing service with the workload that serves its URL, or None."""
+    candidates = workloads(manifests)
+    for item in manifests.eventing() if candidates else []:
         for endpoint in manifests.endpoints(item):
             name, namespace = service_at(endpoint.url)
-            here = (at for at in found if at.address == name and near(at.manifest.namespace, namespace))
+            here = (at for at in candidates if at.address == name and near(at.manifest.namespace, namespace))
             yield item, endpoint, next(here, None)
 
 

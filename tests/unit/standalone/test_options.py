@@ -10,7 +10,7 @@ import pytest
 from eventing.contract.catalog import load_catalog
 from eventing.contract.errors import InvalidRequest
 from eventing.contract.s3 import S3Location
-from eventing.delivery.ssrf import Guard
+from eventing.delivery.ssrf import AddressPolicy
 from eventing.settings import Settings
 from eventing.standalone.data_dir import DataDir, open_data_dir
 from eventing.standalone.options import Options, build_settings, default_model, endpoints
@@ -66,7 +66,7 @@ def test_options_win_over_the_environment(data: DataDir, monkeypatch: pytest.Mon
 def test_a_public_service_needs_keys_and_does_not_reach_in(data: DataDir, host: str, private: bool) -> None:
     made = settings(data, host=host)
     assert made.auth == ("open" if private else "required")
-    assert Guard(made.webhook_allow).allows("127.0.0.1") is private
+    assert AddressPolicy(made.webhook_allow).permits("127.0.0.1") is private
 
 
 def test_the_default_model_needs_no_download() -> None:

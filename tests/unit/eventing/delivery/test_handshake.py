@@ -9,8 +9,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from eventing.delivery import handshake as consent
-from eventing.delivery.handshake import Consents, NoConsent
+from eventing.delivery import handshake
+from eventing.delivery.handshake import HandshakeRefused, Handshakes
 from tests.support.receivers import Receiver
 
 
@@ -44,9 +44,9 @@ async def test_consent_is_remembered_whatever_the_status(
 ) -> None:
     async with Asked() as receiver:
         receiver.headers, receiver.status = {"WebHook-Allowed-Origin": allowed}, 405
-        consents = Consents("https://reelzero.example.com/x")
+        handshakes = Handshakes("https://reelzero.example.com/x")
         for _ in range(3):
-            await consents.wait(session, receiver.url("hook"))
+            await handshakes.wait(session, receiver.url("hook"))
         assert receiver.asked == ["reelzero.example.com"]
 
 
@@ -56,20 +56,20 @@ async def test_no_consent_is_asked_for_again_next_time(
 ) -> None:
     async with Asked() as receiver:
         receiver.headers = headers
-        consents = Consents("https://reelzero.example.com")
+        handshakes = Handshakes("https://reelzero.example.com")
         for _ in range(2):
-            with pytest.raises(NoConsent):
-                await consents.wait(session, receiver.url("hook"))
+            with pytest.raises(HandshakeRefused):
+                await handshakes.wait(session, receiver.url("hook"))
         assert len(receiver.asked) == 2
 
 
 async def test_the_receivers_rate_is_kept(
     session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consent, "LONGEST_WAIT", 1.0)
+    monkeypatch.setattr(handshake, "MAX_WAIT_SECONDS", 1.0)
     async with Asked() as receiver:
         receiver.headers = {"WebHook-Allowed-Origin": "*", "WebHook-Allowed-Rate": "1"}
-        consents = Consents("https://reelzero.example.com")
-        await consents.wait(session, receiver.url("hook"))
-        with pytest.raises(NoConsent, match="Rate"):
-            await consents.wait(session, receiver.url("hook"))
+        handshakes = Handshakes("https://reelzero.example.com")
+        await handshakes.wait(session, receiver.url("hook"))
+        with pytest.raises(HandshakeRefused, match="Rate"):
+            await handshakes.wait(session, receiver.url("hook"))

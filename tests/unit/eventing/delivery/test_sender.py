@@ -17,7 +17,7 @@ from eventing.contract.errors import ConfigurationError
 from eventing.contract.s3 import Bucket, S3Location
 from eventing.delivery.sender import Sender, retry_after
 from eventing.delivery.signing import check_secrets, signature_headers
-from eventing.delivery.ssrf import Guard, is_public
+from eventing.delivery.ssrf import AddressPolicy, is_public
 from eventing.settings import Settings
 from eventing.store.outbox import Row, Try
 
@@ -141,7 +141,7 @@ def test_what_is_public(address: str, public: bool) -> None:
 
 def test_a_bad_allow_entry_is_a_configuration_error() -> None:
     with pytest.raises(ConfigurationError, match="neither host:port nor a CIDR"):
-        Guard(("example.com",))
+        AddressPolicy(("example.com",))
 
 
 def test_retry_after_in_seconds_as_a_date_and_as_nonsense() -> None:
