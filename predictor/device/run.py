@@ -14,9 +14,9 @@ from eventing.contract.models import (
     Progress,
     ProgressRecord,
 )
-from predictor.generation.attempt import Job
+from predictor.generation.attempt import Attempt
 from predictor.generation.failures import as_failure
-from predictor.generation.monitor import Watch, ignore
+from predictor.generation.monitor import Monitor, ignore
 
 Record = ProgressRecord | HeartbeatRecord | CompletedRecord | FailedRecord
 Terminal = CompletedRecord | FailedRecord
@@ -28,19 +28,19 @@ class Run:
 
     def __init__(
         self,
-        job: Job,
+        attempt: Attempt,
         model: str,
         limit: float,
         on_stage: Callable[[str], None] = ignore,
         on_stuck: Callable[[str], None] = ignore,
     ) -> None:
-        self.job = job
+        self.attempt = attempt
         self._loop = asyncio.get_running_loop()
         self._records: asyncio.Queue[Record] = asyncio.Queue()
         self._on_stuck = on_stuck
-        self.watch = Watch(model, limit, lambda p: self.publish(ProgressRecord(progress=p)), on_stage)
+        self.monitor = Monitor(model, limit, lambda p: self.publish(ProgressRecord(progress=p)), on_stage)
         # The first record is there before the thread is: bytes flow at once, and time never runs backwards.
-        self._records.put_nowait(ProgressRecord(progress=self.watch.progress))
+        self._records.put_nowait(ProgressRecord(progress=self.monitor.progress))
 
     def publish(self, record: Record) -> None:
         """Hand a record to the reader, from any thread."""
@@ -49,13 +49,13 @@ class Run:
 
     def cancel(self) -> None:
         """Stop the job at its next step. Callable from any thread."""
-        self.watch.cancel()
+        self.monitor.cancel()
 
     def stuck(self) -> str | None:
         """Why the device thread is given up; None while it may still come back."""
-        if self.watch.remaining >= -STUCK_SECONDS:
+        if self.monitor.remaining >= -STUCK_SECONDS:
             return None
-        return f"the device did not come back from {self.watch.progress.stage.value}"
+        return f"the device did not come back from {self.monitor.progress.stage.value}"
 
     async def records(self, heartbeat: float) -> AsyncIterator[Record]:
         """Every record up to the terminal one, with a heartbeat after `heartbeat` seconds of silence.
@@ -90,4 +90,4 @@ class Run:
             return HeartbeatRecord(progress=self._progress())
 
     def _progress(self) -> Progress:
-        return self.watch.progress.model_copy(update={"elapsed_seconds": round(self.watch.elapsed, 3)})
+        return self.monitor.progress.model_copy(update={"elapsed_seconds": round(self.monitor.elapsed, 3)})

@@ -35,7 +35,7 @@ from eventing.contract.s3 import Bucket
 from eventing.contract.telemetry import job_context, tracer
 from predictor import metrics
 from predictor.device.run import Run, Terminal
-from predictor.generation.attempt import Job
+from predictor.generation.attempt import Attempt
 from predictor.generation.failures import as_failure, explain
 from predictor.generation.monitor import ignore
 from predictor.models.loading import LoadedModel
@@ -102,14 +102,14 @@ class Worker:
             self._lose(cause)
         return self.state
 
-    def take(self, job: Job) -> Run:
+    def take(self, attempt: Attempt) -> Run:
         """Give the device to a job. Raises Busy, ModelUnavailable or Unavailable at once; never waits."""
         self._require_ready()
         if not self._device.acquire(blocking=False):
             metrics.busy.labels(self.entry.name).inc()
             raise Busy(f"{self.entry.name} is busy with another job", retry_after=1)
         limit = self.entry.time_budget().predictor_limit
-        run = Run(job, self.entry.name, limit, self._on_stage, self._lose)
+        run = Run(attempt, self.entry.name, limit, self._on_stage, self._lose)
         self._run = run
         self._inbox.put(run)
         return run
@@ -164,9 +164,9 @@ class Worker:
 
     def _do(self, run: Run) -> Terminal:
         """Run a job to its terminal record; never raises."""
-        run.watch.start()
+        run.monitor.start()
         with (
-            job_context(run.job.address.job_id, run.job.traceparent),
+            job_context(run.attempt.address.job_id, run.attempt.traceparent),
             metrics.running.labels(self.entry.name).track_inprogress(),
             tracer.start_as_current_span("generate") as span,
         ):
@@ -181,16 +181,20 @@ class Worker:
         assert self._model is not None, "jobs are taken after the load"  # noqa: S101 - for the type checker
         from predictor.generation.generate import Workspace, generate  # noqa: PLC0415 - brings torch, loaded by now
 
-        bucket = Bucket(self._settings.s3()) if run.job.address.output is Output.s3 else None
+        bucket = Bucket(self._settings.s3()) if run.attempt.address.output is Output.s3 else None
         cold_start, self._cold_start = self._cold_start, 0.0
-        prompt = {"prompt": run.job.spec.prompt} if self._settings.log_prompts else {}
-        log.info("job taken", extra=run.job.spec.model_dump(exclude={"prompt", "negative_prompt"}) | prompt)
+        prompt = {"prompt": run.attempt.spec.prompt} if self._settings.log_prompts else {}
+        log.info(
+            "job taken", extra=run.attempt.spec.model_dump(exclude={"prompt", "negative_prompt"}) | prompt
+        )
         with tempfile.TemporaryDirectory(prefix="reelzero-", dir=self._settings.scratch_dir) as folder:
-            return generate(self._model, run.job, run.watch, Workspace(Path(folder), bucket, cold_start))
+            return generate(
+                self._model, run.attempt, run.monitor, Workspace(Path(folder), bucket, cold_start)
+            )
 
     def _failed(self, run: Run, error: ReelzeroError, span: trace.Span) -> FailedRecord:
         if isinstance(error, Cancelled):
-            log.info("job cancelled", extra={"stage": run.watch.progress.stage.value})
+            log.info("job cancelled", extra={"stage": run.monitor.progress.stage.value})
         else:
             log.error("job failed", extra={"code": error.code}, exc_info=error)
             span.set_status(trace.StatusCode.ERROR, error.code)
@@ -201,8 +205,8 @@ class Worker:
 
     def _count(self, run: Run, outcome: str) -> None:
         metrics.jobs.labels(self.entry.name, outcome).inc()
-        metrics.generation_seconds.labels(self.entry.name, outcome).observe(run.watch.elapsed)
-        log.info("job ended", extra={"outcome": outcome, "seconds": round(run.watch.elapsed, 3)})
+        metrics.generation_seconds.labels(self.entry.name, outcome).observe(run.monitor.elapsed)
+        log.info("job ended", extra={"outcome": outcome, "seconds": round(run.monitor.elapsed, 3)})
 
     def _release(self) -> None:
         """Give back what a job took, also after it was cut short."""

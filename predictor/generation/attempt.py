@@ -30,7 +30,7 @@ class Address(Frozen):
     output: Output = Output.s3
 
 
-class Job(Frozen):
+class Attempt(Frozen):
     """One attempt at one video. `traceparent` is the caller's W3C trace context."""
 
     spec: GenerationSpec
@@ -38,7 +38,7 @@ class Job(Frozen):
     traceparent: str | None = None
 
 
-def make_job(entry: CatalogEntry, fields: Mapping[str, Any], traceparent: str | None = None) -> Job:
+def make_attempt(entry: CatalogEntry, fields: Mapping[str, Any], traceparent: str | None = None) -> Attempt:
     """Validate fields and fill the rest from the catalog. Raises InvalidRequest naming the field.
 
     Numbers may come as text, since some V2 clients can send nothing else. A seed that nobody gave comes from
@@ -50,7 +50,7 @@ def make_job(entry: CatalogEntry, fields: Mapping[str, Any], traceparent: str | 
     address = _validated(Address, {k: v for k, v in fields.items() if k in ADDRESS and v is not None})
     if request.seed is None:
         request = request.model_copy(update={"seed": _seed(address.job_id)})
-    return Job(spec=entry.resolve(request), address=address, traceparent=traceparent)
+    return Attempt(spec=entry.resolve(request), address=address, traceparent=traceparent)
 
 
 def _seed(job_id: str) -> int:

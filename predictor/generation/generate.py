@@ -7,11 +7,10 @@ from pathlib import Path
 
 from eventing.contract.models import CompletedRecord, Stage
 from eventing.contract.s3 import Bucket
-from predictor.generation import results as outcome
-from predictor.generation import video
-from predictor.generation.attempt import Job
-from predictor.generation.monitor import Watch
-from predictor.generation.result_store import Results
+from predictor.generation import results, video
+from predictor.generation.attempt import Attempt
+from predictor.generation.monitor import Monitor
+from predictor.generation.result_store import ResultStore
 from predictor.generation.results import Files
 from predictor.models.loading import LoadedModel
 from predictor.models.pipelines import checked
@@ -28,37 +27,41 @@ class Workspace:
     cold_start: float = 0.0
 
 
-def generate(model: LoadedModel, job: Job, watch: Watch, space: Workspace) -> CompletedRecord:
+def generate(model: LoadedModel, attempt: Attempt, monitor: Monitor, space: Workspace) -> CompletedRecord:
     """Do a job.
 
     Raises Cancelled, GenerationTimeout, BrokenFrames, StorageError, and whatever torch raises.
     """
-    results = Results(space.bucket, job.address) if space.bucket else None
-    if results and (earlier := results.find(watch)):
+    store = ResultStore(space.bucket, attempt.address) if space.bucket else None
+    if store and (earlier := store.find(monitor)):
         return CompletedRecord(result=earlier)
-    files = make_files(model, job, watch, space.folder)
-    if results is None:
-        return CompletedRecord(inline=outcome.inline(model, job, files, watch.timings(space.cold_start)))
-    with watch.stage(Stage.upload):
-        stored = outcome.store(files, results, watch)
-    manifest = outcome.manifest(model, job, stored, results.manifest_uri(), watch.timings(space.cold_start))
-    completed = CompletedRecord(result=results.complete(manifest, watch))
-    watch.reached("after_upload")
+    files = make_files(model, attempt, monitor, space.folder)
+    if store is None:
+        return CompletedRecord(
+            inline=results.inline(model, attempt, files, monitor.timings(space.cold_start))
+        )
+    with monitor.stage(Stage.upload):
+        stored = results.upload(files, store, monitor)
+    manifest = results.manifest(
+        model, attempt, stored, store.manifest_uri(), monitor.timings(space.cold_start)
+    )
+    completed = CompletedRecord(result=store.complete(manifest, monitor))
+    monitor.reached("after_upload")
     return completed
 
 
-def make_files(model: LoadedModel, job: Job, watch: Watch, folder: Path) -> Files:
+def make_files(model: LoadedModel, attempt: Attempt, monitor: Monitor, folder: Path) -> Files:
     """Generate the video and write its three files into a folder."""
-    spec, pipeline = job.spec, model.pipeline
-    with watch.stage(Stage.encode_prompt):
+    spec, pipeline = attempt.spec, model.pipeline
+    with monitor.stage(Stage.encode_prompt):
         embeds = pipeline.encode_prompt(spec)
-    with watch.stage(Stage.denoise, spec.num_inference_steps):
-        latents = pipeline.denoise(spec, embeds, watch.step)
-    with watch.stage(Stage.decode), checked(pipeline.vae_decoder, watch.check):
+    with monitor.stage(Stage.denoise, spec.num_inference_steps):
+        latents = pipeline.denoise(spec, embeds, monitor.step)
+    with monitor.stage(Stage.decode), checked(pipeline.vae_decoder, monitor.check):
         frames = pipeline.decode(spec, latents)
     files = Files(folder / "video.mp4", folder / "poster.jpg", folder / "spritesheet.jpg")
-    with watch.stage(Stage.encode_video):
-        video.write_mp4(frames, spec.fps, files.video, watch.check)
+    with monitor.stage(Stage.encode_video):
+        video.write_mp4(frames, spec.fps, files.video, monitor.check)
         video.write_poster(frames, files.poster)
         video.write_spritesheet(frames, files.spritesheet)
     return files

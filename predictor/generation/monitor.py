@@ -1,6 +1,6 @@
 """What a running job tells and is told: stages, steps and timings go out; cancel and the time limit come in.
 
-One Watch belongs to one job. The device thread calls `stage`, `step` and `check`; any thread may call
+One Monitor belongs to one job. The device thread calls `stage`, `step` and `check`; any thread may call
 `cancel`. Cancelling works by raising inside the device thread at the next check, because a thread that
 runs a CUDA kernel can be stopped in no other way.
 """
@@ -22,7 +22,7 @@ def ignore(_: object) -> None:
     """Listen to nothing."""
 
 
-class Watch:
+class Monitor:
     """Progress of one job. `limit` is in seconds from the moment the device was taken."""
 
     def __init__(

@@ -24,7 +24,7 @@ from eventing.contract.errors import ReelzeroError, StorageError
 from eventing.contract.models import Manifest, StoredFile, VideoResult, attempt_prefix, manifest_key
 from eventing.contract.s3 import Bucket
 from predictor.generation.attempt import Address
-from predictor.generation.monitor import Watch
+from predictor.generation.monitor import Monitor
 
 LOOKUP_PATIENCE = 20.0  # seconds; a lookup that fails costs nothing but a generation that might be repeated
 FIRST_DELAY, LONGEST_DELAY = 0.5, 15.0
@@ -33,7 +33,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-class Results:
+class ResultStore:
     """The result of one attempt, in one bucket, as one run of it sees it."""
 
     def __init__(self, bucket: Bucket, address: Address) -> None:
@@ -41,16 +41,16 @@ class Results:
         self._files = f"{attempt_prefix(address.job_id, address.attempt)}{secrets.token_hex(6)}/"
         self._manifest_key = manifest_key(address.job_id, address.attempt)
 
-    def find(self, watch: Watch) -> VideoResult | None:
+    def find(self, monitor: Monitor) -> VideoResult | None:
         """The result this attempt already has, or None. Raises StorageError."""
-        return patiently(self._look, watch, LOOKUP_PATIENCE)
+        return patiently(self._look, monitor, LOOKUP_PATIENCE)
 
-    def store_file(self, path: Path, content_type: str, watch: Watch) -> StoredFile:
+    def upload(self, path: Path, content_type: str, monitor: Monitor) -> StoredFile:
         """Upload one file. Raises StorageError once the job's time is used up."""
         key = self._files + path.name
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        patiently(lambda: self._bucket.upload(key, str(path), content_type), watch)
+        patiently(lambda: self._bucket.upload(key, str(path), content_type), monitor)
         size = path.stat().st_size
         return StoredFile(uri=self._bucket.uri(key), sha256=digest, bytes=size, content_type=content_type)
 
@@ -58,12 +58,12 @@ class Results:
         """Where the manifest will be."""
         return self._bucket.uri(self._manifest_key)
 
-    def complete(self, manifest: Manifest, watch: Watch) -> VideoResult:
+    def complete(self, manifest: Manifest, monitor: Monitor) -> VideoResult:
         """Write the manifest, last and once. If this attempt has one already, that result is the answer."""
-        answer = patiently(lambda: self._write(manifest), watch)
+        answer = patiently(lambda: self._write(manifest), monitor)
         # Not by whether it was written: S3 refuses a repetition also when the first answer was lost.
         if answer.video.uri != manifest.result.video.uri:
-            self._withdraw(watch)
+            self._withdraw(monitor)
         return answer
 
     def _look(self) -> VideoResult | None:
@@ -79,10 +79,10 @@ class Results:
             raise StorageError(f"S3 neither took nor has {self.manifest_uri()}")
         return earlier
 
-    def _withdraw(self, watch: Watch) -> None:
+    def _withdraw(self, monitor: Monitor) -> None:
         """Remove this run's files, which nothing names."""
         try:
-            patiently(lambda: self._bucket.delete_prefix(self._files), watch, LOOKUP_PATIENCE)
+            patiently(lambda: self._bucket.delete_prefix(self._files), monitor, LOOKUP_PATIENCE)
         except ReelzeroError as error:
             log.warning(
                 "files of no result stay in S3", extra={"prefix": self._files, "cause": error.message}
@@ -94,26 +94,26 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def patiently(call: Callable[[], T], watch: Watch, patience: float = float("inf")) -> T:
+def patiently(call: Callable[[], T], monitor: Monitor, patience: float = float("inf")) -> T:
     """Call S3 until it answers, for `patience` seconds but never past the job's limit.
 
     Raises the last StorageError, at once if S3 refused the call (a 4xx) and waiting cannot help; Cancelled
     or GenerationTimeout if the job has to stop.
     """
-    end = watch.remaining - patience  # of `remaining`, which counts down
+    end = monitor.remaining - patience  # of `remaining`, which counts down
     delay = FIRST_DELAY
     while True:
         try:
-            return _interruptible(call, watch)
+            return _interruptible(call, monitor)
         except StorageError as error:
-            if _is_refusal(error) or watch.remaining - delay < max(end, 0):
+            if _is_refusal(error) or monitor.remaining - delay < max(end, 0):
                 raise
             log.warning("S3 is away; trying again", extra={"seconds": delay, "cause": error.message})
-        watch.pause(delay)
+        monitor.pause(delay)
         delay = min(2 * delay, LONGEST_DELAY)
 
 
-def _interruptible(call: Callable[[], T], watch: Watch) -> T:
+def _interruptible(call: Callable[[], T], monitor: Monitor) -> T:
     """Run a call that blocks in a thread of its own, so that a cancel need not wait for a dead socket."""
     done: Future[T] = Future()
 
@@ -130,7 +130,7 @@ def _interruptible(call: Callable[[], T], watch: Watch) -> T:
         except TimeoutError:
             if done.done():
                 raise
-            watch.check()
+            monitor.check()
 
 
 def _is_refusal(error: BaseException | None) -> bool:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eventing.contract.models import InlineVideo, Manifest, StoredFile, Timings, VideoResult
-from predictor.generation.attempt import Job
-from predictor.generation.monitor import Watch
-from predictor.generation.result_store import Results, now
+from predictor.generation.attempt import Attempt
+from predictor.generation.monitor import Monitor
+from predictor.generation.result_store import ResultStore, now
 from predictor.models.loading import LoadedModel
 from predictor.models.prompts import prompt_warnings
 
@@ -35,46 +35,46 @@ class Stored:
     spritesheet: StoredFile
 
 
-def store(files: Files, results: Results, watch: Watch) -> Stored:
+def upload(files: Files, store: ResultStore, monitor: Monitor) -> Stored:
     """Upload the three files. Raises StorageError, Cancelled, GenerationTimeout."""
     return Stored(
-        video=results.store_file(files.video, "video/mp4", watch),
-        poster=results.store_file(files.poster, "image/jpeg", watch),
-        spritesheet=results.store_file(files.spritesheet, "image/jpeg", watch),
+        video=store.upload(files.video, "video/mp4", monitor),
+        poster=store.upload(files.poster, "image/jpeg", monitor),
+        spritesheet=store.upload(files.spritesheet, "image/jpeg", monitor),
     )
 
 
-def manifest(model: LoadedModel, job: Job, stored: Stored, uri: str, timings: Timings) -> Manifest:
+def manifest(model: LoadedModel, attempt: Attempt, stored: Stored, uri: str, timings: Timings) -> Manifest:
     """What completes an attempt: the request, the result and the time."""
     result = VideoResult(
-        job_id=job.address.job_id,
-        attempt=job.address.attempt,
+        job_id=attempt.address.job_id,
+        attempt=attempt.address.attempt,
         model=model.entry.name,
         revision=model.revision,
-        duration_seconds=job.spec.num_frames / job.spec.fps,
+        duration_seconds=attempt.spec.num_frames / attempt.spec.fps,
         video=stored.video,
         poster=stored.poster,
         spritesheet=stored.spritesheet,
         manifest_uri=uri,
         timings=timings,
-        warnings=_warnings(model, job),
-        **job.spec.model_dump(include=SHARED_FIELDS),
+        warnings=_warnings(model, attempt),
+        **attempt.spec.model_dump(include=SHARED_FIELDS),
     )
-    return Manifest(request=job.spec, result=result, created_at=now())
+    return Manifest(request=attempt.spec, result=result, created_at=now())
 
 
-def inline(model: LoadedModel, job: Job, files: Files, timings: Timings) -> InlineVideo:
+def inline(model: LoadedModel, attempt: Attempt, files: Files, timings: Timings) -> InlineVideo:
     """The MP4 itself, for a caller without S3."""
     body = files.video.read_bytes()
     return InlineVideo(
         video_base64=base64.b64encode(body).decode(),
         sha256=hashlib.sha256(body).hexdigest(),
         timings=timings,
-        warnings=_warnings(model, job),
-        **job.spec.model_dump(include=SHARED_FIELDS),
+        warnings=_warnings(model, attempt),
+        **attempt.spec.model_dump(include=SHARED_FIELDS),
     )
 
 
-def _warnings(model: LoadedModel, job: Job) -> tuple[str, ...]:
+def _warnings(model: LoadedModel, attempt: Attempt) -> tuple[str, ...]:
     limit, tokenizer = model.entry.max_prompt_tokens, model.pipeline.tokenizer
-    return prompt_warnings(job.spec.prompt, limit, tokenizer, model.vocabulary)
+    return prompt_warnings(attempt.spec.prompt, limit, tokenizer, model.vocabulary)

@@ -21,7 +21,7 @@ from eventing.contract.errors import (
 from eventing.contract.models import FailedRecord, InlineVideo, VideoResult
 from predictor.device.run import Run
 from predictor.device.worker import Worker
-from predictor.generation.attempt import Job, make_job
+from predictor.generation.attempt import Attempt, make_attempt
 from predictor.generation.failures import sentence
 from predictor.serving import connection, tensors
 
@@ -78,9 +78,9 @@ class VideoModel(Model):  # type: ignore[misc] # kserve ships no types
                 raise to_grpc(error) from error
             raise
 
-    def begin(self, job: Job) -> Run:
+    def begin(self, attempt: Attempt) -> Run:
         """Take the device for a job of this call, and let go when its caller does. Raises as Worker.take."""
-        run = self.worker.take(job)
+        run = self.worker.take(attempt)
         if (caller := connection.current.get()) is not None:
             caller.when_gone(run.cancel)
         return run
@@ -95,8 +95,8 @@ class VideoModel(Model):  # type: ignore[misc] # kserve ships no types
         return result
 
     async def _infer(self, request: InferRequest, traceparent: str | None) -> InferResponse:
-        job = make_job(self.worker.entry, tensors.read_fields(request), traceparent)
-        return tensors.answer(request, await self.finish(self.begin(job)))
+        attempt = make_attempt(self.worker.entry, tensors.read_fields(request), traceparent)
+        return tensors.answer(request, await self.finish(self.begin(attempt)))
 
 
 def to_grpc(error: ReelzeroError) -> GrpcException:

@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from eventing.contract.errors import InvalidRequest, MalformedRequest, NotFound, ReelzeroError
 from eventing.contract.models import CompletedRecord, GenerateBody, InlineVideo, VideoResult
 from predictor.device.run import Run
-from predictor.generation.attempt import Job, make_job
+from predictor.generation.attempt import Attempt, make_attempt
 from predictor.generation.failures import sentence
 from predictor.serving import tensors
 from predictor.serving.model import VideoModel
@@ -50,7 +50,7 @@ def install(app: FastAPI, model: VideoModel) -> None:
 
     @router.post("/generate_stream")
     async def generate_stream(name: str, request: Request) -> StreamingResponse:
-        run = ours(name).begin(await read_job(model, request))
+        run = ours(name).begin(await read_attempt(model, request))
         stream = server_sent(run, model.heartbeat_seconds)
         return StreamingResponse(
             stream, media_type="text/event-stream", headers={"cache-control": "no-store"}
@@ -58,8 +58,8 @@ def install(app: FastAPI, model: VideoModel) -> None:
 
     @router.post("/generate")
     async def generate(name: str, request: Request) -> JSONResponse:
-        job = await read_job(ours(name), request)
-        result = await model.finish(model.begin(job))
+        attempt = await read_attempt(ours(name), request)
+        result = await model.finish(model.begin(attempt))
         return JSONResponse(_completed(result).model_dump(mode="json", exclude_none=True))
 
     app.include_router(router)
@@ -88,7 +88,7 @@ def describe(model: VideoModel) -> dict[str, Any]:
     }
 
 
-async def read_job(model: VideoModel, request: Request) -> Job:
+async def read_attempt(model: VideoModel, request: Request) -> Attempt:
     """The job in a generate body. Raises MalformedRequest or InvalidRequest naming the field."""
     try:
         body = GenerateBody.model_validate_json(await request.body())
@@ -97,7 +97,7 @@ async def read_job(model: VideoModel, request: Request) -> Job:
     fields = {**body.parameters, "prompt": body.text_input}
     if "prompt" in body.parameters:
         raise InvalidRequest("the prompt belongs in text_input", field="parameters.prompt")
-    return make_job(model.worker.entry, fields, request.headers.get("traceparent"))
+    return make_attempt(model.worker.entry, fields, request.headers.get("traceparent"))
 
 
 async def server_sent(run: Run, heartbeat: float) -> AsyncIterator[bytes]:

@@ -27,7 +27,7 @@ from eventing.contract.errors import InvalidRequest, MalformedRequest, Unsupport
 from eventing.contract.events import REQUESTED, TERMINAL, JobEventData
 from eventing.contract.models import FailedRecord, JobRequest, Status
 from predictor.device.run import Terminal
-from predictor.generation.attempt import make_job
+from predictor.generation.attempt import make_attempt
 from predictor.serving.model import FailedAttempt, VideoModel
 
 QUEUE_FIELDS = ("callback_url", "start_within_seconds", "lane")
@@ -45,7 +45,7 @@ def install(app: FastAPI, model: VideoModel) -> None:
         fields = asked.model_dump(mode="json", exclude={"metadata", *QUEUE_FIELDS}, exclude_unset=True)
         fields["job_id"] = job_id(event["source"], event["id"])
         traceparent = event.get("traceparent") or request.headers.get("traceparent")
-        run = model.begin(make_job(model.worker.entry, fields, traceparent))
+        run = model.begin(make_attempt(model.worker.entry, fields, traceparent))
         record = await run.result(model.heartbeat_seconds)
         if isinstance(record, FailedRecord) and record.error.retryable:
             raise FailedAttempt(record)

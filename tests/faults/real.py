@@ -25,7 +25,7 @@ def main() -> None:
     def journalled(self: worker.Worker, run: Run) -> Any:
         global running  # noqa: PLW0603 -- one process, one journal
         running += 1
-        address = run.job.address
+        address = run.attempt.address
         work = {"job": address.job_id, "attempt": address.attempt}
         journal(work | {"what": "begin", "running": running})
         try:

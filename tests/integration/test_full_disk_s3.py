@@ -19,9 +19,9 @@ from eventing.contract.s3 import Bucket, S3Location
 from eventing.standalone import s3watch
 from eventing.standalone.s3server import LEAST_SPACE, S3Server
 from eventing.standalone.s3watch import DiskWatch
-from predictor.generation.attempt import make_job
-from predictor.generation.monitor import Watch
-from predictor.generation.result_store import Results
+from predictor.generation.attempt import make_attempt
+from predictor.generation.monitor import Monitor
+from predictor.generation.result_store import ResultStore
 from tests.support.disks import Disk, small_disk
 from tests.support.waiting import eventually
 
@@ -66,10 +66,10 @@ async def test_an_upload_waits_for_room_and_is_whole(
     caplog.set_level(logging.INFO)
     file = tmp_path / "video.mp4"
     file.write_bytes(os.urandom(VIDEO))
-    job = make_job(
+    attempt = make_attempt(
         load_catalog().get("tiny"), {"prompt": "a cat", "job_id": secrets.token_hex(8), "attempt": 1}
     )
-    watch = Watch("tiny", 10**6)  # with patience for a week
+    monitor = Monitor("tiny", 10**6)  # with patience for a week
     with small_disk(tmp_path / "disk", SIZE) as disk:
         async with served(disk, monkeypatch) as bucket:
             await asyncio.to_thread(bucket.upload, "before", str(file), "video/mp4")
@@ -77,14 +77,14 @@ async def test_an_upload_waits_for_room_and_is_whole(
                 with pytest.raises(StorageError, match="InternalError"):
                     await asyncio.to_thread(bucket.upload, "refused", str(file), "video/mp4")
                 assert await refuse_names(bucket)
-                results = Results(bucket, job.address)
-                storing = asyncio.create_task(asyncio.to_thread(results.store_file, file, "video/mp4", watch))
+                store = ResultStore(bucket, attempt.address)
+                storing = asyncio.create_task(asyncio.to_thread(store.upload, file, "video/mp4", monitor))
                 await eventually(lambda: "S3 is away; trying again" in caplog.text)
                 assert await asyncio.to_thread(bucket.get, "before") == file.read_bytes()
             try:
                 stored = await asyncio.wait_for(storing, 120)
             finally:
-                watch.cancel()
+                monitor.cancel()
             assert await asyncio.to_thread(bucket.get, bucket.key(stored.uri)) == file.read_bytes()
             assert await asyncio.to_thread(bucket.get, "before") == file.read_bytes()
             await eventually(lambda: "the S3 server serves again" in caplog.text)

@@ -9,7 +9,7 @@ from typing import Any
 from eventing.contract.catalog import CatalogEntry
 from predictor.device.run import Run, Terminal
 from predictor.device.worker import Worker
-from predictor.generation.attempt import Job, make_job
+from predictor.generation.attempt import Attempt, make_attempt
 from predictor.settings import PredictorSettings
 from tests.unit.predictor.fakes import FakePipeline, loaded
 
@@ -31,8 +31,8 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
-def job(entry: CatalogEntry, **fields: Any) -> Job:
-    return make_job(entry, {"prompt": "a red circle", "output": "inline", "seed": 1} | fields)
+def attempt(entry: CatalogEntry, **fields: Any) -> Attempt:
+    return make_attempt(entry, {"prompt": "a red circle", "output": "inline", "seed": 1} | fields)
 
 
 async def finish(run: Run) -> Terminal:

@@ -20,21 +20,21 @@ from predictor.serving.dataplane import OneModel, PredictorDataPlane
 from predictor.serving.model import VideoModel
 from predictor.settings import PredictorSettings
 from tests.unit.predictor.fakes import FakePipeline, loaded
-from tests.unit.predictor.running import SOON, failing, finish, job, make_worker, until
+from tests.unit.predictor.running import SOON, attempt, failing, finish, make_worker, until
 
 
 async def test_a_second_job_is_refused_and_taken_when_the_first_has_ended(entry: CatalogEntry) -> None:
     pipeline, gate = FakePipeline(), threading.Event()
     pipeline.at_step = lambda _done: gate.wait(SOON) and None
     worker = await make_worker(entry, pipeline)
-    first = worker.take(job(entry))
+    first = worker.take(attempt(entry))
     for _ in range(3):
         with pytest.raises(Busy):
-            worker.take(job(entry))
+            worker.take(attempt(entry))
     gate.set()
     assert isinstance(await finish(first), CompletedRecord)
     # Without waiting: who reads the end of a job may send the next one at once.
-    assert isinstance(await finish(worker.take(job(entry))), CompletedRecord)
+    assert isinstance(await finish(worker.take(attempt(entry))), CompletedRecord)
     assert len(pipeline.threads) == 1, "the device has one thread"
 
 
@@ -53,17 +53,17 @@ def held_at_a_step() -> tuple[FakePipeline, threading.Event, threading.Event]:
 async def test_a_cancelled_job_holds_the_device_until_its_thread_lets_go(entry: CatalogEntry) -> None:
     pipeline, entered, gate = held_at_a_step()
     worker = await make_worker(entry, pipeline)
-    run = worker.take(job(entry))
+    run = worker.take(attempt(entry))
     await until(entered.is_set)
     run.cancel()
     with pytest.raises(Busy):
-        worker.take(job(entry))
+        worker.take(attempt(entry))
     gate.set()
     record = await finish(run)
     assert isinstance(record, FailedRecord)
     assert (record.error.code, record.error.retryable) == ("cancelled", False)
     assert pipeline.released == 1
-    assert isinstance(await finish(worker.take(job(entry))), CompletedRecord)
+    assert isinstance(await finish(worker.take(attempt(entry))), CompletedRecord)
 
 
 @pytest.mark.parametrize("stage", ["encode_prompt", "denoise", "decode", "encode_video"])
@@ -75,11 +75,11 @@ async def test_a_cancel_is_seen_in_every_stage(entry: CatalogEntry, stage: str) 
             runs[0].cancel()
 
     worker = await make_worker(entry, FakePipeline(), on_stage)
-    runs.append(worker.take(job(entry)))
+    runs.append(worker.take(attempt(entry)))
     record = await finish(runs[0])
     assert isinstance(record, FailedRecord)
     assert record.error.code == "cancelled"
-    assert runs[0].watch.progress.stage.value == stage
+    assert runs[0].monitor.progress.stage.value == stage
 
 
 async def test_a_decode_is_cancelled_in_the_middle(entry: CatalogEntry) -> None:
@@ -91,12 +91,12 @@ async def test_a_decode_is_cancelled_in_the_middle(entry: CatalogEntry) -> None:
 
     pipeline.at_decode = at_decode
     worker = await make_worker(entry, pipeline)
-    run = worker.take(job(entry))
+    run = worker.take(attempt(entry))
     await until(entered.is_set)
     run.cancel()
     gate.set()
     record = await finish(run)
-    assert run.watch.progress.stage.value == "decode"
+    assert run.monitor.progress.stage.value == "decode"
     assert isinstance(record, FailedRecord)
     assert record.error.code == "cancelled"
 
@@ -105,15 +105,15 @@ async def test_a_reader_who_leaves_cancels(entry: CatalogEntry) -> None:
     pipeline, gate = FakePipeline(), threading.Event()
     pipeline.at_step = lambda _done: gate.wait(SOON) and None
     worker = await make_worker(entry, pipeline)
-    run = worker.take(job(entry))
+    run = worker.take(attempt(entry))
     reader = asyncio.create_task(finish(run))
-    await until(lambda: run.watch.progress.stage.value == "denoise")
+    await until(lambda: run.monitor.progress.stage.value == "denoise")
     reader.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reader
     gate.set()
     await until(lambda: not worker.busy)
-    assert (run.watch.progress.stage.value, run.watch.progress.step) == ("denoise", 0)
+    assert (run.monitor.progress.stage.value, run.monitor.progress.step) == ("denoise", 0)
 
 
 async def test_a_job_over_its_limit_fails_for_good(
@@ -121,7 +121,7 @@ async def test_a_job_over_its_limit_fails_for_good(
 ) -> None:
     monkeypatch.setattr(Budget, "predictor_limit", 0)
     worker = await make_worker(entry, FakePipeline())
-    record = await finish(worker.take(job(entry)))
+    record = await finish(worker.take(attempt(entry)))
     assert isinstance(record, FailedRecord)
     assert (record.error.code, record.error.retryable) == ("generation_timeout", False)
     assert worker.ready
@@ -136,7 +136,7 @@ async def test_a_device_that_never_comes_back_is_given_up(
     pipeline = FakePipeline()
     pipeline.at_step = lambda _done: gate.wait(SOON) and None
     worker = await make_worker(entry, pipeline, lambda _stage: None)
-    run = worker.take(job(entry))
+    run = worker.take(attempt(entry))
     async with asyncio.timeout(SOON):
         record = await run.result(heartbeat=0.01)
     assert isinstance(record, FailedRecord)
@@ -153,14 +153,14 @@ async def test_a_device_that_nobody_waits_for_is_given_up_too(
     worker = await make_worker(entry, pipeline)
     model = VideoModel(worker, 10)
     plane = PredictorDataPlane(OneModel(model), model)
-    run = worker.take(job(entry))
+    run = worker.take(attempt(entry))
     await until(entered.is_set)
     run.cancel()
     assert (await plane.live())["status"] == "alive", "busy is not stuck"
     monkeypatch.setattr(run_module, "STUCK_SECONDS", -1e9)  # past every limit
     if asked == "a new job":
         with pytest.raises(Unavailable, match="did not come back from denoise"):
-            worker.take(job(entry))
+            worker.take(attempt(entry))
     elif asked == "readiness":
         assert not await plane.ready()
     else:
@@ -173,7 +173,7 @@ async def test_records_begin_at_once_and_beat_while_nothing_happens(entry: Catal
     pipeline, gate = FakePipeline(), threading.Event()
     pipeline.at_step = lambda _done: gate.wait(SOON) and None
     worker = await make_worker(entry, pipeline)
-    run = worker.take(job(entry))
+    run = worker.take(attempt(entry))
     kinds: list[type] = []
     async with asyncio.timeout(SOON):
         async for record in run.records(heartbeat=0.01):
@@ -189,7 +189,7 @@ async def test_only_the_first_job_reports_the_cold_start(entry: CatalogEntry) ->
     worker = await make_worker(entry, FakePipeline())
     loads = []
     for _ in range(2):
-        record = await finish(worker.take(job(entry)))
+        record = await finish(worker.take(attempt(entry)))
         assert isinstance(record, CompletedRecord)
         assert record.inline is not None
         loads.append(record.inline.timings.load)
@@ -201,10 +201,10 @@ async def test_a_draining_worker_finishes_and_takes_no_more(entry: CatalogEntry)
     pipeline, gate = FakePipeline(), threading.Event()
     pipeline.at_step = lambda _done: gate.wait(SOON) and None
     worker = await make_worker(entry, pipeline)
-    run = worker.take(job(entry))
+    run = worker.take(attempt(entry))
     worker.drain()
     with pytest.raises(Unavailable, match="shutting down"):
-        worker.take(job(entry))
+        worker.take(attempt(entry))
     gate.set()
     assert isinstance(await finish(run), CompletedRecord)
     assert not worker.ready
@@ -216,11 +216,11 @@ async def test_a_load_that_fails_says_why_and_stays(entry: CatalogEntry) -> None
 
     worker = Worker(entry, PredictorSettings(), load)
     with pytest.raises(Unavailable, match="loading"):
-        worker.take(job(entry))
+        worker.take(attempt(entry))
     worker.begin()
     await until(lambda: worker.state is State.failed)
     with pytest.raises(ModelUnavailable, match=r"config\.json is missing"):
-        worker.take(job(entry))
+        worker.take(attempt(entry))
     assert not worker.occupied
 
 
@@ -239,9 +239,9 @@ async def test_scratch_is_empty_after_a_job_and_after_a_failed_one(
     await until(lambda: worker.ready)
     seen: list[int] = []
     pipeline.at_decode = lambda: seen.append(len(list_files(tmp_path)))
-    await finish(worker.take(job(entry)))
+    await finish(worker.take(attempt(entry)))
     pipeline.at_step = failing(ValueError())
-    await finish(worker.take(job(entry)))
+    await finish(worker.take(attempt(entry)))
     assert seen == [1]
     assert not list_files(tmp_path)
 
@@ -254,6 +254,6 @@ async def test_prompts_are_logged_only_when_asked(entry: CatalogEntry, caplog: A
         worker = Worker(entry, settings, lambda entry, _settings: loaded(entry, FakePipeline()))
         worker.begin()
         await until(lambda worker=worker: worker.ready)
-        await finish(worker.take(job(entry, prompt="zanzibar")))
+        await finish(worker.take(attempt(entry, prompt="zanzibar")))
         found = any("zanzibar" in str(vars(record)) for record in caplog.records)
         assert found is asked

@@ -13,7 +13,7 @@ from eventing.contract.errors import Unavailable
 from eventing.contract.models import CompletedRecord, FailedRecord
 from predictor.device.worker import State
 from tests.unit.predictor.fakes import FakePipeline
-from tests.unit.predictor.running import failing, finish, job, make_worker
+from tests.unit.predictor.running import attempt, failing, finish, make_worker
 
 ERRORS = {
     "out_of_memory": (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"), False, True),
@@ -36,7 +36,7 @@ async def test_errors_are_told_apart(entry: CatalogEntry, name: str, caplog: Any
     pipeline = FakePipeline()
     pipeline.at_step = failing(error)
     worker = await make_worker(entry, pipeline)
-    record = await finish(worker.take(job(entry)))
+    record = await finish(worker.take(attempt(entry)))
     assert isinstance(record, FailedRecord)
     assert record.error.code == name.split(maxsplit=1)[0]
     assert record.error.retryable is retryable
@@ -51,14 +51,14 @@ async def test_a_lost_device_refuses_jobs_that_another_can_take(entry: CatalogEn
     pipeline = FakePipeline()
     pipeline.at_step = failing(RuntimeError("CUDA error: an illegal memory access was encountered"))
     worker = await make_worker(entry, pipeline)
-    await finish(worker.take(job(entry)))
+    await finish(worker.take(attempt(entry)))
     with pytest.raises(Unavailable, match="must be replaced"):
-        worker.take(job(entry))
+        worker.take(attempt(entry))
 
 
 async def test_a_device_that_fails_in_the_clean_up_is_lost(entry: CatalogEntry) -> None:
     pipeline = FakePipeline()
     pipeline.release = lambda: failing(RuntimeError("CUDA error"))(0)  # type: ignore[method-assign]
     worker = await make_worker(entry, pipeline)
-    assert isinstance(await finish(worker.take(job(entry))), CompletedRecord)
+    assert isinstance(await finish(worker.take(attempt(entry))), CompletedRecord)
     assert worker.state is State.lost

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from eventing.contract.errors import Cancelled, StorageError
 from predictor.generation import result_store as storage
-from predictor.generation.monitor import Watch
+from predictor.generation.monitor import Monitor
 from predictor.generation.result_store import patiently
 
 
@@ -51,7 +51,7 @@ def times(failures: int, error: Exception) -> tuple[Callable[[], str], list[int]
 @pytest.mark.parametrize("cause", [None, answered(500), answered(503), answered(429)])
 def test_s3_that_comes_back_is_waited_for(cause: Exception | None) -> None:
     call, calls = times(3, away(cause))
-    assert patiently(call, Watch("m", 60)) == "done"
+    assert patiently(call, Monitor("m", 60)) == "done"
     assert len(calls) == 4
 
 
@@ -59,50 +59,50 @@ def test_s3_that_comes_back_is_waited_for(cause: Exception | None) -> None:
 def test_s3_that_refuses_is_not_asked_again(status: int) -> None:
     call, calls = times(9, away(answered(status)))
     with pytest.raises(StorageError):
-        patiently(call, Watch("m", 60))
+        patiently(call, Monitor("m", 60))
     assert len(calls) == 1
 
 
 def test_patience_ends_before_the_jobs_limit() -> None:
-    watch = Watch("m", 4.0)
+    monitor = Monitor("m", 4.0)
     call, calls = times(10**6, away())
     with pytest.raises(StorageError) as error:
-        patiently(call, watch)
+        patiently(call, monitor)
     assert error.value.retryable
-    assert watch.remaining > 0, "the failure is told as S3's, not as a time-out"
+    assert monitor.remaining > 0, "the failure is told as S3's, not as a time-out"
     assert len(calls) > 1
 
 
 def test_patience_may_be_shorter_than_the_limit() -> None:
     call, calls = times(10**6, away())
     with pytest.raises(StorageError):
-        patiently(call, Watch("m", 10**6), patience=0.05)
+        patiently(call, Monitor("m", 10**6), patience=0.05)
     assert len(calls) > 1
 
 
 def test_waiting_can_be_cancelled() -> None:
-    watch = Watch("m", 60)
+    monitor = Monitor("m", 60)
 
     def call() -> str:
-        watch.cancel()
+        monitor.cancel()
         raise away()
 
     with pytest.raises(Cancelled):
-        patiently(call, watch)
+        patiently(call, monitor)
 
 
 def test_a_call_that_hangs_can_be_cancelled() -> None:
-    watch, gate = Watch("m", 60), threading.Event()
+    monitor, gate = Monitor("m", 60), threading.Event()
 
     def call() -> Any:
-        watch.cancel()
+        monitor.cancel()
         return gate.wait(30)
 
     with pytest.raises(Cancelled):
-        patiently(call, watch)
+        patiently(call, monitor)
     gate.set()
 
 
 def test_other_errors_are_not_swallowed(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        patiently((tmp_path / "absent").read_bytes, Watch("m", 60))
+        patiently((tmp_path / "absent").read_bytes, Monitor("m", 60))

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from eventing.contract.errors import BrokenFrames, Cancelled
-from predictor.generation.attempt import make_job
+from predictor.generation.attempt import make_attempt
 from predictor.models import tiny
 from predictor.models.loading import LoadedModel, load_model
 from predictor.models.pipelines import checked
@@ -25,7 +25,7 @@ def load(family: str, folder: Path) -> LoadedModel:
 
 
 def frames(model: LoadedModel, on_step: Any = lambda _done, _total: None, **fields: Any) -> Any:
-    spec = make_job(model.entry, FIELDS | fields).spec
+    spec = make_attempt(model.entry, FIELDS | fields).spec
     embeds = model.pipeline.encode_prompt(spec)
     return model.pipeline.decode(spec, model.pipeline.denoise(spec, embeds, on_step))
 

@@ -161,7 +161,7 @@ def test_then_the_cache_by_its_commit(
 
 
 def test_a_model_with_no_weights_anywhere_says_how_to_get_them(entry: CatalogEntry) -> None:
-    with pytest.raises(ModelUnavailable, match=r"python -m predictor\.tiny"):
+    with pytest.raises(ModelUnavailable, match=r"python -m predictor\.models\.tiny"):
         find_folder(entry, PredictorSettings())
 
 

@@ -16,7 +16,7 @@ from eventing.contract import v2
 from eventing.contract.catalog import CatalogEntry, load_catalog
 from eventing.contract.errors import InvalidRequest, MalformedRequest, ReelzeroError
 from eventing.contract.models import InlineVideo, Output, Quality, StoredFile, Timings, VideoResult
-from predictor.generation.attempt import make_job
+from predictor.generation.attempt import make_attempt
 from predictor.serving import tensors
 from predictor.serving.tensors import answer, read_fields
 
@@ -52,27 +52,30 @@ def request(*inputs: InferInput, parameters: Any = None, outputs: Any = None) ->
 
 
 def test_defaults_come_from_the_catalog(entry: CatalogEntry) -> None:
-    job = make_job(entry, {"prompt": "a cat"})
-    spec = job.spec
+    attempt = make_attempt(entry, {"prompt": "a cat"})
+    spec = attempt.spec
     assert (spec.width, spec.height, spec.num_frames, spec.fps) == (64, 64, 9, 8)
     assert (spec.num_inference_steps, spec.quality) == (4, Quality.medium)
-    assert (job.address.attempt, job.address.output) == (1, Output.s3)
-    assert make_job(entry, {"prompt": "a cat"}).address.job_id != job.address.job_id
+    assert (attempt.address.attempt, attempt.address.output) == (1, Output.s3)
+    assert make_attempt(entry, {"prompt": "a cat"}).address.job_id != attempt.address.job_id
 
 
 def test_a_seed_nobody_gave_is_the_same_whenever_the_job_is_asked_for(entry: CatalogEntry) -> None:
     one, again, other = (
-        make_job(entry, {"prompt": "a cat", "job_id": job_id}) for job_id in ("one", "one", "other")
+        make_attempt(entry, {"prompt": "a cat", "job_id": job_id}) for job_id in ("one", "one", "other")
     )
     assert one.spec.seed == again.spec.seed != other.spec.seed
-    assert make_job(entry, {"prompt": "a cat"}).spec.seed != make_job(entry, {"prompt": "a cat"}).spec.seed
-    assert make_job(entry, {"prompt": "a cat", "job_id": "one", "seed": 0}).spec.seed == 0
+    assert (
+        make_attempt(entry, {"prompt": "a cat"}).spec.seed
+        != make_attempt(entry, {"prompt": "a cat"}).spec.seed
+    )
+    assert make_attempt(entry, {"prompt": "a cat", "job_id": "one", "seed": 0}).spec.seed == 0
 
 
 def test_an_error_quotes_no_prompt(entry: CatalogEntry) -> None:
     prompt = "zan" + "zibar" * 1000
     with pytest.raises(InvalidRequest) as error:
-        make_job(entry, {"prompt": prompt})
+        make_attempt(entry, {"prompt": prompt})
     assert error.value.field == "prompt"
     assert prompt[:8] not in "".join(traceback.format_exception(error.value))
 
@@ -94,7 +97,7 @@ def test_an_error_quotes_no_prompt(entry: CatalogEntry) -> None:
 )
 def test_each_bad_field_is_named(entry: CatalogEntry, fields: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidRequest) as error:
-        make_job(entry, {"prompt": "a cat"} | fields)
+        make_attempt(entry, {"prompt": "a cat"} | fields)
     assert error.value.field == field
 
 
@@ -111,13 +114,13 @@ def test_each_bad_field_is_named(entry: CatalogEntry, fields: dict[str, Any], fi
     ids=["list", "matrix", "text", "bytes", "float", "array"],
 )
 def test_a_number_has_many_dresses(entry: CatalogEntry, tensor: InferInput) -> None:
-    assert make_job(entry, read_fields(request(tensor))).spec.seed == 7
+    assert make_attempt(entry, read_fields(request(tensor))).spec.seed == 7
 
 
 def test_raw_bytes_are_read(entry: CatalogEntry) -> None:
     tensor = InferInput("guidance_scale", [1], "FP32")
     tensor.set_data_from_numpy(np.array([6.1], dtype=np.float32), binary_data=True)
-    assert make_job(entry, read_fields(request(tensor))).spec.guidance_scale == 6.1
+    assert make_attempt(entry, read_fields(request(tensor))).spec.guidance_scale == 6.1
 
 
 @pytest.mark.parametrize(
@@ -139,7 +142,7 @@ def test_a_bad_tensor_is_named(tensor: InferInput, kind: type[ReelzeroError]) ->
 
 def test_the_protocols_own_parameter_is_not_ours(entry: CatalogEntry) -> None:
     fields = read_fields(request(parameters={"binary_data_output": True, "output": "inline"}))
-    assert make_job(entry, fields).address.output is Output.inline
+    assert make_attempt(entry, fields).address.output is Output.inline
 
 
 @given(
@@ -157,7 +160,9 @@ def test_no_tensor_makes_anything_but_a_job_or_a_named_error(
     name: str, datatype: str, shape: list[int], data: list[Any]
 ) -> None:
     try:
-        make_job(load_catalog().get("tiny"), read_fields(request(InferInput(name, shape, datatype, data))))
+        make_attempt(
+            load_catalog().get("tiny"), read_fields(request(InferInput(name, shape, datatype, data)))
+        )
     except (InvalidRequest, MalformedRequest) as error:
         assert error.field
 
