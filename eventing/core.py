@@ -42,7 +42,7 @@ class Core:
 
 def build_core(settings: Settings) -> Core:
     """Make the parts. Opens no connection yet. Raises ConfigurationError."""
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, settings.database_connections)
     keep = settings.retention_hours * 3600
     announcer = Announcer(settings.source, settings.public_url.rstrip("/"), bool(settings.sink_url))
     holder = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"

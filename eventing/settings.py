@@ -41,6 +41,11 @@ class Settings(S3Settings):
     database_url: str = Field(
         "sqlite+aiosqlite:///reelzero.db", description="sqlite+aiosqlite:///… or postgresql+asyncpg://…"
     )
+    database_connections: int = Field(
+        20,
+        ge=2,
+        description="Connections to the database per replica; half are reserved for leases and deliveries.",
+    )
     source: str = Field("urn:reelzero:local", description="CloudEvents `source` of our events.")
     public_url: str = Field("http://127.0.0.1:8080", description="Our own base URL, for links in events.")
     endpoints: tuple[Endpoint, ...] = Field(

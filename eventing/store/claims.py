@@ -39,7 +39,8 @@ class ClaimStore:
         self, database: Database, announcer: Announcer, holder: str, *, lease: float, keep_seconds: float
     ) -> None:
         self.lease = lease
-        self._database = database
+        self._database = database.reserved  # never behind the callers
+        self._readers = database
         self._announcer = announcer
         self._holder = holder
         self._keep = keep_seconds
@@ -109,7 +110,7 @@ class ClaimStore:
 
     async def paused(self) -> dict[tuple[str, str], str]:
         """Paused (model, lane) pairs with the reason."""
-        async with self._database.read() as connection:
+        async with self._readers.read() as connection:
             return await pauses.listing(connection)
 
     async def free_lapsed(self) -> int:

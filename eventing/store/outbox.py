@@ -107,10 +107,11 @@ class OutboxStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._reserved = database.reserved  # deliveries never wait behind the callers
 
     async def claim(self, limit: int) -> list[Row]:
         """Due messages, leased to the caller, oldest first."""
-        async with self._database.write() as connection:
+        async with self._reserved.write() as connection:
             found = (await connection.execute(_DUE, {"most": limit})).mappings().all()
             if again := [row["id"] for row in found if _was_tried(row)]:
                 await connection.execute(delete(outbox).where(outbox.c.id.in_(again)))
@@ -129,7 +130,7 @@ class OutboxStore:
         log |= {"http_status": outcome.http_status, "said": outcome.error}
         settled = _settle(row, outcome) | {"tries": row.tries + 1, "lease_until": None}
         still = (outbox.c.id == row.id) & (outbox.c.status == "pending")
-        async with self._database.write() as connection:
+        async with self._reserved.write() as connection:
             if row.event_type == PROGRESSED and not outcome.ok:
                 await connection.execute(delete(outbox).where(outbox.c.id == row.id))
             elif (await connection.execute(update(outbox).where(still).values(**settled))).rowcount:

@@ -17,6 +17,7 @@ SCRIPTS = Path(__file__).with_name("migrations")
 
 async def migrate(database: Database) -> None:
     """Upgrade to the newest revision. Safe to run by several replicas: PostgreSQL runs take a lock."""
+    await database.create_file()
     async with database.write() as connection:
         await connection.run_sync(_upgrade)
 

@@ -12,7 +12,7 @@ from eventing.contract.errors import NotFound
 from eventing.contract.events import PROGRESSED
 from eventing.domain.announcer import Announcer, Message
 from eventing.domain.job import Job, LeaseLost, Status
-from eventing.store.engine import Database, db_now
+from eventing.store.engine import Transactions, db_now
 from eventing.store.rows import changed_values, job_from_row
 from eventing.store.tables import jobs, outbox, slots
 
@@ -74,7 +74,7 @@ async def add_messages(connection: AsyncConnection, messages: Iterable[Message],
 
 
 async def transition(
-    database: Database, announcer: Announcer, job_id: str, change: Callable[[Job, float], Job]
+    database: Transactions, announcer: Announcer, job_id: str, change: Callable[[Job, float], Job]
 ) -> Job:
     """Read, change and write one job in one transaction. Raises NotFound, LeaseLost."""
     async with database.write() as connection:

@@ -17,7 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import URL, event
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from eventing.cli import app
 from eventing.delivery import sender
@@ -97,14 +98,11 @@ def plan_crash(point: str, when: str, number: signal.Signals, arm: Path) -> None
 
 def watch_commits(crash: Callable[[], None]) -> None:
     """Crash at the first commit after the armed call began: its statements have run, nothing is stored."""
-    make = engine._sqlite_engine, engine._postgresql_engine
+    make = engine.make_engine
 
-    def watched(make_engine: Callable[[str], Any]) -> Callable[[str], Any]:
-        def make_watched(url: str) -> Any:
-            watched_engine = make_engine(url)
-            event.listen(watched_engine.sync_engine, "commit", lambda _: crash() if armed else None)
-            return watched_engine
+    def watched(url: URL, connections: int) -> AsyncEngine:
+        made = make(url, connections)
+        event.listen(made.sync_engine, "commit", lambda _: crash() if armed else None)
+        return made
 
-        return make_watched
-
-    engine._sqlite_engine, engine._postgresql_engine = map(watched, make)
+    engine.make_engine = watched

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from eventing.contract.errors import Unavailable
-from eventing.store.engine import LET_GO, Database
+from eventing.store.connections import LET_GO
+from eventing.store.engine import Database
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,31 @@
+"""One replica's connections: leases and deliveries have their own; a small limit of the server is waited out."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+from eventing.contract.models import Failure
+from eventing.store.engine import Database
+from eventing.store.schema import migrate
+from tests.support.builders import POOL, stores, submission
+
+
+async def test_leases_and_deliveries_do_not_wait_behind_readers(database_url: str) -> None:
+    database = Database(database_url, connections=4)
+    await migrate(database)
+    store = stores(database)
+    await store.claims.prepare((POOL,))
+    await store.jobs.submit(submission(id="job-1"))
+    async with AsyncExitStack() as readers, asyncio.timeout(60):
+        for _ in range(2):
+            await readers.enter_async_context(database.read())
+        waiting = asyncio.create_task(database.ping())
+        job = await store.claims.claim(POOL)
+        assert job is not None
+        assert (await store.claims.renew(job, None)).id == "job-1"
+        await store.claims.fail(job, Failure(code="out_of_memory", message="too large"))
+        assert await store.outbox.claim(10)
+        assert not waiting.done()
+    assert await waiting > 0
+    await database.close()
