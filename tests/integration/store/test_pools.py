@@ -1,4 +1,4 @@
-"""One replica's connections: leases and deliveries have their own; a small limit of the server is waited out."""
+"""Connections of a replica: leases and deliveries have their own; a small limit of the server is no error."""
 
 from __future__ import annotations
 
