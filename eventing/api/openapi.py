@@ -41,7 +41,7 @@ TENSOR = {
         "name": {"type": "string"},
         "shape": {"type": "array", "items": {"type": "integer"}},
         "datatype": {"type": "string"},
-        "data": {"type": "array"},
+        "data": {"type": "array", "items": {}},
     },
 }
 INFER_REQUEST = {
@@ -86,6 +86,7 @@ def build(app: FastAPI) -> dict[str, Any]:
         title=app.title, version=app.version, description=app.description,
         license_info=app.license_info, routes=app.routes,
     )  # fmt: skip
+    whole["servers"] = [{"url": app.root_path or "/"}]  # relative: right behind any proxy
     components = whole.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     for model in MODELS:

@@ -62,8 +62,29 @@ ENVIRONMENTS = (
         "webhooks", ("standardwebhooks>=1,<2", "svix>=1,<3"), ("standardwebhooks", "svix"), ("webhooks.py",)
     ),
     Environment(
+        "openapi-python-client",
+        ("openapi-python-client>=0.29,<1", "httpx"),
+        ("openapi-python-client",),
+        ("openapi_python.py",),
+    ),
+    Environment("litellm", ("litellm>=1.110,<2",), ("litellm",), ("litellm_videos.py",)),
+    Environment("httpie", ("httpie>=3.2,<4",), ("httpie",), ("httpie_rest.py",)),
+    Environment(
+        "descriptions",
+        (
+            "@asyncapi/parser@3",
+            "@redocly/cli@2",
+            "@stoplight/spectral-cli@6",
+            "openapi-typescript@7",
+            "typescript@5",
+        ),
+        ("@asyncapi/parser", "@redocly/cli", "@stoplight/spectral-cli", "openapi-typescript"),
+        ("descriptions.mjs",),
+        node=True,
+    ),
+    Environment(
         "node",
-        ("cloudevents@10", "openai@6", "standardwebhooks@1"),
+        ("cloudevents@10", "openai@7", "standardwebhooks@1"),
         ("cloudevents", "openai", "standardwebhooks"),
         ("cloudevents_node.mjs", "openai_node.mjs"),
         node=True,
@@ -88,7 +109,12 @@ def versions(environment: Environment) -> dict[str, str]:
     """Installed versions of what is shown."""
     if environment.node:
         found = (environment.folder / "node_modules" / name / "package.json" for name in environment.shown)
-        return {package.parent.name: json.loads(package.read_text())["version"] for package in found}
+        return {
+            package.parent.relative_to(environment.folder / "node_modules").as_posix(): json.loads(
+                package.read_text()
+            )["version"]
+            for package in found
+        }
     code = "import importlib.metadata as m, json, sys\n"
     code += "print(json.dumps({n: m.version(n) for n in sys.argv[1:]}))"
     shown: dict[str, str] = json.loads(

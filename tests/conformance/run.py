@@ -27,6 +27,7 @@ from tests.support.doc_examples import DOCS, blocks, needs, shell_script
 PAGE = DOCS / "conformance.md"
 CLIENT_SECONDS = 300
 CURL = "curl"
+PROMTOOL = "promtool"
 HEAD = """# Conformance
 
 Clients that nobody here wrote, each in its own environment, against `reelzero up` as a process of its own
@@ -47,7 +48,7 @@ class Row:
 def main() -> int:
     """Run; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=[CURL, *(one.name for one in ENVIRONMENTS)])
+    parser.add_argument("--only", choices=[CURL, PROMTOOL, *(one.name for one in ENVIRONMENTS)])
     only = parser.parse_args().only
     chosen = [environment for environment in ENVIRONMENTS if only in (None, environment.name)]
     for environment in chosen:
@@ -56,6 +57,7 @@ def main() -> int:
         with servers(Path(folder)) as where:
             rows = [row for environment in chosen for row in run_all(environment, where)]
             rows += try_shells(where) if only in (None, CURL) else []
+            rows += [try_promtool(where)] if only in (None, PROMTOOL) else []
     for row in rows:
         print("ok " if row.ok else "RED", row.client, "·", row.call, "·", row.note)
     if only is None:
@@ -97,6 +99,18 @@ def try_shells(where: dict[str, str]) -> list[Row]:
             call = f"the examples in docs/clients/{path.name}"
             rows.append(Row(f"{CURL} {version}", call, done.returncode == 0, note))
     return rows
+
+
+def try_promtool(where: dict[str, str]) -> Row:
+    """A row for Prometheus' own reading of both metrics pages, its lint included."""
+    script = 'for at in "$URL" "$PREDICTOR_URL"; do curl -sSf "$at/metrics" | promtool check metrics; done'
+    try:
+        shown = subprocess.check_output(["promtool", "--version"], text=True, stderr=subprocess.STDOUT)
+    except OSError:
+        return Row(PROMTOOL, "check metrics", False, "promtool is missing: apt-get install prometheus")
+    done = execute(["bash", "-c", f"set -eo pipefail; {script}"], where)
+    note = "nothing to find fault with" if done.returncode == 0 else (done.stdout + done.stderr)[-500:]
+    return Row(f"{PROMTOOL} {shown.split()[2]}", "check metrics", done.returncode == 0, note)
 
 
 def execute(command: list[str], where: dict[str, str]) -> subprocess.CompletedProcess[str]:

@@ -34,6 +34,7 @@ def servers(folder: Path) -> Iterator[dict[str, str]]:
             "PREDICTOR_GRPC": f"127.0.0.1:{grpc}",
             "SECRET": SECRET,
             "OLD_SECRET": OLD_SECRET,
+            "DOCS": str(ROOT / "docs"),
         }
 
 

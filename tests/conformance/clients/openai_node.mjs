@@ -41,6 +41,18 @@ await call("videos.list, over pages", async () => {
   return `${ids.length} videos, one a page`;
 });
 
+await call("videos.list, over pages, while what was listed is deleted", async () => {
+  const made = [];
+  for (const _ of [1, 2, 3]) made.push((await finished(await client.videos.create({ prompt: PROMPT }))).id);
+  const seen = [];
+  for await (const video of client.videos.list({ limit: 1 })) {
+    seen.push(video.id);
+    if (made.includes(video.id)) await client.videos.delete(video.id);
+  }
+  assert(made.every((one) => seen.filter((other) => other === one).length === 1) && seen.includes(id), seen);
+  return `${seen.length} videos, 3 of them deleted on the way`;
+});
+
 await call("videos.remix", async () => {
   const video = await finished(await client.videos.remix(id, { prompt: "a blue circle" }));
   assert(video.remixed_from_video_id === id && video.status === "completed", video);

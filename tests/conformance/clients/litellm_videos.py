@@ -1,0 +1,43 @@
+"""LiteLLM's video calls, with our server as its OpenAI endpoint."""
+
+import time
+
+import litellm
+from report import PROMPT, URL, call, is_mp4, refused
+
+WHERE = {"api_base": f"{URL}/v1", "api_key": "none-needed-here", "custom_llm_provider": "openai"}
+made = {}
+
+
+@call("video_generation and video_status, until it is completed")
+def _():
+    video = litellm.video_generation(prompt=PROMPT, model="sora-2", seconds="4", size="128x128", **WHERE)
+    made["id"] = video.id
+    while video.status in ("queued", "in_progress"):
+        time.sleep(0.2)
+        video = litellm.video_status(video_id=made["id"], **WHERE)
+    assert video.status == "completed", video
+    return f"{video.status}, {video.seconds} s of {video.size}"
+
+
+@call("video_content")
+def _():
+    body = litellm.video_content(video_id=made["id"], **WHERE)
+    assert is_mp4(body), body[:16]
+    return f"MP4 of {len(body)} bytes"
+
+
+@call("video_list")
+def _():
+    videos = litellm.video_list(**WHERE)
+    assert videos, videos
+    return f"{len(videos)} videos"
+
+
+@call("a length that the model cannot make is a BadRequestError")
+def _():
+    def ask():
+        litellm.video_generation(prompt=PROMPT, model="sora-2", seconds="60", **WHERE)
+
+    refused(litellm.BadRequestError, ask, "cannot make 60 s")
+    return "BadRequestError"
