@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from eventing.contract.errors import StorageError, Unavailable
+from eventing.contract.errors import ReelzeroError, StorageError
 from eventing.contract.events import TERMINAL
 from eventing.delivery.sender import Sender
 from eventing.metrics import DELIVERIES
@@ -35,7 +35,7 @@ class Relay:
         while True:
             try:
                 await self._round()
-            except Unavailable as error:
+            except ReelzeroError as error:
                 log.warning("the outbox cannot be read: %s", error)
                 await asyncio.sleep(self._poll)
 
@@ -77,7 +77,7 @@ class Relay:
                 await self._sender.take_back(row)
             if row.event_type not in LAST:
                 self._due.now()  # the job's next message may be waiting for this one
-        except Unavailable:
-            log.warning("a delivery could not be recorded and will be repeated", extra=extra, exc_info=True)
         except StorageError as error:
             log.warning("a file of a deleted job stays in S3: %s", error, extra=extra)
+        except ReelzeroError:
+            log.warning("a delivery could not be recorded and will be repeated", extra=extra, exc_info=True)

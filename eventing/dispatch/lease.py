@@ -12,7 +12,7 @@ import logging
 import time
 from enum import StrEnum
 
-from eventing.contract.errors import NotFound, Unavailable
+from eventing.contract.errors import NotFound, ReelzeroError
 from eventing.contract.models import Progress
 from eventing.domain.job import Job, LeaseLost
 from eventing.store.claims import ClaimStore
@@ -56,7 +56,7 @@ class Lease:
             try:
                 if end := await self._renew():
                     return end
-            except Unavailable as error:
+            except ReelzeroError as error:
                 log.warning("the lease cannot be renewed yet: %s", error)
 
     async def _renew(self) -> End | None:

@@ -7,12 +7,13 @@ wrong. So a state of the database that this file does not name makes callers wai
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
-from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from eventing.contract.errors import ConfigurationError, ReelzeroError, Unavailable
@@ -58,29 +59,34 @@ TEXTS: dict[str | int, str] = {
     sqlite3.SQLITE_CORRUPT: "the database file is damaged",
     sqlite3.SQLITE_NOTADB: "the database file is no SQLite database",
 }
+MISTAKE = "an internal error; the operator finds it in the log"
+log = logging.getLogger(__name__)
 _DRIVER = (sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 @asynccontextmanager
 async def translated() -> AsyncIterator[None]:
-    """Raise Unavailable for what time or an operator can heal. Mistakes of ours pass as they are."""
+    """Raise Unavailable for what time or an operator can heal, and a plain ReelzeroError for our mistakes."""
     try:
         yield
-    except (DBAPIError, *_DRIVER) as error:
-        if (failure := translate(error)) is None:
-            raise
-        raise failure from error
     except (PoolTimeout, DisconnectionError, OSError) as error:  # OSError: no socket, no route, no time
         raise Unavailable(AWAY, retry_after=RETRY_AFTER) from error
+    except (SQLAlchemyError, *_DRIVER) as error:
+        failure = translate(error)
+        if failure is None:
+            log.exception("the database refused a statement of this program")
+            failure = ReelzeroError(MISTAKE)
+        raise failure from error
 
 
 def translate(error: Exception) -> ReelzeroError | None:
-    """The error to raise for an error of a driver; None if the mistake is ours."""
+    """Return the error to raise for an error of a driver; None if the mistake is ours."""
     code, origin = code_of(error), _origin(error)
     if isinstance(origin, asyncpg.ClientConfigurationError):
         return ConfigurationError(f"{DATABASE_URL}: {origin}", field=DATABASE_URL)
     if code is None:
-        return None if isinstance(origin, (ValueError, sqlite3.Error)) else _unavailable(AWAY)
+        theirs = isinstance(origin, _DRIVER) and not isinstance(origin, (ValueError, sqlite3.Error))
+        return _unavailable(AWAY) if theirs else None
     if text := TEXTS.get(code, TEXTS.get(_primary(code))):
         return _unavailable(text)
     if _lacks_schema(origin):
@@ -91,7 +97,7 @@ def translate(error: Exception) -> ReelzeroError | None:
 
 
 def code_of(error: Exception) -> str | int | None:
-    """The SQLSTATE of PostgreSQL, or the extended error code of SQLite; None if the driver gives none."""
+    """Return the SQLSTATE of PostgreSQL or the extended error code of SQLite; None if there is none."""
     origin = getattr(error, "orig", None) or error
     code = getattr(origin, "sqlstate", None) or getattr(origin, "sqlite_errorcode", None)
     return code if isinstance(code, (str, int)) else None
