@@ -7,13 +7,11 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
 from eventing.contract.catalog import Catalog
 from eventing.contract.errors import InvalidRequest, NotFound
 from eventing.contract.models import JobRequest
 from eventing.contract.telemetry import current_traceparent
-from eventing.contract.validation import invalid
+from eventing.contract.validation import validated
 from eventing.domain.job import Job
 from eventing.metrics import SUBMITTED
 from eventing.settings import Settings
@@ -105,10 +103,7 @@ class Intake:
 
 def parse_request(data: Any) -> JobRequest:
     """A JobRequest from decoded JSON. Raises InvalidRequest naming the first wrong field."""
-    try:
-        return JobRequest.model_validate(data)
-    except ValidationError as error:
-        raise invalid(error) from error
+    return validated(JobRequest, data)
 
 
 def new_job_id() -> str:

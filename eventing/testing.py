@@ -17,16 +17,11 @@ from aiohttp import web
 
 from eventing.contract.errors import StorageError
 from eventing.contract.models import (
-    CompletedRecord,
-    FailedRecord,
     Failure,
     Frozen,
-    GenerateBody,
     GenerationSpec,
-    HeartbeatRecord,
     Manifest,
     Progress,
-    ProgressRecord,
     Stage,
     StoredFile,
     Timings,
@@ -35,6 +30,13 @@ from eventing.contract.models import (
     manifest_key,
 )
 from eventing.contract.s3 import Bucket
+from eventing.contract.stream import (
+    CompletedRecord,
+    FailedRecord,
+    GenerateBody,
+    HeartbeatRecord,
+    ProgressRecord,
+)
 
 DENOISE = Progress(stage=Stage.denoise, step=1, total_steps=2)
 AFTER_DENOISE = (Stage.decode, Stage.encode_video, Stage.upload)

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import InvalidRequest
 from eventing.contract.models import Frozen, JobRequest
+from eventing.contract.validation import validated
 from eventing.domain.job import Job, Status
 
+HINTS = {
+    "seconds": 'must be a number of seconds as text, such as "4"',
+    "size": "must be width x height, such as 64x64",
+}
 POLL_FASTEST_MS, POLL_SLOWEST_MS = 500, 10_000
 
 
@@ -94,18 +99,12 @@ class VideoDeleted(Frozen):
 
 def parse(fields: dict[str, Any]) -> VideoCreate:
     """The request. Raises InvalidRequest naming the parameter."""
-    try:
-        return VideoCreate.model_validate(fields)
-    except ValidationError as error:
-        raise _readable(error) from None  # its text quotes the prompt, which stays out of logs
+    return validated(VideoCreate, fields, HINTS)
 
 
 def parse_remix(fields: dict[str, Any]) -> VideoRemix:
     """The request. Raises InvalidRequest naming the parameter."""
-    try:
-        return VideoRemix.model_validate(fields)
-    except ValidationError as error:
-        raise _readable(error) from None
+    return validated(VideoRemix, fields)
 
 
 def job_request(asked: VideoCreate, entry: CatalogEntry) -> JobRequest:
@@ -176,18 +175,3 @@ def _frames(seconds: float, fps: int, entry: CatalogEntry) -> int:
             field="seconds",
         )
     return nearest
-
-
-def _readable(error: ValidationError) -> InvalidRequest:
-    first = error.errors(include_url=False, include_input=False)[0]
-    field = ".".join(str(part) for part in first["loc"]) or None
-    message = first["msg"].removeprefix("Value error, ")
-    hints = {
-        "seconds": 'must be a number of seconds as text, such as "4"',
-        "size": "must be width x height, such as 64x64",
-    }
-    if first["type"] == "extra_forbidden":
-        message = f"unknown parameter; known: {', '.join(sorted(VideoCreate.model_fields))}"
-    elif first["type"] in ("string_pattern_mismatch", "string_type") and field in hints:
-        message = hints[field]
-    return InvalidRequest(f"{field or 'body'}: {message}", field=field)

@@ -13,12 +13,13 @@ from starlette.exceptions import HTTPException
 
 from eventing.api.error_formats import format_of
 from eventing.contract.errors import (
-    InvalidRequest,
     MalformedRequest,
     ReelzeroError,
     TooLarge,
     UnsupportedMedia,
 )
+from eventing.contract.models import JobRequest
+from eventing.contract.validation import Words, refusal
 
 log = logging.getLogger(__name__)
 
@@ -76,12 +77,9 @@ def install(app: FastAPI) -> None:
 
 
 def _from_validation(error: RequestValidationError) -> ReelzeroError:
-    first = error.errors()[0]
-    where = [str(part) for part in first["loc"]]
-    if first["type"] == "json_invalid":
-        return MalformedRequest(f"the body is not JSON: {first.get('ctx', {}).get('error', '')}")
-    field = ".".join(where[1:]) or where[0]
-    return InvalidRequest(f"{field}: {first['msg'].removeprefix('Value error, ')}", field=field)
+    """Put FastAPI's error into words. Its paths begin with body, query, path or header."""
+    part, *inner = error.errors()[0]["loc"]
+    return refusal(error, Words(JobRequest.model_fields, skip=[part] if inner else []))
 
 
 def _from_http(error: HTTPException) -> ReelzeroError:

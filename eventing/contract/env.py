@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from eventing.contract.errors import ConfigurationError
 from eventing.contract.s3 import S3Location
+from eventing.contract.validation import Problem, first_problem
 
 PREFIX = "REELZERO_"
 
@@ -21,7 +22,9 @@ T = TypeVar("T", bound=BaseSettings)
 class S3Settings(BaseSettings):
     """Object storage, as eventing and the predictor both read it."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     s3_bucket: str = Field("reelzero", description="Bucket for videos, manifests and terminal events.")
     s3_endpoint: str | None = Field(None, description="S3 endpoint; empty for AWS itself.")
@@ -45,11 +48,17 @@ def read(kind: type[T], **overrides: Any) -> T:
     try:
         return kind(**overrides)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = PREFIX + "_".join(str(part) for part in first["loc"][:1]).upper()
-        raise ConfigurationError(f"{name}: {first['msg']}", field=name) from error
+        raise _wrong_setting(first_problem(error)) from error
     except (ValueError, json.JSONDecodeError) as error:
         raise ConfigurationError(f"the environment could not be read: {error}") from error
+
+
+def _wrong_setting(problem: Problem) -> ConfigurationError:
+    if not problem.path:  # a rule over several settings names them itself
+        return ConfigurationError(problem.message)
+    setting, *inner = problem.path
+    name = PREFIX + setting.upper()
+    return ConfigurationError(": ".join([name, *inner, problem.message]), field=name)
 
 
 def describe(kinds: Iterable[type[BaseSettings]]) -> list[tuple[str, str, str]]:

@@ -9,11 +9,21 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, TypeAdapter, field_validator
+from pydantic import (
+    AnyHttpUrl,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails
 
 JOB_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 PROMPT_LIMIT = 2000
 SEED_LIMIT = 2**32 - 1
+METADATA_LIMIT = 16
 
 
 class Frozen(BaseModel):
@@ -21,6 +31,19 @@ class Frozen(BaseModel):
 
     # Errors do not quote what was sent: they go to logs and traces, prompts and addresses do not.
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
+
+
+class Incoming(Frozen):
+    """A record that callers send. More fields than it has are one error: 80,000 errors take a second."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_no_surplus(cls, data: Any) -> Any:
+        if isinstance(data, dict) and len(data) > len(cls.model_fields):
+            name = next(str(name) for name in data if name not in cls.model_fields)
+            surplus = InitErrorDetails(type="extra_forbidden", loc=(name,), input=None)
+            raise ValidationError.from_exception_data(cls.__name__, [surplus])
+        return data
 
 
 class Quality(StrEnum):
@@ -58,7 +81,7 @@ class Stage(StrEnum):
     upload = "upload"
 
 
-class VideoRequest(Frozen):
+class VideoRequest(Incoming):
     """What a caller may ask for. What is left out comes from the model's catalog entry."""
 
     prompt: str = Field(min_length=1, max_length=PROMPT_LIMIT, description="What the video shows.")
@@ -109,8 +132,15 @@ class JobRequest(VideoRequest):
         description="Fail the job if it has not started by then.",
     )
     metadata: dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]] = Field(
-        default_factory=dict, max_length=16, description="Returned with the job and its events."
+        default_factory=dict, max_length=METADATA_LIMIT, description="Returned with the job and its events."
     )
+
+    @field_validator("metadata", mode="before")
+    @classmethod
+    def _is_small(cls, metadata: Any) -> Any:
+        if isinstance(metadata, dict) and len(metadata) > METADATA_LIMIT:
+            raise ValueError(f"must have at most {METADATA_LIMIT} entries")
+        return metadata
 
     @field_validator("callback_url")
     @classmethod
@@ -134,25 +164,6 @@ class GenerationSpec(Frozen):
     quality: Quality
     num_inference_steps: int
     guidance_scale: float
-
-
-class Output(StrEnum):
-    """Where the predictor leaves the files."""
-
-    s3 = "s3"
-    inline = "inline"
-
-
-class GenerateBody(Frozen):
-    """Body of `POST /v2/models/{model}/generate_stream`: the V2 generate extension with our parameters.
-
-    `text_input` is the prompt; `parameters` are the other fields of VideoRequest plus `output`,
-    `job_id` and `attempt`. The predictor resolves what is missing by the same catalog entry.
-    """
-
-    id: str | None = None
-    text_input: str
-    parameters: dict[str, Any] = Field(default_factory=dict)
 
 
 class StoredFile(Frozen):
@@ -228,58 +239,6 @@ class Progress(Frozen):
         if self.stage is Stage.denoise and self.total_steps:
             return 5 + round(80 * self.step / self.total_steps)
         return floor.get(self.stage, 0)
-
-
-class ProgressRecord(Frozen):
-    """A change of stage or step. The first record of every stream is one, at once."""
-
-    type: Literal["progress"] = "progress"
-    progress: Progress
-
-
-class HeartbeatRecord(Frozen):
-    """Sent every 10 s when nothing else was, in every stage."""
-
-    type: Literal["heartbeat"] = "heartbeat"
-    progress: Progress
-
-
-class CompletedRecord(Frozen):
-    """Terminal: the files are in S3 and the manifest is written (or inline: base64 MP4 in `video`)."""
-
-    type: Literal["completed"] = "completed"
-    result: VideoResult | None = None
-    inline: InlineVideo | None = None
-
-
-class FailedRecord(Frozen):
-    """Terminal: this attempt failed."""
-
-    type: Literal["failed"] = "failed"
-    error: Failure
-
-
-class InlineVideo(Frozen):
-    """A result returned in the answer itself."""
-
-    seed: int
-    width: int
-    height: int
-    num_frames: int
-    fps: int
-    video_base64: str
-    sha256: str
-    timings: Timings
-    warnings: tuple[str, ...] = ()
-
-
-CompletedRecord.model_rebuild()
-StreamRecord = Annotated[
-    ProgressRecord | HeartbeatRecord | CompletedRecord | FailedRecord, Field(discriminator="type")
-]
-stream_record: TypeAdapter[ProgressRecord | HeartbeatRecord | CompletedRecord | FailedRecord] = TypeAdapter(
-    StreamRecord, config=ConfigDict(hide_input_in_errors=True)
-)
 
 
 def job_prefix(job_id: str) -> str:

@@ -18,18 +18,10 @@ import aiohttp
 from pydantic import ValidationError
 
 from eventing.contract.budget import Budget
-from eventing.contract.models import (
-    CompletedRecord,
-    FailedRecord,
-    Failure,
-    GenerateBody,
-    GenerationSpec,
-    Progress,
-    StreamRecord,
-    VideoResult,
-    stream_record,
-)
+from eventing.contract.models import Failure, GenerationSpec, Progress, VideoResult
+from eventing.contract.stream import CompletedRecord, FailedRecord, GenerateBody, StreamRecord, stream_record
 from eventing.contract.telemetry import current_traceparent
+from eventing.contract.validation import first_problem
 
 LINE_LIMIT = 1 << 20
 OnProgress = Callable[[Progress], Awaitable[None]]
@@ -111,7 +103,8 @@ class PredictorClient:
                 try:
                     yield stream_record.validate_json(line[5:].strip())
                 except ValidationError as error:
-                    raise Broken(f"a record could not be read: {error}") from error
+                    problem = first_problem(error).sentence("the record")
+                    raise Broken(f"a record could not be read: {problem}") from error
 
 
 def _result(record: CompletedRecord) -> VideoResult:

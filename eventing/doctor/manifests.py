@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
 from eventing.contract.budget import Budget
 from eventing.contract.catalog import CatalogEntry, load_catalog
 from eventing.contract.errors import InvalidRequest, MalformedRequest
+from eventing.contract.validation import validated
 from eventing.settings import Endpoint
 
 Body = dict[str, Any]
@@ -195,8 +195,8 @@ def _objects(name: str, text: str) -> Iterator[Manifest]:
 
 def _entry(text: Any) -> CatalogEntry | None:
     try:
-        return CatalogEntry.model_validate(yaml.safe_load(text)) if isinstance(text, str) else None
-    except (yaml.YAMLError, ValidationError):
+        return validated(CatalogEntry, yaml.safe_load(text)) if isinstance(text, str) else None
+    except (yaml.YAMLError, InvalidRequest):
         return None
 
 

@@ -7,13 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
 from eventing.contract.errors import GenerationTimeout
-from eventing.contract.models import (
-    CompletedRecord,
-    FailedRecord,
-    HeartbeatRecord,
-    Progress,
-    ProgressRecord,
-)
+from eventing.contract.models import Progress
+from eventing.contract.stream import CompletedRecord, FailedRecord, HeartbeatRecord, ProgressRecord
 from predictor.generation.attempt import Attempt
 from predictor.generation.failures import as_failure
 from predictor.generation.monitor import Monitor, ignore

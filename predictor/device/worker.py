@@ -30,8 +30,8 @@ from eventing.contract.errors import (
     ReelzeroError,
     Unavailable,
 )
-from eventing.contract.models import CompletedRecord, FailedRecord, Output
 from eventing.contract.s3 import Bucket
+from eventing.contract.stream import CompletedRecord, FailedRecord, Output
 from eventing.contract.telemetry import job_context, tracer
 from predictor import metrics
 from predictor.device.run import Run, Terminal

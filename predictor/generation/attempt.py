@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import InvalidRequest
-from eventing.contract.models import JOB_ID_PATTERN, Frozen, GenerationSpec, Output, VideoRequest
+from eventing.contract.models import JOB_ID_PATTERN, Frozen, GenerationSpec, VideoRequest
+from eventing.contract.stream import Output
+from eventing.contract.validation import validated
 
-T = TypeVar("T", bound=Frozen)
 ADDRESS = frozenset({"output", "job_id", "attempt"})  # where the result goes; the rest is the video itself
 
 
@@ -44,10 +45,10 @@ def make_attempt(entry: CatalogEntry, fields: Mapping[str, Any], traceparent: st
     Numbers may come as text, since some V2 clients can send nothing else. A seed that nobody gave comes from
     the job's id: whoever asks for the job again, of whichever predictor, gets the same video.
     """
-    request = _validated(VideoRequest, {k: v for k, v in fields.items() if k not in ADDRESS})
+    request = validated(VideoRequest, {k: v for k, v in fields.items() if k not in ADDRESS})
     if request.model not in (None, entry.name):
         raise InvalidRequest(f"this predictor serves {entry.name}, not {request.model}", field="model")
-    address = _validated(Address, {k: v for k, v in fields.items() if k in ADDRESS and v is not None})
+    address = validated(Address, {k: v for k, v in fields.items() if k in ADDRESS and v is not None})
     if request.seed is None:
         request = request.model_copy(update={"seed": _seed(address.job_id)})
     return Attempt(spec=entry.resolve(request), address=address, traceparent=traceparent)
@@ -55,13 +56,3 @@ def make_attempt(entry: CatalogEntry, fields: Mapping[str, Any], traceparent: st
 
 def _seed(job_id: str) -> int:
     return int.from_bytes(hashlib.sha256(job_id.encode()).digest()[:4], "big")
-
-
-def _validated(kind: type[T], fields: dict[str, Any]) -> T:
-    try:
-        return kind.model_validate(fields)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "parameters"
-        # No `from`: pydantic's text quotes the input, and prompts stay out of logs.
-        raise InvalidRequest(f"{field}: {first['msg']}", field=field) from None

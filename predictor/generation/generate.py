@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from eventing.contract.models import CompletedRecord, Stage
+from eventing.contract.models import Stage
 from eventing.contract.s3 import Bucket
+from eventing.contract.stream import CompletedRecord
 from predictor.generation import results, video
 from predictor.generation.attempt import Attempt
 from predictor.generation.monitor import Monitor

@@ -7,7 +7,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from eventing.contract.models import InlineVideo, Manifest, StoredFile, Timings, VideoResult
+from eventing.contract.models import Manifest, StoredFile, Timings, VideoResult
+from eventing.contract.stream import InlineVideo
 from predictor.generation.attempt import Attempt
 from predictor.generation.monitor import Monitor
 from predictor.generation.result_store import ResultStore, now

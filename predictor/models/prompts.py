@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from eventing.contract.errors import ModelUnavailable
 from eventing.contract.models import Frozen
+from eventing.contract.validation import first_problem
 from predictor.models.weights import read_json
 
 WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
@@ -36,7 +37,8 @@ class Vocabulary(Frozen):
         try:
             return cls.model_validate(read_json(path))
         except ValidationError as error:
-            raise ModelUnavailable(f"{path} is not a vocabulary: {error.errors()[0]['msg']}") from error
+            problem = first_problem(error).sentence("the file")
+            raise ModelUnavailable(f"{path} is not a vocabulary: {problem}") from error
 
     def warnings(self, prompt: str) -> list[str]:
         """One warning for every distinct word of the prompt that the model does not know."""

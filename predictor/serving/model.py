@@ -18,7 +18,8 @@ from eventing.contract.errors import (
     ReelzeroError,
     Unavailable,
 )
-from eventing.contract.models import FailedRecord, InlineVideo, VideoResult
+from eventing.contract.models import VideoResult
+from eventing.contract.stream import FailedRecord, InlineVideo
 from predictor.device.run import Run
 from predictor.device.worker import Worker
 from predictor.generation.attempt import Attempt, make_attempt

@@ -12,17 +12,20 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
+from eventing.contract import strictjson
 from eventing.contract.errors import InvalidRequest, MalformedRequest, NotFound, ReelzeroError
-from eventing.contract.models import CompletedRecord, GenerateBody, InlineVideo, VideoResult
+from eventing.contract.models import VideoResult
+from eventing.contract.stream import CompletedRecord, GenerateBody, InlineVideo
+from eventing.contract.validation import Words, refusal, validated
 from predictor.device.run import Run
 from predictor.generation.attempt import Attempt, make_attempt
 from predictor.generation.failures import sentence
 from predictor.serving import tensors
 from predictor.serving.model import VideoModel
 
+KSERVE_PARTS = ("body", "InferenceRequest", "bytes")  # of its union type; they mean nothing to a caller
 log = logging.getLogger(__name__)
 
 
@@ -90,10 +93,7 @@ def describe(model: VideoModel) -> dict[str, Any]:
 
 async def read_attempt(model: VideoModel, request: Request) -> Attempt:
     """The job in a generate body. Raises MalformedRequest or InvalidRequest naming the field."""
-    try:
-        body = GenerateBody.model_validate_json(await request.body())
-    except ValidationError as error:
-        raise _readable(error) from None  # its text quotes the prompt, which stays out of logs
+    body = validated(GenerateBody, strictjson.loads(await request.body()))
     fields = {**body.parameters, "prompt": body.text_input}
     if "prompt" in body.parameters:
         raise InvalidRequest("the prompt belongs in text_input", field="parameters.prompt")
@@ -112,13 +112,6 @@ def _completed(result: VideoResult | InlineVideo) -> CompletedRecord:
     return CompletedRecord(result=result)
 
 
-def _readable(error: ValidationError) -> ReelzeroError:
-    first = error.errors(include_url=False, include_input=False)[0]
-    field = ".".join(str(part) for part in first["loc"])
-    kind = InvalidRequest if field else MalformedRequest
-    return kind(f"{field}: {first['msg']}" if field else first["msg"], field=field or None)
-
-
 async def _reelzero_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ReelzeroError)  # noqa: S101 - registered for this class only
     log.info("refused", extra={"code": error.code, "field": error.field, "status": error.status})
@@ -127,15 +120,10 @@ async def _reelzero_error(_request: Request, error: Exception) -> JSONResponse:
     return JSONResponse(body, status_code=error.status, headers=headers)
 
 
-async def _validation_error(_request: Request, error: Exception) -> JSONResponse:
+async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
-    first = error.errors()[0]
-    # Without the union's branch names, which are KServe's and mean nothing to a caller.
-    field = ".".join(str(part) for part in first["loc"] if part not in ("body", "InferenceRequest", "bytes"))
-    message = f"{field}: {first['msg']}" if field else str(first["msg"])
-    return JSONResponse(
-        {"error": message, "code": "malformed_request", "field": field or None}, status_code=400
-    )
+    wrong = refusal(error, Words(skip=KSERVE_PARTS))
+    return await _reelzero_error(request, MalformedRequest(wrong.message, field=wrong.field))
 
 
 async def _http_error(_request: Request, error: Exception) -> JSONResponse:

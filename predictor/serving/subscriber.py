@@ -20,12 +20,13 @@ from typing import Any
 
 from cloudevents.http import CloudEvent
 from fastapi import APIRouter, FastAPI, Request, Response
-from pydantic import ValidationError
 
 from eventing.contract import cloudevent
 from eventing.contract.errors import InvalidRequest, MalformedRequest, UnsupportedMedia
 from eventing.contract.events import REQUESTED, TERMINAL, JobEventData
-from eventing.contract.models import FailedRecord, JobRequest, Status
+from eventing.contract.models import JobRequest, Status
+from eventing.contract.stream import FailedRecord
+from eventing.contract.validation import validated
 from predictor.device.run import Terminal
 from predictor.generation.attempt import make_attempt
 from predictor.serving.model import FailedAttempt, VideoModel
@@ -73,14 +74,7 @@ def read_request(event: CloudEvent) -> JobRequest:
     """What an event asks for. Raises InvalidRequest naming the field, UnsupportedMedia, MalformedRequest."""
     if event["type"] != REQUESTED:
         raise InvalidRequest(f"type must be {REQUESTED}, not {event['type']}", field="type")
-    data = cloudevent.json_data(event)
-    try:
-        asked = JobRequest.model_validate(data)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or None
-        # No `from`: pydantic's text quotes the input, and prompts stay out of logs.
-        raise InvalidRequest(f"{field or 'data'}: {first['msg']}", field=field) from None
+    asked = validated(JobRequest, cloudevent.json_data(event), whole="data")
     for name in QUEUE_FIELDS:
         if getattr(asked, name) is not None:
             raise InvalidRequest(f"{name}: there is no queue here; send the event to eventing", field=name)

@@ -15,7 +15,8 @@ from kserve import InferInput, InferOutput, InferRequest, InferResponse
 from kserve.protocol.infer_type import to_http_parameters
 
 from eventing.contract.errors import InvalidRequest, MalformedRequest
-from eventing.contract.models import InlineVideo, Output, VideoResult
+from eventing.contract.models import VideoResult
+from eventing.contract.stream import InlineVideo, Output
 from eventing.contract.v2 import INPUTS
 
 PARAMETERS = ("output", "job_id", "attempt", "model")

@@ -18,8 +18,9 @@ from typing import Any
 from aiohttp import web
 
 from eventing.contract.env import S3Settings, read
-from eventing.contract.models import Failure, GenerateBody
+from eventing.contract.models import Failure
 from eventing.contract.s3 import Bucket
+from eventing.contract.stream import GenerateBody
 from eventing.testing import FakePredictor, Script
 
 POLL = 0.01  # seconds; a file has no event to wait for

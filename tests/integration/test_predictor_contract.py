@@ -12,8 +12,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from eventing.contract.models import Manifest, manifest_key, stream_record
+from eventing.contract.models import Manifest, manifest_key
 from eventing.contract.s3 import Bucket
+from eventing.contract.stream import stream_record
 from eventing.testing import FakePredictor
 from tests.integration.predictor.conftest import storage, tiny  # noqa: F401 -- fixtures
 from tests.integration.predictor.process import Predictor, reached

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from eventing.contract.budget import Budget
 from eventing.contract.errors import ConfigurationError, InvalidRequest
 from eventing.contract.models import SEED_LIMIT, Frozen, GenerationSpec, VideoRequest
+from eventing.contract.validation import validated
 
 HERE = Path(__file__).parent
 Family = Literal["cogvideox", "mochi", "wan", "ltx"]
@@ -198,8 +199,8 @@ def load_catalog(extra: Path | None = None) -> Catalog:
 
 def _read(path: Path) -> CatalogEntry:
     try:
-        return CatalogEntry.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError, ValidationError) as error:
+        return validated(CatalogEntry, yaml.safe_load(path.read_text(encoding="utf-8")), whole="the entry")
+    except (OSError, ValueError, yaml.YAMLError, InvalidRequest) as error:
         raise ConfigurationError(
             f"catalog entry {path} is not valid: {error}", field="REELZERO_CATALOG_DIR"
         ) from error

@@ -91,7 +91,7 @@ async def test_forms_are_read_as_json_is(service: Deployment) -> None:
         ({"model": "sora-2"}, "model", "unknown model"),
         ({"model": "mochi-1-preview"}, "model", "not served here"),
         ({"input_reference": "https://x.test/a.png"}, "input_reference", "text only"),
-        ({"loop": True}, "loop", "unknown parameter"),
+        ({"loop": True}, "loop", "unknown field; known: "),
         ({"callback_url": "ftp://x.test"}, "callback_url", "http"),
     ],
 )

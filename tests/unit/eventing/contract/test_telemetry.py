@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
-from eventing.contract.models import Manifest, stream_record
+from eventing.contract.models import Manifest
+from eventing.contract.stream import stream_record
 from eventing.contract.telemetry import JsonFormatter, current_traceparent, job_context
 from eventing.jobs import parse_request
 

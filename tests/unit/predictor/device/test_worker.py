@@ -12,7 +12,7 @@ import pytest
 from eventing.contract.budget import Budget
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import Busy, ModelUnavailable, Unavailable
-from eventing.contract.models import CompletedRecord, FailedRecord, HeartbeatRecord, ProgressRecord
+from eventing.contract.stream import CompletedRecord, FailedRecord, HeartbeatRecord, ProgressRecord
 from predictor.device import run as run_module
 from predictor.device.run import Run
 from predictor.device.worker import State, Worker
