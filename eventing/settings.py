@@ -75,6 +75,10 @@ class Settings(S3Settings):
     auth: Literal["open", "required"] = Field(
         "required", description="open: no API key needed (loopback only)."
     )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Comma-separated host names that auth=open serves beside localhost, 127.0.0.1 and [::1].",
+    )
     trusted_sources: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Comma-separated source=owner: events of this source need no key and belong to owner."
     )
@@ -122,7 +126,13 @@ class Settings(S3Settings):
     log_prompts: bool = Field(False, description="Write prompts to the log.")
 
     @field_validator(
-        "webhook_secrets", "webhook_allow", "trusted_sources", "model_aliases", "oidc_owners", mode="before"
+        "webhook_secrets",
+        "webhook_allow",
+        "allowed_hosts",
+        "trusted_sources",
+        "model_aliases",
+        "oidc_owners",
+        mode="before",
     )
     @classmethod
     def _split(cls, value: Any) -> Any:

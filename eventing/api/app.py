@@ -21,6 +21,7 @@ from eventing.api.auth import RateLimit
 from eventing.api.dependencies import Core
 from eventing.api.limits import BodyLimits
 from eventing.api.oidc import TokenVerifier
+from eventing.api.origins import OriginCheck
 
 
 def create_app(core: Core) -> FastAPI:
@@ -38,6 +39,8 @@ def create_app(core: Core) -> FastAPI:
     app.add_middleware(
         BodyLimits, max_bytes=core.settings.max_body_bytes, seconds=core.settings.body_timeout_seconds
     )
+    if core.settings.auth == "open":
+        app.add_middleware(OriginCheck, allowed_hosts=core.settings.allowed_hosts)
     for module in (jobs, progress, videos, inference, ingress, dead_letters, health, page):
         app.include_router(module.router)
     app.mount("/static", page.files, name="static")

@@ -7,6 +7,7 @@ ReelzeroError                 code, message, field, retryable; HTTP status for t
 ├── TooLarge                  413  the body is over the limit
 ├── UnsatisfiableRange        416  no byte of the range exists
 ├── Unauthorized              401  no key, or not a valid one
+├── Forbidden                 403  a web page of another origin, or a Host that is not served
 ├── NotFound                  404  no such job (or not yours: one answer for both)
 ├── Conflict                  409  the id or state does not allow it
 ├── TooMany                   429  rate or quota; `retry_after` seconds
@@ -75,6 +76,12 @@ class Unauthorized(ReelzeroError):
     """No API key, or one that is unknown or revoked."""
 
     code, status = "unauthorized", 401
+
+
+class Forbidden(ReelzeroError):
+    """The request comes from a web page of another origin, or names a host that is not served."""
+
+    code, status = "forbidden", 403
 
 
 class NotFound(ReelzeroError):

@@ -1,0 +1,109 @@
+"""A real browser on two origins: our own page works, a foreign page reads nothing and starts nothing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+
+from tests.integration.api.deployment import Deployment
+
+playwright = pytest.importorskip("playwright.async_api", reason="pip install playwright runs this test")
+CHROMIUM = shutil.which("chromium")
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP rebound.example 127.0.0.1",
+]  # fmt: skip
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="apt-get install chromium runs this test")
+# A page as an attacker would write it: everything that needs no CORS preflight, and a read.
+ATTACK = """async (service) => {
+  const body = JSON.stringify({prompt: "a red dot", callback_url: "http://127.0.0.1:1/"});
+  const tries = [];
+  for (const path of ["/v1/jobs", "/v1/videos", "/events", "/v2/models/tiny/generate"])
+    for (const type of ["text/plain", "application/x-www-form-urlencoded"])
+      tries.push(fetch(service + path,
+                       {method: "POST", mode: "no-cors", body, headers: {"Content-Type": type}}));
+  const form = new FormData();
+  form.append("prompt", "a red dot");
+  tries.push(fetch(service + "/v1/videos", {method: "POST", mode: "no-cors", body: form}));
+  await Promise.allSettled(tries);
+  try { return (await fetch(service + "/v1/jobs")).status; } catch { return "blocked"; }
+}"""
+# text/plain turns name=value into {"prompt": "a red dot", "metadata": {"a=": "b"}}.
+FORM = """<form method=post enctype="text/plain" action="{url}/v1/jobs">
+<input name='{{"prompt": "a red dot", "metadata": {{"a' value='": "b"}}}}'></form>"""
+
+
+@asynccontextmanager
+async def foreign_page() -> AsyncIterator[str]:
+    """An empty page of another origin."""
+
+    async def empty(_: web.Request) -> web.Response:
+        return web.Response(text="<!doctype html><title>elsewhere</title>", content_type="text/html")
+
+    app = web.Application()
+    app.router.add_get("/", empty)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://localhost:{runner.addresses[0][1]}/"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def new_page() -> AsyncIterator[playwright.Page]:
+    """A tab of a fresh browser."""
+    async with playwright.async_playwright() as api:
+        browser = await api.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try:
+            yield await browser.new_page()
+        finally:
+            await browser.close()
+
+
+async def jobs(service: Deployment) -> list[str]:
+    _, body = await service.call("GET", "/v1/jobs")
+    return [job["id"] for job in body["data"]]
+
+
+async def test_our_own_page_makes_a_video(service: Deployment) -> None:
+    async with new_page() as page:
+        await page.goto(service.url)
+        await page.fill("#prompt", "a red circle moving right")
+        async with page.expect_response(lambda answer: answer.request.method == "POST") as posted:
+            await page.click("form button")
+        assert (await posted.value).status == 202
+        await service.ended((await jobs(service))[0])
+
+
+async def test_a_page_of_another_origin_starts_no_job_and_reads_none(service: Deployment) -> None:
+    async with foreign_page() as elsewhere, new_page() as page:
+        await page.goto(elsewhere)
+        assert await page.evaluate(ATTACK, service.url) == "blocked"
+        # A form that navigates away is a request of its own kind.
+        await page.set_content(FORM.format(url=service.url))
+        async with page.expect_navigation():
+            await page.evaluate("document.forms[0].submit()")
+        assert "REELZERO_ALLOWED_HOSTS" in await page.content()
+    assert await jobs(service) == []
+
+
+async def test_a_rebound_name_reads_no_job(service: Deployment) -> None:
+    _, job = await service.call("POST", "/v1/jobs", json={"prompt": "a red dot"})
+    async with new_page() as page:
+        answer = await page.goto(service.url.replace("127.0.0.1", "rebound.example") + "/v1/jobs")
+        assert answer is not None and answer.status == 403
+        assert job["id"] not in await page.content()
+
+
+async def test_a_link_from_elsewhere_opens_our_page(service: Deployment) -> None:
+    async with foreign_page() as elsewhere, new_page() as page:
+        await page.goto(elsewhere)
+        await page.set_content(f'<a href="{service.url}/">our page</a>')
+        await page.click("a")
+        await page.wait_for_selector("#prompt")
