@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from aiohttp import web
 
@@ -82,7 +82,7 @@ class FakePredictor:
     on_start: Callable[[str], None] | None = None
     on_stage: Hook = _nothing
 
-    async def __aenter__(self) -> FakePredictor:
+    async def __aenter__(self) -> Self:
         app = web.Application()
         app.router.add_post("/v2/models/{model}/generate_stream", self._generate)
         app.router.add_get("/v2/models/{model}/ready", self._ready)

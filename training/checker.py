@@ -125,7 +125,8 @@ def _foreground(video: NDArray[np.float32], behind: NDArray[np.float32]) -> NDAr
     if (distance > SEEN).mean() < 0.004:
         return None
     core = distance > max(SEEN, 0.8 * float(np.quantile(distance[distance > SEEN], 0.9)))
-    return np.median(video[core], axis=0)
+    colour: NDArray[np.float32] = np.median(video[core], axis=0)
+    return colour
 
 
 def _masks(video: NDArray[np.float32], behind: NDArray[np.float32], front: NDArray[np.float32]) -> list[Mask]:

@@ -12,6 +12,7 @@ turned up.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKLCogVideoX
@@ -108,9 +109,10 @@ def _enlarge(conv: nn.Conv2d) -> None:
     _balance(conv)
 
 
-def _see(block: nn.Module) -> None:
+def _see(block: Any) -> None:
     """Set the residual block that adds the visible parts to the colours: what is covered, and by what."""
-    pixels, halves = {}, {}
+    pixels: dict[int, float] = {}
+    halves: dict[int, float] = {}
     for more, less in EDGES:
         pixels |= {more: UNIT, less: UNIT}
         halves |= {more: 0.5, less: -0.5}
@@ -124,7 +126,7 @@ def _see(block: nn.Module) -> None:
     _mix(block.conv2.conv, shown | {(c, edge): -2 * part for c in _both(BEHIND) for edge in (one, two)})
 
 
-def _mix(conv: nn.Conv3d, weights: dict[tuple[int, int], float], constants: bool = False) -> None:
+def _mix(conv: Any, weights: dict[tuple[int, int], float], constants: bool = False) -> None:
     """Set a causal convolution to a sum over channels: this frame, this pixel; {(to, from): weight}."""
     for (to, source), weight in weights.items():
         conv.weight[to, source, -1, 1, 1] = weight
@@ -133,12 +135,12 @@ def _mix(conv: nn.Conv3d, weights: dict[tuple[int, int], float], constants: bool
         conv.bias[HIGH], conv.bias[LOW] = LEVEL, -LEVEL
 
 
-def _balance(conv: nn.Module) -> None:
+def _balance(conv: Any) -> None:
     """Make one channel the negative sum of the others, so that the group norm finds a mean of zero."""
     conv.weight[BALANCE] = -conv.weight[:BALANCE].sum(0)
 
 
-def _norm(norm: nn.Module, gains: dict[int, float], offsets: dict[int, float]) -> None:
+def _norm(norm: Any, gains: dict[int, float], offsets: dict[int, float]) -> None:
     """Set a norm to GAIN * (gain * channel + offset), and to zero for the channels that are not named."""
     norm.conv_y.conv.bias.fill_(1)
     for channel, gain in gains.items():

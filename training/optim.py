@@ -2,7 +2,7 @@
 
 import torch
 from diffusers import CogVideoXTransformer3DModel
-from torch import nn
+from torch import Tensor, nn
 
 MUON_LR = 4e-3
 ADAM_LR = 1.5e-3
@@ -13,7 +13,9 @@ SLOW = ("patch_embed.", "transformer_blocks.0.norm1.", "transformer_blocks.0.att
 
 def build_optimizers(model: CogVideoXTransformer3DModel) -> list[torch.optim.Optimizer]:
     """Build both optimisers."""
-    inner, rest, slow = [], [], []
+    inner: list[Tensor] = []
+    rest: list[Tensor] = []
+    slow: list[Tensor] = []
     for name, parameter in model.named_parameters():
         matrix = parameter.ndim == 2 and "transformer_blocks" in name and "norm" not in name
         (slow if name.startswith(SLOW) else inner if matrix else rest).append(parameter)

@@ -44,7 +44,8 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 def tokens(tokenizer: PreTrainedTokenizerFast, prompts: list[str]) -> Tensor:
     """Give word numbers (batch, MAX_WORDS), as CogVideoXPipeline does."""
     options = {"padding": "max_length", "max_length": MAX_WORDS, "truncation": True, "return_tensors": "pt"}
-    return tokenizer(prompts, **options).input_ids
+    numbers: Tensor = tokenizer(prompts, **options).input_ids
+    return numbers
 
 
 def build_encoder(words: int) -> T5EncoderModel:
@@ -159,4 +160,5 @@ def load_encoder(folder: Path) -> tuple[PreTrainedTokenizerFast, T5EncoderModel]
 def embed(encoder: T5EncoderModel, ids: Tensor) -> Tensor:
     """Give the text embeddings (batch, MAX_WORDS, WIDTH), as CogVideoXPipeline computes them."""
     with torch.no_grad():
-        return encoder(ids)[0]
+        embeddings: Tensor = encoder(ids)[0]
+        return embeddings

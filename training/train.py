@@ -11,6 +11,7 @@ import torch
 import torch.distributed as dist
 from diffusers import CogVideoXTransformer3DModel
 from torch import Tensor
+from torch.multiprocessing.spawn import spawn
 
 from training.batch import Batch, Batches
 from training.domain import DOMAINS
@@ -139,7 +140,7 @@ def main() -> None:
         train_encoder(arguments.seed, arguments.out / "text")
     (arguments.out / "rendezvous").unlink(missing_ok=True)
     os.environ["OMP_NUM_THREADS"] = "1"
-    torch.multiprocessing.spawn(work, (arguments,), nprocs=arguments.processes)
+    spawn(work, (arguments,), nprocs=arguments.processes)
 
 
 if __name__ == "__main__":

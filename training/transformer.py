@@ -134,4 +134,5 @@ class Trainee(nn.Module):
         video, words = video + positions.to(video.dtype), embed.text_proj(text)
         for block in model.transformer_blocks:
             video, words = block(video, words, emb)
-        return model.proj_out(model.norm_out(model.norm_final(video), temb=emb))
+        clean: Tensor = model.proj_out(model.norm_out(model.norm_final(video), temb=emb))
+        return clean

@@ -20,7 +20,7 @@ from eventing.store.engine import Database, db_now
 from eventing.store.shielded import uninterrupted
 from eventing.store.tables import deliveries, outbox
 
-SCHEDULE = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
+SCHEDULE: tuple[float, ...] = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
 LEASE_SECONDS = 120  # longer than any single delivery
 _log = deliveries.c
 _LOG_TRY = insert(deliveries).from_select(

@@ -29,7 +29,8 @@ def call(url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     data = json.dumps(body).encode() if body else None
     request = urllib.request.Request(url, data, {"content-type": "application/json"})
     with urllib.request.urlopen(request) as answer:
-        return json.load(answer)
+        reply: dict[str, Any] = json.load(answer)
+        return reply
 
 
 def cancel(url: str) -> None:

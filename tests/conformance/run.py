@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from eventing import __version__
-from tests.conformance.environments import ENVIRONMENTS, Environment, prepare, versions
+from tests.conformance.environments import ENVIRONMENTS, ROOT, Environment, prepare, versions
 from tests.conformance.servers import servers
 from tests.support.doc_examples import DOCS, blocks, needs, shell_script
 
@@ -127,7 +127,7 @@ def run(environment: Environment, script: str, names: str, where: dict[str, str]
     """The rows of one client script; a crash or a time-out is a red row of its own."""
     client = f"{Path(script).stem} ({names})"
     try:
-        done = execute(environment.command(script), where)
+        done = execute(environment.command(script), where | {"PYTHONPATH": str(ROOT)})
     except subprocess.TimeoutExpired:
         return [Row(client, "all", False, f"took more than {CLIENT_SECONDS} s")]
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"call"')]

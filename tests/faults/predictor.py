@@ -69,9 +69,11 @@ def journal(entry: dict[str, Any]) -> None:
 
 def scripts() -> list[Script]:
     entries = json.loads(os.environ.get("REELZERO_FAKE_SCRIPTS", "[]"))
-    return [
-        Script(**{k: Failure(**v) if k == "failure" else v for k, v in script.items()}) for script in entries
-    ]
+    return [script(**fields) for fields in entries]
+
+
+def script(failure: dict[str, Any] | None = None, **fields: Any) -> Script:
+    return Script(failure=Failure(**failure) if failure else None, **fields)
 
 
 async def serve() -> None:

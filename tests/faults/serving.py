@@ -15,14 +15,14 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import URL, event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from eventing.cli import app
 from eventing.delivery import sender
-from eventing.store import engine, outbox
+from eventing.store import connections, engine, outbox
 from eventing.store.claims import ClaimStore
 from eventing.store.jobs import JobStore
 from eventing.store.outbox import OutboxStore
@@ -64,10 +64,10 @@ def skew(offset: float) -> None:
 
     class Skewed(datetime.datetime):
         @classmethod
-        def now(cls, tz: datetime.tzinfo | None = None) -> datetime.datetime:
-            return datetime.datetime.fromtimestamp(time.time(), tz)
+        def now(cls, tz: datetime.tzinfo | None = None) -> Self:
+            return cls.fromtimestamp(time.time(), tz)
 
-    sender.datetime = Skewed
+    vars(sender)["datetime"] = Skewed
 
 
 def plan_crash(point: str, when: str, number: signal.Signals, arm: Path) -> None:
@@ -98,11 +98,11 @@ def plan_crash(point: str, when: str, number: signal.Signals, arm: Path) -> None
 
 def watch_commits(crash: Callable[[], None]) -> None:
     """Crash at the first commit after the armed call began: its statements have run, nothing is stored."""
-    make = engine.make_engine
+    make = connections.make_engine
 
-    def watched(url: URL, connections: int) -> AsyncEngine:
-        made = make(url, connections)
+    def watched(url: URL, size: int) -> AsyncEngine:
+        made = make(url, size)
         event.listen(made.sync_engine, "commit", lambda _: crash() if armed else None)
         return made
 
-    engine.make_engine = watched
+    vars(engine)["make_engine"] = watched

@@ -12,7 +12,7 @@ import random
 import shutil
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -122,7 +122,7 @@ class World:
     async def start(self, replica: Replica) -> None:
         """Start or restart one eventing process, and wait until it is ready."""
         log = self.folder / f"eventing-{self.replicas.index(replica)}.log"
-        inside, main = self.disk and self.disk.pid, "tests.faults.serving:main"
+        inside, main = self.disk.pid if self.disk else None, "tests.faults.serving:main"
         replica.child = await self.shared.light.start(main, log, replica.env, inside=inside)
         await self._answers(replica.child, replica.url + "/readyz")
 
@@ -207,7 +207,7 @@ class World:
 
         `hooks` is the share of jobs with a webhook. The webhook of job n goes to `/hook/n`.
         """
-        sending = []
+        sending: list[Coroutine[Any, Any, Wanted]] = []
         for _ in range(count):
             number = len(self.jobs) + len(sending)
             hook = f"/hook/{number}" if self.rng.random() < hooks else None

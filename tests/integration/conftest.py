@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,17 +44,19 @@ class Stack:
         """Submit a job; its id."""
         answer = await self.post("/v1/jobs", json={"prompt": "a red circle moving right", **body})
         assert answer.status == 202, await answer.text()
-        return (await answer.json())["id"]
+        job_id: str = (await answer.json())["id"]
+        return job_id
 
     async def ended(self, job_id: str) -> dict[str, Any]:
         """The job once it has ended, by its event stream."""
         answer = await self.get(f"/v1/jobs/{job_id}/events")
         async with answer:
             await answer.read()
-        return await (await self.get(f"/v1/jobs/{job_id}")).json()
+        job: dict[str, Any] = await (await self.get(f"/v1/jobs/{job_id}")).json()
+        return job
 
 
-MakeStack = Callable[..., Any]
+MakeStack = Callable[..., AbstractAsyncContextManager[Stack]]
 
 
 @pytest.fixture

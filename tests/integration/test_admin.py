@@ -16,7 +16,7 @@ from eventing.contract.models import Failure
 from eventing.store.engine import Database
 from eventing.store.outbox import Try
 from eventing.store.schema import migrate
-from tests.support.builders import POOL, stores, submission
+from tests.support.builders import POOL, claim, stores, submission
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def data_dir(tmp_path: Path) -> Path:
         store = stores(database)
         await store.claims.prepare((POOL,))
         await store.jobs.submit(submission(id="job-1"))
-        job = await store.claims.claim(POOL)
+        job = await claim(store)
         await store.claims.fail(job, Failure(code="out_of_memory", message="too large"))
         for row in await store.outbox.claim(10):
             await store.outbox.record(row, Try(False, 0.1, 410, "the receiver answered 410", final=True))

@@ -16,6 +16,7 @@ from eventing.api.app import create_app
 from eventing.contract.env import read
 from eventing.contract.errors import ConfigurationError
 from eventing.core import build_core
+from eventing.dispatch.endpoints import RemoteEndpoints
 from eventing.service import Service
 from eventing.settings import Endpoint, Settings
 from eventing.testing import Script
@@ -287,7 +288,7 @@ def test_a_database_that_is_away_is_a_503_that_a_broker_retries() -> None:
 
 def test_an_open_service_listens_on_loopback_only() -> None:
     with pytest.raises(ConfigurationError, match="REELZERO_AUTH"):
-        Service(read(Settings, auth="open", host="0.0.0.0"), None)
+        Service(read(Settings, auth="open", host="0.0.0.0"), RemoteEndpoints(()))
 
 
 TEXT = st.text(st.characters(exclude_categories=()))  # lone surrogates too: JSON can carry them

@@ -17,7 +17,7 @@ from tests.support.receivers import Receiver
 def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, bucket: Bucket) -> pytest.MonkeyPatch:
     values = {
         "DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path}/jobs.db",
-        "S3_ENDPOINT": bucket.location.endpoint,
+        "S3_ENDPOINT": bucket.location.endpoint or "",
         "S3_BUCKET": bucket.name,
         "ENDPOINTS": '[{"model": "tiny", "url": "http://127.0.0.1:9"}]',
     }

@@ -63,8 +63,13 @@ class Contract:
             stream_record.validate_python(record)
         return [record for record in records if record["type"] != "heartbeat"]
 
-    def manifest(self, job_id: str) -> bytes | None:
-        return self.bucket.get(manifest_key(job_id, 1))
+    def manifest(self, job_id: str) -> bytes:
+        return self.stored(manifest_key(job_id, 1))
+
+    def stored(self, key: str) -> bytes:
+        body = self.bucket.get(key)
+        assert body is not None, key
+        return body
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +115,7 @@ def job_id() -> str:
 
 
 async def test_stages_come_in_order_and_one_terminal_record_ends_the_stream(
-    predictor: Predictor, job_id: str
+    predictor: Contract, job_id: str
 ) -> None:
     *before, last = await predictor.records(job_id)
     stages = [record["progress"]["stage"] for record in before]
@@ -119,15 +124,15 @@ async def test_stages_come_in_order_and_one_terminal_record_ends_the_stream(
     assert last["type"] == "completed"
 
 
-async def test_the_files_are_there_before_the_report(predictor: Predictor, job_id: str) -> None:
+async def test_the_files_are_there_before_the_report(predictor: Contract, job_id: str) -> None:
     last = (await predictor.records(job_id))[-1]
     manifest = Manifest.model_validate_json(predictor.manifest(job_id))
     assert manifest.result.model_dump(mode="json") == last["result"]
     for file in (manifest.result.video, manifest.result.poster, manifest.result.spritesheet):
-        assert len(predictor.bucket.get(predictor.bucket.key(file.uri))) == file.bytes
+        assert len(predictor.stored(predictor.bucket.key(file.uri))) == file.bytes
 
 
-async def test_a_second_job_is_refused_at_once_as_busy(predictor: Predictor, job_id: str) -> None:
+async def test_a_second_job_is_refused_at_once_as_busy(predictor: Contract, job_id: str) -> None:
     predictor.hold()
     first = asyncio.create_task(predictor.records(job_id))
     await predictor.held()
@@ -138,7 +143,7 @@ async def test_a_second_job_is_refused_at_once_as_busy(predictor: Predictor, job
 
 
 async def test_a_closed_connection_aborts_the_work_and_frees_the_device(
-    predictor: Predictor, job_id: str
+    predictor: Contract, job_id: str
 ) -> None:
     predictor.hold()
     async with predictor.post(job_id) as answer:
@@ -152,11 +157,11 @@ async def test_a_closed_connection_aborts_the_work_and_frees_the_device(
                 assert b'"completed"' in await answer.read()
                 break
         await asyncio.sleep(0.01)
-    assert predictor.manifest(job_id) is None
+    assert predictor.bucket.get(manifest_key(job_id, 1)) is None
 
 
 async def test_an_attempt_asked_for_again_is_answered_from_its_manifest(
-    predictor: Predictor, job_id: str
+    predictor: Contract, job_id: str
 ) -> None:
     first = (await predictor.records(job_id))[-1]
     written = predictor.manifest(job_id)
@@ -167,7 +172,7 @@ async def test_an_attempt_asked_for_again_is_answered_from_its_manifest(
 
 
 async def test_a_run_that_ends_second_answers_with_the_manifest_of_the_first(
-    predictor: Predictor, job_id: str
+    predictor: Contract, job_id: str
 ) -> None:
     await predictor.records(job_id + "-b")
     first = predictor.manifest(job_id + "-b")

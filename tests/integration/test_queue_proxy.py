@@ -26,8 +26,8 @@ STREAM = "/v2/models/tiny/generate_stream"
 class Held(FakePredictor):
     """A predictor that can be held in mid-work, as often as asked."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named, on_stage=self._hold)
+    def __init__(self, bucket: Bucket) -> None:
+        super().__init__(bucket, on_stage=self._hold)
         self.reached, self.go = asyncio.Event(), asyncio.Event()
 
     async def _hold(self, stage: str, _job_id: str) -> None:
@@ -60,7 +60,8 @@ async def put_back(stack: Stack, job_id: str, code: str) -> dict[str, Any]:
         while True:
             job = await (await stack.get(f"/v1/jobs/{job_id}")).json()
             if (job["status"], job["waiting_for"]) == ("queued", code):
-                return job
+                waiting: dict[str, Any] = job
+                return waiting
             await asyncio.sleep(0.01)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
 import stat
 import sys
@@ -53,7 +54,8 @@ async def ask(server: S3Server, operation: str, **arguments: Any) -> Any:
 
 
 async def read(server: S3Server, key: str) -> bytes:
-    return (await ask(server, "get_object", Key=key))["Body"].read()
+    body: bytes = (await ask(server, "get_object", Key=key))["Body"].read()
+    return body
 
 
 def listening(pid: int) -> set[tuple[str, int]]:
@@ -182,7 +184,7 @@ async def test_no_weed_says_what_to_install(tmp_path: Path, monkeypatch: pytest.
 async def test_a_full_disk_is_said_before_anything_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(s3server.shutil, "disk_usage", lambda _: SimpleNamespace(free=1 << 20))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1 << 20))
     with pytest.raises(StorageError, match=r"1 MiB are free at .*, the S3 server needs 256"):
         await S3Server(tmp_path, tmp_path / "log").start()
 

@@ -44,6 +44,7 @@ async def test_a_cloudevent_becomes_a_video_an_event_and_a_verified_webhook(stac
 
     bucket = stack.service.core.bucket
     video = bucket.get(bucket.key(sink["data"]["result"]["video"]["uri"]))
+    assert video is not None
     assert hashlib.sha256(video).hexdigest() == sink["data"]["result"]["video"]["sha256"]
     result = await stack.get(sink["data"]["result_url"].removeprefix("http://127.0.0.1:8080"))
     assert await result.read() == video

@@ -17,7 +17,7 @@ class App:
     """A server whose answers wait for `go`; `gone` counts callers who left."""
 
     def __init__(self) -> None:
-        self.go, self.ready, self.seen, self.gone = asyncio.Event(), True, 0, 0
+        self.go, self.ready, self.seen, self.gone, self.url = asyncio.Event(), True, 0, 0, ""
 
     async def probe(self, request: web.Request) -> web.Response:
         assert request.headers["K-Kubelet-Probe"] == "queue"

@@ -48,8 +48,8 @@ def test_an_overlay_is_the_chart_with_its_values(overlay: str) -> None:
         built.pop(("Service", name), None)
     wanted = {key(body): body for body in plain(example(OVERLAYS[overlay]))}
     assert built.keys() == wanted.keys()
-    for name, body in wanted.items():
-        assert _sorted(built[name]) == _sorted(body), name
+    for identity, body in wanted.items():
+        assert _sorted(built[identity]) == _sorted(body), identity
 
 
 def _sorted(value: Any) -> Any:

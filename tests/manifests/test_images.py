@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,7 +111,8 @@ def installed() -> Iterator[Path]:
 
 def python_for_nobody() -> str:
     """A Python with pip that the unprivileged user may run: root's own often may not."""
-    for python in (sys._base_executable, "/usr/bin/python3", "/usr/local/bin/python3"):
+    base = getattr(sys, "_base_executable", sys.executable)  # outside of this virtual environment
+    for python in (base, "/usr/bin/python3", "/usr/local/bin/python3"):
         code = "import sys, venv, pip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))"
         try:
             done = subprocess.run([python, "-c", code], capture_output=True, check=False, **unprivileged())
@@ -151,7 +153,7 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
-def unprivileged() -> dict[str, object]:
+def unprivileged() -> dict[str, Any]:
     """As nobody where this is root; else this user is unprivileged already."""
     return {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
 

@@ -29,7 +29,9 @@ def reached(block: Body) -> Iterator[str]:
 
 
 def within(inner: Network, outer: Network) -> bool:
-    return inner.version == outer.version and inner.subnet_of(outer)
+    if isinstance(inner, IPv4Network):
+        return isinstance(outer, IPv4Network) and inner.subnet_of(outer)
+    return isinstance(outer, IPv6Network) and inner.subnet_of(outer)
 
 
 def unnamed(policy: Body) -> Iterator[str]:

@@ -189,7 +189,8 @@ def test_gpus_are_requested_as_they_are_limited() -> None:
 def test_a_changed_budget_makes_a_new_revision() -> None:
     def annotations(seconds: int) -> Body:
         (body,) = of(render(model(generationSeconds=seconds)), "InferenceService")
-        return body["metadata"]["annotations"]
+        found: Body = body["metadata"]["annotations"]
+        return found
 
     assert annotations(10) != annotations(11)
 
@@ -217,7 +218,8 @@ def test_a_change_of_the_pods_alone_does_not_roll_eventing() -> None:
 
     def template(**changes: Any) -> Body:
         (deployment,) = of(render(model(**changes)), "Deployment")
-        return deployment["spec"]["template"]
+        pod: Body = deployment["spec"]["template"]
+        return pod
 
     assert template() == template(nodeSelector={"pool": "gpu"}, shmSize="2Gi")
 

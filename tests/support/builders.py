@@ -58,3 +58,10 @@ def stores(database: Database, *, holder: str = "me", lease: float = 30.0, quota
         ClaimStore(database, ANNOUNCER, holder, lease=lease, keep_seconds=KEEP),
         OutboxStore(database),
     )
+
+
+async def claim(store: Stores, pool: Pool = POOL) -> Job:
+    """The next job of the pool; there must be one."""
+    job = await store.claims.claim(pool)
+    assert job is not None
+    return job

@@ -22,7 +22,8 @@ class Delivery:
     @property
     def event(self) -> dict[str, Any]:
         """The body as JSON."""
-        return json.loads(self.body)
+        event: dict[str, Any] = json.loads(self.body)
+        return event
 
 
 @dataclass

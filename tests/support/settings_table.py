@@ -5,7 +5,6 @@ Call it as `python -m tests.support.settings_table`.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from eventing.contract.env import S3Settings, describe
@@ -34,12 +33,9 @@ def filled(text: str) -> str:
         "predictor": table(PredictorSettings),
     }
     for name, rows in tables.items():
-        text = re.sub(
-            f"(<!-- {name} -->\n).*?(\n<!-- end -->)",
-            lambda m, rows=rows: m[1] + rows + m[2],
-            text,
-            flags=re.DOTALL,
-        )
+        before, rest = text.split(f"<!-- {name} -->\n", 1)
+        after = rest[rest.index("\n<!-- end -->") :]
+        text = f"{before}<!-- {name} -->\n{rows}{after}"
     return text
 
 

@@ -106,7 +106,7 @@ def to_frames(video: torch.Tensor) -> NDArray[np.uint8]:
 def release(pipe: Any) -> None:
     """Move offloaded parts back to the CPU and return cached blocks, so that the next job starts alike."""
     pipe.maybe_free_model_hooks()
-    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]  # torch leaves this one untyped
+    if torch.cuda.is_initialized():
         gc.collect()  # a traceback may still hold tensors in a cycle
         torch.cuda.empty_cache()
 

@@ -1,23 +1,25 @@
 """HTTPie on the command line: submit, read, follow, download."""
 
+from __future__ import annotations
+
 import json
 import subprocess
 import sys
 from pathlib import Path
 
-from report import PROMPT, URL, call, is_mp4
+from tests.conformance.clients.report import PROMPT, URL, call, is_mp4
 
-made = {}
+made: dict[str, str] = {}
 
 
-def http(*arguments):
+def http(*arguments: str) -> subprocess.CompletedProcess[bytes]:
     """What HTTPie prints of the body; its exit status tells a refusal (--check-status)."""
     command = [sys.executable, "-m", "httpie", "--ignore-stdin", "--check-status", *arguments]
     return subprocess.run(command, capture_output=True, check=False)
 
 
 @call("POST /v1/jobs with fields on the command line")
-def _():
+def _() -> object:
     done = http(
         "--body", "POST", f"{URL}/v1/jobs", f"prompt={PROMPT}", "seed:=7", 'metadata:={"via": "httpie"}'
     )
@@ -28,14 +30,14 @@ def _():
 
 
 @call("--stream of the events, up to the end")
-def _():
+def _() -> object:
     done = http("--stream", "--body", "GET", f"{URL}/v1/jobs/{made['id']}/events")
     assert b"completed" in done.stdout, done.stdout[-300:]
     return f"{done.stdout.count(b'data:')} events"
 
 
 @call("--download --follow of the result")
-def _():
+def _() -> object:
     done = http(
         "--download", "--follow", "--output", "video.mp4", "GET", f"{URL}/v1/jobs/{made['id']}/result"
     )
@@ -44,7 +46,7 @@ def _():
 
 
 @call("a wrong field is a 422 that names it")
-def _():
+def _() -> object:
     done = http("--body", "POST", f"{URL}/v1/jobs", f"prompt={PROMPT}", "frames:=9")
     assert done.returncode == 4 and b"frames" in done.stdout, done
     return "422, frames"

@@ -1,18 +1,23 @@
 """KServe's own gRPC client, against the predictor."""
 
+from __future__ import annotations
+
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import grpc
 from kserve import InferenceGRPCClient, InferInput, InferRequest
-from report import PREDICTOR_GRPC, PROMPT, call
+
+from tests.conformance.clients.report import PREDICTOR_GRPC, PROMPT, call
 
 
-def request(**numbers):
+def request(**numbers: int) -> InferRequest:
     named = [InferInput("prompt", [1], "BYTES", [PROMPT.encode()])]
     return InferRequest("tiny", named + [InferInput(k, [1], "INT32", [v]) for k, v in numbers.items()])
 
 
-async def use(action):
+async def use(action: Callable[[Any], Awaitable[Any]]) -> Any:
     client = InferenceGRPCClient(PREDICTOR_GRPC, timeout=120)
     try:
         return await action(client)
@@ -21,8 +26,8 @@ async def use(action):
 
 
 @call("predictor: live, ready, model ready")
-def _():
-    async def ask(client):
+def _() -> object:
+    async def ask(client: Any) -> list[bool]:
         return [
             await client.is_server_live(),
             await client.is_server_ready(),
@@ -35,7 +40,7 @@ def _():
 
 
 @call("predictor: infer")
-def _():
+def _() -> object:
     answer = asyncio.run(use(lambda client: client.infer(request(num_frames=17, seed=7))))
     values = {output.name: output.as_numpy()[0] for output in answer.outputs}
     assert values["seed"] == 7, values
@@ -43,7 +48,7 @@ def _():
 
 
 @call("predictor: a wrong value is INVALID_ARGUMENT")
-def _():
+def _() -> object:
     try:
         asyncio.run(use(lambda client: client.infer(request(num_frames=10))))
     except grpc.aio.AioRpcError as error:

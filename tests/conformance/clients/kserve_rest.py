@@ -1,13 +1,18 @@
 """KServe's own REST client: against eventing and against the predictor."""
 
+from __future__ import annotations
+
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import httpx
 from kserve import InferenceRESTClient, InferInput, InferRequest, RESTConfig
-from report import PREDICTOR_URL, PROMPT, URL, call
+
+from tests.conformance.clients.report import PREDICTOR_URL, PROMPT, URL, call
 
 
-async def use(action):
+async def use(action: Callable[[Any], Awaitable[Any]]) -> Any:
     """Run an action with a client of its own: its connections belong to one event loop."""
     client = InferenceRESTClient(RESTConfig(protocol="v2", timeout=120, retries=1))
     try:
@@ -16,7 +21,7 @@ async def use(action):
         await client.close()
 
 
-def request(**frames):
+def request(**frames: int) -> InferRequest:
     named = [InferInput("prompt", [1], "BYTES", [PROMPT])]
     return InferRequest("tiny", named + [InferInput(k, [1], "INT32", [v]) for k, v in frames.items()])
 
@@ -24,8 +29,8 @@ def request(**frames):
 for where, base in (("eventing", URL), ("predictor", PREDICTOR_URL)):
 
     @call(f"{where}: live, ready, model ready")
-    def _(base=base):
-        async def ask(client):
+    def _(base: str = base) -> object:
+        async def ask(client: Any) -> list[bool]:
             return [
                 await client.is_server_live(base),
                 await client.is_server_ready(base),
@@ -37,7 +42,7 @@ for where, base in (("eventing", URL), ("predictor", PREDICTOR_URL)):
         return "yes, three times"
 
     @call(f"{where}: infer")
-    def _(base=base):
+    def _(base: str = base) -> object:
         answer = asyncio.run(
             use(lambda client: client.infer(base, request(num_frames=17), model_name="tiny"))
         )
@@ -46,7 +51,7 @@ for where, base in (("eventing", URL), ("predictor", PREDICTOR_URL)):
         return values["video_uri"]
 
     @call(f"{where}: a wrong value is refused")
-    def _(base=base):
+    def _(base: str = base) -> object:
         try:
             asyncio.run(use(lambda client: client.infer(base, request(num_frames=10), model_name="tiny")))
         except httpx.HTTPStatusError as error:

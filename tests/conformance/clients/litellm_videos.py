@@ -1,16 +1,19 @@
 """LiteLLM's video calls, with our server as its OpenAI endpoint."""
 
+from __future__ import annotations
+
 import time
 
 import litellm
-from report import PROMPT, URL, call, is_mp4, refused
+
+from tests.conformance.clients.report import PROMPT, URL, call, is_mp4, refused
 
 WHERE = {"api_base": f"{URL}/v1", "api_key": "none-needed-here", "custom_llm_provider": "openai"}
-made = {}
+made: dict[str, str] = {}
 
 
 @call("video_generation and video_status, until it is completed")
-def _():
+def _() -> object:
     video = litellm.video_generation(prompt=PROMPT, model="sora-2", seconds="4", size="128x128", **WHERE)
     made["id"] = video.id
     while video.status in ("queued", "in_progress"):
@@ -21,22 +24,22 @@ def _():
 
 
 @call("video_content")
-def _():
+def _() -> object:
     body = litellm.video_content(video_id=made["id"], **WHERE)
     assert is_mp4(body), body[:16]
     return f"MP4 of {len(body)} bytes"
 
 
 @call("video_list")
-def _():
+def _() -> object:
     videos = litellm.video_list(**WHERE)
     assert videos, videos
     return f"{len(videos)} videos"
 
 
 @call("a length that the model cannot make is a BadRequestError")
-def _():
-    def ask():
+def _() -> object:
+    def ask() -> None:
         litellm.video_generation(prompt=PROMPT, model="sora-2", seconds="60", **WHERE)
 
     refused(litellm.BadRequestError, ask, "cannot make 60 s")

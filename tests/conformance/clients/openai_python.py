@@ -1,17 +1,21 @@
 """The official OpenAI SDK for Python, its base URL changed and nothing else."""
 
+from __future__ import annotations
+
 import warnings
+from functools import partial
 
 import openai
-from report import OLD_SECRET, PROMPT, SECRET, URL, call, is_mp4, receiver, refused
+
+from tests.conformance.clients.report import OLD_SECRET, PROMPT, SECRET, URL, call, is_mp4, receiver, refused
 
 warnings.simplefilter("ignore", DeprecationWarning)  # OpenAI closed its own endpoint; the contract lives on
 client = openai.OpenAI(base_url=f"{URL}/v1", api_key="none-needed-here", webhook_secret=SECRET)
-made = {}
+made: dict[str, str] = {}
 
 
 @call("videos.create_and_poll")
-def _():
+def _() -> object:
     video = client.videos.create_and_poll(prompt=PROMPT, seconds="4", size="128x128", extra_body={"seed": 7})
     assert (video.status, video.progress, video.size) == ("completed", 100, "128x128"), video
     made["id"] = video.id
@@ -19,7 +23,7 @@ def _():
 
 
 @call("videos.create with a model name that is an alias")
-def _():
+def _() -> object:
     video = client.videos.create(prompt=PROMPT, model="sora-2")
     made["second"] = video.id
     video = client.videos.poll(video.id)
@@ -28,7 +32,7 @@ def _():
 
 
 @call("videos.retrieve")
-def _():
+def _() -> object:
     video = client.videos.retrieve(made["id"])
     assert (video.id, video.object, video.prompt, video.error) == (made["id"], "video", PROMPT, None)
     assert video.created_at <= video.completed_at < video.expires_at
@@ -36,7 +40,7 @@ def _():
 
 
 @call("videos.download_content: video, thumbnail, spritesheet")
-def _():
+def _() -> object:
     video = client.videos.download_content(made["id"]).read()
     assert is_mp4(video), video[:16]
     for variant in ("thumbnail", "spritesheet"):
@@ -45,14 +49,14 @@ def _():
 
 
 @call("videos.download_content with a Range")
-def _():
+def _() -> object:
     part = client.videos.download_content(made["id"], extra_headers={"Range": "bytes=4-7"})
     assert (part.response.status_code, part.read()) == (206, b"ftyp")
     return part.response.headers["content-range"]
 
 
 @call("videos.list, over pages")
-def _():
+def _() -> object:
     ids = [video.id for video in client.videos.list(limit=1)]
     assert ids[:2] == [made["second"], made["id"]], ids
     assert [video.id for video in client.videos.list(order="asc", limit=1)] == ids[::-1]
@@ -60,14 +64,14 @@ def _():
 
 
 @call("videos.remix")
-def _():
+def _() -> object:
     video = client.videos.remix(made["id"], prompt="a blue circle")
     assert video.remixed_from_video_id == made["id"] and video.size == "128x128"
     return client.videos.poll(video.id).status
 
 
 @call("webhooks.unwrap of video.completed, with either secret")
-def _():
+def _() -> object:
     with receiver() as (url, got):
         video = client.videos.create(prompt=PROMPT, extra_body={"callback_url": url})
         headers, body = got.get(timeout=120)
@@ -79,7 +83,7 @@ def _():
 
 
 @call("videos.delete")
-def _():
+def _() -> object:
     gone = client.videos.delete(made["second"])
     assert (gone.id, gone.deleted) == (made["second"], True)
     refused(openai.NotFoundError, lambda: client.videos.retrieve(made["second"]))
@@ -87,22 +91,21 @@ def _():
 
 
 @call("what the model cannot do is a BadRequestError with its param")
-def _():
+def _() -> object:
     for field, value, says in (
         ("seconds", "60", "6.12 s"),
         ("size", "1280x720", "64x64"),
         ("model", "x", "unknown"),
     ):
-        error = refused(
-            openai.BadRequestError, lambda f=field, v=value: client.videos.create(prompt=PROMPT, **{f: v})
-        )
+        create = partial(client.videos.create, prompt=PROMPT, **{field: value})
+        error = refused(openai.BadRequestError, create)
         assert error.param == field and says in error.message, error
     return error.code
 
 
 @call("input_reference is refused by name")
-def _():
-    def create():
+def _() -> object:
+    def create() -> None:
         client.videos.create(prompt=PROMPT, input_reference=("a.png", b"\x89PNG", "image/png"))
 
     return refused(openai.BadRequestError, create, "text only").param

@@ -1,5 +1,7 @@
 """What client scripts share: one JSON line per call, and a receiver for webhooks. Standard library only."""
 
+from __future__ import annotations
+
 import contextlib
 import http.server
 import json
@@ -8,6 +10,8 @@ import queue
 import threading
 import traceback
 import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any
 
 URL = os.environ["URL"]
 PREDICTOR_URL = os.environ["PREDICTOR_URL"]
@@ -18,12 +22,13 @@ PROMPT = "a red circle moving right"
 SECONDS = 120
 
 
-def call(name):
+def call(name: str) -> Callable[[Callable[[], object]], Callable[[], object]]:
     """Decorator: run the function now; what it returns is the note, an exception a red row."""
 
-    def run(function):
+    def run(function: Callable[[], object]) -> Callable[[], object]:
         try:
-            note, ok = function(), True
+            note: object = function()
+            ok = True
         except Exception as error:
             traceback.print_exc()
             note, ok = f"{type(error).__name__}: {error}", False
@@ -33,7 +38,7 @@ def call(name):
     return run
 
 
-def refused(kind, function, *parts):
+def refused(kind: Any, function: Callable[[], object], *parts: str) -> Any:
     """The exception a call must raise, whose text must have these parts."""
     try:
         function()
@@ -45,18 +50,18 @@ def refused(kind, function, *parts):
 
 
 @contextlib.contextmanager
-def receiver():
+def receiver() -> Iterator[tuple[str, queue.Queue[tuple[dict[str, str], bytes]]]]:
     """(URL, queue of (headers, body)) of a webhook receiver on loopback."""
-    got = queue.Queue()
+    got: queue.Queue[tuple[dict[str, str], bytes]] = queue.Queue()
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             got.put(({name.lower(): value for name, value in self.headers.items()}, body))
             self.send_response(204)
             self.end_headers()
 
-        def log_message(self, *_):
+        def log_message(self, *_: object) -> None:
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -67,7 +72,9 @@ def receiver():
         server.shutdown()
 
 
-def http_json(method, path, body=None, headers=None, base=URL):
+def http_json(
+    method: str, path: str, body: Any = None, headers: dict[str, str] | None = None, base: str = URL
+) -> tuple[int, Any, Any]:
     """(status, headers, decoded body) of a plain call."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(base + path, data, headers or {}, method=method)
@@ -78,13 +85,14 @@ def http_json(method, path, body=None, headers=None, base=URL):
         return answer.status, answer.headers, json.loads(raw) if raw else None
 
 
-def ended(job_id):
+def ended(job_id: str) -> dict[str, Any]:
     """The job, once its event stream has ended."""
     with urllib.request.urlopen(f"{URL}/v1/jobs/{job_id}/events", timeout=SECONDS) as answer:
         last = answer.read().decode().strip().splitlines()[-1]
-    return json.loads(last.removeprefix("data: "))
+    job: dict[str, Any] = json.loads(last.removeprefix("data: "))
+    return job
 
 
-def is_mp4(body):
+def is_mp4(body: bytes) -> bool:
     """Whether bytes are an MP4 file."""
     return body[4:8] == b"ftyp"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -56,7 +57,7 @@ async def foreign_page() -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def new_page() -> AsyncIterator[playwright.Page]:
+async def new_page() -> AsyncIterator[Any]:
     """A tab of a fresh browser."""
     async with playwright.async_playwright() as api:
         browser = await api.chromium.launch(executable_path=CHROMIUM, args=FLAGS)

@@ -133,13 +133,13 @@ async def test_respond_async_is_answered_at_once_with_the_job(service: Deploymen
 async def test_a_caller_who_leaves_cancels_only_what_nobody_else_knows_of(
     service: Deployment, named: bool
 ) -> None:
-    started = asyncio.get_running_loop().create_future()
-    service.predictor.on_start = lambda job_id: started.done() or started.set_result(job_id)
+    started: asyncio.Queue[str] = asyncio.Queue()
+    service.predictor.on_start = started.put_nowait
     gate = asyncio.Event()
     service.predictor.scripts = [Script(gate=gate)]
     headers = {"Idempotency-Key": "mine"} if named else {}
     call = asyncio.create_task(service.call("POST", INFER, json=request(), headers=headers))
-    job_id = await started
+    job_id = await started.get()
     call.cancel()
     if named:
         gate.set()

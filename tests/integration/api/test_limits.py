@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -12,7 +14,7 @@ from eventing.contract.s3 import Bucket
 from tests.integration.api.deployment import Deployment, deployment
 from tests.integration.api.test_cloudevents import STRUCTURED, event
 
-WAYS = {
+WAYS: dict[str, tuple[dict[str, Any], dict[str, str], Callable[[Any], str | None]]] = {
     "/v1/jobs": ({"prompt": "x"}, {}, lambda body: body["code"]),
     "/v1/videos": ({"prompt": "x"}, {}, lambda body: body["error"]["code"]),
     "/v2/models/tiny/infer": ({"inputs": []}, {}, lambda body: body["error"] and body["code"]),

@@ -27,7 +27,8 @@ class Issuer:
     """Publishes keys and signs with them."""
 
     def __init__(self) -> None:
-        self.keys, self.fetched, self.url = {}, 0, ""
+        self.keys: dict[str, rsa.RSAPrivateKey] = {}
+        self.fetched, self.url = 0, ""
         self.curve = ec.generate_private_key(ec.SECP256R1())  # published as "curve", beside those that rotate
         self.rotate("one")
 
@@ -100,7 +101,7 @@ async def test_a_trigger_is_known_by_its_token(tmp_path: Path, bucket: Bucket) -
             "without an end": it.token(exp=None),
             "signed by another key": it.token(key=other),
             "not a token": "a.b.c",
-            "unsigned": jwt.encode({"iss": it.url, "aud": AUDIENCE, "sub": SUBJECT}, None, algorithm="none"),
+            "unsigned": jwt.encode({"iss": it.url, "aud": AUDIENCE, "sub": SUBJECT}, "", algorithm="none"),
             "of a curve that names an RSA key": it.token("one", it.curve, "ES256"),
             "of RSA that names a curve": it.token("curve", other),
             "of another curve": it.token("curve", ec.generate_private_key(ec.SECP384R1()), "ES384"),

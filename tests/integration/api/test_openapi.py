@@ -68,7 +68,8 @@ async def try_example(
     service: Deployment, method: str, path: str, media: str, example: Any, finished: str, fresh: str
 ) -> None:
     url = path.replace("{video_id}", finished).replace("{job_id}", f"job-{fresh}").replace("{model}", "tiny")
-    headers, arguments = {}, {"data": json.dumps(example)}
+    headers: dict[str, str] = {}
+    arguments: dict[str, Any] = {"data": json.dumps(example)}
     if media == "multipart/form-data":
         arguments = {"data": form(example)}
     else:

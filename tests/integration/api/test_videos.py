@@ -17,15 +17,17 @@ PROMPT = "a red circle moving right"
 
 
 async def make(service: Deployment, **fields: Any) -> dict[str, Any]:
-    answer, video = await service.call("POST", "/v1/videos", json={"prompt": PROMPT} | fields)
-    assert answer.status == 200, video
+    answer, body = await service.call("POST", "/v1/videos", json={"prompt": PROMPT} | fields)
+    assert answer.status == 200, body
+    video: dict[str, Any] = body
     return video
 
 
 async def finished(service: Deployment, **fields: Any) -> str:
     video = await make(service, **fields)
     await service.ended(video["id"])
-    return video["id"]
+    video_id: str = video["id"]
+    return video_id
 
 
 def video_bytes(job_id: str, variant: str) -> bytes:

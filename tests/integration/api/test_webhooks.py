@@ -18,7 +18,8 @@ PROMPT = "a red circle moving right"
 async def submit(service: Deployment, **fields: Any) -> str:
     body = {"prompt": PROMPT, "callback_url": service.receiver.url + "/hook"} | fields
     _, job = await service.call("POST", "/v1/jobs", json=body)
-    return job["id"]
+    job_id: str = job["id"]
+    return job_id
 
 
 async def delivered(service: Deployment, job_id: str) -> dict[str, Any]:

@@ -153,7 +153,7 @@ async def test_eventing_is_rolled_in_mid_job_and_nothing_is_generated_twice(
             held.release()
             ended = await other.ended(job)
             await stopping
-            holder.service.stop = already_stopped
+            vars(holder.service)["stop"] = already_stopped
     assert ended["status"] == "completed"
     assert await held_count(held, "completed") == before + 1
 

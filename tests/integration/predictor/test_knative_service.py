@@ -81,7 +81,7 @@ async def test_a_job_becomes_a_video(queue: Queue, held: Held, once: Serve, buck
         job = await completed(service, await service.submit(seed=3))
     video = job["result"]["video"]
     stored = await asyncio.to_thread(bucket.get, bucket.key(video["uri"]))
-    assert hashlib.sha256(stored).hexdigest() == video["sha256"]
+    assert stored is not None and hashlib.sha256(stored).hexdigest() == video["sha256"]
     assert await held_count(held, "completed") == before + 1
 
 

@@ -117,5 +117,5 @@ def test_two_pods_with_the_same_event_give_one_answer_and_its_files(
         assert second.result()[1]["result"] == first
     for name in ("video", "poster", "spritesheet"):
         body = bucket.get(bucket.key(first[name]["uri"]))
-        assert hashlib.sha256(body).hexdigest() == first[name]["sha256"]
+        assert body is not None and hashlib.sha256(body).hexdigest() == first[name]["sha256"]
     assert len(bucket.keys(f"jobs/{first['job_id']}/")) == 4

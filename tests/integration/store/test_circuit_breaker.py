@@ -14,7 +14,7 @@ from eventing.store import circuit_breaker as pauses
 from eventing.store.engine import Database
 from eventing.store.schema import migrate
 from eventing.store.tables import model_state
-from tests.support.builders import POOL, Stores, stores, submission
+from tests.support.builders import POOL, Stores, claim, stores, submission
 
 CAUSE = Failure(code="model_unavailable", message="no pod came", retryable=True)
 WIDE = Pool("p", 4, POOL.routes)
@@ -26,7 +26,7 @@ async def paused(database: Database) -> Stores:
     store = stores(database)
     await store.claims.prepare((WIDE,))
     job, _ = await store.jobs.submit(submission())
-    held = await store.claims.claim(WIDE)
+    held = await claim(store, WIDE)
     for _ in range(pauses.PAUSE_AFTER):
         await store.claims.start_failed(held, "no pod came", 0.0)
     await store.claims.put_back(held, CAUSE, 0.0)
@@ -50,7 +50,7 @@ async def test_a_probe_whose_end_says_nothing_of_the_model_is_followed_by_anothe
 ) -> None:
     await paused.jobs.submit(submission())
     await paused.jobs.submit(submission())
-    probe = await paused.claims.claim(WIDE)
+    probe = await claim(paused, WIDE)
     await probe_is_due(database)
     assert await paused.claims.claim(WIDE) is None  # one at a time, however long it takes
     await paused.jobs.cancel(probe.id)
@@ -62,7 +62,7 @@ async def test_a_probe_whose_end_says_nothing_of_the_model_is_followed_by_anothe
 async def test_a_job_that_runs_holds_up_no_probe(paused: Stores, database: Database) -> None:
     for _ in range(2):
         await paused.jobs.submit(submission())
-    running = await paused.claims.claim(WIDE)
+    running = await claim(paused, WIDE)
     await paused.claims.start(running)
     for _ in range(pauses.PAUSE_AFTER):  # other places fail while it runs on
         await paused.claims.start_failed(running, "no pod came", 0.0)
@@ -73,16 +73,16 @@ async def test_a_job_that_runs_holds_up_no_probe(paused: Stores, database: Datab
 async def test_a_route_without_a_job_keeps_no_other_from_its_probe(paused: Stores) -> None:
     both = Pool("p", 4, (*POOL.routes, ("tiny", "long")))
     job, _ = await paused.jobs.submit(submission(lane="long"))
-    held = await paused.claims.claim(both)
+    held = await claim(paused, both)
     for _ in range(pauses.PAUSE_AFTER):
         await paused.claims.start_failed(held, "no pod came", 0.0)
     await paused.claims.put_back(held, CAUSE, 0.0)
-    assert (await paused.claims.claim(both)).id == job.id
+    assert (await claim(paused, both)).id == job.id
 
 
 async def test_a_predictor_that_answers_ends_the_pause(paused: Stores) -> None:
     await paused.jobs.submit(submission())
-    await paused.claims.answered(await paused.claims.claim(WIDE))
+    await paused.claims.answered(await claim(paused, WIDE))
     assert await paused.claims.paused() == {}
 
 
@@ -92,7 +92,7 @@ async def test_failed_starts_at_the_same_time_all_count(postgres_url: str) -> No
     parts = [stores(database) for database in replicas]
     await parts[0].claims.prepare((WIDE,))
     await parts[0].jobs.submit(submission())
-    job = await parts[0].claims.claim(WIDE)
+    job = await claim(parts[0], WIDE)
     await asyncio.gather(*(database.ping() for database in replicas))
     counts = await asyncio.gather(*(part.claims.start_failed(job, "no pod came", 0.0) for part in parts))
     assert sorted(counts) == [1, 2, 3, 4]

@@ -13,7 +13,7 @@ from eventing.domain.pool import Pool
 from eventing.store.engine import Database
 from eventing.store.schema import migrate
 from eventing.testing import fake_result
-from tests.support.builders import POOL, Stores, stores, submission
+from tests.support.builders import POOL, Stores, claim, stores, submission
 
 CAUSE = Failure(code="predictor_lost", message="gone", retryable=True)
 
@@ -27,10 +27,10 @@ async def test_jobs_are_claimed_oldest_first_up_to_the_capacity(database: Databa
     pool = Pool("p", 2, POOL.routes)
     await store.claims.prepare((pool,))
     ids = await fill(store, 3)
-    claimed = [await store.claims.claim(pool) for _ in range(3)]
-    assert [job and job.id for job in claimed] == [ids[0], ids[1], None]
-    await store.claims.complete(claimed[0], fake_result(claimed[0].spec, ids[0], 1, None))
-    assert (await store.claims.claim(pool)).id == ids[2]
+    first, second = await claim(store, pool), await claim(store, pool)
+    assert [first.id, second.id, await store.claims.claim(pool)] == [ids[0], ids[1], None]
+    await store.claims.complete(first, fake_result(first.spec, ids[0], 1, None))
+    assert (await claim(store, pool)).id == ids[2]
 
 
 async def test_a_pool_takes_only_its_own_lanes(database: Database) -> None:
@@ -44,10 +44,10 @@ async def test_a_late_report_of_a_lapsed_holder_is_refused(database: Database) -
     slow, fast = stores(database, holder="slow", lease=0.05), stores(database, holder="fast")
     await slow.claims.prepare((POOL,))
     await fill(slow, 1)
-    first = await slow.claims.claim(POOL)
+    first = await claim(slow, POOL)
     while await fast.claims.free_lapsed() == 0:
         await asyncio.sleep(0.01)
-    second = await fast.claims.claim(POOL)
+    second = await claim(fast, POOL)
     assert (second.id, second.attempt) == (first.id, 2)
     for call in (
         slow.claims.renew(first, None),
@@ -59,6 +59,7 @@ async def test_a_late_report_of_a_lapsed_holder_is_refused(database: Database) -
         with pytest.raises(LeaseLost):
             await call
     done = await fast.claims.complete(second, fake_result(second.spec, second.id, 2, None))
+    assert done.result is not None
     assert (done.status, done.result.attempt) == (Status.completed, 2)
 
 
@@ -66,7 +67,7 @@ async def test_a_renewal_keeps_the_job_and_brings_back_a_cancel(database: Databa
     store = stores(database, lease=30)
     await store.claims.prepare((POOL,))
     await fill(store, 1)
-    job = await store.claims.claim(POOL)
+    job = await claim(store)
     step = Progress(stage=Stage.denoise, step=1, total_steps=2)
     assert not (await store.claims.renew(job, step)).cancel_requested
     await store.jobs.cancel(job.id)
@@ -78,8 +79,8 @@ async def test_back_off_is_waited_for_and_the_place_is_free_meanwhile(database: 
     store = stores(database)
     await store.claims.prepare((POOL,))
     first, second = await fill(store, 2)
-    await store.claims.put_back(await store.claims.claim(POOL), CAUSE, 3600)
-    job = await store.claims.claim(POOL)
+    await store.claims.put_back(await claim(store), CAUSE, 3600)
+    job = await claim(store)
     assert job.id == second and (await store.jobs.get(first)).error == CAUSE
 
 
@@ -87,7 +88,7 @@ async def test_a_cancelled_running_job_frees_its_place(database: Database) -> No
     store = stores(database)
     await store.claims.prepare((POOL,))
     await fill(store, 2)
-    job = await store.claims.claim(POOL)
+    job = await claim(store)
     await store.jobs.cancel(job.id)
     assert (await store.claims.fail(job, CAUSE)).status is Status.cancelled
     assert await store.claims.claim(POOL) is not None
@@ -99,7 +100,8 @@ async def test_overdue_jobs_fail_and_are_never_claimed(database: Database) -> No
     job, _ = await store.jobs.submit(submission(start_within=0.0))
     assert await store.claims.claim(POOL) is None
     assert await store.claims.fail_overdue() == 1
-    assert (await store.jobs.get(job.id)).error.code == "start_deadline_passed"
+    error = (await store.jobs.get(job.id)).error
+    assert error is not None and error.code == "start_deadline_passed"
 
 
 async def test_three_failed_starts_pause_a_model_and_one_probe_goes_out_at_a_time(database: Database) -> None:
@@ -107,7 +109,7 @@ async def test_three_failed_starts_pause_a_model_and_one_probe_goes_out_at_a_tim
     pool = Pool("p", 4, POOL.routes)
     await store.claims.prepare((pool,))
     await fill(store, 4)
-    job = await store.claims.claim(pool)
+    job = await claim(store, pool)
     for count in (1, 2, 3):
         assert await store.claims.start_failed(job, "no pod came", 0.0) == count
     assert await store.claims.paused() == {("tiny", "default"): "no pod came"}
@@ -124,7 +126,7 @@ async def test_the_places_follow_the_capacity(database: Database) -> None:
     big, small = Pool("p", 3, POOL.routes), Pool("p", 1, POOL.routes)
     await store.claims.prepare((big,))
     await fill(store, 3)
-    held = [await store.claims.claim(big) for _ in range(2)]
+    held = [await claim(store, big) for _ in range(2)]
     await store.claims.prepare((small,))
     assert await store.claims.claim(small) is None
     for job in held:
@@ -146,7 +148,7 @@ async def test_racing_replicas_never_exceed_the_cap_and_no_job_is_taken_twice(po
         nonlocal running, most
         idle = 0
         while idle < 20:
-            job = await part.claims.claim(pool)
+            job = await claim(part, pool)
             if job is None:
                 idle += 1
                 await asyncio.sleep(0.002)

@@ -14,7 +14,7 @@ from eventing.store import outbox
 from eventing.store.engine import Database
 from eventing.store.outbox import SCHEDULE, Row, Try
 from eventing.store.schema import migrate
-from tests.support.builders import POOL, Stores, stores, submission
+from tests.support.builders import POOL, Stores, claim, stores, submission
 
 OK, NO = Try(True, 0.1, 200), Try(False, 0.1, 503, "the receiver answered 503")
 CAUSE = Failure(code="x", message="x")
@@ -24,7 +24,7 @@ async def running(database: Database) -> tuple[Stores, Job]:
     store = stores(database)
     await store.claims.prepare((POOL,))
     await store.jobs.submit(submission())
-    job = await store.claims.claim(POOL)
+    job = await claim(store)
     return store, await store.claims.start(job)
 
 

@@ -19,7 +19,8 @@ from eventing.store.tables import metadata
 
 async def test_the_migrated_schema_is_the_declared_one(database: Database) -> None:
     def differences(connection: Connection) -> list[Any]:
-        return compare_metadata(MigrationContext.configure(connection), metadata)
+        found: list[Any] = compare_metadata(MigrationContext.configure(connection), metadata)
+        return found
 
     async with database.write() as connection:
         assert await connection.run_sync(differences) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from eventing.contract.errors import Conflict, InvalidRequest, NotFound, TooMany
 from eventing.contract.models import Failure
 from eventing.domain.job import Status
 from eventing.store.engine import Database
-from tests.support.builders import POOL, stores, submission
+from tests.support.builders import POOL, claim, stores, submission
 
 
 async def test_a_job_is_stored_as_it_was_submitted(database: Database) -> None:
@@ -47,7 +48,8 @@ async def test_a_put_is_idempotent_and_guards_its_id(database: Database) -> None
     first, new = await store.submit(submission(id="my-id"))
     again, new_again = await store.submit(submission(id="my-id"))
     assert (new, new_again, again) == (True, False, first)
-    for change in ({"prompt": "other"}, {"owner": "bob"}):
+    changes: tuple[dict[str, Any], ...] = ({"prompt": "other"}, {"owner": "bob"})
+    for change in changes:
         with pytest.raises(Conflict):
             await store.submit(submission(id="my-id", **change))
 
@@ -81,7 +83,7 @@ async def test_the_listing_filters(database: Database) -> None:
     await both.claims.prepare((POOL,))
     first, _ = await both.jobs.submit(submission())
     await both.jobs.submit(submission(lane="long"))
-    job = await both.claims.claim(POOL)
+    job = await claim(both, POOL)
     await both.claims.fail(job, Failure(code="x", message="x"))
     failed, _ = await both.jobs.page("ann", limit=10, statuses=(Status.failed,))
     long, _ = await both.jobs.page("ann", limit=10, lane="long")

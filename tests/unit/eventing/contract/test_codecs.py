@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import pytest
@@ -66,7 +67,7 @@ def test_any_json_as_an_event(item: dict[str, Any], complete: bool, media: str) 
     events = refuses_or_reads(lambda: cloudevent.decode(body, {"content-type": cloudevent.STRUCTURED})) or []
     for event in events:
         json.dumps(cloudevent.to_json(event), ensure_ascii=False, allow_nan=False).encode()
-        refuses_or_reads(lambda event=event: cloudevent.json_data(event))
+        refuses_or_reads(partial(cloudevent.json_data, event))
     refuses_or_reads(lambda: cloudevent.decode(json.dumps([item]).encode(), {"content-type": media}))
 
 

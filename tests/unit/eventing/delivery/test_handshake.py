@@ -24,7 +24,9 @@ class Asked(Receiver):
     """A receiver that is asked by OPTIONS and answers with these headers."""
 
     async def __aenter__(self) -> Self:
-        self.asked, self.headers, self.status = [], {}, 200
+        self.asked: list[str | None] = []
+        self.headers: dict[str, str] = {}
+        self.status = 200
         app = web.Application()
         app.router.add_options("/hook", self._consent)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)

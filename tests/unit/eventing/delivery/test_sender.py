@@ -34,7 +34,8 @@ class Receiver:
     """A webhook receiver on a free loopback port that answers as told."""
 
     def __init__(self, answer: Any) -> None:
-        self.answer, self.got = answer, []
+        self.answer = answer
+        self.got: list[tuple[web.Request, str]] = []
 
     async def __aenter__(self) -> Self:
         app = web.Application()
@@ -90,7 +91,7 @@ async def test_internal_addresses_are_refused_at_connect_time_and_for_good(host:
     async with Receiver({"status": 200}) as receiver:
         outcome = await send(f"http://{host}:{receiver.port}/hook")
     assert not outcome.ok and outcome.final and receiver.got == []
-    assert "not a public address" in outcome.error
+    assert "not a public address" in (outcome.error or "")
 
 
 async def test_a_cidr_on_the_list_is_let_through() -> None:
@@ -113,7 +114,7 @@ async def test_gone_ends_it_and_too_many_says_when() -> None:
 
 
 async def test_a_receiver_that_hangs_or_refuses_is_tried_again() -> None:
-    async def hang(_: web.Request) -> web.Response:
+    async def hang(_: web.Request) -> None:
         await asyncio.Event().wait()
 
     async with Receiver(hang) as receiver:
@@ -146,7 +147,8 @@ def test_a_bad_allow_entry_is_a_configuration_error() -> None:
 
 def test_retry_after_in_seconds_as_a_date_and_as_nonsense() -> None:
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=100))
-    assert 90 < retry_after({"Retry-After": soon}) <= 100
+    wait = retry_after({"Retry-After": soon})
+    assert wait is not None and 90 < wait <= 100
     assert retry_after({"Retry-After": "99999999"}) == 86400
     assert retry_after({"Retry-After": "soon"}) is None
     assert retry_after({}) is None

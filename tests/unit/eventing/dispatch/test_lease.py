@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from typing import cast
 
 from eventing.contract.models import Progress, Stage
 from eventing.dispatch.lease import Lease
 from eventing.domain.job import Job, LeaseLost
+from eventing.store.claims import ClaimStore
 from tests.support.builders import make_job
 
 
@@ -29,7 +31,9 @@ async def test_a_renewal_that_outlives_its_attempt_ends_quietly() -> None:
     complaints = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
     claims = Claims()
-    lease = Lease(claims, make_job(), claimed=asyncio.get_running_loop().time(), announce=False)
+    lease = Lease(
+        cast(ClaimStore, claims), make_job(), claimed=asyncio.get_running_loop().time(), announce=False
+    )
     lease.report(Progress(stage=Stage.denoise))  # news are stored with the next tick
     holding = asyncio.create_task(lease.hold())
     await claims.asked.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -45,7 +46,7 @@ def test_a_renewal_prolongs_and_keeps_the_latest_progress() -> None:
 @pytest.mark.parametrize("attempt, now", [(2, 201.0), (0, 201.0), (1, 230.1)])
 def test_a_holder_without_the_lease_is_refused_everything(attempt: int, now: float) -> None:
     job = claimed()
-    calls = [
+    calls: list[Callable[[], Job]] = [
         lambda: state.renew(job, attempt, None, now, 30),
         lambda: state.start(job, attempt, now),
         lambda: state.complete(job, attempt, result(job), now, 60),
@@ -89,7 +90,8 @@ def test_only_a_lapsed_lease_can_lapse() -> None:
 
 def test_the_start_deadline_fails_only_waiting_jobs() -> None:
     overdue = make_job(start_by=150.0)
-    assert state.miss_deadline(overdue, 151.0, 60).error.code == "start_deadline_passed"
+    error = state.miss_deadline(overdue, 151.0, 60).error
+    assert error is not None and error.code == "start_deadline_passed"
     for job, now in [(overdue, 149.0), (claimed(start_by=150.0), 300.0), (make_job(), 300.0)]:
         with pytest.raises(LeaseLost):
             state.miss_deadline(job, now, 60)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,14 @@ from tests.unit.predictor.fakes import FakePipeline, loaded
 from tests.unit.predictor.running import SOON, attempt, failing, finish, make_worker, until
 
 
+def waits_for(gate: threading.Event, _done: int) -> None:
+    """What a step does that waits until the gate is open."""
+    gate.wait(SOON)
+
+
 async def test_a_second_job_is_refused_and_taken_when_the_first_has_ended(entry: CatalogEntry) -> None:
     pipeline, gate = FakePipeline(), threading.Event()
-    pipeline.at_step = lambda _done: gate.wait(SOON) and None
+    pipeline.at_step = partial(waits_for, gate)
     worker = await make_worker(entry, pipeline)
     first = worker.take(attempt(entry))
     for _ in range(3):
@@ -103,7 +109,7 @@ async def test_a_decode_is_cancelled_in_the_middle(entry: CatalogEntry) -> None:
 
 async def test_a_reader_who_leaves_cancels(entry: CatalogEntry) -> None:
     pipeline, gate = FakePipeline(), threading.Event()
-    pipeline.at_step = lambda _done: gate.wait(SOON) and None
+    pipeline.at_step = partial(waits_for, gate)
     worker = await make_worker(entry, pipeline)
     run = worker.take(attempt(entry))
     reader = asyncio.create_task(finish(run))
@@ -134,7 +140,7 @@ async def test_a_device_that_never_comes_back_is_given_up(
     monkeypatch.setattr(run_module, "STUCK_SECONDS", 0.0)
     gate = threading.Event()
     pipeline = FakePipeline()
-    pipeline.at_step = lambda _done: gate.wait(SOON) and None
+    pipeline.at_step = partial(waits_for, gate)
     worker = await make_worker(entry, pipeline, lambda _stage: None)
     run = worker.take(attempt(entry))
     async with asyncio.timeout(SOON):
@@ -171,7 +177,7 @@ async def test_a_device_that_nobody_waits_for_is_given_up_too(
 
 async def test_records_begin_at_once_and_beat_while_nothing_happens(entry: CatalogEntry) -> None:
     pipeline, gate = FakePipeline(), threading.Event()
-    pipeline.at_step = lambda _done: gate.wait(SOON) and None
+    pipeline.at_step = partial(waits_for, gate)
     worker = await make_worker(entry, pipeline)
     run = worker.take(attempt(entry))
     kinds: list[type] = []
@@ -199,7 +205,7 @@ async def test_only_the_first_job_reports_the_cold_start(entry: CatalogEntry) ->
 
 async def test_a_draining_worker_finishes_and_takes_no_more(entry: CatalogEntry) -> None:
     pipeline, gate = FakePipeline(), threading.Event()
-    pipeline.at_step = lambda _done: gate.wait(SOON) and None
+    pipeline.at_step = partial(waits_for, gate)
     worker = await make_worker(entry, pipeline)
     run = worker.take(attempt(entry))
     worker.drain()
@@ -253,7 +259,7 @@ async def test_prompts_are_logged_only_when_asked(entry: CatalogEntry, caplog: A
         settings = PredictorSettings(log_prompts=asked)
         worker = Worker(entry, settings, lambda entry, _settings: loaded(entry, FakePipeline()))
         worker.begin()
-        await until(lambda worker=worker: worker.ready)
+        await until(partial(getattr, worker, "ready"))
         await finish(worker.take(attempt(entry, prompt="zanzibar")))
         found = any("zanzibar" in str(vars(record)) for record in caplog.records)
         assert found is asked

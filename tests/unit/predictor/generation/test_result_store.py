@@ -30,7 +30,7 @@ def away(cause: Exception | None = None) -> StorageError:
 
 def answered(status: int) -> ClientError:
     return ClientError(
-        {"Error": {"Code": "X"}, "ResponseMetadata": {"HTTPStatusCode": status}},  # type: ignore[typeddict-item]
+        {"Error": {"Code": "X"}, "ResponseMetadata": {"HTTPStatusCode": status}},
         "PutObject",
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -30,10 +31,11 @@ def nothing() -> None:
 def test_the_mp4_has_the_frames_size_and_rate(tmp_path: Path, count: int, fps: int) -> None:
     path = tmp_path / "video.mp4"
     write_mp4(moving(count), fps, path, nothing)
-    with av.open(str(path)) as container:
+    with av.open(str(path), "r") as container:
         stream = container.streams.video[0]
         assert (stream.codec.name, stream.pix_fmt) == ("h264", "yuv420p")
-        assert (stream.width, stream.height, stream.average_rate) == (96, 64, fps)
+        assert (stream.width, stream.height, stream.average_rate) == (96, 64, Fraction(fps))
+        assert stream.duration is not None and stream.time_base is not None
         assert float(stream.duration * stream.time_base) == pytest.approx(count / fps)
         assert sum(1 for _ in container.decode(stream)) == count
 
