@@ -103,8 +103,12 @@ class Worker:
         return self.state
 
     def take(self, attempt: Attempt) -> Run:
-        """Give the device to a job. Raises Busy, ModelUnavailable or Unavailable at once; never waits."""
+        """Give the device to an attempt. Never waits.
+
+        Raises Busy, ModelUnavailable or Unavailable, and InvalidRequest for what the model would round.
+        """
         self._require_ready()
+        self._loaded_model().pipeline.require_exact(attempt.spec)
         if not self._device.acquire(blocking=False):
             metrics.busy.labels(self.entry.name).inc()
             raise Busy(f"{self.entry.name} is busy with another job", retry_after=1)
@@ -125,6 +129,10 @@ class Worker:
             raise ModelUnavailable(self.cause)
         if state is not State.ready:
             raise Unavailable(self.cause, retry_after=1)
+
+    def _loaded_model(self) -> LoadedModel:
+        assert self._model is not None, "attempts are taken after the load"  # noqa: S101 - for the type checker
+        return self._model
 
     def _lose(self, cause: str) -> None:
         self.state, self.cause = State.lost, cause
@@ -178,7 +186,6 @@ class Worker:
         return record
 
     def _generate(self, run: Run) -> CompletedRecord:
-        assert self._model is not None, "jobs are taken after the load"  # noqa: S101 - for the type checker
         from predictor.generation.generate import Workspace, generate  # noqa: PLC0415 - brings torch, loaded by now
 
         bucket = Bucket(self._settings.s3()) if run.attempt.address.output is Output.s3 else None
@@ -188,9 +195,8 @@ class Worker:
             "job taken", extra=run.attempt.spec.model_dump(exclude={"prompt", "negative_prompt"}) | prompt
         )
         with tempfile.TemporaryDirectory(prefix="reelzero-", dir=self._settings.scratch_dir) as folder:
-            return generate(
-                self._model, run.attempt, run.monitor, Workspace(Path(folder), bucket, cold_start)
-            )
+            workspace = Workspace(Path(folder), bucket, cold_start)
+            return generate(self._loaded_model(), run.attempt, run.monitor, workspace)
 
     def _failed(self, run: Run, error: ReelzeroError, span: trace.Span) -> FailedRecord:
         if isinstance(error, Cancelled):

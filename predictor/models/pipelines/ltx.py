@@ -1,9 +1,9 @@
-"""LTX-Video: T5 text with a mask, packed latents, a VAE that may want a last bit of noise."""
+"""LTX-Video: T5 text with a mask, packed latents, a VAE that may need noise added before it decodes."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Self
+import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,75 +11,26 @@ from diffusers import LTXPipeline
 from diffusers.utils.torch_utils import randn_tensor
 from numpy.typing import NDArray
 
-from eventing.contract.catalog import CatalogEntry
 from eventing.contract.models import GenerationSpec
-from predictor.models.pipelines import (
-    OnStep,
-    from_folder,
-    generator,
-    release,
-    require_finite,
-    step_callback,
-    to_frames,
-)
+from predictor.models.grid import Grid
+from predictor.models.pipelines.base import WITH_MASKS, DiffusersFamily, generator
+from predictor.models.pipelines.tensors import to_frames
 
 # For VAEs with timestep conditioning (0.9.1 and later), as their model card sets them.
 DECODE_TIMESTEP = 0.05
 DECODE_NOISE = 0.025
+PIXELS = 32  # LTXPipeline refuses sizes that are no multiple of it, whatever the VAE compresses by
 
 
-class Family:
-    """The stages of an LTXPipeline."""
+class Family(DiffusersFamily):
+    """The stages of an LTXPipeline. Latents are packed: (1, tokens, channels), fp32."""
 
-    def __init__(self, pipe: Any, text_length: int) -> None:
-        self.pipe = pipe
-        self.tokenizer = pipe.tokenizer
-        self.vae_decoder: torch.nn.Module = pipe.vae.decoder
-        self.text_length = text_length
-
-    @classmethod
-    def load(cls, folder: Path, entry: CatalogEntry, device: str) -> Self:
-        """Load from a folder onto a device."""
-        return cls(from_folder(LTXPipeline, folder, entry, device), entry.max_prompt_tokens)
-
-    @torch.inference_mode()
-    def encode_prompt(self, spec: GenerationSpec) -> dict[str, Any]:
-        """Embeddings and masks of the prompt, and of the negative one if guidance uses it."""
-        positive, mask, negative, negative_mask = self.pipe.encode_prompt(
-            spec.prompt,
-            spec.negative_prompt,
-            do_classifier_free_guidance=spec.guidance_scale > 1,
-            max_sequence_length=self.text_length,
-        )
-        return {
-            "prompt_embeds": positive,
-            "prompt_attention_mask": mask,
-            "negative_prompt_embeds": negative,
-            "negative_prompt_attention_mask": negative_mask,
-        }
-
-    @torch.inference_mode()
-    def denoise(self, spec: GenerationSpec, embeds: dict[str, Any], on_step: OnStep) -> torch.Tensor:
-        """Packed latents (1, tokens, channels), fp32. The frame rate is part of the positions."""
-        latents: torch.Tensor = self.pipe(
-            **embeds,
-            width=spec.width,
-            height=spec.height,
-            num_frames=spec.num_frames,
-            frame_rate=spec.fps,
-            num_inference_steps=spec.num_inference_steps,
-            guidance_scale=spec.guidance_scale,
-            generator=generator(spec),
-            max_sequence_length=self.text_length,
-            output_type="latent",
-            callback_on_step_end=step_callback(spec, on_step),
-        ).frames
-        require_finite(latents, "latents")
-        return latents
+    PIPELINE = LTXPipeline
+    EMBEDDINGS = WITH_MASKS
 
     @torch.inference_mode()
     def decode(self, spec: GenerationSpec, latents: torch.Tensor) -> NDArray[np.uint8]:
-        """Frames from latents that are unpacked and brought back to the VAE's own scale first."""
+        """Decode latents after unpacking them and returning them to the VAE's own scale."""
         latents = self._unpacked(spec, latents).to(self.pipe.vae.dtype)
         timestep = None
         if self.pipe.vae.config.timestep_conditioning:
@@ -91,9 +42,13 @@ class Family:
             timestep = torch.tensor([DECODE_TIMESTEP], device=latents.device, dtype=latents.dtype)
         return to_frames(self.pipe.vae.decode(latents, timestep, return_dict=False)[0])
 
-    def release(self) -> None:
-        """Give back the memory that a job took."""
-        release(self.pipe)
+    def _grid(self) -> Grid:
+        pipe = self.pipe
+        pixels = pipe.vae_spatial_compression_ratio * pipe.transformer_spatial_patch_size
+        return Grid(frames=pipe.vae_temporal_compression_ratio, pixels=math.lcm(pixels, PIXELS))
+
+    def _options(self, spec: GenerationSpec) -> dict[str, Any]:
+        return {"frame_rate": spec.fps}  # part of the token positions
 
     def _unpacked(self, spec: GenerationSpec, latents: torch.Tensor) -> torch.Tensor:
         pipe, vae = self.pipe, self.pipe.vae

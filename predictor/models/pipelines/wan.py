@@ -2,80 +2,35 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Self
+import math
 
 import numpy as np
 import torch
 from diffusers import WanPipeline
 from numpy.typing import NDArray
 
-from eventing.contract.catalog import CatalogEntry
 from eventing.contract.models import GenerationSpec
-from predictor.models.pipelines import (
-    OnStep,
-    from_folder,
-    generator,
-    release,
-    require_finite,
-    step_callback,
-    to_frames,
-)
+from predictor.models.grid import Grid
+from predictor.models.pipelines.base import DiffusersFamily
+from predictor.models.pipelines.tensors import to_frames, unscaled
+
+PIXELS = 16  # WanPipeline refuses sizes that are no multiple of it
 
 
-class Family:
-    """The stages of a WanPipeline."""
+class Family(DiffusersFamily):
+    """The stages of a WanPipeline. Latents are (1, channels, latent frames, height / 8, width / 8), fp32."""
 
-    def __init__(self, pipe: Any, text_length: int) -> None:
-        self.pipe = pipe
-        self.tokenizer = pipe.tokenizer
-        self.vae_decoder: torch.nn.Module = pipe.vae.decoder
-        self.text_length = text_length
-
-    @classmethod
-    def load(cls, folder: Path, entry: CatalogEntry, device: str) -> Self:
-        """Load from a folder onto a device. Its VAE shows blocks and bands in half precision: fp32."""
-        pipe = from_folder(WanPipeline, folder, entry, device, vae=torch.float32)
-        return cls(pipe, entry.max_prompt_tokens)
-
-    @torch.inference_mode()
-    def encode_prompt(self, spec: GenerationSpec) -> dict[str, Any]:
-        """Embeddings of the prompt, and of the negative one if guidance uses it."""
-        positive, negative = self.pipe.encode_prompt(
-            spec.prompt,
-            spec.negative_prompt,
-            do_classifier_free_guidance=spec.guidance_scale > 1,
-            max_sequence_length=self.text_length,
-        )
-        return {"prompt_embeds": positive, "negative_prompt_embeds": negative}
-
-    @torch.inference_mode()
-    def denoise(self, spec: GenerationSpec, embeds: dict[str, Any], on_step: OnStep) -> torch.Tensor:
-        """Latents (1, channels, latent frames, height / 8, width / 8), fp32."""
-        latents: torch.Tensor = self.pipe(
-            **embeds,
-            width=spec.width,
-            height=spec.height,
-            num_frames=spec.num_frames,
-            num_inference_steps=spec.num_inference_steps,
-            guidance_scale=spec.guidance_scale,
-            generator=generator(spec),
-            max_sequence_length=self.text_length,
-            output_type="latent",
-            callback_on_step_end=step_callback(spec, on_step),
-        ).frames
-        require_finite(latents, "latents")
-        return latents
+    PIPELINE = WanPipeline
+    DTYPES = {"vae": torch.float32}  # noqa: RUF012 - typed in the base; half precision shows blocks and bands
 
     @torch.inference_mode()
     def decode(self, spec: GenerationSpec, latents: torch.Tensor) -> NDArray[np.uint8]:
-        """Frames from latents that are brought back to the VAE's own mean and deviation first."""
+        """Decode latents after returning them to the VAE's own mean and deviation."""
         vae = self.pipe.vae
-        latents = latents.to(vae.dtype)
-        mean = torch.tensor(vae.config.latents_mean).view(1, -1, 1, 1, 1).to(latents)
-        std = torch.tensor(vae.config.latents_std).view(1, -1, 1, 1, 1).to(latents)
-        return to_frames(vae.decode(latents * std + mean, return_dict=False)[0])
+        latents = unscaled(latents.to(vae.dtype), vae.config.latents_mean, vae.config.latents_std)
+        return to_frames(vae.decode(latents, return_dict=False)[0])
 
-    def release(self) -> None:
-        """Give back the memory that a job took."""
-        release(self.pipe)
+    def _grid(self) -> Grid:
+        pipe = self.pipe
+        patches = (pipe.vae_scale_factor_spatial * side for side in pipe.transformer.config.patch_size[1:])
+        return Grid(frames=pipe.vae_scale_factor_temporal, pixels=math.lcm(PIXELS, *patches))

@@ -27,6 +27,9 @@ class FakePipeline:
     def tokenizer(self, prompt: str, **_options: Any) -> Any:
         return SimpleNamespace(input_ids=prompt.split())
 
+    def require_exact(self, _spec: Any) -> None:
+        """Make every frame count and size."""
+
     def encode_prompt(self, _spec: Any) -> dict[str, Any]:
         self.threads.add(threading.get_ident())
         return {}

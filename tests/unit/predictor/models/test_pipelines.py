@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from diffusers import FlowMatchHeunDiscreteScheduler, HeunDiscreteScheduler
 
 from eventing.contract.errors import BrokenFrames, Cancelled
 from predictor.generation.attempt import make_attempt
@@ -55,6 +56,27 @@ def test_the_stages_make_what_the_pipeline_makes(family: str, guidance: float, f
         **extra,
     ).frames[0]
     assert np.array_equal(made, (whole * 255).round().astype(np.uint8))
+
+
+@pytest.mark.parametrize("asked", [1, 2, 3, 10])
+@pytest.mark.parametrize(
+    ("family", "scheduler"),
+    [
+        ("cogvideox", HeunDiscreteScheduler),
+        ("wan", FlowMatchHeunDiscreteScheduler),
+    ],
+)
+def test_a_scheduler_that_calls_back_twice_per_step_reports_no_step_past_the_last(
+    family: str, scheduler: type[Any], asked: int, folders: dict[str, Path]
+) -> None:
+    model = load(family, folders[family])
+    model.pipeline.pipe.scheduler = scheduler()  # type: ignore[attr-defined]
+    steps: list[tuple[int, int]] = []
+    frames(model, lambda done, total: steps.append((done, total)), num_inference_steps=asked)
+    assert {total for _, total in steps} == {asked}
+    done = [step for step, _ in steps]
+    assert done == sorted(done)
+    assert (min(done) >= 0, max(done)) == (True, asked)
 
 
 @pytest.mark.parametrize("family", tiny.BUILDERS)

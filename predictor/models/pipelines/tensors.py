@@ -1,0 +1,36 @@
+"""Check and convert what a VAE decodes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from eventing.contract.errors import BrokenFrames
+
+
+def require_finite(tensor: torch.Tensor, what: str) -> None:
+    """Raise BrokenFrames if the tensor holds a NaN or an infinity."""
+    if not bool(torch.isfinite(tensor).all()):
+        raise BrokenFrames(f"the model produced {what} that are not numbers; try another seed or precision")
+
+
+def unscaled(latents: torch.Tensor, mean: Any, std: Any, scale: float = 1.0) -> torch.Tensor:
+    """Return latents (1, channels, …) to the VAE's own mean and deviation, given per channel."""
+    shape = (1, -1, 1, 1, 1)
+    mean, std = torch.tensor(mean).view(shape).to(latents), torch.tensor(std).view(shape).to(latents)
+    restored: torch.Tensor = latents * std / scale + mean
+    return restored
+
+
+def to_frames(video: torch.Tensor) -> NDArray[np.uint8]:
+    """Convert (1, 3, frames, height, width) in -1..1 to uint8 RGB (frames, height, width, 3).
+
+    Raises BrokenFrames. Rounds on the device, so that a quarter of the bytes crosses the bus.
+    """
+    require_finite(video, "pixels")
+    pixels = (video[0].float() / 2 + 0.5).clamp_(0, 1).mul_(255).round_().to(torch.uint8)
+    frames: NDArray[np.uint8] = pixels.permute(1, 2, 3, 0).contiguous().cpu().numpy()
+    return frames
