@@ -22,11 +22,10 @@ from pathlib import Path
 from eventing import __version__
 from tests.conformance.environments import ENVIRONMENTS, ROOT, Environment, prepare, versions
 from tests.conformance.servers import servers
-from tests.support.doc_examples import DOCS, blocks, needs, shell_script
+from tests.support.doc_examples import DOCS, PAGES, examples
 
 PAGE = DOCS / "conformance.md"
 CLIENT_SECONDS = 300
-CURL = "curl"
 PROMTOOL = "promtool"
 HEAD = """# Conformance
 
@@ -48,7 +47,7 @@ class Row:
 def main() -> int:
     """Run; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=[CURL, PROMTOOL, *(one.name for one in ENVIRONMENTS)])
+    parser.add_argument("--only", choices=[PROMTOOL, *(one.name for one in ENVIRONMENTS)])
     only = parser.parse_args().only
     chosen = [environment for environment in ENVIRONMENTS if only in (None, environment.name)]
     for environment in chosen:
@@ -56,7 +55,6 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="reelzero-conformance-") as folder:
         with servers(Path(folder)) as where:
             rows = [row for environment in chosen for row in run_all(environment, where)]
-            rows += try_shells(where) if only in (None, CURL) else []
             rows += [try_promtool(where)] if only in (None, PROMTOOL) else []
     for row in rows:
         print("ok " if row.ok else "RED", row.client, "·", row.call, "·", row.note)
@@ -75,29 +73,16 @@ def run_all(environment: Environment, where: dict[str, str]) -> list[Row]:
 
 
 def try_pages(environment: Environment, names: str, where: dict[str, str]) -> list[Row]:
-    """A row for each example in docs/clients that asks for this environment."""
+    """A row for each example in docs/clients that asks for this environment; the others are tests."""
     rows = []
-    for path in sorted((DOCS / "clients").glob("*.md")):
-        for code in blocks(path, "python"):
-            if needs(code) == environment.name and not environment.node:
-                done = execute([environment.python, "-c", code], where)
+    for path in PAGES:
+        for example in examples(path, "python"):
+            if example.needs == environment.name and not environment.node:
+                done = execute([environment.python, "-c", example.code], where)
                 note = "ran" if done.returncode == 0 else done.stderr.strip()[-500:]
                 rows.append(
                     Row(names, f"the example in docs/clients/{path.name}", done.returncode == 0, note)
                 )
-    return rows
-
-
-def try_shells(where: dict[str, str]) -> list[Row]:
-    """A row for the shell examples of each page in docs/clients, run as one session."""
-    version = subprocess.check_output(["curl", "--version"], text=True).split()[1]
-    rows = []
-    for path in sorted((DOCS / "clients").glob("*.md")):
-        if script := shell_script(path):
-            done = execute(["bash", "-c", script], where)
-            note = f"{script.count('curl ')} calls" if done.returncode == 0 else done.stderr[-500:]
-            call = f"the examples in docs/clients/{path.name}"
-            rows.append(Row(f"{CURL} {version}", call, done.returncode == 0, note))
     return rows
 
 
