@@ -1,27 +1,36 @@
-"""From a request to a stored job: the one way in behind every door (REST, CloudEvents, OpenAI, V2)."""
+"""The use cases of jobs: submit, cancel, queue again, reject, delete, and remove what has expired.
+
+Every way in (REST, CloudEvents, OpenAI, V2, the command line) translates its request and calls one of these.
+They notify the loops that wait for their result, and they remove a job's objects together with its rows.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from dataclasses import dataclass
 from typing import Any
 
 from eventing.contract.catalog import Catalog
-from eventing.contract.errors import InvalidRequest, NotFound
-from eventing.contract.models import JobRequest
+from eventing.contract.errors import Conflict, InvalidRequest
+from eventing.contract.models import Failure, JobRequest, job_prefix
+from eventing.contract.s3 import Bucket, Folder
 from eventing.contract.telemetry import current_traceparent
 from eventing.contract.validation import validated
 from eventing.domain.job import Job
 from eventing.metrics import SUBMITTED
-from eventing.settings import Settings
-from eventing.signal import Wake
+from eventing.served import Served
+from eventing.signal import Signals
+from eventing.store.dead_letters import DeadLetterStore
 from eventing.store.jobs import JobStore, Submission, digest
+from eventing.store.outbox import OutboxStore
+from eventing.store.shielded import shielded
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Who asks, by which way, and what makes the submission idempotent."""
+    """Who submits a job, by which way in, and what makes the submission idempotent."""
 
     owner: str
     way: str
@@ -32,34 +41,103 @@ class Origin:
     remixed_from: str | None = None
 
 
-class Intake:
-    """Validates against the catalog, picks the lane, stores."""
+@dataclass(frozen=True)
+class Retention:
+    """Where expired rows and objects are, and how long the rows of no job are kept."""
 
-    def __init__(self, settings: Settings, catalog: Catalog, store: JobStore, wake: Wake) -> None:
-        self.settings = settings
-        self.catalog = catalog
+    outbox: OutboxStore
+    dead_letters: DeadLetterStore
+    keep_seconds: float
+
+
+class Jobs:
+    """The use cases of one replica."""
+
+    def __init__(
+        self, catalog: Catalog, served: Served, store: JobStore, bucket: Bucket, retention: Retention,
+        signals: Signals, *, has_webhooks: bool,
+    ) -> None:  # fmt: skip
+        self._catalog = catalog
+        self._served = served
         self._store = store
-        self._wake = wake
+        self._bucket = bucket
+        self._retention = retention
+        self._signals = signals
+        self._has_webhooks = has_webhooks
 
     async def submit(self, request: JobRequest, origin: Origin) -> tuple[Job, bool]:
-        """Store the job, or find the one an equal submission made; True if it is new.
+        """Store a job, or return the one that an equal submission made before; True if it is new.
 
         Raises InvalidRequest naming the field, Conflict, TooMany, Unavailable.
         """
-        entry = self.catalog.get(request.model or self.default_model())
+        draft = self._draft(request, origin)
+        job, new = await self._store.submit(Submission(draft, origin.key, request.start_within_seconds))
+        if new:
+            SUBMITTED.labels(job.model, job.lane, origin.way).inc()
+            self._signals.job_ready.notify()
+        return job, new
+
+    async def cancel(self, job_id: str, owner: str | None = None) -> Job:
+        """End a waiting job now, and a running one within one denoising step. Raises NotFound."""
+        job = await self._store.cancel(job_id, owner)
+        self._signals.message_due.notify()
+        return job
+
+    async def requeue(self, job_id: str) -> Job:
+        """Queue a failed or cancelled job again, with all its attempts. Raises NotFound, Conflict."""
+        job = await self._store.requeue(job_id)
+        self._signals.job_ready.notify()
+        return job
+
+    async def reject(self, source: str, event_id: str, owner: str, error: Failure, field: str | None) -> None:
+        """Announce, once per source and id, that an event cannot become a job."""
+        await self._store.reject(source, event_id, owner, error, field)
+        self._signals.message_due.notify()
+
+    @shielded  # a cut between the objects and the row would leave a job without its files
+    async def delete(self, job_id: str, owner: str) -> None:
+        """Delete an ended job and its objects before its retention ends. Raises NotFound, Conflict.
+
+        Pending events are still sent.
+        """
+        job = await self._store.get(job_id, owner)
+        if not job.status.is_terminal:
+            raise Conflict(f"job {job_id} is {job.status}; only an ended job can be deleted", field="id")
+        await self._remove(job.id)
+        await self._remove_objects(job.id)  # a relay may have written the event meanwhile
+
+    async def remove_expired(self) -> None:
+        """Delete what has outlived its retention. Raises StorageError, Unavailable."""
+        while expired := await self._store.expired():
+            for job_id in expired:
+                await self._remove(job_id)
+        await self._retention.outbox.sweep(self._retention.keep_seconds)
+        await self._retention.dead_letters.sweep(self._retention.keep_seconds)
+
+    async def _remove(self, job_id: str) -> None:
+        # The row goes last: if this fails between the two, the row makes the next sweep repeat it.
+        await self._remove_objects(job_id)
+        await self._store.drop(job_id)
+
+    async def _remove_objects(self, job_id: str) -> None:
+        await asyncio.to_thread(self._bucket.delete_folder, Folder(job_prefix(job_id)))
+
+    def _draft(self, request: JobRequest, origin: Origin) -> Job:
+        """Return the job that a request asks for. Raises InvalidRequest, NotFound."""
+        entry = self._catalog.get(request.model or self._served.default())
         spec = entry.resolve(request)
-        if request.callback_url and not self.settings.webhook_secrets:
+        if request.callback_url and not self._has_webhooks:
             raise InvalidRequest(
                 "webhooks are not configured here: REELZERO_WEBHOOK_SECRETS is empty", field="callback_url"
             )
-        draft = Job(
+        return Job(
             id=origin.job_id or new_job_id(),
             owner=origin.owner,
             model=entry.name,
-            lane=self._lane(entry.name, spec.num_frames, request.lane),
+            lane=self._served.lane(entry.name, spec.num_frames, request.lane),
             spec=spec,
             digest=digest(request),
-            submitted_at=0.0,  # the database's clock fills these in
+            submitted_at=0.0,  # the store fills these in from the database's clock
             updated_at=0.0,
             metadata=request.metadata,
             callback_url=str(request.callback_url) if request.callback_url else None,
@@ -67,47 +145,15 @@ class Intake:
             remixed_from=origin.remixed_from,
             traceparent=origin.traceparent or current_traceparent(),
         )
-        job, new = await self._store.submit(Submission(draft, origin.key, request.start_within_seconds))
-        if new:
-            SUBMITTED.labels(job.model, job.lane, origin.way).inc()
-            self._wake.now()
-        return job, new
-
-    def default_model(self) -> str:
-        """The model of requests that name none."""
-        if self.settings.default_model:
-            return self.settings.default_model
-        if not self.settings.endpoints:
-            raise NotFound("no model is served here", field="model")
-        return self.settings.endpoints[0].model
-
-    def lanes(self, model: str) -> list[str]:
-        """The lanes of a model, in the operator's order."""
-        return [endpoint.lane for endpoint in self.settings.endpoints if endpoint.model == model]
-
-    def _lane(self, model: str, frames: int, asked: str | None) -> str:
-        served = [endpoint for endpoint in self.settings.endpoints if endpoint.model == model]
-        if not served:
-            raise InvalidRequest(f"model {model} is not served here", field="model")
-        if asked is not None:
-            if asked not in self.lanes(model):
-                raise InvalidRequest(
-                    f"{model} has no lane {asked!r}; it has {self.lanes(model)}", field="lane"
-                )
-            return asked
-        fits = [
-            endpoint for endpoint in served if endpoint.max_frames is None or frames <= endpoint.max_frames
-        ]
-        return (fits or served[-1:])[0].lane
 
 
 def parse_request(data: Any) -> JobRequest:
-    """A JobRequest from decoded JSON. Raises InvalidRequest naming the first wrong field."""
+    """Return a JobRequest from decoded JSON. Raises InvalidRequest naming the first wrong field."""
     return validated(JobRequest, data)
 
 
 def new_job_id() -> str:
-    """`vid_` and 26 characters: a time in milliseconds, so ids sort by age, and 80 random bits."""
+    """Return `vid_` and 26 characters: a time in milliseconds, so ids sort by age, and 80 random bits."""
     alphabet = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no letters that look alike
     number = (int(time.time() * 1000) << 80) | secrets.randbits(80)
     return "vid_" + "".join(alphabet[(number >> shift) & 31] for shift in range(125, -1, -5))

@@ -15,9 +15,8 @@ import socket
 import uvicorn
 
 from eventing.api.app import create_app
+from eventing.container import build_container
 from eventing.contract.errors import ConfigurationError, ReelzeroError
-from eventing.contract.models import job_prefix
-from eventing.core import build_core
 from eventing.delivery.relay import Relay
 from eventing.delivery.sender import Sender
 from eventing.delivery.signing import check_secrets
@@ -46,7 +45,7 @@ class Service:
         settings = settings.model_copy(update={"sink_url": settings.sink_url or os.environ.get("K_SINK")})
         self.settings = settings
         self.failed = asyncio.Event()
-        self.core = build_core(settings)
+        self.container = build_container(settings)
         self._endpoints = endpoints
         self._tasks: list[asyncio.Task[None]] = []
         self._server: uvicorn.Server | None = None
@@ -59,15 +58,19 @@ class Service:
 
     async def start(self) -> None:
         """Serve. Raises ConfigurationError if the port is taken or what it needs is missing."""
-        core, settings = self.core, self.settings
+        container, settings = self.container, self.settings
         self._socket = _listen(settings.host, settings.port)
         self.port: int = self._socket.getsockname()[1]
         self._client = PredictorClient(settings.heartbeat_timeout_seconds)
-        self._sender = Sender(settings, core.bucket, _overrides())
-        self._attempts = Attempts(core, self._endpoints, self._client)
+        self._sender = Sender(settings, container.bucket, _overrides())
+        self._attempts = Attempts(
+            container.claims, container.bucket, container.catalog, self._endpoints, self._client,
+            settings, container.signals.message_due,
+        )  # fmt: skip
+        signals, poll = container.signals, settings.poll_seconds
         pools = self._endpoints.pools()
-        self._dispatcher = Dispatcher(core.claims, self._attempts, pools, core.wake, settings.poll_seconds)
-        self._relay = Relay(core.outbox, self._sender, core.due, settings.poll_seconds)
+        self._dispatcher = Dispatcher(container.claims, self._attempts, pools, signals.job_ready, poll)
+        self._relay = Relay(container.outbox, self._sender, signals.message_due, poll)
         try:
             tasks = await self._dispatcher.start()
         except ReelzeroError:
@@ -88,7 +91,7 @@ class Service:
         if drain_seconds is None:
             drain_seconds = self.settings.drain_seconds
         if drain_seconds is None:
-            entries = [self.core.catalog.get(endpoint.model) for endpoint in self.settings.endpoints]
+            entries = [self.container.catalog.get(endpoint.model) for endpoint in self.settings.endpoints]
             drain_seconds = max((entry.time_budget().client_timeout for entry in entries), default=0)
         await self._dispatcher.drain(drain_seconds)
         for task in self._tasks:
@@ -102,7 +105,7 @@ class Service:
         await self._client.close()
         await self._sender.close()
         await self._endpoints.close()
-        await self.core.database.close()
+        await self.container.database.close()
 
     async def _last_round(self) -> None:
         try:
@@ -113,7 +116,7 @@ class Service:
 
     async def _serve(self) -> None:
         config = uvicorn.Config(
-            create_app(self.core), log_config=None, access_log=False, lifespan="off",
+            create_app(self.container), log_config=None, access_log=False, lifespan="off",
             timeout_graceful_shutdown=5, timeout_keep_alive=30,
         )  # fmt: skip
         self._server = uvicorn.Server(config)
@@ -144,18 +147,10 @@ class Service:
         self._tasks.append(task)
 
     async def _sweep(self) -> None:
-        """Retention: rows and objects of expired jobs, and old messages that belong to no job."""
-
-        async def remove(job_id: str) -> None:
-            await asyncio.to_thread(self.core.bucket.delete_prefix, job_prefix(job_id))
-
+        """Remove what has outlived its retention, once a minute."""
         while True:
             try:
-                while await self.core.jobs.sweep(remove):
-                    pass
-                keep = self.settings.retention_hours * 3600
-                await self.core.outbox.sweep(keep)
-                await self.core.dead_letters.sweep(keep)
+                await self.container.jobs.remove_expired()
             except ReelzeroError as error:
                 log.warning("retention has to wait: %s", error)
             await asyncio.sleep(SWEEP_SECONDS)

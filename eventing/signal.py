@@ -1,34 +1,43 @@
-"""Waking idle loops of this process at once; other replicas find the same work by polling."""
+"""Signals between the loops of one process. Other replicas find the same work by polling."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import dataclass, field
 
 
-class Wake:
-    """A counter one can wait on, so that no wake-up between a look and a wait is ever missed."""
+class Signal:
+    """A counter that a loop can wait on, so that it misses no change between its look and its wait."""
 
     def __init__(self) -> None:
         self._count = 0
         self._changed = asyncio.Event()
 
-    def now(self) -> None:
-        """Something changed."""
+    def notify(self) -> None:
+        """Wake every loop that waits."""
         self._count += 1
         self._changed.set()
         self._changed = asyncio.Event()
 
     def mark(self) -> int:
-        """What has been seen so far."""
+        """Return the count before a look at the database; pass it to `wait`."""
         return self._count
 
-    async def wait(self, seen: int, limit: float) -> None:
-        """Return when something changed since `seen`, or after `limit` seconds."""
-        if seen != self._count:
+    async def wait(self, mark: int, limit: float) -> None:
+        """Return after a notification that is newer than `mark`, or after `limit` seconds."""
+        if mark != self._count:
             return
         with contextlib.suppress(TimeoutError):
-            # Not wait_for: before Python 3.12 it loses a cancellation that comes together with the wake-up,
-            # and a loop that was told to stop would go on for ever.
+            # Not wait_for: before Python 3.12 it loses a cancellation that arrives together with the result,
+            # and the loop would never stop.
             async with asyncio.timeout(limit):
                 await self._changed.wait()
+
+
+@dataclass(frozen=True)
+class Signals:
+    """The signals of one replica."""
+
+    job_ready: Signal = field(default_factory=Signal)  # a queued job may start
+    message_due: Signal = field(default_factory=Signal)  # an outbox message may be delivered

@@ -18,29 +18,31 @@ from eventing.api import (
     videos,
 )
 from eventing.api.auth import RateLimit
-from eventing.api.dependencies import Core
+from eventing.api.dependencies import Container
 from eventing.api.limits import BodyLimits
 from eventing.api.oidc import TokenVerifier
 from eventing.api.origins import OriginCheck
 
 
-def create_app(core: Core) -> FastAPI:
-    """The application over a core. It starts nothing."""
+def create_app(container: Container) -> FastAPI:
+    """Return the application over the parts of a replica. It starts nothing."""
     app = FastAPI(
         title="reelzero",
         version=__version__,
         description="Text to video that scales to zero. Errors are RFC 9457 problem details.",
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
-    app.state.core = core
-    app.state.tokens = TokenVerifier(core.settings)
-    app.state.rate_limit = RateLimit(core.settings.rate_per_minute)
+    app.state.container = container
+    app.state.tokens = TokenVerifier(container.settings)
+    app.state.rate_limit = RateLimit(container.settings.rate_per_minute)
     problems.install(app)
     app.add_middleware(
-        BodyLimits, max_bytes=core.settings.max_body_bytes, seconds=core.settings.body_timeout_seconds
+        BodyLimits,
+        max_bytes=container.settings.max_body_bytes,
+        seconds=container.settings.body_timeout_seconds,
     )
-    if core.settings.auth == "open":
-        app.add_middleware(OriginCheck, allowed_hosts=core.settings.allowed_hosts)
+    if container.settings.auth == "open":
+        app.add_middleware(OriginCheck, allowed_hosts=container.settings.allowed_hosts)
     for module in (jobs, progress, videos, inference, ingress, dead_letters, health, page):
         app.include_router(module.router)
     app.mount("/static", page.files, name="static")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from eventing.api.dependencies import Core, CoreDep
+from eventing.api.dependencies import Container, ContainerDep
 from eventing.api.oidc import TokenVerifier, looks_like_token
 from eventing.contract.errors import TooLarge, TooMany, Unauthorized
 
@@ -59,7 +59,7 @@ def api_key(request: Request) -> str | None:
     return request.headers.get("x-api-key")
 
 
-async def identify(request: Request, core: Core) -> str | None:
+async def identify(request: Request, container: Container) -> str | None:
     """Return the owner of the key or OIDC token; None if the request carries neither.
 
     Raises Unauthorized for a key or token that is not valid, Unavailable if a token cannot be checked now.
@@ -70,23 +70,23 @@ async def identify(request: Request, core: Core) -> str | None:
     tokens: TokenVerifier = request.app.state.tokens
     if tokens.enabled and looks_like_token(key):
         return await tokens.owner_of(key)
-    owner = await core.keys.owner_of(key)
-    if owner is None and core.settings.auth == "required":
+    owner = await container.keys.owner_of(key)
+    if owner is None and container.settings.auth == "required":
         raise Unauthorized("this API key is not valid")
     return owner or LOCAL_OWNER
 
 
-async def owner_of(request: Request, core: CoreDep) -> str:
+async def owner_of(request: Request, container: ContainerDep) -> str:
     """Return the caller. Raises Unauthorized."""
-    owner = await identify(request, core) or anonymous_owner(core)
+    owner = await identify(request, container) or anonymous_owner(container)
     if owner is None:
         raise Unauthorized("an API key is needed: Authorization: Bearer rz_…")
     return owner
 
 
-def anonymous_owner(core: Core) -> str | None:
+def anonymous_owner(container: Container) -> str | None:
     """Return the owner of requests without a key: LOCAL_OWNER with auth=open, else None."""
-    return LOCAL_OWNER if core.settings.auth == "open" else None
+    return LOCAL_OWNER if container.settings.auth == "open" else None
 
 
 Owner = Annotated[str, Depends(owner_of)]

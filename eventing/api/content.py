@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 
-from eventing.api.dependencies import Core
+from eventing.api.dependencies import Container
 from eventing.api.problems import answer
 from eventing.contract.errors import NotFound, StorageError, Unavailable, UnsatisfiableRange
 from eventing.contract.models import StoredFile
@@ -19,7 +19,7 @@ CHUNK = 256 << 10
 RANGE = re.compile(r"^bytes=(\d{0,18})-(\d{0,18})$")
 
 
-async def stream_file(core: Core, request: Request, file: StoredFile, name: str) -> Response:
+async def stream_file(container: Container, request: Request, file: StoredFile, name: str) -> Response:
     """The answer to a GET or HEAD for a file. Raises NotFound, Unavailable."""
     tag = f'"{file.sha256}"'
     headers = {"ETag": tag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-cache"}
@@ -39,7 +39,7 @@ async def stream_file(core: Core, request: Request, file: StoredFile, name: str)
     status = 206 if part else 200
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers, media_type=file.content_type)
-    body = await _open(core, file, first, last)
+    body = await _open(container, file, first, last)
     return StreamingResponse(_chunks(body), status, headers, file.content_type)
 
 
@@ -61,9 +61,9 @@ def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
     return first, last
 
 
-async def _open(core: Core, file: StoredFile, first: int, last: int) -> Any:
+async def _open(container: Container, file: StoredFile, first: int, last: int) -> Any:
     try:
-        body = await asyncio.to_thread(core.bucket.open, core.bucket.key(file.uri), first, last)
+        body = await asyncio.to_thread(container.bucket.open, container.bucket.key(file.uri), first, last)
     except StorageError as error:
         raise Unavailable("object storage cannot be reached", retry_after=5) from error
     if body is None:

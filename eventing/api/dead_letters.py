@@ -15,7 +15,7 @@ from cloudevents.http import CloudEvent
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from eventing.api.auth import Owner
-from eventing.api.dependencies import CoreDep
+from eventing.api.dependencies import ContainerDep
 from eventing.api.ingress import deliveries
 from eventing.contract import cloudevent
 from eventing.contract.models import JOB_ID_PATTERN, Frozen
@@ -51,11 +51,11 @@ class DeadLetterPage(Frozen):
 
 
 @router.post("/events/dead-letter", status_code=202, response_class=Response, openapi_extra=_BODY)
-async def receive(request: Request, core: CoreDep) -> Response:
+async def receive(request: Request, container: ContainerDep) -> Response:
     """Keep an event, or a batch of them. A repeated delivery is kept once."""
-    for event, owner in await deliveries(request, core):
+    for event, owner in await deliveries(request, container):
         letter = _letter(owner, event)
-        if await core.dead_letters.add(letter):
+        if await container.dead_letters.add(letter):
             log.warning(
                 "dead letter",
                 extra={"dead_letter": letter.id, "event_id": letter.event_id[:256],
@@ -67,18 +67,18 @@ async def receive(request: Request, core: CoreDep) -> Response:
 
 @router.get("/v1/dead-letters")
 async def page(
-    core: CoreDep, owner: Owner, limit: Annotated[int, Query(ge=1, le=100)] = 20
+    container: ContainerDep, owner: Owner, limit: Annotated[int, Query(ge=1, le=100)] = 20
 ) -> DeadLetterPage:
     """The caller's dead letters, newest first."""
-    return DeadLetterPage(data=[_view(letter) for letter in await core.dead_letters.page(owner, limit)])
+    return DeadLetterPage(data=[_view(letter) for letter in await container.dead_letters.page(owner, limit)])
 
 
 @router.get("/v1/dead-letters/{letter}")
 async def read(
-    letter: Annotated[str, Path(pattern=JOB_ID_PATTERN)], core: CoreDep, owner: Owner
+    letter: Annotated[str, Path(pattern=JOB_ID_PATTERN)], container: ContainerDep, owner: Owner
 ) -> DeadLetterView:
     """One dead letter."""
-    return _view(await core.dead_letters.get(letter, owner))
+    return _view(await container.dead_letters.get(letter, owner))
 
 
 def _letter(owner: str, event: CloudEvent) -> DeadLetter:

@@ -1,4 +1,4 @@
-"""The core of the running application, as a dependency of the routes."""
+"""The container of the running application, as a dependency of the routes."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from eventing.core import Core
+from eventing.container import Container
 
 
-async def core_of(request: Request) -> Core:
-    """The core of the running application. `async`, since FastAPI sends any other function to a thread."""
-    return cast(Core, request.app.state.core)
+async def container_of(request: Request) -> Container:
+    """Return the application's container. A coroutine, since FastAPI calls any other function in a thread."""
+    return cast(Container, request.app.state.container)
 
 
-CoreDep = Annotated[Core, Depends(core_of)]
-__all__ = ["Core", "CoreDep"]
+ContainerDep = Annotated[Container, Depends(container_of)]
+__all__ = ["Container", "ContainerDep"]

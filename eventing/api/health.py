@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from eventing.api.auth import Owner
-from eventing.api.dependencies import CoreDep
+from eventing.api.dependencies import ContainerDep
 from eventing.metrics import DEPTH, PAUSED
 
 router = APIRouter(tags=["operation"])
@@ -21,39 +21,38 @@ async def live() -> dict[str, str]:
 
 
 @router.get("/readyz")
-async def ready(core: CoreDep) -> dict[str, str]:
+async def ready(container: ContainerDep) -> dict[str, str]:
     """The database answers and has room: jobs can be taken. S3 and predictors may be away; jobs wait."""
-    await core.database.ping()
+    await container.database.ping()
     return {"status": "ok"}
 
 
 @router.get("/metrics", response_class=Response)
-async def metrics(core: CoreDep) -> Response:
+async def metrics(container: ContainerDep) -> Response:
     """Prometheus metrics; the gauges are read from the database, so any replica tells the truth."""
     DEPTH.clear()
-    for (model, lane, status), count in (await core.jobs.depths()).items():
+    for (model, lane, status), count in (await container.job_store.depths()).items():
         DEPTH.labels(model, lane, status).set(count)
-    paused = await core.claims.paused()
-    for endpoint in core.settings.endpoints:
+    paused = await container.claims.open_circuits()
+    for endpoint in container.settings.endpoints:
         PAUSED.labels(endpoint.model, endpoint.lane).set((endpoint.model, endpoint.lane) in paused)
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/v1/models", tags=["models"])
-async def models(core: CoreDep, _: Owner) -> dict[str, Any]:
+async def models(container: ContainerDep, _: Owner) -> dict[str, Any]:
     """The models served here: what they can make, their lanes, and whether they start."""
-    paused = await core.claims.paused()
-    served = dict.fromkeys(endpoint.model for endpoint in core.settings.endpoints)
+    paused = await container.claims.open_circuits()
     hidden = {"notes", "bundled", "offload", "vae_tiling"}
     data = [
-        core.catalog.get(name).model_dump(mode="json", exclude=hidden)
+        container.catalog.get(name).model_dump(mode="json", exclude=hidden)
         | {
             "id": name,
             "object": "model",
-            "default": name == core.intake.default_model(),
-            "lanes": core.intake.lanes(name),
+            "default": name == container.served.default(),
+            "lanes": container.served.lanes(name),
             "unavailable": {lane: why for (model, lane), why in paused.items() if model == name},
         }
-        for name in served
+        for name in container.served.models()
     ]
     return {"object": "list", "data": data}

@@ -18,7 +18,7 @@ from fastapi.responses import JSONResponse
 
 from eventing import __version__
 from eventing.api.auth import Owner
-from eventing.api.dependencies import Core, CoreDep
+from eventing.api.dependencies import Container, ContainerDep
 from eventing.api.origin import V2Origin
 from eventing.contract import v2
 from eventing.contract.errors import (
@@ -69,23 +69,23 @@ async def live() -> dict[str, bool]:
 
 
 @router.get("/health/ready")
-async def ready(core: CoreDep) -> dict[str, bool]:
+async def ready(container: ContainerDep) -> dict[str, bool]:
     """Jobs can be taken."""
-    await core.database.ping()
+    await container.database.ping()
     return {"ready": True}
 
 
 @router.get("/models")
-async def models(core: CoreDep, _: Owner) -> dict[str, list[str]]:
+async def models(container: ContainerDep, _: Owner) -> dict[str, list[str]]:
     """The names of the models served here."""
-    return {"models": list(dict.fromkeys(endpoint.model for endpoint in core.settings.endpoints))}
+    return {"models": container.served.models()}
 
 
 @router.get("/models/{model}")
-async def metadata(model: Model, core: CoreDep, _: Owner) -> dict[str, Any]:
+async def metadata(model: Model, container: ContainerDep, _: Owner) -> dict[str, Any]:
     """Model metadata: the real inputs, outputs and parameters."""
-    _served(core, model)
-    entry = core.catalog.get(model)
+    _served(container, model)
+    entry = container.catalog.get(model)
     return {
         "name": model,
         "versions": [entry.revision],
@@ -94,7 +94,7 @@ async def metadata(model: Model, core: CoreDep, _: Owner) -> dict[str, Any]:
         "outputs": v2.tensors(v2.OUTPUTS),
         "parameters": {
             "job_id": "id of the job; the same id and request lead to the same job",
-            "lane": f"one of {', '.join(core.intake.lanes(model))}",
+            "lane": f"one of {', '.join(container.served.lanes(model))}",
             "callback_url": "receives a signed webhook when the job ends",
             "start_within_seconds": "fail the job if it has not started by then",
             "sizes": [f"{width}x{height}" for width, height in entry.sizes],
@@ -104,11 +104,11 @@ async def metadata(model: Model, core: CoreDep, _: Owner) -> dict[str, Any]:
 
 
 @router.get("/models/{model}/ready")
-async def model_ready(model: Model, core: CoreDep, _: Owner) -> dict[str, Any]:
+async def model_ready(model: Model, container: ContainerDep, _: Owner) -> dict[str, Any]:
     """Ready also at zero predictors: the queue waits for them. Not if they are known not to start."""
-    _served(core, model)
-    paused = await core.claims.paused()
-    lanes = core.intake.lanes(model)
+    _served(container, model)
+    paused = await container.claims.open_circuits()
+    lanes = container.served.lanes(model)
     if all((model, lane) in paused for lane in lanes):
         raise ModelUnavailable(f"the predictors of {model} do not start: {paused[model, lanes[0]]}")
     return {"name": model, "ready": True}
@@ -116,11 +116,11 @@ async def model_ready(model: Model, core: CoreDep, _: Owner) -> dict[str, Any]:
 
 @router.post("/models/{model}/infer", openapi_extra=_INFER, responses={202: {"description": "Queued."}})
 async def infer(
-    model: Model, request: Request, core: CoreDep, origin: V2Origin,
+    model: Model, request: Request, container: ContainerDep, origin: V2Origin,
     prefer: Annotated[list[str] | None, Header()] = None,
 ) -> Response:  # fmt: skip
     """Make a video and wait for it, or with `Prefer: respond-async` be told where to look."""
-    _served(core, model)
+    _served(container, model)
     asked = await _decoded(request)
     fields = dict(asked.fields)
     job_id = _job_id(fields.pop("job_id", None))
@@ -128,14 +128,13 @@ async def infer(
         raise InvalidRequest("output: only s3; ask the predictor itself for inline", field="output")
     if fields.setdefault("model", model) != model:
         raise InvalidRequest(f"model: this is {model}", field="model")
-    job, new = await core.intake.submit(parse_request(fields), replace(origin, job_id=job_id))
+    job, new = await container.jobs.submit(parse_request(fields), replace(origin, job_id=job_id))
     named = bool(job_id or origin.key) or not new
     try:
-        job = await _wait(core, request, job, _patience(prefer or []))
+        job = await _wait(container, request, job, _patience(prefer or []))
     except Gone:
         if not named:
-            await core.jobs.cancel(job.id, origin.owner)
-            core.due.now()
+            await container.jobs.cancel(job.id, origin.owner)
         return Response(status_code=499)
     return _answer(asked, job) if job.status.is_terminal else _accepted(asked, job)
 
@@ -152,7 +151,7 @@ def _job_id(value: Any) -> str | None:
     return value
 
 
-async def _wait(core: Core, request: Request, job: Job, patience: float | None) -> Job:
+async def _wait(container: Container, request: Request, job: Job, patience: float | None) -> Job:
     """The job when it has ended, or when patience has. Raises Gone."""
     loop = asyncio.get_running_loop()
     end = None if patience is None else loop.time() + patience
@@ -160,7 +159,7 @@ async def _wait(core: Core, request: Request, job: Job, patience: float | None) 
         if await request.is_disconnected():
             raise Gone
         await asyncio.sleep(POLL_SECONDS)
-        job = await core.jobs.get(job.id, job.owner)  # an id may change hands
+        job = await container.job_store.get(job.id, job.owner)  # an id may change hands
     return job
 
 
@@ -201,6 +200,6 @@ def _failure(job: Job) -> ReelzeroError:
     return error
 
 
-def _served(core: Core, model: str) -> None:
-    if not core.intake.lanes(model):
+def _served(container: Container, model: str) -> None:
+    if not container.served.lanes(model):
         raise NotFound(f"model {model} is not served here")

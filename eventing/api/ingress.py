@@ -17,7 +17,7 @@ from cloudevents.http import CloudEvent
 from fastapi import APIRouter, Request, Response
 
 from eventing.api.auth import RateLimit, anonymous_owner, identify
-from eventing.api.dependencies import Core, CoreDep
+from eventing.api.dependencies import Container, ContainerDep
 from eventing.api.origin import event_origin
 from eventing.api.trace import traceparent_of, valid
 from eventing.contract import cloudevent
@@ -65,12 +65,12 @@ _BODY: dict[str, Any] = {
 
 
 @router.post("/events", status_code=202, response_class=Response, openapi_extra=_BODY)
-async def receive(request: Request, core: CoreDep) -> Response:
+async def receive(request: Request, container: ContainerDep) -> Response:
     """Take one event, or a batch of them, and answer when all are stored."""
-    sent = await deliveries(request, core)
+    sent = await deliveries(request, container)
     cloudevent.bounded([event for event, _ in sent])
     trace = traceparent_of(request)
-    results = [await _result(core, event, owner, trace) for event, owner in sent]
+    results = [await _result(container, event, owner, trace) for event, owner in sent]
     if errors := [result for result in results if isinstance(result, ReelzeroError)]:
         # What a repetition can mend wins, or a Broker would not repeat. The rest is stored or announced.
         raise next((error for error in errors if error.retryable), errors[0])
@@ -80,35 +80,35 @@ async def receive(request: Request, core: CoreDep) -> Response:
 
 @router.options("/events", response_class=Response)
 @router.options("/events/dead-letter", response_class=Response, include_in_schema=False)
-async def consent(request: Request, core: CoreDep) -> Response:
+async def consent(request: Request, container: ContainerDep) -> Response:
     """Consent to deliveries; `WebHook-Allowed-Rate` is what one owner may send a minute."""
     headers = {"Allow": "POST, OPTIONS"}
     if origin := request.headers.get("webhook-request-origin"):
         headers["WebHook-Allowed-Origin"] = origin
-        headers["WebHook-Allowed-Rate"] = str(core.settings.rate_per_minute)
+        headers["WebHook-Allowed-Rate"] = str(container.settings.rate_per_minute)
     return Response(headers=headers)
 
 
-async def deliveries(request: Request, core: Core) -> list[tuple[CloudEvent, str]]:
+async def deliveries(request: Request, container: Container) -> list[tuple[CloudEvent, str]]:
     """The events of a request, each with its owner: the key's or token's, else the one configured for the
     source; never one the producer names.
 
     A key is looked at before the body. Raises Unauthorized, MalformedRequest, UnsupportedMedia, TooMany and
     TooLarge.
     """
-    caller = await identify(request, core)
-    if caller is None and not core.settings.trusted_sources and anonymous_owner(core) is None:
+    caller = await identify(request, container)
+    if caller is None and not container.settings.trusted_sources and anonymous_owner(container) is None:
         raise Unauthorized("events need an API key: Authorization: Bearer rz_…")
     events = cloudevent.decode(await request.body(), dict(request.headers))
-    sent = [(event, caller or _owner_of(core, event["source"])) for event in events]
+    sent = [(event, caller or _owner_of(container, event["source"])) for event in events]
     limit: RateLimit = request.app.state.rate_limit
     limit.take(*(owner for _, owner in sent))
     return sent
 
 
-def _owner_of(core: Core, source: str) -> str:
+def _owner_of(container: Container, source: str) -> str:
     # A source with an owner of its own keeps it, also where callers without a key are let in.
-    owner = pairs(core.settings.trusted_sources).get(source) or anonymous_owner(core)
+    owner = pairs(container.settings.trusted_sources).get(source) or anonymous_owner(container)
     if owner is None:
         raise Unauthorized(
             f"events from {source[:256]} need an API key, or REELZERO_TRUSTED_SOURCES must list it"
@@ -116,17 +116,19 @@ def _owner_of(core: Core, source: str) -> str:
     return owner
 
 
-async def _result(core: Core, event: CloudEvent, owner: str, trace: str | None) -> str | ReelzeroError:
+async def _result(
+    container: Container, event: CloudEvent, owner: str, trace: str | None
+) -> str | ReelzeroError:
     """Where the job is, or why there is none. Raises Unavailable: then the others have no chance either."""
     try:
-        return await _submit(core, event, owner, trace)
+        return await _submit(container, event, owner, trace)
     except Unavailable:
         raise
     except ReelzeroError as error:
         return error
 
 
-async def _submit(core: Core, event: CloudEvent, owner: str, trace: str | None) -> str:
+async def _submit(container: Container, event: CloudEvent, owner: str, trace: str | None) -> str:
     source, event_id = event["source"], event["id"]
     try:
         if event["type"] != REQUESTED:
@@ -134,11 +136,10 @@ async def _submit(core: Core, event: CloudEvent, owner: str, trace: str | None) 
         request = parse_request(cloudevent.json_data(event))
         # The event's own trace wins: the request may be a broker's, which carries many.
         trace = valid(event.get("traceparent")) or trace
-        job, _ = await core.intake.submit(request, event_origin(owner, source, event_id, trace))
+        job, _ = await container.jobs.submit(request, event_origin(owner, source, event_id, trace))
     except (InvalidRequest, MalformedRequest, UnsupportedMedia, Conflict, NotFound) as error:
         failure = Failure(code=error.code, message=error.message)
-        await core.jobs.reject(source, event_id, owner, failure, error.field)
-        core.due.now()
+        await container.jobs.reject(source, event_id, owner, failure, error.field)
         if error.status in (404, 409):  # a Trigger would retry these, which no repetition can mend
             raise InvalidRequest(error.message, field=error.field) from error
         raise

@@ -10,12 +10,14 @@ from fastapi import APIRouter, Body, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from eventing.api.auth import Owner
-from eventing.api.dependencies import Core, CoreDep
+from eventing.api.dependencies import Container, ContainerDep
 from eventing.api.origin import PutOrigin, RestOrigin
 from eventing.api.views import JobPage, JobView, job_view
 from eventing.contract.errors import Conflict
 from eventing.contract.models import JOB_ID_PATTERN, Frozen, JobRequest, StoredFile, VideoResult
+from eventing.domain.destinations import target_of
 from eventing.domain.job import Job, Status
+from eventing.store.outbox import OutboxMessage
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
 JobId = Annotated[str, Path(pattern=JOB_ID_PATTERN, description="The job's id.")]
@@ -37,17 +39,19 @@ class ResultView(Frozen):
 
 
 @router.post("/jobs", status_code=202)
-async def submit(body: Request_, core: CoreDep, origin: RestOrigin, response: Response) -> JobView:
+async def submit(body: Request_, container: ContainerDep, origin: RestOrigin, response: Response) -> JobView:
     """Store a job and answer at once. The same `Idempotency-Key` leads to the same job."""
-    job, _ = await core.intake.submit(body, origin)
+    job, _ = await container.jobs.submit(body, origin)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job_view(job)
 
 
 @router.put("/jobs/{job_id}", status_code=202, responses={200: {"model": JobView}})
-async def put(job_id: JobId, body: Request_, core: CoreDep, origin: PutOrigin, response: Response) -> JobView:
+async def put(
+    job_id: JobId, body: Request_, container: ContainerDep, origin: PutOrigin, response: Response
+) -> JobView:
     """Store a job under an id of the caller's choice; repeating the call answers 200 with the same job."""
-    job, new = await core.intake.submit(body, replace(origin, job_id=job_id))
+    job, new = await container.jobs.submit(body, replace(origin, job_id=job_id))
     response.status_code = 202 if new else 200
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     return job_view(job)
@@ -55,7 +59,7 @@ async def put(job_id: JobId, body: Request_, core: CoreDep, origin: PutOrigin, r
 
 @router.get("/jobs")
 async def page(
-    core: CoreDep, owner: Owner,
+    container: ContainerDep, owner: Owner,
     status: Annotated[list[Status] | None, Query(description="Only these; may be repeated.")] = None,
     model: Annotated[str | None, Query(max_length=64, pattern=PRINTABLE)] = None,
     lane: Annotated[str | None, Query(max_length=32, pattern=PRINTABLE)] = None,
@@ -64,7 +68,7 @@ async def page(
     order: Literal["asc", "desc"] = "desc",
 ) -> JobPage:  # fmt: skip
     """The caller's jobs, newest first."""
-    jobs, more = await core.jobs.page(
+    jobs, more = await container.job_store.page(
         owner, limit=limit, after=after, ascending=order == "asc",
         statuses=tuple(status or ()), model=model, lane=lane,
     )  # fmt: skip
@@ -72,17 +76,16 @@ async def page(
 
 
 @router.get("/jobs/{job_id}")
-async def read(job_id: JobId, core: CoreDep, owner: Owner) -> JobView:
+async def read(job_id: JobId, container: ContainerDep, owner: Owner) -> JobView:
     """One job; a queued one with its place in the queue."""
-    job = await core.jobs.get(job_id, owner)
-    return job_view(job, await core.jobs.position(job) if job.status is Status.queued else None)
+    job = await container.job_store.get(job_id, owner)
+    return job_view(job, await container.job_store.position(job) if job.status is Status.queued else None)
 
 
 @router.delete("/jobs/{job_id}", status_code=202, responses={200: {"model": JobView}})
-async def cancel(job_id: JobId, core: CoreDep, owner: Owner, response: Response) -> JobView:
+async def cancel(job_id: JobId, container: ContainerDep, owner: Owner, response: Response) -> JobView:
     """Cancel: at once if the job waits (200), within one denoising step if it runs (202)."""
-    job = await core.jobs.cancel(job_id, owner)
-    core.due.now()
+    job = await container.jobs.cancel(job_id, owner)
     response.status_code = 200 if job.status.is_terminal else 202
     return job_view(job)
 
@@ -93,18 +96,18 @@ async def cancel(job_id: JobId, core: CoreDep, owner: Owner, response: Response)
     responses={307: {"description": "Redirect to a presigned URL."}, 409: {"description": "Not finished."}},
 )
 async def result(
-    job_id: JobId, core: CoreDep, owner: Owner, request: Request,
+    job_id: JobId, container: ContainerDep, owner: Owner, request: Request,
     variant: Annotated[Variant, Query(description="Which file.")] = "video",
 ) -> Response:  # fmt: skip
     """A redirect to a presigned URL, or JSON for `Accept: application/json`."""
-    job = await core.jobs.get(job_id, owner)
+    job = await container.job_store.get(job_id, owner)
     finished = finished_result(job)
-    url = await presigned(core, finished, variant)
+    url = await presigned(container, finished, variant)
     if "application/json" not in request.headers.get("accept", ""):
         return RedirectResponse(url, 307, {"Cache-Control": "no-store"})
     view = ResultView(
         url=url,
-        expires_in_seconds=core.settings.presign_seconds,
+        expires_in_seconds=container.settings.presign_seconds,
         uri=_uri(finished, variant),
         result=finished,
     )
@@ -112,17 +115,18 @@ async def result(
 
 
 @router.get("/jobs/{job_id}/deliveries")
-async def deliveries(job_id: JobId, core: CoreDep, owner: Owner) -> dict[str, Any]:
+async def deliveries(job_id: JobId, container: ContainerDep, owner: Owner) -> dict[str, Any]:
     """Where the job's events went: each message with its tries."""
-    await core.jobs.get(job_id, owner)
-    rows = await core.outbox.messages(job_id=job_id)
-    hidden = {"body", "owner"}
-    data = [
-        {key: value for key, value in vars(row).items() if key not in hidden}
-        | {"log": await core.outbox.tries(row.id)}
-        for row in rows
-    ]
+    await container.job_store.get(job_id, owner)
+    messages = await container.outbox.messages(job_id=job_id)
+    data = [_delivery(message) | {"log": await container.outbox.tries(message.id)} for message in messages]
     return {"object": "list", "data": data}
+
+
+def _delivery(message: OutboxMessage) -> dict[str, Any]:
+    shown = {name: value for name, value in vars(message).items() if name not in ("body", "owner")}
+    where = message.destination
+    return shown | {"destination": where.kind, "target": target_of(where)}
 
 
 def finished_result(job: Job) -> VideoResult:
@@ -135,11 +139,11 @@ def finished_result(job: Job) -> VideoResult:
     raise Conflict(f"job {job.id} {job.status}{cause}")
 
 
-async def presigned(core: Core, finished: VideoResult, variant: Variant) -> str:
+async def presigned(container: Container, finished: VideoResult, variant: Variant) -> str:
     """A presigned URL of one of the result's files."""
-    key = core.bucket.key(_uri(finished, variant))
+    key = container.bucket.key(_uri(finished, variant))
     name = f"{finished.job_id}-{key.rpartition('/')[2]}"
-    return await asyncio.to_thread(core.bucket.presign, key, core.settings.presign_seconds, name)
+    return await asyncio.to_thread(container.bucket.presign, key, container.settings.presign_seconds, name)
 
 
 def _uri(finished: VideoResult, variant: Variant) -> str:

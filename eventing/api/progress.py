@@ -14,7 +14,7 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
 from eventing.api.auth import Owner
-from eventing.api.dependencies import Core, CoreDep
+from eventing.api.dependencies import Container, ContainerDep
 from eventing.api.jobs import JobId
 from eventing.api.views import job_view
 from eventing.contract.errors import NotFound
@@ -26,17 +26,17 @@ router = APIRouter(prefix="/v1", tags=["jobs"])
 
 
 @router.get("/jobs/{job_id}/events", response_class=StreamingResponse)
-async def follow(job_id: JobId, core: CoreDep, owner: Owner) -> StreamingResponse:
+async def follow(job_id: JobId, container: ContainerDep, owner: Owner) -> StreamingResponse:
     """Follow a job until it ends."""
-    job = await core.jobs.get(job_id, owner)
+    job = await container.job_store.get(job_id, owner)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_stream(core, job), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(_stream(container, job), media_type="text/event-stream", headers=headers)
 
 
-async def _stream(core: Core, job: Job) -> AsyncIterator[str]:
+async def _stream(container: Container, job: Job) -> AsyncIterator[str]:
     shown, quiet = "", 0.0
     while not job.status.is_terminal:
-        position = await core.jobs.position(job) if job.status is Status.queued else None
+        position = await container.job_store.position(job) if job.status is Status.queued else None
         now = _progress(job, position)
         if now != shown:
             shown, quiet = now, 0.0
@@ -47,7 +47,7 @@ async def _stream(core: Core, job: Job) -> AsyncIterator[str]:
         await asyncio.sleep(POLL_SECONDS)
         quiet += POLL_SECONDS
         try:
-            job = await core.jobs.get(job.id, job.owner)  # an id may change hands
+            job = await container.job_store.get(job.id, job.owner)  # an id may change hands
         except NotFound:
             return  # deleted meanwhile: there is nothing more to say
     yield f"event: {job.status}\ndata: {job_view(job).model_dump_json()}\n\n"

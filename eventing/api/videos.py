@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -11,12 +10,12 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from eventing.api import openai
 from eventing.api.auth import Owner
 from eventing.api.content import stream_file
-from eventing.api.dependencies import Core, CoreDep
+from eventing.api.dependencies import Container, ContainerDep
 from eventing.api.forms import read_fields
 from eventing.api.origin import OpenAIOrigin
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import Conflict, StorageError, Unavailable
-from eventing.contract.models import JOB_ID_PATTERN, StoredFile, job_prefix
+from eventing.contract.models import JOB_ID_PATTERN, StoredFile
 from eventing.domain.job import Job, Status
 from eventing.jobs import parse_request
 from eventing.settings import pairs
@@ -37,58 +36,58 @@ _REMIX = _body("VideoRemix", {"prompt": "a blue circle moving right"})
 
 
 @router.post("", openapi_extra=_CREATE)
-async def create(request: Request, core: CoreDep, origin: OpenAIOrigin, response: Response) -> openai.Video:
+async def create(
+    request: Request, container: ContainerDep, origin: OpenAIOrigin, response: Response
+) -> openai.Video:
     """Queue a video. Beside the contract's fields all fields of `POST /v1/jobs` are taken."""
     asked = openai.parse(await read_fields(request))
-    wanted = openai.job_request(asked, _entry(core, asked.model))
+    wanted = openai.job_request(asked, _entry(container, asked.model))
     origin = replace(origin, callback_format=asked.callback_format)
-    job, _ = await core.intake.submit(wanted, origin)
+    job, _ = await container.jobs.submit(wanted, origin)
     return _shown(job, response)
 
 
 @router.get("")
 async def page(
-    core: CoreDep, owner: Owner,
+    container: ContainerDep, owner: Owner,
     after: Annotated[str | None, Query(pattern=JOB_ID_PATTERN, description="Last id seen.")] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     order: Literal["asc", "desc"] = "desc",
 ) -> openai.VideoPage:  # fmt: skip
     """The caller's videos, newest first."""
-    jobs, more = await core.jobs.page(owner, limit=limit, after=after, ascending=order == "asc")
+    jobs, more = await container.job_store.page(owner, limit=limit, after=after, ascending=order == "asc")
     data = [openai.video(job) for job in jobs]
     ends = (data[0].id, data[-1].id) if data else (None, None)
     return openai.VideoPage(data=data, first_id=ends[0], last_id=ends[1], has_more=more)
 
 
 @router.get("/{video_id}")
-async def retrieve(video_id: VideoId, core: CoreDep, owner: Owner, response: Response) -> openai.Video:
+async def retrieve(
+    video_id: VideoId, container: ContainerDep, owner: Owner, response: Response
+) -> openai.Video:
     """One video. `openai-poll-after-ms` says when to ask again; the SDKs obey it."""
-    return _shown(await core.jobs.get(video_id, owner), response)
+    return _shown(await container.job_store.get(video_id, owner), response)
 
 
 @router.get("/{video_id}/content", response_class=Response)
 @router.head("/{video_id}/content", response_class=Response, include_in_schema=False)
 async def content(
-    video_id: VideoId, core: CoreDep, owner: Owner, request: Request,
+    video_id: VideoId, container: ContainerDep, owner: Owner, request: Request,
     variant: Literal["video", "thumbnail", "spritesheet"] = "video",
 ) -> Response:  # fmt: skip
     """The file itself; `Range` is honoured."""
-    job = await core.jobs.get(video_id, owner)
+    job = await container.job_store.get(video_id, owner)
     if job.result is None:
         raise Conflict(f"video {job.id} is {openai.video(job).status}; it has no content")
     file: StoredFile = getattr(job.result, FILES[variant])
-    return await stream_file(core, request, file, f"{job.id}-{file.uri.rpartition('/')[2]}")
+    return await stream_file(container, request, file, f"{job.id}-{file.uri.rpartition('/')[2]}")
 
 
 @router.delete("/{video_id}")
-async def delete(video_id: VideoId, core: CoreDep, owner: Owner) -> openai.VideoDeleted:
+async def delete(video_id: VideoId, container: ContainerDep, owner: Owner) -> openai.VideoDeleted:
     """Delete a completed or failed video with its files."""
-
-    async def remove(job_id: str) -> None:
-        await asyncio.to_thread(core.bucket.delete_prefix, job_prefix(job_id))
-
     try:
-        await core.jobs.delete(video_id, owner, remove)
+        await container.jobs.delete(video_id, owner)
     except StorageError as error:
         raise Unavailable("object storage cannot be reached", retry_after=5) from error
     return openai.VideoDeleted(id=video_id)
@@ -96,22 +95,22 @@ async def delete(video_id: VideoId, core: CoreDep, owner: Owner) -> openai.Video
 
 @router.post("/{video_id}/remix", openapi_extra=_REMIX)
 async def remix(
-    video_id: VideoId, request: Request, core: CoreDep, origin: OpenAIOrigin, response: Response
+    video_id: VideoId, request: Request, container: ContainerDep, origin: OpenAIOrigin, response: Response
 ) -> openai.Video:
     """Queue a completed video again with another prompt: same model, size, length and seed."""
     fields = await read_fields(request)
-    source = await core.jobs.get(video_id, origin.owner)
+    source = await container.job_store.get(video_id, origin.owner)
     if source.status is not Status.completed:
         raise Conflict(f"video {source.id} is {openai.video(source).status}; only a completed one is remixed")
     asked = openai.parse_remix(fields)
     request_ = parse_request(openai.remix_request(source, asked.prompt))
-    job, _ = await core.intake.submit(request_, replace(origin, remixed_from=source.id))
+    job, _ = await container.jobs.submit(request_, replace(origin, remixed_from=source.id))
     return _shown(job, response)
 
 
-def _entry(core: Core, asked: str | None) -> CatalogEntry:
-    aliases = pairs(core.settings.model_aliases)
-    return core.catalog.get(aliases.get(asked, asked) if asked else core.intake.default_model())
+def _entry(container: Container, asked: str | None) -> CatalogEntry:
+    aliases = pairs(container.settings.model_aliases)
+    return container.catalog.get(aliases.get(asked, asked) if asked else container.served.default())
 
 
 def _shown(job: Job, response: Response) -> openai.Video:

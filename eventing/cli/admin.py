@@ -16,9 +16,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from eventing.container import Container, build_container
 from eventing.contract.env import read
 from eventing.contract.errors import ConfigurationError, ReelzeroError
-from eventing.core import Core, build_core
 from eventing.domain.job import Status
 from eventing.settings import Settings
 
@@ -41,10 +41,10 @@ def create_key(
 ) -> None:
     """Make a key and print it: it is stored as a hash and cannot be shown again."""
 
-    async def work(core: Core) -> None:
+    async def work(container: Container) -> None:
         if not owner.strip() or len(owner) > 128:
             raise ConfigurationError("the owner must have 1 to 128 characters")
-        typer.echo(await core.keys.create(owner))
+        typer.echo(await container.keys.create(owner))
 
     _run(work, data_dir)
 
@@ -53,8 +53,9 @@ def create_key(
 def list_keys(data_dir: DataDir = None) -> None:
     """Show keys by id and owner."""
 
-    async def work(core: Core) -> None:
-        rows = [(k.id, k.owner, _when(k.created_at), _when(k.revoked_at)) for k in await core.keys.keys()]
+    async def work(container: Container) -> None:
+        keys = await container.keys.keys()
+        rows = [(key.id, key.owner, _when(key.created_at), _when(key.revoked_at)) for key in keys]
         _table(("id", "owner", "created", "revoked"), rows)
 
     _run(work, data_dir)
@@ -66,8 +67,8 @@ def revoke_key(
 ) -> None:
     """End a key's life at once."""
 
-    async def work(core: Core) -> None:
-        await core.keys.revoke(key_id)
+    async def work(container: Container) -> None:
+        await container.keys.revoke(key_id)
         typer.echo(f"key {key_id} is revoked")
 
     _run(work, data_dir)
@@ -82,8 +83,8 @@ def list_jobs(
 ) -> None:
     """Show jobs, newest first."""
 
-    async def work(core: Core) -> None:
-        found, more = await core.jobs.page(owner, limit=limit, statuses=tuple(status or ()))
+    async def work(container: Container) -> None:
+        found, more = await container.job_store.page(owner, limit=limit, statuses=tuple(status or ()))
         rows = [
             (j.id, j.owner, str(j.status), j.model, j.lane, str(j.attempts_used), _when(j.submitted_at),
              j.error.code if j.error else "")
@@ -100,8 +101,8 @@ def list_jobs(
 def requeue(job_id: Annotated[str, typer.Argument()], data_dir: DataDir = None) -> None:
     """Queue a failed or cancelled job again, with all its attempts and its first seed."""
 
-    async def work(core: Core) -> None:
-        job = await core.jobs.requeue(job_id)
+    async def work(container: Container) -> None:
+        job = await container.jobs.requeue(job_id)
         typer.echo(f"job {job.id} is {job.status}")
 
     _run(work, data_dir)
@@ -111,8 +112,8 @@ def requeue(job_id: Annotated[str, typer.Argument()], data_dir: DataDir = None) 
 def cancel(job_id: Annotated[str, typer.Argument()], data_dir: DataDir = None) -> None:
     """Cancel a job of any owner."""
 
-    async def work(core: Core) -> None:
-        job = await core.jobs.cancel(job_id)
+    async def work(container: Container) -> None:
+        job = await container.jobs.cancel(job_id)
         typer.echo(
             f"job {job.id} is {job.status}" + ("" if job.status.is_terminal else "; it ends at its next step")
         )
@@ -129,10 +130,10 @@ def list_deliveries(
 ) -> None:
     """Show messages, newest first."""
 
-    async def work(core: Core) -> None:
-        found = await core.outbox.messages(job_id=job, status=status, limit=limit)
+    async def work(container: Container) -> None:
+        found = await container.outbox.messages(job_id=job, status=status, limit=limit)
         rows = [
-            (m.id, m.job_id or "", m.event_type.split(".")[-2], m.destination, m.status, str(m.tries),
+            (m.id, m.job_id or "", m.event_type.split(".")[-2], m.destination.kind, m.status, str(m.tries),
              m.last_error or "")
             for m in found
         ]  # fmt: skip
@@ -149,26 +150,26 @@ def replay(
 ) -> None:
     """Send messages again, now. Receivers know a repeated event by its id."""
 
-    async def work(core: Core) -> None:
+    async def work(container: Container) -> None:
         ids = list(message_ids or ())
         if dead:
-            ids += [message.id for message in await core.outbox.messages(status="dead", limit=1000)]
+            ids += [message.id for message in await container.outbox.messages(status="dead", limit=1000)]
         if not ids and not dead:
             raise ConfigurationError("name the deliveries to send again, or use --dead")
         for message_id in ids:
-            await core.outbox.replay(message_id)
+            await container.outbox.replay(message_id)
         typer.echo(f"{len(ids)} will be sent again")
 
     _run(work, data_dir)
 
 
-def _run(work: Callable[[Core], Awaitable[None]], data_dir: Path | None) -> None:
+def _run(work: Callable[[Container], Awaitable[None]], data_dir: Path | None) -> None:
     async def main() -> None:
-        core = build_core(read(Settings, **_database(data_dir)))
+        container = build_container(read(Settings, **_database(data_dir)))
         try:
-            await work(core)
+            await work(container)
         finally:
-            await core.database.close()
+            await container.database.close()
 
     try:
         asyncio.run(main())

@@ -6,6 +6,7 @@ S3-compatible servers need beyond it is a setting of ours.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -26,6 +27,17 @@ class S3Location:
     endpoint: str | None = None
     public_endpoint: str | None = None
     region: str = "us-east-1"
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A prefix that may be deleted: at least two names deep, so it is never the bucket or all jobs."""
+
+    prefix: str
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"([^/]+/){2,}", self.prefix):
+            raise ValueError(f"{self.prefix!r} is not a folder such as jobs/ID/")
 
 
 @lru_cache(maxsize=8)
@@ -126,9 +138,13 @@ class Bucket:
         except (BotoCoreError, ClientError) as error:
             raise self._failure("list_objects_v2", prefix, error) from error
 
-    def delete_prefix(self, prefix: str) -> int:
-        """Delete everything under a prefix; how many objects that were."""
-        keys = self.keys(prefix)
+    def delete(self, key: str) -> None:
+        """Delete one object; a missing one is no error."""
+        self._call("delete_object", Key=key)
+
+    def delete_folder(self, folder: Folder) -> int:
+        """Delete every object of a folder; return how many there were."""
+        keys = self.keys(folder.prefix)
         for start in range(0, len(keys), 1000):
             batch = [{"Key": key} for key in keys[start : start + 1000]]
             self._call("delete_objects", Delete={"Objects": batch, "Quiet": True})

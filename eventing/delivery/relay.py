@@ -8,10 +8,11 @@ import logging
 from eventing.contract.errors import ReelzeroError, StorageError
 from eventing.contract.events import TERMINAL
 from eventing.delivery.sender import Sender
+from eventing.domain.destinations import S3Object
 from eventing.metrics import DELIVERIES
-from eventing.signal import Wake
-from eventing.store.outbox import OutboxStore, Row
-from eventing.store.shielded import to_its_end
+from eventing.signal import Signal
+from eventing.store.outbox import OutboxMessage, OutboxStore
+from eventing.store.shielded import shielded
 
 IN_FLIGHT = 32
 LAST = frozenset(TERMINAL.values())
@@ -23,7 +24,7 @@ class Relay:
     its lease ends.
     """
 
-    def __init__(self, store: OutboxStore, sender: Sender, due: Wake, poll_seconds: float) -> None:
+    def __init__(self, store: OutboxStore, sender: Sender, due: Signal, poll_seconds: float) -> None:
         self._store = store
         self._sender = sender
         self._due = due
@@ -53,30 +54,31 @@ class Relay:
             await self._due.wait(seen, self._poll)
 
     # Finish the claim even during shutdown; otherwise its messages stay leased for 120 s.
-    @to_its_end
+    @shielded
     async def _begin(self, room: int) -> int:
         """Start the delivery of up to `room` messages; return how many were started."""
-        rows = await self._store.claim(room)
-        for row in rows:
-            task = asyncio.create_task(self._deliver(row))
+        messages = await self._store.claim(room)
+        for message in messages:
+            task = asyncio.create_task(self._deliver(message))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return len(rows)
+        return len(messages)
 
-    async def _deliver(self, row: Row) -> None:
-        outcome = await self._sender.send(row)
-        DELIVERIES.labels(row.destination, "delivered" if outcome.ok else "failed").inc()
-        extra = {"event_id": row.event_id, "destination": row.destination, "job_id": row.job_id}
+    async def _deliver(self, message: OutboxMessage) -> None:
+        outcome = await self._sender.send(message)
+        kind = message.destination.kind
+        DELIVERIES.labels(kind, "delivered" if outcome.ok else "failed").inc()
+        extra = {"event_id": message.event_id, "destination": kind, "job_id": message.job_id}
         if outcome.ok:
             log.info("event delivered", extra=extra)
         else:
-            log.warning("event not delivered: %s", outcome.error, extra=extra | {"try": row.tries + 1})
+            log.warning("event not delivered: %s", outcome.error, extra=extra | {"try": message.tries + 1})
         try:
-            kept = await self._store.record(row, outcome)
-            if outcome.ok and not kept and row.destination == "s3":
-                await self._sender.take_back(row)
-            if row.event_type not in LAST:
-                self._due.now()  # the job's next message may be waiting for this one
+            kept = await self._store.record(message, outcome)
+            if outcome.ok and not kept and isinstance(message.destination, S3Object):
+                await self._sender.take_back(message.destination)
+            if message.event_type not in LAST:
+                self._due.notify()  # the job's next message may be waiting for this one
         except StorageError as error:
             log.warning("a file of a deleted job stays in S3: %s", error, extra=extra)
         except ReelzeroError:

@@ -20,8 +20,9 @@ from eventing.contract.s3 import Bucket
 from eventing.delivery.handshake import Handshakes
 from eventing.delivery.signing import signature_headers
 from eventing.delivery.ssrf import AddressPolicy, BlockedAddress
+from eventing.domain.destinations import S3Object, Sink, Webhook
 from eventing.settings import Settings
-from eventing.store.outbox import Row, Try
+from eventing.store.outbox import OutboxMessage, Try
 
 JSON_EVENT = "application/cloudevents+json"
 GONE = 410
@@ -61,11 +62,11 @@ class Sender:
         await self._unchecked.close()
         await self._checked.close()
 
-    async def send(self, row: Row) -> Try:
+    async def send(self, message: OutboxMessage) -> Try:
         """Deliver a message. Never raises."""
         start = time.monotonic()
         try:
-            outcome = await self._send(row, start)
+            outcome = await self._send(message, start)
         except StorageError as error:
             return Try(False, time.monotonic() - start, error=error.message)
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
@@ -73,29 +74,33 @@ class Sender:
             text = str(blocked or error) or type(error).__name__
             return Try(False, time.monotonic() - start, error=text, final=blocked is not None)
         except Exception as error:
-            log.exception("a message could not be sent", extra={"event_id": row.event_id})
+            log.exception("a message could not be sent", extra={"event_id": message.event_id})
             return Try(False, time.monotonic() - start, error=f"an internal error: {type(error).__name__}")
         return outcome
 
-    async def take_back(self, row: Row) -> None:
-        """Delete an object written to S3 while its job was being deleted. Raises StorageError."""
-        await asyncio.to_thread(self._bucket.delete_prefix, row.target or "")
+    async def take_back(self, written: S3Object) -> None:
+        """Delete an object that was written while its job was being deleted. Raises StorageError."""
+        await asyncio.to_thread(self._bucket.delete, written.key)
 
-    async def _send(self, row: Row, start: float) -> Try:
-        if row.destination == "s3":
-            await asyncio.to_thread(self._bucket.put, row.target or "", row.body.encode(), JSON_EVENT)
-            return Try(True, time.monotonic() - start)
-        if row.destination == "sink":
-            return await self._post(
-                self._unchecked, self._settings.sink_url or "", self._overridden(row), {}, start
-            )
-        target = row.target or ""
-        session = self._unchecked if self._addresses.exempts(target) else self._checked
+    async def _send(self, message: OutboxMessage, start: float) -> Try:
+        match message.destination:
+            case S3Object(key):
+                await asyncio.to_thread(self._bucket.put, key, message.body.encode(), JSON_EVENT)
+                return Try(True, time.monotonic() - start)
+            case Sink():
+                url = self._settings.sink_url or ""
+                return await self._post(self._unchecked, url, self._overridden(message), {}, start)
+            case Webhook(url):
+                return await self._send_webhook(url, message, start)
+
+    async def _send_webhook(self, url: str, message: OutboxMessage, start: float) -> Try:
+        session = self._unchecked if self._addresses.exempts(url) else self._checked
         if self._settings.webhook_handshake:
-            await self._consents.wait(session, target)
-        headers = signature_headers(self._settings.webhook_secrets, row.id, row.body, datetime.now(UTC))
+            await self._consents.wait(session, url)
+        secrets = self._settings.webhook_secrets
+        headers = signature_headers(secrets, message.id, message.body, datetime.now(UTC))
         headers |= self._consents.headers()
-        return await self._post(session, target, row.body, headers, start)
+        return await self._post(session, url, message.body, headers, start)
 
     async def _post(
         self, session: aiohttp.ClientSession, url: str, body: str, headers: dict[str, str], start: float
@@ -112,8 +117,8 @@ class Sender:
                 False, seconds, status, error, final=status == GONE, retry_after=retry_after(answer.headers)
             )
 
-    def _overridden(self, row: Row) -> str:
-        return json.dumps(json.loads(row.body) | self._overrides) if self._overrides else row.body
+    def _overridden(self, message: OutboxMessage) -> str:
+        return json.dumps(json.loads(message.body) | self._overrides) if self._overrides else message.body
 
 
 def _cause(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:

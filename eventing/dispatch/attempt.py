@@ -13,17 +13,22 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from eventing.contract.catalog import Catalog
 from eventing.contract.errors import ModelUnavailable, ReelzeroError, StorageError, Unavailable
 from eventing.contract.models import Failure, Manifest, Progress, VideoResult, manifest_key
+from eventing.contract.s3 import Bucket
 from eventing.contract.telemetry import job_context, tracer
-from eventing.core import Core
 from eventing.dispatch.endpoints import Endpoints
 from eventing.dispatch.lease import End, Lease
 from eventing.dispatch.predictor_client import Broken, Failed, NotStarted, PredictorClient
 from eventing.domain import job as state
 from eventing.domain.job import Job, LeaseLost
 from eventing.metrics import ADOPTED, COLD_START, ENDED, JOB, PUT_BACK, QUEUE
-from eventing.store.circuit_breaker import PAUSE_AFTER
+from eventing.settings import Settings
+from eventing.signal import Signal
+from eventing.store.circuit_breaker import OPEN_AFTER
+from eventing.store.claims import ClaimStore
+from eventing.store.shielded import finish
 
 REPORT_RETRY = 1.0
 log = logging.getLogger(__name__)
@@ -44,17 +49,20 @@ Verdict = VideoResult | Failure | Retry | None  # None: cancelled, or no longer 
 class Attempts:
     """Runs claimed jobs. Holds what all attempts share; keeps no state of its own."""
 
-    def __init__(self, core: Core, endpoints: Endpoints, client: PredictorClient) -> None:
-        self._claims = core.claims
-        self._bucket = core.bucket
-        self._catalog = core.catalog
+    def __init__(
+        self, claims: ClaimStore, bucket: Bucket, catalog: Catalog, endpoints: Endpoints,
+        client: PredictorClient, settings: Settings, message_due: Signal,
+    ) -> None:  # fmt: skip
+        self._claims = claims
+        self._bucket = bucket
+        self._catalog = catalog
         self._endpoints = endpoints
         self._client = client
-        self._max_attempts = core.settings.max_attempts
-        self._retry = core.settings.retry_seconds
-        self._announce = core.settings.progress_events
-        self._due = core.due
-        self._sink = bool(core.settings.sink_url)
+        self._max_attempts = settings.max_attempts
+        self._retry = settings.retry_seconds
+        self._announce = settings.progress_events
+        self._message_due = message_due
+        self._sink = bool(settings.sink_url)
 
     async def run(self, job: Job, asked: float) -> None:
         """Bring a job to a verdict and write it; `asked` is the monotonic time before it was claimed.
@@ -71,7 +79,7 @@ class Attempts:
                 await self._settle(job, await self._held(job, lease, holding))
             except asyncio.CancelledError:
                 stopped = Failure(code="stopped", message="the service was stopped", retryable=True)
-                await asyncio.shield(self._settle(job, Retry(stopped, 0.0)))
+                await finish(self._settle(job, Retry(stopped, 0.0)))
                 raise
             finally:
                 holding.cancel()
@@ -151,7 +159,7 @@ class Attempts:
             log.warning("the start cannot be stored yet: %s", error)
             return False
         if self._sink:
-            self._due.now()
+            self._message_due.notify()
         COLD_START.labels(job.model, job.lane).observe((now.started_at or 0) - (now.claimed_at or 0))
         return True
 
@@ -180,11 +188,11 @@ class Attempts:
     async def _not_started(self, job: Job, refusal: NotStarted) -> Retry:
         failure = Failure(code=refusal.code, message=str(refusal), retryable=True)
         if refusal.code == "busy":
-            await self._claims.answered(job)
+            await self._claims.close_circuit(job)
             return Retry(failure, state.backoff(1, self._retry))
         probe_after = state.backoff(job.attempt, self._retry * 5)
         failures = await self._claims.start_failed(job, str(refusal), probe_after)
-        if failures < PAUSE_AFTER:
+        if failures < OPEN_AFTER:
             return Retry(failure, state.backoff(failures, self._retry))
         message = f"the predictor of {job.model} does not start: {refusal}"
         return Retry(Failure(code="model_unavailable", message=message, retryable=True), 0.0)
@@ -195,7 +203,7 @@ class Attempts:
         while verdict is not None:
             try:
                 self._count(await self._write(job, verdict), verdict)
-                self._due.now()
+                self._message_due.notify()
                 return
             except LeaseLost as error:
                 log.warning("a late report was refused: %s", error)

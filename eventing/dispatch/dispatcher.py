@@ -1,4 +1,4 @@
-"""The dispatcher: fills every pool's places with claimed jobs, and sweeps what time has settled."""
+"""The dispatcher: fills the free slots of every pool with claimed jobs, and sweeps lapsed leases."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 from eventing.contract.errors import ReelzeroError
 from eventing.dispatch.attempt import Attempts
-from eventing.domain.job import Job
 from eventing.domain.pool import Pool
-from eventing.signal import Wake
+from eventing.signal import Signal
 from eventing.store.claims import ClaimStore
+from eventing.store.shielded import shielded
 
 log = logging.getLogger(__name__)
 
@@ -21,19 +21,20 @@ class Dispatcher:
     """Claims while it runs; `drain` stops claiming and lets open attempts end."""
 
     def __init__(
-        self, claims: ClaimStore, attempts: Attempts, pools: tuple[Pool, ...], wake: Wake, poll_seconds: float
-    ) -> None:
+        self, claims: ClaimStore, attempts: Attempts, pools: tuple[Pool, ...], job_ready: Signal,
+        poll_seconds: float,
+    ) -> None:  # fmt: skip
         self._claims = claims
         self._attempts = attempts
         self._pools = pools
-        self._wake = wake
+        self._job_ready = job_ready
         self._poll = poll_seconds
         self._hurry = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
         self._running: dict[str, set[asyncio.Task[None]]] = {pool.name: set() for pool in pools}
 
     async def start(self) -> list[asyncio.Task[None]]:
-        """Make the places and begin. The tasks it answers must never end on their own."""
+        """Make the slots and begin. Return the tasks, which must never end on their own."""
         await self._claims.prepare(self._pools)
         self._loops = [
             asyncio.create_task(self._fill(pool), name=f"fill {pool.name}") for pool in self._pools
@@ -70,45 +71,35 @@ class Dispatcher:
                 wait.cancel()
 
     async def _fill(self, pool: Pool) -> None:
-        running = self._running[pool.name]
         while True:
-            seen = self._wake.mark()
-            asked = time.monotonic()
-            job = await self._claim(pool) if len(running) < pool.capacity else None
-            if job is None:
-                await self._wake.wait(seen, self._poll)
-                continue
-            task = asyncio.create_task(self._attempts.run(job, asked))
-            running.add(task)
-            task.add_done_callback(running.discard)
-            task.add_done_callback(lambda _: self._wake.now())
+            mark = self._job_ready.mark()
+            if not await self._begin(pool):
+                await self._job_ready.wait(mark, self._poll)
 
-    async def _claim(self, pool: Pool) -> Job | None:
-        # Shielded: a claim that commits while we are told to stop must still be run or put back.
-        claiming = asyncio.ensure_future(self._claims.claim(pool))
+    @shielded  # a claim that commits during shutdown must still be run or put back
+    async def _begin(self, pool: Pool) -> bool:
+        """Claim a job and start its attempt; False if there is no free slot or no job."""
+        running = self._running[pool.name]
+        claimed_at = time.monotonic()  # before the claim: the lease ends by this count first, never later
         try:
-            return await asyncio.shield(claiming)
-        except asyncio.CancelledError:
-            await self._finish_claim(pool, claiming)
-            raise
+            job = await self._claims.claim(pool) if len(running) < pool.capacity else None
         except ReelzeroError as error:
             log.warning("cannot claim now: %s", error)
-            return None
-
-    async def _finish_claim(self, pool: Pool, claiming: asyncio.Future[Job | None]) -> None:
-        try:
-            job = await claiming
-        except ReelzeroError:
-            return
-        if job is not None:
-            self._running[pool.name].add(asyncio.create_task(self._attempts.run(job, time.monotonic())))
+            return False
+        if job is None:
+            return False
+        task = asyncio.create_task(self._attempts.run(job, claimed_at))
+        running.add(task)
+        task.add_done_callback(running.discard)
+        task.add_done_callback(lambda _: self._job_ready.notify())
+        return True
 
     async def _sweep(self) -> None:
         while True:
             try:
                 freed = await self._claims.free_lapsed() + await self._claims.fail_overdue()
                 if freed:
-                    self._wake.now()
+                    self._job_ready.notify()
             except ReelzeroError as error:
                 log.warning("cannot sweep now: %s", error)
             await asyncio.sleep(self._poll)

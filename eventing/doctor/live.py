@@ -15,10 +15,11 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from eventing.container import Container, build_container
 from eventing.contract.budget import KNATIVE_WINDOW_LIMIT
 from eventing.contract.env import read
 from eventing.contract.errors import ReelzeroError
-from eventing.core import Core, build_core
+from eventing.contract.s3 import Folder
 from eventing.delivery.signing import check_secrets
 from eventing.settings import Settings
 from eventing.store.schema import is_current
@@ -40,23 +41,23 @@ class Outcome:
 async def examine() -> list[Outcome]:
     """Run every check, whether or not earlier ones failed."""
     try:
-        core = build_core(read(Settings))
+        container = build_container(read(Settings))
     except ReelzeroError as error:
         return [Outcome("settings", False, error.message, "see docs/settings.md")]
-    outcomes = [Outcome("settings", True, "can be read"), *_budgets(core), _webhooks(core)]
+    outcomes = [Outcome("settings", True, "can be read"), *_budgets(container), _webhooks(container)]
     try:
-        outcomes += [outcome async for outcome in _database(core)]
+        outcomes += [outcome async for outcome in _database(container)]
     finally:
-        await core.database.close()
-    outcomes += await _outcomes("S3", _objects, core)
-    return outcomes + await _outcomes("sink", _sink, core)
+        await container.database.close()
+    outcomes += await _outcomes("S3", _objects, container)
+    return outcomes + await _outcomes("sink", _sink, container)
 
 
-def _budgets(core: Core) -> Iterator[Outcome]:
-    if not core.settings.endpoints:
+def _budgets(container: Container) -> Iterator[Outcome]:
+    if not container.settings.endpoints:
         yield Outcome("models", False, "none is served", "set REELZERO_ENDPOINTS")
-    for endpoint in core.settings.endpoints:
-        budget = core.catalog.get(endpoint.model).time_budget()
+    for endpoint in container.settings.endpoints:
+        budget = container.catalog.get(endpoint.model).time_budget()
         text = (
             f"{endpoint.model}/{endpoint.lane}: {endpoint.capacity} at once, {budget.client_timeout} s each"
         )
@@ -66,8 +67,8 @@ def _budgets(core: Core) -> Iterator[Outcome]:
         )
 
 
-def _webhooks(core: Core) -> Outcome:
-    configured = core.settings.webhook_secrets
+def _webhooks(container: Container) -> Outcome:
+    configured = container.settings.webhook_secrets
     try:
         check_secrets(configured)
     except ReelzeroError as error:
@@ -78,12 +79,12 @@ def _webhooks(core: Core) -> Outcome:
     return Outcome("webhooks", True, text)
 
 
-async def _database(core: Core) -> AsyncIterator[Outcome]:
+async def _database(container: Container) -> AsyncIterator[Outcome]:
     try:
         before = time.time()
-        database_time = await core.database.ping()
+        database_time = await container.database.ping()
         apart = abs(database_time - (before + time.time()) / 2)
-        current = await is_current(core.database)
+        current = await is_current(container.database)
     except ReelzeroError as error:
         yield Outcome("database", False, f"{error.message}: {error.__cause__}", "check REELZERO_DATABASE_URL")
         return
@@ -95,8 +96,8 @@ async def _database(core: Core) -> AsyncIterator[Outcome]:
     )  # fmt: skip
 
 
-async def _objects(core: Core) -> list[Outcome]:
-    bucket, prefix = core.bucket, f"doctor/{secrets.token_hex(6)}/"
+async def _objects(container: Container) -> list[Outcome]:
+    bucket, prefix = container.bucket, f"doctor/{secrets.token_hex(6)}/"
     key = prefix + "once"
 
     def work() -> list[Outcome]:
@@ -115,13 +116,13 @@ async def _objects(core: Core) -> list[Outcome]:
 
     try:
         outcomes = await asyncio.to_thread(work)
-        return [*outcomes, await _presigned(core, key)]
+        return [*outcomes, await _presigned(container, key)]
     finally:
-        await asyncio.to_thread(bucket.delete_prefix, prefix)
+        await asyncio.to_thread(bucket.delete_folder, Folder(prefix))
 
 
-async def _presigned(core: Core, key: str) -> Outcome:
-    url = core.bucket.presign(key, 60)
+async def _presigned(container: Container, key: str) -> Outcome:
+    url = container.bucket.presign(key, 60)
     async with aiohttp.ClientSession() as session, session.get(url) as answer:
         ok = answer.status == 200
     return Outcome(
@@ -129,8 +130,8 @@ async def _presigned(core: Core, key: str) -> Outcome:
     )
 
 
-async def _sink(core: Core) -> list[Outcome]:
-    url = core.settings.sink_url
+async def _sink(container: Container) -> list[Outcome]:
+    url = container.settings.sink_url
     if not url:
         return [Outcome("sink", True, "none: events go to S3 and to webhooks")]
     timeout = aiohttp.ClientTimeout(total=10)
@@ -138,9 +139,11 @@ async def _sink(core: Core) -> list[Outcome]:
         return [Outcome("sink", answer.status < 500, f"{url} answers ({answer.status})", "ask its owner")]
 
 
-async def _outcomes(name: str, work: Callable[[Core], Awaitable[list[Outcome]]], core: Core) -> list[Outcome]:
+async def _outcomes(
+    name: str, work: Callable[[Container], Awaitable[list[Outcome]]], container: Container
+) -> list[Outcome]:
     try:
-        return await work(core)
+        return await work(container)
     except ReelzeroError as error:
         return [
             Outcome(name, False, error.message, "check the address, the credentials and the network policy")

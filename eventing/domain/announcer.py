@@ -10,7 +10,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from eventing.contract.events import (
     PROGRESSED,
@@ -22,9 +22,8 @@ from eventing.contract.events import (
     RejectedEventData,
 )
 from eventing.contract.models import Failure, Frozen, Status, job_prefix
+from eventing.domain.destinations import Destination, S3Object, Sink, Webhook
 from eventing.domain.job import Job
-
-Destination = Literal["sink", "s3", "webhook"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,6 @@ class Message:
     owner: str
     sequence: int
     destination: Destination
-    target: str | None  # S3 key or webhook URL; the sink's address is configuration
     body: str
 
 
@@ -56,7 +54,7 @@ class Announcer:
         if new.status.is_terminal:
             return self._terminal(new)
         event = self._event(STARTED, new, self._job_data(new))
-        return self._messages(event, new, ["sink"])
+        return self._messages(event, new, [Sink()])
 
     def progressed(self, job: Job) -> list[Message]:
         """A progress message for the sink. Its id has a part of its own: it uses up no sequence number."""
@@ -65,7 +63,7 @@ class Announcer:
         )
         event = self._event(PROGRESSED, job, data)
         event["id"] += f"-p{int(job.updated_at * 1000)}"
-        return self._messages(event, job, ["sink"])
+        return self._messages(event, job, [Sink()])
 
     def rejected(
         self, source: str, event_id: str, owner: str, error: Failure, field: str | None
@@ -82,20 +80,17 @@ class Announcer:
             "datacontenttype": "application/json",
             "data": data.model_dump(mode="json"),
         }
-        message = Message(event["id"], REJECTED, None, owner, 0, "sink", None, json.dumps(event))
+        message = Message(event["id"], REJECTED, None, owner, 0, Sink(), json.dumps(event))
         return [message] if self.sink else []
 
     def _terminal(self, job: Job) -> list[Message]:
         event = self._event(TERMINAL[job.status], job, self._job_data(job))
-        destinations: list[Destination] = ["sink", "s3"]
-        return self._messages(event, job, [*destinations, "webhook"] if job.callback_url else destinations)
+        destinations: list[Destination] = [Sink(), S3Object(job_prefix(job.id) + "event.json")]
+        if job.callback_url:
+            destinations.append(Webhook(job.callback_url))
+        return self._messages(event, job, destinations)
 
     def _messages(self, event: dict[str, Any], job: Job, destinations: list[Destination]) -> list[Message]:
-        targets: dict[Destination, str | None] = {
-            "sink": None,
-            "s3": job_prefix(job.id) + "event.json",
-            "webhook": job.callback_url,
-        }
         return [
             Message(
                 event_id=event["id"],
@@ -103,16 +98,15 @@ class Announcer:
                 job_id=job.id,
                 owner=job.owner,
                 sequence=job.sequence,
-                destination=where,
-                target=targets[where],
-                body=self._webhook_body(job, event) if where == "webhook" else json.dumps(event),
+                destination=destination,
+                body=self._body(job, event, destination),
             )
-            for where in destinations
-            if where != "sink" or self.sink
+            for destination in destinations
+            if self.sink or not isinstance(destination, Sink)
         ]
 
-    def _webhook_body(self, job: Job, event: dict[str, Any]) -> str:
-        if job.callback_format != "openai":
+    def _body(self, job: Job, event: dict[str, Any], destination: Destination) -> str:
+        if job.callback_format != "openai" or not isinstance(destination, Webhook):
             return json.dumps(event)
         # The OpenAI contract knows only these two ends: a cancelled job is a failed one.
         kind = "video.completed" if job.status is Status.completed else "video.failed"

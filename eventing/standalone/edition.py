@@ -14,19 +14,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from eventing.api.auth import LOCAL_OWNER
+from eventing.container import Container
 from eventing.contract import telemetry
 from eventing.contract.catalog import Catalog, load_catalog
 from eventing.contract.env import PREFIX, S3Settings, read
 from eventing.contract.errors import ConfigurationError, ReelzeroError, StorageError
 from eventing.contract.s3 import Bucket, S3Location
-from eventing.core import Core
 from eventing.domain.job import Status
 from eventing.service import Service
 from eventing.settings import Settings
 from eventing.standalone.data_dir import DataDir, open_data_dir
 from eventing.standalone.devices import find_devices
 from eventing.standalone.files import LogFile
-from eventing.standalone.interrupts import uncut
 from eventing.standalone.launch import Launcher, inherited
 from eventing.standalone.options import Options, build_settings, reachable
 from eventing.standalone.predictors import LocalPredictors
@@ -36,6 +35,7 @@ from eventing.standalone.s3watch import DiskWatch
 from eventing.store.engine import Database
 from eventing.store.keys import KeyStore
 from eventing.store.schema import migrate
+from eventing.store.shielded import finish
 
 WAITED_FOR = {"reelzero": "run"}  # metadata of a job whose caller waits for it and will not ask again
 LOG_BYTES = 20 << 20
@@ -110,7 +110,7 @@ class Edition:
     async def _prepare_database(self, data: DataDir) -> None:
         database = Database(os.environ.get(PREFIX + "DATABASE_URL") or data.database_url)
         try:
-            await uncut(migrate(database))
+            await finish(migrate(database))
             if not self.options.is_private and not await KeyStore(database).any():
                 raise ConfigurationError(
                     f"{self.options.host} can be reached from outside, and there is no API key yet: make one "
@@ -147,16 +147,16 @@ class Edition:
     async def _start_service(self, settings: Settings, data: DataDir, catalog: Catalog) -> None:
         predictors = self._local_predictors(settings, data, catalog)
         service = Service(settings, predictors)
-        await drop_abandoned(service.core)
+        await drop_abandoned(service.container)
         starting = asyncio.ensure_future(service.start())
         try:
-            await uncut(starting)
+            await finish(starting)
         except asyncio.CancelledError:
             if starting.done() and not starting.cancelled() and starting.exception() is None:
                 self.service = service  # it serves by now, so it has to be stopped
             raise
         except ReelzeroError:
-            await service.core.database.close()
+            await service.container.database.close()
             raise
         self.service, self.predictors = service, predictors
 
@@ -171,16 +171,16 @@ class Edition:
         return LocalPredictors(launcher, catalog, routes, find_devices(), self.options.idle_seconds)
 
 
-async def drop_abandoned(core: Core) -> None:
+async def drop_abandoned(container: Container) -> None:
     """Cancel jobs of an earlier `reelzero run` that was killed: nobody waits for them any more."""
     after, more = None, True
     while more:
-        jobs, more = await core.jobs.page(
+        jobs, more = await container.job_store.page(
             LOCAL_OWNER, limit=100, after=after, statuses=(Status.queued, Status.in_progress)
         )
         for job in jobs:
             if job.metadata.items() >= WAITED_FOR.items():
-                await core.jobs.cancel(job.id)
+                await container.jobs.cancel(job.id)
         after = jobs[-1].id if jobs else None
 
 

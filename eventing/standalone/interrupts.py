@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Callable
 
 INTERRUPTED = 130
-T = TypeVar("T")
 
 
 def on_interrupt(*steps: Callable[[], object]) -> None:
@@ -28,15 +26,3 @@ def on_interrupt(*steps: Callable[[], object]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, handle)
-
-
-async def uncut(work: Awaitable[T]) -> T:
-    """Await something to its end even if this task is cancelled meanwhile; the cancel follows then."""
-    inner = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(inner)
-    except asyncio.CancelledError:
-        await asyncio.wait({inner})
-        if not inner.cancelled():
-            inner.exception()  # seen: whoever asked is gone
-        raise

@@ -27,11 +27,12 @@ from eventing.jobs import parse_request
 from eventing.standalone.client import ServiceClient, Update
 from eventing.standalone.data_dir import DataDir, InUse
 from eventing.standalone.edition import WAITED_FOR, Edition
-from eventing.standalone.interrupts import INTERRUPTED, on_interrupt, uncut
+from eventing.standalone.interrupts import INTERRUPTED, on_interrupt
 from eventing.standalone.options import DATA_DIR, Options, default_model
 from eventing.standalone.receiver import Receiver
 from eventing.standalone.report import show_result
 from eventing.standalone.screen import Screen, open_screen
+from eventing.store.shielded import finish
 
 log = logging.getLogger(__name__)
 FAILED = 1
@@ -168,7 +169,7 @@ async def _make(asked: Asked, service: Service, receiver: Receiver, screen: Scre
     request = {**asked.request, "callback_url": receiver.webhook_url, "metadata": WAITED_FOR}
     submitting = asyncio.ensure_future(client.submit(source, request))
     try:
-        job_id = await uncut(submitting)
+        job_id = await finish(submitting)
         screen.done("request", f"accepted: {job_id}")
         job = await _follow(client, job_id, screen)
     except asyncio.CancelledError:

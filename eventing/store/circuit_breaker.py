@@ -1,8 +1,12 @@
-"""Models whose predictors do not start: after three failures in a row only one probe job at a time goes out.
+"""The circuit breaker of each model and lane, for predictors that do not start.
 
-The others wait in the queue, where they cost nothing; the reason is visible on each of them. The first
-predictor that speaks clears the pause. A probe that ends without a word of the predictor, since it was
-cancelled or its holder stopped, is followed by another a minute after it went out.
+    closed ──three failed starts in a row──► open ──a probe job goes out──► half-open
+       ▲                                      ▲                                │
+       └───── a predictor answers ────────────┴────── the probe fails ─────────┘
+
+While a circuit is open, its jobs wait in the queue and show the reason. It is half-open while one probe job
+is out. A probe that ends without an answer of a predictor (cancelled, or its holder stopped) proves nothing:
+the next one goes out a minute after it.
 """
 
 from __future__ import annotations
@@ -14,51 +18,54 @@ from sqlalchemy.sql import ColumnElement
 from eventing.store.engine import db_now, insert_once
 from eventing.store.tables import jobs, model_state
 
-PAUSE_AFTER = 3
-PROBE_EVERY = 60  # seconds, where nobody said when
+OPEN_AFTER = 3  # failed starts in a row
+PROBE_EVERY = 60  # seconds between two probes, unless a failed start sets another delay
+_IS_OPEN = model_state.c.failures >= OPEN_AFTER
 
 
-def is_paused(model: ColumnElement[str], lane: ColumnElement[str]) -> ColumnElement[bool]:
-    """SQL: whether jobs of this model and lane must wait."""
-    same = (model_state.c.model == model) & (model_state.c.lane == lane)
-    return exists().where(same & (model_state.c.failures >= PAUSE_AFTER))
+def is_open(model: ColumnElement[str], lane: ColumnElement[str]) -> ColumnElement[bool]:
+    """Return SQL: whether jobs of this model and lane have to wait."""
+    return exists().where((model_state.c.model == model) & (model_state.c.lane == lane) & _IS_OPEN)
 
 
 def is_ready() -> ColumnElement[bool]:
-    """SQL: whether a job waits and may go out now, but for a pause."""
+    """Return SQL: whether a queued job may go out now, if its circuit is closed."""
     queued = jobs.c.status == literal_column("'queued'")  # no parameter: it picks the index
     in_time = jobs.c.start_by.is_(None) | (jobs.c.start_by >= db_now())
     return queued & (jobs.c.not_before <= db_now()) & in_time
 
 
-async def due_probe(
+async def due_for_probe(
     connection: AsyncConnection, routes: tuple[tuple[str, str], ...]
 ) -> tuple[str, str] | None:
-    """A paused route with a job that is ready and a probe that is due while none is out; it is locked until
-    the transaction ends.
+    """Return an open route that is due for a probe and has a ready job; None if there is none.
+
+    The route's row stays locked until the transaction ends.
     """
     here = (jobs.c.model == model_state.c.model) & (jobs.c.lane == model_state.c.lane)
-    out = here & (jobs.c.status == "in_progress") & jobs.c.started_at.is_(None)
+    probe_out = here & (jobs.c.status == "in_progress") & jobs.c.started_at.is_(None)
     due = (
         tuple_(model_state.c.model, model_state.c.lane).in_(routes)
-        & (model_state.c.failures >= PAUSE_AFTER)
+        & _IS_OPEN
         & (model_state.c.next_probe_at <= db_now())
         & exists().where(here & is_ready())
-        & ~exists().where(out)
+        & ~exists().where(probe_out)
     )
-    picked = select(model_state.c.model, model_state.c.lane).where(due).limit(1)
-    row = (await connection.execute(picked.with_for_update(skip_locked=True))).first()
+    query = select(model_state.c.model, model_state.c.lane).where(due).limit(1)
+    row = (await connection.execute(query.with_for_update(skip_locked=True))).first()
     return None if row is None else (row.model, row.lane)
 
 
-async def probing(connection: AsyncConnection, route: tuple[str, str]) -> None:
-    """A probe goes out: whoever waited for the lock of `due_probe` finds that it is not due any more."""
+async def half_open(connection: AsyncConnection, route: tuple[str, str]) -> None:
+    """Postpone the next probe, so that a concurrent claimer does not send a second one."""
     later = update(model_state).where(_is(*route)).values(next_probe_at=db_now() + PROBE_EVERY)
     await connection.execute(later)
 
 
-async def count(connection: AsyncConnection, model: str, lane: str, reason: str, probe_after: float) -> int:
-    """Record one more failed start; how many there are in a row."""
+async def count_failure(
+    connection: AsyncConnection, model: str, lane: str, reason: str, probe_after: float
+) -> int:
+    """Record one more failed start and return how many there are in a row."""
     first = {"model": model, "lane": lane, "failures": 0, "reason": "", "next_probe_at": 0.0}
     await insert_once(connection, model_state, first)
     more = {
@@ -66,20 +73,20 @@ async def count(connection: AsyncConnection, model: str, lane: str, reason: str,
         "reason": reason[:2000],
         "next_probe_at": db_now() + probe_after,
     }
-    counted = update(model_state).where(_is(model, lane)).values(**more).returning(model_state.c.failures)
-    failures = (await connection.execute(counted)).scalar_one_or_none()
-    return 1 if failures is None else int(failures)  # none: another replica's predictor has just spoken
+    statement = update(model_state).where(_is(model, lane)).values(**more).returning(model_state.c.failures)
+    failures = (await connection.execute(statement)).scalar_one_or_none()
+    return 1 if failures is None else int(failures)  # None: another replica has just closed the circuit
 
 
-async def clear(connection: AsyncConnection, model: str, lane: str) -> None:
-    """The model starts after all."""
+async def close(connection: AsyncConnection, model: str, lane: str) -> None:
+    """Forget the failures: a predictor has answered."""
     await connection.execute(delete(model_state).where(_is(model, lane)))
 
 
-async def listing(connection: AsyncConnection) -> dict[tuple[str, str], str]:
-    """Paused (model, lane) pairs with the reason."""
-    query = select(model_state).where(model_state.c.failures >= PAUSE_AFTER)
-    return {(row.model, row.lane): row.reason for row in await connection.execute(query)}
+async def open_circuits(connection: AsyncConnection) -> dict[tuple[str, str], str]:
+    """Return the (model, lane) pairs whose circuit is open, with the reason."""
+    rows = await connection.execute(select(model_state).where(_IS_OPEN))
+    return {(row.model, row.lane): row.reason for row in rows}
 
 
 def _is(model: str, lane: str) -> ColumnElement[bool]:

@@ -20,10 +20,10 @@ from eventing.domain import job as state
 from eventing.domain.announcer import Announcer
 from eventing.domain.job import Job, LeaseLost
 from eventing.domain.pool import Pool
-from eventing.store import circuit_breaker as pauses
+from eventing.store import circuit_breaker
 from eventing.store.engine import Database, db_now, insert_once
 from eventing.store.rows import job_from_row
-from eventing.store.shielded import uninterrupted
+from eventing.store.shielded import shielded_methods
 from eventing.store.tables import jobs, slots
 from eventing.store.transitions import add_messages, drop_progress, locked, transition, write_transition
 
@@ -31,7 +31,7 @@ SWEEP_LIMIT = 100
 _TAKE_PLACE = update(slots).where(slots.c.pool == bindparam("at_pool"), slots.c.n == bindparam("at_n"))
 
 
-@uninterrupted
+@shielded_methods
 class ClaimStore:
     """The dispatchers' half of the job table. `holder` names this process."""
 
@@ -70,7 +70,7 @@ class ClaimStore:
             old, at = await locked(connection, job.id)
             new = state.start(old, job.attempt, at)
             await write_transition(connection, old, new, self._announcer)
-            await pauses.clear(connection, job.model, job.lane)
+            await circuit_breaker.close(connection, job.model, job.lane)
             return new
 
     async def complete(self, job: Job, result: VideoResult) -> Job:
@@ -99,19 +99,19 @@ class ClaimStore:
                 await add_messages(connection, self._announcer.progressed(current), at)
 
     async def start_failed(self, job: Job, reason: str, probe_after: float) -> int:
-        """Count a start that failed; from the third in a row the model is paused. How many by now."""
+        """Count a failed start and return how many there are in a row; the third opens the circuit."""
         async with self._database.write() as connection:
-            return await pauses.count(connection, job.model, job.lane, reason, probe_after)
+            return await circuit_breaker.count_failure(connection, job.model, job.lane, reason, probe_after)
 
-    async def answered(self, job: Job) -> None:
-        """A predictor of the job's model spoke, if only to say that it is busy: no pause."""
+    async def close_circuit(self, job: Job) -> None:
+        """Close the circuit of the job's model: a predictor answered, even if only that it is busy."""
         async with self._database.write() as connection:
-            await pauses.clear(connection, job.model, job.lane)
+            await circuit_breaker.close(connection, job.model, job.lane)
 
-    async def paused(self) -> dict[tuple[str, str], str]:
-        """Paused (model, lane) pairs with the reason."""
+    async def open_circuits(self) -> dict[tuple[str, str], str]:
+        """Return the (model, lane) pairs whose circuit is open, with the reason."""
         async with self._readers.read() as connection:
-            return await pauses.listing(connection)
+            return await circuit_breaker.open_circuits(connection)
 
     async def free_lapsed(self) -> int:
         """Queue again, or cancel, jobs whose holder went silent; how many."""
@@ -136,10 +136,10 @@ class ClaimStore:
         return new
 
     async def _probe(self, connection: AsyncConnection, pool: Pool) -> Job | None:
-        route = await pauses.due_probe(connection, pool.routes)
+        route = await circuit_breaker.due_for_probe(connection, pool.routes)
         job = route and await self._claim(connection, pool, _probe_of(pool, route))
         if route and job:
-            await pauses.probing(connection, route)
+            await circuit_breaker.half_open(connection, route)
         return job
 
     async def _change(self, job: Job, change: Callable[[Job, float], Job]) -> Job:
@@ -164,7 +164,7 @@ def _oldest_of(pool: Pool) -> Select[Any]:
         of_pool = _is_route(pool.routes[0])
     else:
         of_pool = tuple_(jobs.c.model, jobs.c.lane).in_(pool.routes)
-    return _pair(pool, of_pool & ~pauses.is_paused(jobs.c.model, jobs.c.lane))
+    return _pair(pool, of_pool & ~circuit_breaker.is_open(jobs.c.model, jobs.c.lane))
 
 
 @lru_cache(maxsize=256)
@@ -185,7 +185,7 @@ def _pair(pool: Pool, eligible: ColumnElement[bool]) -> Select[Any]:
     ).cte("place")
     oldest = (
         select(jobs)
-        .where(pauses.is_ready() & eligible & exists(select(place.c.n)))
+        .where(circuit_breaker.is_ready() & eligible & exists(select(place.c.n)))
         .order_by(jobs.c.submitted_at, jobs.c.id)
         .limit(1)
         .with_for_update(skip_locked=True)

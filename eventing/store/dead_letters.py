@@ -11,7 +11,7 @@ from sqlalchemy import delete, select
 
 from eventing.contract.errors import NotFound
 from eventing.store.engine import Database, db_now, insert_once, now
-from eventing.store.shielded import uninterrupted
+from eventing.store.shielded import shielded_methods
 from eventing.store.tables import dead_letters
 
 
@@ -35,7 +35,7 @@ def letter_id(owner: str, source: str, event_id: str) -> str:
     return "dl_" + hashlib.sha256(f"{owner}\n{source}\n{event_id}".encode()).hexdigest()[:32]
 
 
-@uninterrupted
+@shielded_methods
 class DeadLetterStore:
     """The dead_letters table."""
 

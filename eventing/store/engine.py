@@ -26,7 +26,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from eventing.contract.errors import Unavailable
 from eventing.store.connections import BUSY_SECONDS, POOL_SECONDS, make_engine, parse
 from eventing.store.failures import NO_CONNECTION_FREE, RETRY_AFTER, TEXTS, code_of, translated
-from eventing.store.shielded import uninterrupted
+from eventing.store.shielded import shielded_methods
 from eventing.store.sqlite_file import SqliteFile
 
 CONNECTIONS = 20
@@ -108,7 +108,7 @@ class Transactions:
             self._turn.release()
 
 
-@uninterrupted
+@shielded_methods
 class Database(Transactions):
     """One database with two pools: this object's for callers, `reserved` for leases and deliveries."""
 

@@ -1,10 +1,10 @@
-"""Jobs as callers see them: submit once, read, list, cancel, sweep."""
+"""The job table as callers see it: submit once, read, list, cancel, drop."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import and_, bindparam, delete, func, literal_column, or_, select, update
@@ -17,7 +17,7 @@ from eventing.domain.announcer import Announcer
 from eventing.domain.job import Job, Status
 from eventing.store.engine import Database, db_now, insert_once, now
 from eventing.store.rows import job_from_row, job_values
-from eventing.store.shielded import uninterrupted
+from eventing.store.shielded import shielded_methods
 from eventing.store.tables import idempotency, jobs, outbox
 from eventing.store.transitions import add_messages, transition
 
@@ -48,7 +48,7 @@ def event_key(source: str, event_id: str, prefix: str = "event") -> str:
     return f"{prefix}:" + hashlib.sha256(f"{source}\n{event_id}".encode()).hexdigest()
 
 
-@uninterrupted
+@shielded_methods
 class JobStore:
     """The callers' half of the job table."""
 
@@ -141,20 +141,6 @@ class JobStore:
         except ValueError as error:
             raise Conflict(str(error), field="id") from error
 
-    async def delete(
-        self, job_id: str, owner: str, remove_objects: Callable[[str], Awaitable[object]]
-    ) -> None:
-        """Delete an ended job and its objects before its time. Raises NotFound, Conflict.
-
-        Events that still wait are sent all the same: deleting a file does not unsay that it was made.
-        """
-        job = await self.get(job_id, owner)
-        if not job.status.is_terminal:
-            raise Conflict(f"job {job_id} is {job.status}; only an ended job can be deleted", field="id")
-        await remove_objects(job_id)
-        await self._drop(job_id)
-        await remove_objects(job_id)  # the event that a relay may have written meanwhile
-
     async def reject(self, source: str, event_id: str, owner: str, error: Failure, field: str | None) -> None:
         """Announce once per source and id that an event cannot become a job."""
         messages = self._announcer.rejected(source, event_id, owner, error, field)
@@ -164,18 +150,14 @@ class JobStore:
             if await insert_once(connection, idempotency, key | {"created_at": at}):
                 await add_messages(connection, messages, at)
 
-    async def sweep(self, remove_objects: Callable[[str], Awaitable[object]], limit: int = 100) -> int:
-        """Delete expired jobs: objects first, then the row, so that a crash between leaves a row to retry."""
+    async def expired(self, limit: int = 100) -> Sequence[str]:
+        """Return the ids of jobs whose retention has ended."""
         async with self._database.read() as connection:
             due = jobs.c.expires_at < await now(connection)
-            ids = (await connection.execute(select(jobs.c.id).where(due).limit(limit))).scalars().all()
-        for job_id in ids:
-            await remove_objects(job_id)
-            await self._drop(job_id)
-        return len(ids)
+            return (await connection.execute(select(jobs.c.id).where(due).limit(limit))).scalars().all()
 
-    async def _drop(self, job_id: str) -> None:
-        """Delete a job's rows, save messages that still must reach somebody."""
+    async def drop(self, job_id: str) -> None:
+        """Delete a job's rows, except messages that still have to be delivered."""
         mine = outbox.c.job_id == job_id
         orphan = mine & (outbox.c.status == "pending") & (outbox.c.destination != "s3")
         async with self._database.write() as connection:

@@ -11,7 +11,7 @@ from sqlalchemy import func, insert, select, update
 
 from eventing.contract.errors import NotFound
 from eventing.store.engine import Database, now
-from eventing.store.shielded import uninterrupted
+from eventing.store.shielded import shielded_methods
 from eventing.store.tables import api_keys
 
 
@@ -25,7 +25,7 @@ class ApiKey:
     revoked_at: float | None
 
 
-@uninterrupted
+@shielded_methods
 class KeyStore:
     """The api_keys table. Keys look like `rz_<id>_<secret>`; the secret has 256 bits."""
 

@@ -16,8 +16,9 @@ from sqlalchemy.sql import ColumnElement
 
 from eventing.contract.errors import NotFound
 from eventing.contract.events import PROGRESSED
+from eventing.domain.destinations import Destination, destination
 from eventing.store.engine import Database, db_now
-from eventing.store.shielded import uninterrupted
+from eventing.store.shielded import shielded_methods
 from eventing.store.tables import deliveries, outbox
 
 SCHEDULE: tuple[float, ...] = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
@@ -70,7 +71,7 @@ _DUE = _due()
 
 
 @dataclass(frozen=True)
-class Row:
+class OutboxMessage:
     """One message on its way."""
 
     id: str
@@ -78,8 +79,7 @@ class Row:
     event_type: str
     job_id: str | None
     owner: str
-    destination: str
-    target: str | None
+    destination: Destination
     body: str
     tries: int
     status: str
@@ -101,7 +101,7 @@ class Try:
     retry_after: float | None = None
 
 
-@uninterrupted
+@shielded_methods
 class OutboxStore:
     """The outbox table and the log of tries."""
 
@@ -109,34 +109,35 @@ class OutboxStore:
         self._database = database
         self._reserved = database.reserved  # deliveries never wait behind the callers
 
-    async def claim(self, limit: int) -> list[Row]:
+    async def claim(self, limit: int) -> list[OutboxMessage]:
         """Due messages, leased to the caller, oldest first."""
         async with self._reserved.write() as connection:
-            found = (await connection.execute(_DUE, {"most": limit})).mappings().all()
-            if again := [row["id"] for row in found if _was_tried(row)]:
-                await connection.execute(delete(outbox).where(outbox.c.id.in_(again)))
-            rows = [_row(row) for row in found if row["id"] not in again]
-            if rows:
-                lease = {"mine": [row.id for row in rows], "seconds": float(LEASE_SECONDS)}
+            rows = (await connection.execute(_DUE, {"most": limit})).mappings().all()
+            tried = [row["id"] for row in rows if _was_tried(row)]
+            if tried:
+                await connection.execute(delete(outbox).where(outbox.c.id.in_(tried)))
+            messages = [_message(row) for row in rows if row["id"] not in tried]
+            if messages:
+                lease = {"mine": [message.id for message in messages], "seconds": float(LEASE_SECONDS)}
                 await connection.execute(_LEASE, lease)
-        return rows
+        return messages
 
-    async def record(self, row: Row, outcome: Try) -> bool:
+    async def record(self, message: OutboxMessage, outcome: Try) -> bool:
         """Log a try and settle the message: delivered, dead, or due again.
 
         False if it is gone, as its job was deleted meanwhile.
         """
-        log: dict[str, object] = {"message": row.id, "took": outcome.seconds}
+        log: dict[str, object] = {"message": message.id, "took": outcome.seconds}
         log |= {"http_status": outcome.http_status, "said": outcome.error}
-        settled = _settle(row, outcome) | {"tries": row.tries + 1, "lease_until": None}
-        still = (outbox.c.id == row.id) & (outbox.c.status == "pending")
+        settled = _settle(message, outcome) | {"tries": message.tries + 1, "lease_until": None}
+        still = (outbox.c.id == message.id) & (outbox.c.status == "pending")
         async with self._reserved.write() as connection:
-            if row.event_type == PROGRESSED and not outcome.ok:
-                await connection.execute(delete(outbox).where(outbox.c.id == row.id))
+            if message.event_type == PROGRESSED and not outcome.ok:
+                await connection.execute(delete(outbox).where(outbox.c.id == message.id))
             elif (await connection.execute(update(outbox).where(still).values(**settled))).rowcount:
                 await connection.execute(_LOG_TRY, log)
             else:  # or another relay has settled it
-                there = select(outbox.c.id).where(outbox.c.id == row.id)
+                there = select(outbox.c.id).where(outbox.c.id == message.id)
                 return (await connection.execute(there)).first() is not None
         return True
 
@@ -147,13 +148,13 @@ class OutboxStore:
         owner: str | None = None,
         status: str | None = None,
         limit: int = 100,
-    ) -> list[Row]:
+    ) -> list[OutboxMessage]:
         """Messages, newest first."""
         query = select(outbox).order_by(outbox.c.created_at.desc(), outbox.c.id).limit(limit)
         for column, value in ((outbox.c.job_id, job_id), (outbox.c.owner, owner), (outbox.c.status, status)):
             query = query.where(column == value) if value is not None else query
         async with self._database.read() as connection:
-            return [_row(row) for row in (await connection.execute(query)).mappings()]
+            return [_message(row) for row in (await connection.execute(query)).mappings()]
 
     async def tries(self, message_id: str) -> list[dict[str, object]]:
         """The log of one message, first try first."""
@@ -184,14 +185,15 @@ def _was_tried(row: Mapping[Any, Any]) -> bool:
     return row["event_type"] == PROGRESSED and row["lease_until"] is not None
 
 
-def _settle(row: Row, outcome: Try) -> dict[str, object]:
+def _settle(message: OutboxMessage, outcome: Try) -> dict[str, object]:
     if outcome.ok:
         return {"status": "delivered", "delivered_at": db_now(), "last_error": None}
-    if outcome.final or row.tries >= len(SCHEDULE):
+    if outcome.final or message.tries >= len(SCHEDULE):
         return {"status": "dead", "last_error": outcome.error}
-    delay = max(SCHEDULE[row.tries], outcome.retry_after or 0.0)
+    delay = max(SCHEDULE[message.tries], outcome.retry_after or 0.0)
     return {"next_at": db_now() + delay, "last_error": outcome.error}
 
 
-def _row(row: Mapping[Any, Any]) -> Row:
-    return Row(**{name: row[name] for name in Row.__dataclass_fields__})
+def _message(row: Mapping[Any, Any]) -> OutboxMessage:
+    values = {name: row[name] for name in OutboxMessage.__dataclass_fields__}
+    return OutboxMessage(**values | {"destination": destination(row["destination"], row["target"])})

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from eventing.contract.models import Failure, Frozen, GenerationSpec, Progress, VideoResult
+from eventing.domain.announcer import Message
+from eventing.domain.destinations import target_of
 from eventing.domain.job import Job, Status
 
 _RECORDS: dict[str, type[Frozen]] = {
@@ -39,3 +41,9 @@ def changed_values(old: Job, new: Job) -> dict[str, Any]:
     """Only the columns a transition changed."""
     before, after = job_values(old), job_values(new)
     return {name: value for name, value in after.items() if before[name] != value}
+
+
+def message_values(message: Message) -> dict[str, Any]:
+    """Return the outbox columns that a message fills."""
+    where = message.destination
+    return vars(message) | {"destination": where.kind, "target": target_of(where)}

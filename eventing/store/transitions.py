@@ -13,7 +13,7 @@ from eventing.contract.events import PROGRESSED
 from eventing.domain.announcer import Announcer, Message
 from eventing.domain.job import Job, LeaseLost, Status
 from eventing.store.engine import Transactions, db_now
-from eventing.store.rows import changed_values, job_from_row
+from eventing.store.rows import changed_values, job_from_row, message_values
 from eventing.store.tables import jobs, outbox, slots
 
 # The clock is read outside of the part that locks: after the wait for the row, not before.
@@ -59,7 +59,7 @@ async def write_transition(connection: AsyncConnection, old: Job, new: Job, anno
 async def add_messages(connection: AsyncConnection, messages: Iterable[Message], at: float) -> None:
     """Put messages into the outbox."""
     rows = [
-        vars(message)
+        message_values(message)
         | {
             "id": f"msg_{secrets.token_hex(12)}",
             "status": "pending",

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 from eventing.contract.errors import ReelzeroError, StorageError
 from eventing.contract.models import Manifest, StoredFile, VideoResult, attempt_prefix, manifest_key
-from eventing.contract.s3 import Bucket
+from eventing.contract.s3 import Bucket, Folder
 from predictor.generation.attempt import Address
 from predictor.generation.monitor import Monitor
 
@@ -82,7 +82,7 @@ class ResultStore:
     def _withdraw(self, monitor: Monitor) -> None:
         """Remove this run's files, which nothing names."""
         try:
-            patiently(lambda: self._bucket.delete_prefix(self._files), monitor, LOOKUP_PATIENCE)
+            patiently(lambda: self._bucket.delete_folder(Folder(self._files)), monitor, LOOKUP_PATIENCE)
         except ReelzeroError as error:
             log.warning(
                 "files of no result stay in S3", extra={"prefix": self._files, "cause": error.message}

@@ -83,7 +83,7 @@ def make_stack(database_url: str, bucket: Bucket) -> MakeStack:
             }
             settings = read(Settings, **values)
             service = Service(settings, RemoteEndpoints(settings.endpoints))
-            await migrate(service.core.database)
+            await migrate(service.container.database)
             await service.start()
             try:
                 async with aiohttp.ClientSession() as http:

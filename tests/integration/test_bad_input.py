@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from eventing.api.app import create_app
+from eventing.container import build_container
 from eventing.contract.env import read
 from eventing.contract.errors import ConfigurationError
-from eventing.core import build_core
 from eventing.dispatch.endpoints import RemoteEndpoints
 from eventing.service import Service
 from eventing.settings import Endpoint, Settings
@@ -222,7 +222,7 @@ class TestCallers:
     async def test_one_owner_never_sees_cancels_or_lists_anothers_jobs(self, make_stack: MakeStack) -> None:
         async with make_stack(auth="required") as stack:
             ann, bob = [
-                {"Authorization": f"Bearer {await stack.service.core.keys.create(name)}"}
+                {"Authorization": f"Bearer {await stack.service.container.keys.create(name)}"}
                 for name in ("ann", "bob")
             ]
             made = await (await stack.post("/v1/jobs", json=OK, headers=ann)).json()
@@ -241,7 +241,7 @@ class TestCallers:
     ) -> None:
         monkeypatch.setattr("eventing.api.progress.POLL_SECONDS", 1.0)  # room to change hands
         async with make_stack(auth="required") as stack:
-            keys = stack.service.core.keys
+            keys = stack.service.container.keys
             ann, bob = [{"X-API-Key": await keys.create(name)} for name in ("ann", "bob")]
             stack.predictor.scripts = [Script(gate=asyncio.Event())]
             await stack.post("/v1/jobs", json=OK, headers=bob)  # the others wait behind it
@@ -263,7 +263,7 @@ class TestCallers:
             hostile = EVENT | {"ce-owner": "ann"}
             answer = await stack.post("/events", json=OK, headers=hostile)
             assert answer.status == 202
-            job = await stack.service.core.jobs.get(answer.headers["Location"].rpartition("/")[2])
+            job = await stack.service.container.job_store.get(answer.headers["Location"].rpartition("/")[2])
             assert job.owner == "stories"
 
     async def test_too_many_are_told_when_to_come_back(self, make_stack: MakeStack) -> None:
@@ -276,8 +276,8 @@ class TestCallers:
 def test_a_database_that_is_away_is_a_503_that_a_broker_retries() -> None:
     nowhere = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
     served = (Endpoint(model="tiny", url="http://127.0.0.1:9"),)
-    core = build_core(read(Settings, auth="open", database_url=nowhere, endpoints=served))
-    client = TestClient(create_app(core))
+    container = build_container(read(Settings, auth="open", database_url=nowhere, endpoints=served))
+    client = TestClient(create_app(container))
     for path, headers in (("/v1/jobs", {}), ("/events", EVENT)):
         answer = client.post(path, json=OK, headers=headers)
         assert answer.status_code == 503 and int(answer.headers["Retry-After"]) > 0

@@ -42,7 +42,7 @@ async def test_a_cloudevent_becomes_a_video_an_event_and_a_verified_webhook(stac
     assert hook.event == sink
     assert (sink["subject"], sink["data"]["metadata"]) == (job_id, {"story": "7"})
 
-    bucket = stack.service.core.bucket
+    bucket = stack.service.container.bucket
     video = bucket.get(bucket.key(sink["data"]["result"]["video"]["uri"]))
     assert video is not None
     assert hashlib.sha256(video).hexdigest() == sink["data"]["result"]["video"]["sha256"]
@@ -139,7 +139,7 @@ async def test_a_statement_that_fails_is_logged_without_what_was_asked(
     make_stack: MakeStack, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with make_stack() as stack:
-        async with stack.service.core.database.write() as connection:
+        async with stack.service.container.database.write() as connection:
             await connection.execute(text("ALTER TABLE jobs RENAME COLUMN spec TO gone"))
         answer = await stack.post("/v1/jobs", json={"prompt": "a secret circle"})
         assert answer.status >= 500

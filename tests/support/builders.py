@@ -1,4 +1,4 @@
-"""Small builders for tests: a job, a submission, stores over a database."""
+"""Small builders for tests: a job, a submission, stores and use cases over a database."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from eventing.contract.catalog import load_catalog
+from eventing.contract.errors import StorageError
 from eventing.contract.models import JobRequest
+from eventing.contract.s3 import Folder
 from eventing.domain.announcer import Announcer
 from eventing.domain.job import Job
 from eventing.domain.pool import Pool
+from eventing.jobs import Jobs, Retention
+from eventing.served import Served
+from eventing.settings import Endpoint, Settings
+from eventing.signal import Signals
 from eventing.store.claims import ClaimStore
+from eventing.store.dead_letters import DeadLetterStore
 from eventing.store.engine import Database
 from eventing.store.jobs import JobStore, Submission, digest
 from eventing.store.outbox import OutboxStore
@@ -65,3 +72,27 @@ async def claim(store: Stores, pool: Pool = POOL) -> Job:
     job = await store.claims.claim(pool)
     assert job is not None
     return job
+
+
+class Folders:
+    """A bucket that only deletes folders, and remembers them in order. Raises StorageError while away."""
+
+    def __init__(self) -> None:
+        self.deleted: list[str] = []
+        self.away = False
+
+    def delete_folder(self, folder: Folder) -> int:
+        """Delete a folder."""
+        if self.away:
+            raise StorageError("S3 is away")
+        self.deleted.append(folder.prefix)
+        return 0
+
+
+def use_cases(database: Database, bucket: Any, *, keep_seconds: float = 0.0) -> Jobs:
+    """The use cases over a database and a bucket, with the model tiny served."""
+    catalog = load_catalog()
+    served = Served(Settings(endpoints=(Endpoint(model="tiny"),)), catalog)
+    store = JobStore(database, ANNOUNCER, quota=1000, keep_seconds=KEEP)
+    retention = Retention(OutboxStore(database), DeadLetterStore(database), keep_seconds)
+    return Jobs(catalog, served, store, bucket, retention, Signals(), has_webhooks=True)

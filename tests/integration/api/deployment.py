@@ -116,8 +116,8 @@ async def deployment(folder: Path, bucket: Bucket, **overrides: Any) -> AsyncIte
     async with FakePredictor() as predictor, aiohttp.ClientSession() as http:
         chosen = settings(folder, bucket, predictor, receiver, overrides)
         service = Service(chosen, RemoteEndpoints(chosen.endpoints))
-        await migrate(service.core.database)
-        predictor.bucket = service.core.bucket
+        await migrate(service.container.database)
+        predictor.bucket = service.container.bucket
         await service.start()
         try:
             yield Deployment(service, predictor, receiver, http)

@@ -198,8 +198,8 @@ async def test_the_owner_is_configured_by_source_and_never_named_by_the_producer
 ) -> None:
     chosen = {"auth": "required", "trusted_sources": "/mycontext=ann,urn:x?a=b=bob"}
     async with deployment(tmp_path, bucket, **chosen) as service:
-        ann = {"Authorization": f"Bearer {await service.service.core.keys.create('ann')}"}
-        bob = {"Authorization": f"Bearer {await service.service.core.keys.create('bob')}"}
+        ann = {"Authorization": f"Bearer {await service.service.container.keys.create('ann')}"}
+        bob = {"Authorization": f"Bearer {await service.service.container.keys.create('bob')}"}
         answer, _ = await send(service, event(owner="eve", data=DATA), STRUCTURED)
         assert answer.status == 202
         answer, _ = await send(service, event(source="urn:x?a=b"), STRUCTURED)
@@ -217,7 +217,7 @@ async def test_dead_letters_are_kept_once_shown_to_their_owner_and_emit_nothing(
     tmp_path: Path, bucket: Bucket
 ) -> None:
     async with deployment(tmp_path, bucket, auth="required", trusted_sources="/mycontext=ann") as service:
-        keys = service.service.core.keys
+        keys = service.service.container.keys
         ann, bob = [{"Authorization": f"Bearer {await keys.create(name)}"} for name in ("ann", "bob")]
         why = {
             "knativeerrordest": "http://sink",
@@ -242,7 +242,7 @@ async def test_dead_letters_are_kept_once_shown_to_their_owner_and_emit_nothing(
             "POST", "/events/dead-letter", data=json.dumps(event(source="/other")), headers=STRUCTURED
         )
         assert answer.status == 401
-        assert await service.service.core.outbox.messages() == []
+        assert await service.service.container.outbox.messages() == []
         _, page = await service.call("GET", "/v1/jobs", headers=ann)
         assert page["data"] == []
 

@@ -89,7 +89,7 @@ def settings(it: Issuer, **changes: Any) -> dict[str, Any]:
 async def test_a_trigger_is_known_by_its_token(tmp_path: Path, bucket: Bucket) -> None:
     async with issuer() as it, deployment(tmp_path, bucket, **settings(it)) as service:
         assert await deliver(service, it.token()) == 202
-        ann = {"Authorization": f"Bearer {await service.service.core.keys.create('ann')}"}
+        ann = {"Authorization": f"Bearer {await service.service.container.keys.create('ann')}"}
         _, page = await service.call("GET", "/v1/jobs", headers=ann)
         assert len(page["data"]) == 1
         other = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -102,7 +102,7 @@ async def test_the_operator_can_list_more_hosts(tmp_path: Any, bucket: Bucket) -
 
 
 async def test_with_keys_any_host_is_served(public: Deployment) -> None:
-    key = await public.service.core.keys.create("ann")
+    key = await public.service.container.keys.create("ann")
     headers = {"Host": "reelzero.example", "Origin": "https://x.example", "Authorization": f"Bearer {key}"}
     answer, _ = await public.call("GET", "/v1/jobs", headers=headers)
     assert answer.status == 200

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from eventing.contract.models import Failure
-from eventing.contract.s3 import Bucket
+from eventing.contract.s3 import Bucket, Folder
 from eventing.testing import Script
 from tests.integration.api.deployment import Deployment, deployment
 
@@ -186,7 +186,7 @@ async def test_a_file_that_is_gone_is_a_404_and_storage_that_is_away_a_503(
     service: Deployment, tmp_path: Path, bucket: Bucket
 ) -> None:
     video_id = await finished(service)
-    bucket.delete_prefix(f"jobs/{video_id}/attempts/")
+    bucket.delete_folder(Folder(f"jobs/{video_id}/attempts/"))
     answer, body = await service.call("GET", f"/v1/videos/{video_id}/content")
     assert (answer.status, body["error"]["code"]) == (404, "not_found")
     (tmp_path / "away").mkdir()
@@ -217,7 +217,7 @@ async def test_deleting_removes_files_and_row_but_not_the_news(service: Deployme
     video_id = await finished(service)
     answer, body = await service.call("DELETE", f"/v1/videos/{video_id}")
     assert (answer.status, body) == (200, {"id": video_id, "object": "video.deleted", "deleted": True})
-    assert service.service.core.bucket.keys(f"jobs/{video_id}/") == []
+    assert service.service.container.bucket.keys(f"jobs/{video_id}/") == []
     for path in (f"/v1/videos/{video_id}", f"/v1/videos/{video_id}/content", f"/v1/jobs/{video_id}"):
         answer, _ = await service.call("GET", path)
         assert answer.status == 404
@@ -282,7 +282,7 @@ async def test_an_alias_serves_clients_that_cannot_change_the_name(tmp_path: Pat
 
 async def test_one_owner_never_sees_anothers_videos(tmp_path: Path, bucket: Bucket) -> None:
     async with deployment(tmp_path, bucket, auth="required") as service:
-        keys = service.service.core.keys
+        keys = service.service.container.keys
         ann, bob = [{"Authorization": f"Bearer {await keys.create(name)}"} for name in ("ann", "bob")]
         answer, body = await service.call("POST", "/v1/videos", json={"prompt": PROMPT})
         assert (answer.status, body["error"]["type"]) == (401, "authentication_error")

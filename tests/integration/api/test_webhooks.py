@@ -47,7 +47,7 @@ async def test_the_log_shows_every_try_and_a_replay_repeats_the_id(service: Depl
         pass
     assert (entry["status"], entry["tries"]) == ("dead", 1)
     assert (entry["log"][0]["http_status"], entry["log"][0]["try"]) == (410, 1)
-    await service.service.core.outbox.replay(entry["id"])
+    await service.service.container.outbox.replay(entry["id"])
     again = await service.receiver.next("/hook")
     assert again.headers["webhook-id"] == first.headers["webhook-id"]
     assert again.body == first.body

@@ -173,8 +173,8 @@ async def already_stopped(drain_seconds: float | None = None) -> None:
 
 async def _holds(stack: Any, job_id: str) -> bool:
     """Whether it is this replica whose dispatcher holds the job."""
-    job = await stack.service.core.jobs.get(job_id)
-    return bool(job.holder == stack.service.core.claims._holder)
+    job = await stack.service.container.job_store.get(job_id)
+    return bool(job.holder == stack.service.container.claims._holder)
 
 
 def refuses(predictor: Predictor) -> bool:

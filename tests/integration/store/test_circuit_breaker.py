@@ -10,7 +10,7 @@ from sqlalchemy import update
 from eventing.contract.models import Failure
 from eventing.domain.job import Status
 from eventing.domain.pool import Pool
-from eventing.store import circuit_breaker as pauses
+from eventing.store import circuit_breaker
 from eventing.store.engine import Database
 from eventing.store.schema import migrate
 from eventing.store.tables import model_state
@@ -27,7 +27,7 @@ async def paused(database: Database) -> Stores:
     await store.claims.prepare((WIDE,))
     job, _ = await store.jobs.submit(submission())
     held = await claim(store, WIDE)
-    for _ in range(pauses.PAUSE_AFTER):
+    for _ in range(circuit_breaker.OPEN_AFTER):
         await store.claims.start_failed(held, "no pod came", 0.0)
     await store.claims.put_back(held, CAUSE, 0.0)
     await store.jobs.cancel(job.id)
@@ -64,7 +64,7 @@ async def test_a_job_that_runs_holds_up_no_probe(paused: Stores, database: Datab
         await paused.jobs.submit(submission())
     running = await claim(paused, WIDE)
     await paused.claims.start(running)
-    for _ in range(pauses.PAUSE_AFTER):  # other places fail while it runs on
+    for _ in range(circuit_breaker.OPEN_AFTER):  # other places fail while it runs on
         await paused.claims.start_failed(running, "no pod came", 0.0)
     await probe_is_due(database)
     assert await paused.claims.claim(WIDE) is not None
@@ -74,7 +74,7 @@ async def test_a_route_without_a_job_keeps_no_other_from_its_probe(paused: Store
     both = Pool("p", 4, (*POOL.routes, ("tiny", "long")))
     job, _ = await paused.jobs.submit(submission(lane="long"))
     held = await claim(paused, both)
-    for _ in range(pauses.PAUSE_AFTER):
+    for _ in range(circuit_breaker.OPEN_AFTER):
         await paused.claims.start_failed(held, "no pod came", 0.0)
     await paused.claims.put_back(held, CAUSE, 0.0)
     assert (await claim(paused, both)).id == job.id
@@ -82,8 +82,8 @@ async def test_a_route_without_a_job_keeps_no_other_from_its_probe(paused: Store
 
 async def test_a_predictor_that_answers_ends_the_pause(paused: Stores) -> None:
     await paused.jobs.submit(submission())
-    await paused.claims.answered(await claim(paused, WIDE))
-    assert await paused.claims.paused() == {}
+    await paused.claims.close_circuit(await claim(paused, WIDE))
+    assert await paused.claims.open_circuits() == {}
 
 
 async def test_failed_starts_at_the_same_time_all_count(postgres_url: str) -> None:

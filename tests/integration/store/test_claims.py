@@ -112,12 +112,12 @@ async def test_three_failed_starts_pause_a_model_and_one_probe_goes_out_at_a_tim
     job = await claim(store, pool)
     for count in (1, 2, 3):
         assert await store.claims.start_failed(job, "no pod came", 0.0) == count
-    assert await store.claims.paused() == {("tiny", "default"): "no pod came"}
+    assert await store.claims.open_circuits() == {("tiny", "default"): "no pod came"}
     await store.claims.put_back(job, CAUSE, 0.0)
     probe = await store.claims.claim(pool)
     assert probe is not None and await store.claims.claim(pool) is None
     await store.claims.start(probe)  # it speaks: the pause is over
-    assert await store.claims.paused() == {}
+    assert await store.claims.open_circuits() == {}
     assert await store.claims.claim(pool) is not None
 
 

@@ -12,7 +12,7 @@ from eventing.contract.models import Failure, Progress, Stage
 from eventing.domain.job import Job
 from eventing.store import outbox
 from eventing.store.engine import Database
-from eventing.store.outbox import SCHEDULE, Row, Try
+from eventing.store.outbox import SCHEDULE, OutboxMessage, Try
 from eventing.store.schema import migrate
 from tests.support.builders import POOL, Stores, claim, stores, submission
 
@@ -32,7 +32,7 @@ async def test_messages_are_written_with_their_transition_and_delivered_once(dat
     store, job = await running(database)
     await store.claims.fail(job, CAUSE)
     first = await store.outbox.claim(10)
-    assert sorted((r.destination, r.event_type.split(".")[-2]) for r in first) == [
+    assert sorted((r.destination.kind, r.event_type.split(".")[-2]) for r in first) == [
         ("s3", "failed"),
         ("sink", "started"),
     ]
@@ -40,7 +40,7 @@ async def test_messages_are_written_with_their_transition_and_delivered_once(dat
     for row in first:
         await store.outbox.record(row, OK)
     second = await store.outbox.claim(10)
-    assert [(r.destination, r.event_type.split(".")[-2]) for r in second] == [("sink", "failed")]
+    assert [(r.destination.kind, r.event_type.split(".")[-2]) for r in second] == [("sink", "failed")]
     await store.outbox.record(second[0], OK)
     assert await store.outbox.claim(10) == []
     assert {row.status for row in await store.outbox.messages(job_id=job.id)} == {"delivered"}
@@ -119,7 +119,7 @@ async def test_racing_relays_take_different_messages(postgres_url: str) -> None:
     assert len(ids) == len(set(ids)) == 80
 
 
-async def progressing(database: Database) -> tuple[Stores, Job, Row]:
+async def progressing(database: Database) -> tuple[Stores, Job, OutboxMessage]:
     """Stores, and a job whose latest progress is on its way to the sink."""
     store, job = await running(database)
     (start,) = await store.outbox.claim(10)
@@ -133,7 +133,7 @@ async def progressing(database: Database) -> tuple[Stores, Job, Row]:
 
 async def kinds_due(store: Stores) -> list[str]:
     rows = await store.outbox.claim(10)
-    return [row.event_type.split(".")[-2] for row in rows if row.destination == "sink"]
+    return [row.event_type.split(".")[-2] for row in rows if row.destination.kind == "sink"]
 
 
 async def test_progress_waits_for_the_start(database: Database) -> None:
@@ -187,10 +187,6 @@ async def test_a_try_is_recorded_unless_the_message_is_gone(database: Database) 
     assert await store.outbox.record(row, OK)  # another relay was faster
     await store.claims.fail(job, CAUSE)
     ends = await store.outbox.claim(10)
-
-    async def remove(_: str) -> None:
-        pass
-
-    await store.jobs.delete(job.id, job.owner, remove)
-    gone = {row.destination: not await store.outbox.record(row, OK) for row in ends}
+    await store.jobs.drop(job.id)
+    gone = {row.destination.kind: not await store.outbox.record(row, OK) for row in ends}
     assert gone == {"s3": True, "sink": False}  # deleting a file does not unsay that it was made

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from eventing.contract.errors import Conflict, InvalidRequest, NotFound, TooMany
+from eventing.contract.errors import Conflict, InvalidRequest, NotFound, StorageError, TooMany
 from eventing.contract.models import Failure
 from eventing.domain.job import Status
 from eventing.store.engine import Database
-from tests.support.builders import POOL, claim, stores, submission
+from tests.support.builders import POOL, Folders, claim, stores, submission, use_cases
 
 
 async def test_a_job_is_stored_as_it_was_submitted(database: Database) -> None:
@@ -111,18 +111,15 @@ async def test_expired_jobs_go_objects_first_but_their_keys_stay(database: Datab
     store._keep = 0.0
     job, _ = await store.submit(submission(key="k"))
     await store.cancel(job.id)
-    removed = []
-
-    async def crash(job_id: str) -> None:
-        raise OSError("S3 is away")
-
-    async def remove(job_id: str) -> None:
-        removed.append(job_id)
-
-    with pytest.raises(OSError, match="away"):
-        await store.sweep(crash)
+    bucket: Any = Folders()
+    jobs = use_cases(database, bucket)
+    bucket.away = True
+    with pytest.raises(StorageError, match="away"):
+        await jobs.remove_expired()
     assert (await store.get(job.id)).id == job.id  # the row stays until its objects are gone
-    assert await store.sweep(remove) == 1 and removed == [job.id]
+    bucket.away = False
+    await jobs.remove_expired()
+    assert bucket.deleted == [f"jobs/{job.id}/"]
     with pytest.raises(NotFound):
         await store.get(job.id)
     with pytest.raises(Conflict, match="has expired"):
@@ -134,14 +131,11 @@ async def test_what_still_waits_outlives_its_job(database: Database) -> None:
     store.jobs._keep = 0.0
     job, _ = await store.jobs.submit(submission())
     await store.jobs.cancel(job.id)
-
-    async def remove(job_id: str) -> None:
-        pass
-
-    assert await store.jobs.sweep(remove) == 1
-    await store.outbox.sweep(0.0)
+    bucket: Any = Folders()
+    await use_cases(database, bucket).remove_expired()
+    assert bucket.deleted == [f"jobs/{job.id}/"]
     waiting = [row for row in await store.outbox.messages() if row.status == "pending"]
-    assert [row.destination for row in waiting] == ["sink"]
+    assert [row.destination.kind for row in waiting] == ["sink"]
 
 
 async def test_a_rejection_is_announced_once_per_source_and_id(database: Database) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from eventing.signal import Wake
+from eventing.signal import Signal
 
 
 async def test_a_loop_that_is_woken_and_cancelled_at_once_ends() -> None:
-    wake = Wake()
+    wake = Signal()
 
     async def forever() -> None:
         while True:
@@ -17,7 +17,7 @@ async def test_a_loop_that_is_woken_and_cancelled_at_once_ends() -> None:
     loop = asyncio.create_task(forever())
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    wake.now()
+    wake.notify()
     loop.cancel()
     done, _ = await asyncio.wait({loop}, timeout=2)
     assert done and loop.cancelled()

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from eventing.contract.errors import StorageError
-from eventing.contract.s3 import Bucket, S3Location
+from eventing.contract.s3 import Bucket, Folder, S3Location
 
 
 @pytest.fixture(autouse=True)
@@ -40,3 +40,10 @@ def test_a_server_that_is_away_is_a_storage_error_with_its_cause() -> None:
     with pytest.raises(StorageError) as caught:
         bucket.get("x")
     assert caught.value.retryable and caught.value.__cause__ is not None
+
+
+@pytest.mark.parametrize("prefix", ["", "/", "jobs", "jobs/", "jobs/one", "/jobs/", "jobs//", "//"])
+def test_what_could_empty_the_bucket_is_no_folder(prefix: str) -> None:
+    with pytest.raises(ValueError, match="is not a folder"):
+        Folder(prefix)
+    assert Folder("jobs/one/").prefix == "jobs/one/"

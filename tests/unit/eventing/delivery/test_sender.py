@@ -18,16 +18,19 @@ from eventing.contract.s3 import Bucket, S3Location
 from eventing.delivery.sender import Sender, retry_after
 from eventing.delivery.signing import check_secrets, signature_headers
 from eventing.delivery.ssrf import AddressPolicy, is_public
+from eventing.domain import destinations
 from eventing.settings import Settings
-from eventing.store.outbox import Row, Try
+from eventing.store.outbox import OutboxMessage, Try
 
 OLD = "whsec_" + base64.b64encode(b"o" * 32).decode()
 NEW = "whsec_" + base64.b64encode(b"n" * 32).decode()
 BODY = '{"specversion": "1.0", "id": "1"}'
 
 
-def row(target: str, body: str = BODY) -> Row:
-    return Row("msg_1", "e", "t", "j", "o", "webhook", target, body, 0, "pending", None, 0, 0, None)
+def row(target: str, body: str = BODY) -> OutboxMessage:
+    return OutboxMessage(
+        "msg_1", "e", "t", "j", "o", destinations.Webhook(target), body, 0, "pending", None, 0, 0, None
+    )
 
 
 class Receiver:

@@ -10,6 +10,7 @@ from cloudevents.http import from_json
 from eventing.contract.models import Failure
 from eventing.domain import job as state
 from eventing.domain.announcer import Announcer
+from eventing.domain.destinations import target_of
 from eventing.domain.job import Job
 from eventing.testing import fake_result
 from tests.support.builders import make_job
@@ -24,15 +25,15 @@ def ended(**changes: Any) -> tuple[Job, Job]:
 
 def test_the_end_goes_to_the_sink_to_s3_and_to_the_webhook_with_one_id() -> None:
     messages = ANNOUNCER.transition(*ended(callback_url="https://example.com/hook"))
-    assert [message.destination for message in messages] == ["sink", "s3", "webhook"]
+    assert [message.destination.kind for message in messages] == ["sink", "s3", "webhook"]
     assert len({message.event_id for message in messages}) == 1
-    assert messages[1].target == f"jobs/{messages[1].job_id}/event.json"
-    assert messages[2].target == "https://example.com/hook"
+    assert target_of(messages[1].destination) == f"jobs/{messages[1].job_id}/event.json"
+    assert target_of(messages[2].destination) == "https://example.com/hook"
 
 
 def test_without_sink_and_webhook_the_end_still_goes_to_s3() -> None:
     messages = Announcer("urn:test", "http://test", sink=False).transition(*ended())
-    assert [message.destination for message in messages] == ["s3"]
+    assert [message.destination.kind for message in messages] == ["s3"]
 
 
 def test_the_body_is_a_cloudevent_with_the_result_and_no_presigned_url() -> None:
@@ -63,7 +64,7 @@ def test_a_start_goes_to_the_sink_only_and_sequences_sort() -> None:
     done = state.fail(started, 1, Failure(code="x", message="x"), 202.0, 60)
     first = ANNOUNCER.transition(job, started)
     last = ANNOUNCER.transition(started, done)
-    assert [message.destination for message in first] == ["sink"]
+    assert [message.destination.kind for message in first] == ["sink"]
     assert json.loads(first[0].body)["sequence"] < json.loads(last[0].body)["sequence"]
 
 

@@ -1,4 +1,4 @@
-"""The parts of one replica, made once from settings and shared by the API, the dispatcher and the tools."""
+"""The parts of one replica, made once from the settings and shared by the API, dispatcher and tools."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import socket
 from dataclasses import dataclass
 
 from eventing.contract.catalog import Catalog, load_catalog
-from eventing.contract.errors import ConfigurationError
 from eventing.contract.s3 import Bucket
 from eventing.domain.announcer import Announcer
-from eventing.jobs import Intake
+from eventing.jobs import Jobs, Retention
+from eventing.served import Served
 from eventing.settings import Settings
-from eventing.signal import Wake
+from eventing.signal import Signals
 from eventing.store.claims import ClaimStore
 from eventing.store.dead_letters import DeadLetterStore
 from eventing.store.engine import Database
@@ -23,48 +23,47 @@ from eventing.store.outbox import OutboxStore
 
 
 @dataclass(frozen=True)
-class Core:
-    """Settings, catalog, stores and bucket."""
+class Container:
+    """Settings, catalog, stores, bucket, signals, and the use cases over them."""
 
     settings: Settings
     catalog: Catalog
+    served: Served
     database: Database
-    jobs: JobStore
+    jobs: Jobs
+    job_store: JobStore
     claims: ClaimStore
     outbox: OutboxStore
     keys: KeyStore
     dead_letters: DeadLetterStore
     bucket: Bucket
-    intake: Intake
-    wake: Wake  # a job may start
-    due: Wake  # a message may be delivered
+    signals: Signals
 
 
-def build_core(settings: Settings) -> Core:
+def build_container(settings: Settings) -> Container:
     """Make the parts. Opens no connection yet. Raises ConfigurationError."""
     database = Database(settings.database_url, settings.database_connections)
+    catalog = load_catalog(settings.catalog_dir)
+    served = Served(settings, catalog)
     keep = settings.retention_hours * 3600
     announcer = Announcer(settings.source, settings.public_url.rstrip("/"), bool(settings.sink_url))
     holder = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-    jobs = JobStore(database, announcer, quota=settings.queue_quota, keep_seconds=keep)
-    catalog = load_catalog(settings.catalog_dir)
-    for endpoint in settings.endpoints:
-        if endpoint.model not in catalog.names():
-            raise ConfigurationError(
-                f"REELZERO_ENDPOINTS: unknown model {endpoint.model!r}", field="REELZERO_ENDPOINTS"
-            )
-    wake = Wake()
-    return Core(
+    store = JobStore(database, announcer, quota=settings.queue_quota, keep_seconds=keep)
+    outbox, dead_letters = OutboxStore(database), DeadLetterStore(database)
+    bucket, signals = Bucket(settings.s3()), Signals()
+    retention = Retention(outbox, dead_letters, keep)
+    has_webhooks = bool(settings.webhook_secrets)
+    return Container(
         settings=settings,
         catalog=catalog,
+        served=served,
         database=database,
-        jobs=jobs,
+        jobs=Jobs(catalog, served, store, bucket, retention, signals, has_webhooks=has_webhooks),
+        job_store=store,
         claims=ClaimStore(database, announcer, holder, lease=settings.lease_seconds, keep_seconds=keep),
-        outbox=OutboxStore(database),
+        outbox=outbox,
         keys=KeyStore(database),
-        dead_letters=DeadLetterStore(database),
-        bucket=Bucket(settings.s3()),
-        intake=Intake(settings, catalog, jobs, wake),
-        wake=wake,
-        due=Wake(),
+        dead_letters=dead_letters,
+        bucket=bucket,
+        signals=signals,
     )
