@@ -1,8 +1,10 @@
-"""`POST /events/dead-letter`: where a Broker leaves what it could not deliver. Kept, logged, shown; nothing
-is emitted, whatever arrives, so that no event can go round in a loop. A Broker forgets a dead letter that is
-refused, so what is an event is kept: data that is no JSON we could answer is data_base64, ids may be long.
+"""`POST /events/dead-letter`: the address for events that a Broker could not deliver.
 
-Knative says why in extensions: knativeerrordest, knativeerrorcode, knativeerrordata.
+They are kept, logged and shown. Nothing is emitted, so that no event can go round in a loop. A Broker drops a
+dead letter that is refused, so every event with a source and an id is kept, also one that breaks the
+specification: data that JSON cannot carry is kept as data_base64.
+
+Knative gives the reason in extensions: knativeerrordest, knativeerrorcode, knativeerrordata.
 """
 
 from __future__ import annotations
@@ -11,13 +13,14 @@ import logging
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from cloudevents.http import CloudEvent
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from eventing.api.auth import Owner
-from eventing.api.dependencies import ContainerDep
-from eventing.api.ingress import deliveries
+from eventing.api.dependencies import Container, ContainerDep
+from eventing.api.incoming import Incoming, incoming
 from eventing.contract import cloudevent
+from eventing.contract.cloudevent import Event
+from eventing.contract.errors import MalformedRequest, ReelzeroError, Unauthorized
 from eventing.contract.models import JOB_ID_PATTERN, Frozen
 from eventing.domain.announcer import timestamp
 from eventing.store.dead_letters import DeadLetter, letter_id
@@ -33,7 +36,7 @@ _BODY = {
 
 
 class DeadLetterView(Frozen):
-    """One event nobody took."""
+    """One event that could not be delivered."""
 
     id: str
     object: Literal["dead_letter"] = "dead_letter"
@@ -53,15 +56,9 @@ class DeadLetterPage(Frozen):
 @router.post("/events/dead-letter", status_code=202, response_class=Response, openapi_extra=_BODY)
 async def receive(request: Request, container: ContainerDep) -> Response:
     """Keep an event, or a batch of them. A repeated delivery is kept once."""
-    for event, owner in await deliveries(request, container):
-        letter = _letter(owner, event)
-        if await container.dead_letters.add(letter):
-            log.warning(
-                "dead letter",
-                extra={"dead_letter": letter.id, "event_id": letter.event_id[:256],
-                       "event_type": letter.event_type[:256], "destination": letter.destination,
-                       "code": letter.code},
-            )  # fmt: skip
+    results = [await _keep(container, item) for item in await incoming(request, container)]
+    if errors := [error for error in results if error]:
+        raise errors[0]  # the others are kept
     return Response(status_code=202)
 
 
@@ -69,7 +66,7 @@ async def receive(request: Request, container: ContainerDep) -> Response:
 async def page(
     container: ContainerDep, owner: Owner, limit: Annotated[int, Query(ge=1, le=100)] = 20
 ) -> DeadLetterPage:
-    """The caller's dead letters, newest first."""
+    """List the caller's dead letters, newest first."""
     return DeadLetterPage(data=[_view(letter) for letter in await container.dead_letters.page(owner, limit)])
 
 
@@ -77,25 +74,49 @@ async def page(
 async def read(
     letter: Annotated[str, Path(pattern=JOB_ID_PATTERN)], container: ContainerDep, owner: Owner
 ) -> DeadLetterView:
-    """One dead letter."""
+    """Return one dead letter."""
     return _view(await container.dead_letters.get(letter, owner))
 
 
-def _letter(owner: str, event: CloudEvent) -> DeadLetter:
+async def _keep(container: Container, item: Incoming) -> ReelzeroError | None:
+    """Keep an event; return why not."""
+    try:
+        letter = _letter(item.accountable(), item.event)
+    except (MalformedRequest, Unauthorized) as error:
+        return error
+    if await container.dead_letters.add(letter):
+        log.warning(
+            "dead letter",
+            extra={"dead_letter": letter.id, "event_id": letter.event_id[:256],
+                   "event_type": letter.event_type[:256], "destination": letter.destination,
+                   "code": letter.code},
+        )  # fmt: skip
+    return None
+
+
+def _letter(owner: str, event: Event) -> DeadLetter:
+    """Return the row of an event. Raises MalformedRequest if it has no source or id."""
+    source, event_id = _column(event.get("source")), _column(event.get("id"))
+    if not (source and event_id):
+        cloudevent.check(event)
     return DeadLetter(
-        id=letter_id(owner, event["source"], event["id"]),
+        id=letter_id(owner, source, event_id),
         owner=owner,
-        source=event["source"],
-        event_id=event["id"],
-        event_type=event["type"],
+        source=source,
+        event_id=event_id,
+        event_type=_column(event.get("type")),
         destination=_printable(event.get("knativeerrordest")),
         code=_printable(event.get("knativeerrorcode")),
         body=cloudevent.to_json(event),
     )
 
 
+def _column(value: Any) -> str:
+    """Return text that a database takes: no NUL, no half of a surrogate pair. Empty for anything else."""
+    return cloudevent.storable(value).replace("\x00", "\ufffd") if isinstance(value, str) else ""
+
+
 def _printable(value: Any) -> str | None:
-    # Extensions are anybody's text; a database takes no NUL and no half of a surrogate pair.
     return "".join(letter for letter in str(value) if letter.isprintable())[:512] if value else None
 
 

@@ -1,10 +1,10 @@
-"""CloudEvents 1.0.2 over HTTP as a pure codec: binary, structured and batch in, binary out.
+"""CloudEvents 1.0.2 over HTTP as a pure codec: binary, structured and batch mode in, binary mode out.
 
-Sources: the specification, its JSON format and its HTTP protocol binding. `data` is decoded where it is JSON
-that can be stored, whatever carried it (a body in some charset, `data`, `data_base64`). Other data stays
-bytes, and `json_data` says what is wrong with them: the event is one all the same, to be kept or announced.
-Event objects are the SDK's; its own HTTP parsing is not used, since 1.x knows no batches, charsets or
-percent-encoded headers.
+Sources: the specification, its JSON format and its HTTP protocol binding. `decode` takes an event as it is,
+`check` says what is wrong with it: one wrong event does not refuse its batch, and the door for dead letters
+keeps events that no other door takes. Data is decoded in every mode where it is JSON that can be stored.
+Other data stays bytes, and `json_data` says why. The SDK is not used here: version 1 knows no batches,
+charsets, percent-encoded headers or types of extensions.
 """
 
 from __future__ import annotations
@@ -12,165 +12,220 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
-from email.message import Message
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
-from cloudevents.exceptions import GenericException
-from cloudevents.http import CloudEvent
-
-from eventing.contract import strictjson
-from eventing.contract.errors import MalformedRequest, UnsupportedMedia
+from eventing.contract import media_types, strictjson
+from eventing.contract.errors import MalformedRequest, ReelzeroError, UnsupportedMedia
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 REQUIRED = ("specversion", "id", "source", "type")
-LONGEST_ATTRIBUTE = 256
+TEXTS = (*REQUIRED, "datacontenttype", "dataschema", "subject", "time", "traceparent")
+LONGEST_ATTRIBUTE = 256  # characters of id, source and type
+# The specification's "String" type: no control characters, noncharacters, or halves of surrogate pairs.
+FORBIDDEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
+    + "".join(chr(plane << 16 | end) for plane in range(17) for end in (0xFFFE, 0xFFFF))
+    + "]"
+)
+SURROGATES = re.compile("[\ud800-\udfff]")
 PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
 
 
-def decode(body: bytes, headers: Mapping[str, str]) -> list[CloudEvent]:
-    """All events of a request; header names are lower case. Raises MalformedRequest, UnsupportedMedia."""
-    media, charset = content_type(headers.get("content-type", ""))
+@dataclass(frozen=True)
+class Event:
+    """An event as it came. `problem` says why it could not be read as a whole."""
+
+    attributes: Mapping[str, Any]
+    data: Any = None
+    problem: ReelzeroError | None = None
+
+    def __getitem__(self, name: str) -> Any:
+        return self.attributes[name]
+
+    def get(self, name: str) -> Any:
+        """Return an attribute, or None."""
+        return self.attributes.get(name)
+
+
+def decode(body: bytes, headers: Mapping[str, str]) -> list[Event]:
+    """Return the events of a request, unchecked; header names are in lower case.
+
+    Raises MalformedRequest and UnsupportedMedia for a body that holds no events.
+    """
+    media, charset = media_types.parse(headers.get("content-type", ""))
     if media == BATCH:
         items = strictjson.read(body, charset)
         if not isinstance(items, list):
-            raise MalformedRequest("a batch is a JSON array of events")
+            raise MalformedRequest("a batch must be a JSON array of events")
         return [_structured(item) for item in items]
     if media == STRUCTURED:
         return [_structured(strictjson.read(body, charset))]
     if media.startswith("application/cloudevents"):
-        raise UnsupportedMedia(f"{media} is not read here; JSON is", field="content-type")
+        raise UnsupportedMedia(f"{media} is not read here; use {STRUCTURED}", field="content-type")
     return [_binary(body, headers)]
 
 
-def json_data(event: CloudEvent) -> Any:
-    """An event's data. Raises UnsupportedMedia if it is no JSON, MalformedRequest if it only says it is."""
+def check(event: Event) -> None:
+    """Raises MalformedRequest naming the first attribute that breaks the specification or our limits."""
+    if event.problem:
+        raise event.problem
+    for name in REQUIRED:
+        _check_required(name, event.get(name))
+    for name, value in event.attributes.items():
+        _check_attribute(name, value)
+    if event["specversion"] != "1.0":
+        raise MalformedRequest(
+            f"specversion must be 1.0, not {event['specversion'][:40]}", field="specversion"
+        )
+
+
+def is_named(event: Event) -> bool:
+    """Tell whether source and id are valid, so that the event can be spoken of."""
+    try:
+        for name in ("source", "id"):
+            _check_required(name, event.get(name))
+            _check_attribute(name, event[name])
+    except MalformedRequest:
+        return False
+    return True
+
+
+def json_data(event: Event) -> Any:
+    """Return the data. Raises UnsupportedMedia if its type is not JSON, MalformedRequest if it is broken."""
     if not isinstance(event.data, bytes):
         return event.data
-    media, charset = content_type(event.get("datacontenttype") or "")
-    if not is_json(media):
+    media, charset = media_types.parse(str(event.get("datacontenttype") or ""))
+    if not media_types.is_json(media):
         raise UnsupportedMedia("the data must be JSON", field="datacontenttype")
     return strictjson.loads(event.data, charset)
 
 
-def bounded(events: list[CloudEvent]) -> list[CloudEvent]:
-    """The events, none of which has an endless id, source or type. Raises MalformedRequest."""
-    for event in events:
-        for name in REQUIRED:
-            if len(event[name]) > LONGEST_ATTRIBUTE:
-                raise MalformedRequest(f"{name} may have {LONGEST_ATTRIBUTE} characters at most", field=name)
-    return events
-
-
 def encode_binary(event: Mapping[str, Any]) -> tuple[dict[str, str], bytes]:
-    """Headers and body of an event given as its JSON format, with JSON data."""
+    """Return headers and body of an event in its JSON format, whose data is JSON."""
     headers = {f"ce-{name}": quote(str(value), safe=PRINTABLE) for name, value in attributes(event).items()}
     return headers | {"content-type": "application/json"}, json.dumps(event.get("data")).encode()
 
 
 def attributes(event: Mapping[str, Any]) -> dict[str, Any]:
-    """The context attributes that are headers of their own in binary mode."""
+    """Return the context attributes that have headers of their own in binary mode."""
     return {k: v for k, v in event.items() if k not in ("data", "data_base64", "datacontenttype")}
 
 
-def to_json(event: CloudEvent) -> dict[str, Any]:
-    """An event in its JSON format."""
-    whole: dict[str, Any] = {name: str(event[name]) for name in event}
+def to_json(event: Event) -> dict[str, Any]:
+    """Return an event in its JSON format; what JSON cannot carry becomes text it can."""
+    whole = {storable(name): _storable_value(value) for name, value in event.attributes.items()}
     if isinstance(event.data, bytes):
         return whole | {"data_base64": base64.b64encode(event.data).decode()}
     return whole if event.data is None else whole | {"data": event.data}
 
 
-def content_type(header: str) -> tuple[str, str]:
-    """Media type and charset of a Content-Type header, of which only the beginning is read."""
-    header = header[:LONGEST_ATTRIBUTE]  # Python's reader may need the square of its length
-    message = Message()
-    message["content-type"] = header
-    media = header.partition(";")[0].strip().lower()
-    return media, str(message.get_param("charset") or "utf-8")
+def storable(text: str) -> str:
+    """Replace halves of surrogate pairs, which UTF-8 cannot encode."""
+    return SURROGATES.sub("\ufffd", text)
 
 
-def is_json(media: str) -> bool:
-    """Whether data of this media type is JSON; data without a type is."""
-    return media in ("", "application/json", "text/json") or media.endswith("+json")
+def _storable_value(value: Any) -> Any:
+    if isinstance(value, str):
+        return storable(value)
+    return value if strictjson.fits(value) else json.dumps(value)
 
 
-def _binary(body: bytes, headers: Mapping[str, str]) -> CloudEvent:
-    if "ce-specversion" not in headers:
-        raise MalformedRequest("this is no CloudEvent: no ce-specversion header", field="specversion")
-    found = {name[3:]: _header(value) for name, value in headers.items() if name.startswith("ce-")}
-    if kind := headers.get("content-type"):
-        found["datacontenttype"] = kind
-    _check(found)
-    return _event(found, body)
+def _binary(body: bytes, headers: Mapping[str, str]) -> Event:
+    named = {name[3:]: _text(value) for name, value in headers.items() if name.startswith("ce-")}
+    if not named:
+        raise MalformedRequest("the request is no CloudEvent: no ce- headers", field="specversion")
+    if content_type := headers.get("content-type"):
+        named["datacontenttype"] = content_type.replace("\t", " ")
+    return Event(named, _decoded(named, body))
 
 
-def _structured(item: Any) -> CloudEvent:
+def _structured(item: Any) -> Event:
     if not isinstance(item, dict):
-        raise MalformedRequest("a structured event is a JSON object")
-    found = {k: v for k, v in item.items() if k not in ("data", "data_base64") and v is not None}
-    _check(found)
+        return Event({}, problem=MalformedRequest("a structured event must be a JSON object"))
+    named = {k: v for k, v in item.items() if k not in ("data", "data_base64") and v is not None}
+    try:
+        data, problem = _member(named, item)
+    except RecursionError:
+        return Event({}, problem=MalformedRequest("the data is nested too deeply to be read", field="data"))
+    if isinstance(item, strictjson.Repeated):
+        problem = MalformedRequest(f"the event names {item.name()[:64]!r} twice", field=item.name())
+    return Event(named, data, problem)
+
+
+def _member(named: dict[str, Any], item: dict[str, Any]) -> tuple[Any, ReelzeroError | None]:
+    """Return the data of a structured event, and what is wrong with the members that carry it."""
     if "data_base64" not in item:
-        return _event(found, _carried(item.get("data"), str(found.get("datacontenttype", ""))))
+        return _carried(named, item.get("data")), None
+    both = {name: item[name] for name in ("data", "data_base64") if name in item}
+    try:
+        data = _decoded(named, base64.b64decode(item["data_base64"], validate=True))
+    except (binascii.Error, TypeError, ValueError):
+        unread = _as_bytes(both)
+        return unread, MalformedRequest("data_base64 is not base64", field="data_base64")
     if "data" in item:
-        raise MalformedRequest("an event has data or data_base64, not both", field="data_base64")
-    try:
-        return _event(found, base64.b64decode(item["data_base64"], validate=True))
-    except (binascii.Error, TypeError, ValueError) as error:
-        raise MalformedRequest("data_base64 is not base64", field="data_base64") from error
+        problem = MalformedRequest("an event has data or data_base64, not both", field="data_base64")
+        return _as_bytes(both), problem
+    return data, None
 
 
-def _carried(data: Any, kind: str) -> Any:
-    """The member `data`: JSON that can be stored as it is, anything else in bytes."""
-    if data is None or (is_json(content_type(kind)[0]) and strictjson.fits(data)):
+def _carried(named: dict[str, Any], data: Any) -> Any:
+    """Return the member `data`: JSON that can be stored as it is, anything else as bytes."""
+    fits = strictjson.fits(data)
+    if data is None or (fits and media_types.is_json(_media(named)[0])):
         return data
-    try:
-        return (data if isinstance(data, str) and strictjson.fits(data) else json.dumps(data)).encode()
-    except RecursionError as error:
-        raise MalformedRequest("the data is nested too deeply to be read", field="data") from error
+    return data.encode() if isinstance(data, str) and fits else _as_bytes(data)
 
 
-def _decoded(data: bytes, charset: str) -> Any:
-    """JSON, or the bytes that are none."""
+def _decoded(named: dict[str, Any], data: bytes) -> Any:
+    """Return JSON where the bytes are JSON that can be stored, else the bytes."""
+    media, charset = _media(named)
+    if not media_types.is_json(media):
+        return data
     try:
         return strictjson.loads(data, charset) if data else None
     except (MalformedRequest, UnsupportedMedia):
         return data
 
 
-def _event(found: dict[str, Any], data: Any) -> CloudEvent:
-    """An SDK event. JSON in bytes is decoded; other bytes stay what they are."""
-    media, charset = content_type(str(found.get("datacontenttype", "")))
-    if isinstance(data, bytes) and is_json(media):
-        data = _decoded(data, charset)
-    try:
-        return CloudEvent({name: str(value) for name, value in found.items()}, data)
-    except (GenericException, ValueError) as error:
-        raise MalformedRequest(f"this is no CloudEvent: {error}") from error
+def _as_bytes(value: Any) -> bytes:
+    return json.dumps(value).encode()
 
 
-def _check(found: dict[str, Any]) -> None:
-    """Required context attributes: non-empty strings of printable text, and the version we speak."""
-    for name in REQUIRED:
-        value = found.get(name)
-        if not isinstance(value, str) or not value.strip():
-            raise MalformedRequest(f"the attribute {name} is missing or empty", field=name)
-        if not value.isprintable():  # control characters, and halves of surrogate pairs
-            raise MalformedRequest(f"{name} contains characters that cannot be printed", field=name)
-    if found["specversion"] != "1.0":
-        raise MalformedRequest(
-            f"specversion must be 1.0, not {found['specversion'][:40]}", field="specversion"
-        )
-    strictjson.check(found)  # extensions are anybody's
+def _media(named: dict[str, Any]) -> tuple[str, str]:
+    return media_types.parse(str(named.get("datacontenttype", "")))
 
 
-def _header(value: str) -> str:
-    """A header's value as the HTTP binding encodes it (3.1.3.2): quoted and percent-encoded, both perhaps."""
-    if len(value) > 1 and value[0] == value[-1] == '"':
-        value = value[1:-1].replace('\\"', '"').replace("\\\\", "\\")
-    try:
-        return unquote_to_bytes(value).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise MalformedRequest("a ce- header is not UTF-8 after percent-decoding") from error
+def _check_required(name: str, value: Any) -> None:
+    if not isinstance(value, str) or not value:
+        raise MalformedRequest(f"the attribute {name} is missing or empty", field=name)
+    if len(value) > LONGEST_ATTRIBUTE:
+        raise MalformedRequest(f"{name} may have {LONGEST_ATTRIBUTE} characters at most", field=name)
+
+
+def _check_attribute(name: str, value: Any) -> None:
+    if name in ("data", "data_base64"):
+        raise MalformedRequest(f"no attribute may be named {name}", field=name)
+    if name in TEXTS and not isinstance(value, str):
+        raise MalformedRequest(f"the attribute {name[:64]} must be a string", field=name)
+    if isinstance(value, str) and (wrong := FORBIDDEN.search(value)):
+        is_pair = SURROGATES.match(wrong[0])
+        what = "text that is not UTF-8" if is_pair else f"the character U+{ord(wrong[0]):04X}"
+        raise MalformedRequest(f"{name[:64]} has {what}, which CloudEvents forbids", field=name)
+    strictjson.check({name: value})  # extensions are anybody's
+
+
+def _text(header: str) -> str:
+    """Return a header's value as the HTTP binding says (3.1.3.2): unquoted, then percent-decoded once.
+
+    The SDKs for Go and Java send UTF-8 as it is, so that is read too; header values are Latin-1 here. Bytes
+    that are not UTF-8 become halves of surrogate pairs, which `check` refuses.
+    """
+    if len(header) > 1 and header[0] == header[-1] == '"':
+        header = re.sub(r"\\(.)", r"\1", header[1:-1])
+    raw = header.encode("latin-1", "replace")
+    return unquote_to_bytes(raw).decode("utf-8", "surrogateescape")

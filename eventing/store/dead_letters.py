@@ -1,4 +1,4 @@
-"""Events that a Broker gave up on, kept to be looked at: one per owner, source and id, however often sent."""
+"""Store the events that a Broker could not deliver: one row per owner, source and id, however often sent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from eventing.store.tables import dead_letters
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """One event, in its JSON format, and why nobody took it."""
+    """One event in its JSON format, and why it could not be delivered."""
 
     id: str
     owner: str
@@ -31,32 +31,32 @@ class DeadLetter:
 
 
 def letter_id(owner: str, source: str, event_id: str) -> str:
-    """The same for every redelivery of an event."""
+    """Return an id that is the same for every redelivery of an event."""
     return "dl_" + hashlib.sha256(f"{owner}\n{source}\n{event_id}".encode()).hexdigest()[:32]
 
 
 @shielded_methods
 class DeadLetterStore:
-    """The dead_letters table."""
+    """Reads and writes the dead_letters table."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def add(self, letter: DeadLetter) -> bool:
-        """Keep a letter; False if it was kept before."""
+        """Insert a letter; False if it is there already."""
         async with self._database.write() as connection:
             row = vars(letter) | {"received_at": await now(connection)}
             return await insert_once(connection, dead_letters, row)
 
     async def page(self, owner: str, limit: int) -> list[DeadLetter]:
-        """The owner's letters, newest first."""
+        """Return the owner's letters, newest first."""
         query = select(dead_letters).where(dead_letters.c.owner == owner).limit(limit)
         query = query.order_by(dead_letters.c.received_at.desc(), dead_letters.c.id)
         async with self._database.read() as connection:
             return [_letter(row) for row in (await connection.execute(query)).mappings()]
 
     async def get(self, id: str, owner: str) -> DeadLetter:
-        """One letter. Raises NotFound."""
+        """Return one letter. Raises NotFound."""
         query = select(dead_letters).where(dead_letters.c.id == id, dead_letters.c.owner == owner)
         async with self._database.read() as connection:
             row = (await connection.execute(query)).mappings().first()
@@ -65,7 +65,7 @@ class DeadLetterStore:
         return _letter(row)
 
     async def sweep(self, keep_seconds: float) -> None:
-        """Delete old letters."""
+        """Delete letters that are older than `keep_seconds`."""
         async with self._database.write() as connection:
             old = dead_letters.c.received_at < db_now() - keep_seconds
             await connection.execute(delete(dead_letters).where(old))

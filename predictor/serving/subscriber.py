@@ -18,10 +18,10 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
-from cloudevents.http import CloudEvent
 from fastapi import APIRouter, FastAPI, Request, Response
 
 from eventing.contract import cloudevent
+from eventing.contract.cloudevent import Event
 from eventing.contract.errors import InvalidRequest, MalformedRequest, UnsupportedMedia
 from eventing.contract.events import REQUESTED, TERMINAL, JobEventData
 from eventing.contract.models import JobRequest, Status
@@ -62,15 +62,16 @@ def job_id(source: str, event_id: str) -> str:
     return "evt_" + hashlib.sha256(f"{source}\n{event_id}".encode()).hexdigest()[:40]
 
 
-def one_event(body: bytes, headers: dict[str, str]) -> CloudEvent:
+def one_event(body: bytes, headers: dict[str, str]) -> Event:
     """The event of a request. Raises MalformedRequest, UnsupportedMedia."""
-    events = cloudevent.bounded(cloudevent.decode(body, headers))
+    events = cloudevent.decode(body, headers)
     if len(events) != 1:
         raise UnsupportedMedia("one event at a time: the reply is one event too", field="content-type")
+    cloudevent.check(events[0])
     return events[0]
 
 
-def read_request(event: CloudEvent) -> JobRequest:
+def read_request(event: Event) -> JobRequest:
     """What an event asks for. Raises InvalidRequest naming the field, UnsupportedMedia, MalformedRequest."""
     if event["type"] != REQUESTED:
         raise InvalidRequest(f"type must be {REQUESTED}, not {event['type']}", field="type")

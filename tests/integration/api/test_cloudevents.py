@@ -119,7 +119,7 @@ BAD = {
         400,
         None,
     ),
-    "a header that is no UTF-8": (DATA, {"Content-Type": "application/json"} | binary(id="%FF"), 400, None),
+    "a header that is no UTF-8": (DATA, {"Content-Type": "application/json"} | binary(id="%FF"), 400, "id"),
     "no data": (b"", {"Content-Type": "application/json"} | binary(id="empty"), 422, None),
     "data that is no object": (event(id="list", data=[1]), STRUCTURED, 422, None),
     "another type": (event(id="type", type="com.example.else"), STRUCTURED, 422, "type"),

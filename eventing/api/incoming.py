@@ -1,0 +1,53 @@
+"""Incoming events with their owners, for the two doors that take CloudEvents.
+
+The owner is that of the key or token, else the one configured for the source. A producer cannot name one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from eventing.api.auth import RateLimit, anonymous_owner, identify
+from eventing.api.dependencies import Container
+from eventing.contract import cloudevent
+from eventing.contract.cloudevent import Event
+from eventing.contract.errors import Unauthorized
+from eventing.settings import pairs
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """An event as it came, and its owner; None if nobody may send it."""
+
+    event: Event
+    owner: str | None
+
+    def accountable(self) -> str:
+        """Return the owner. Raises MalformedRequest for an event without a source, Unauthorized."""
+        if self.owner is None:
+            cloudevent.check(self.event)
+            source = self.event["source"]
+            raise Unauthorized(
+                f"events from {source} need an API key, or REELZERO_TRUSTED_SOURCES must list the source"
+            )
+        return self.owner
+
+
+async def incoming(request: Request, container: Container) -> list[Incoming]:
+    """Return the events of a request, after counting them against the rate of their owners.
+
+    The key is checked before the body is read. Raises Unauthorized, MalformedRequest, UnsupportedMedia,
+    TooMany and TooLarge, all of them for the request as a whole.
+    """
+    caller = await identify(request, container)
+    anonymous, trusted = anonymous_owner(container), pairs(container.settings.trusted_sources)
+    if caller is None and anonymous is None and not trusted:
+        raise Unauthorized("events need an API key: Authorization: Bearer rz_…")
+    events = cloudevent.decode(await request.body(), dict(request.headers))
+    # A source with an owner of its own keeps it, also where callers without a key are let in.
+    owners = [caller or trusted.get(str(event.get("source"))) or anonymous for event in events]
+    limit: RateLimit = request.app.state.rate_limit
+    limit.take(*filter(None, owners))
+    return [Incoming(event, owner) for event, owner in zip(events, owners, strict=True)]
