@@ -16,7 +16,7 @@ import uvicorn
 
 from eventing.api.app import create_app
 from eventing.container import build_container
-from eventing.contract.errors import ConfigurationError, ReelzeroError
+from eventing.contract.errors import ConfigurationError, ReelzeroError, Unavailable
 from eventing.delivery.relay import Relay
 from eventing.delivery.sender import Sender
 from eventing.delivery.signing import check_secrets
@@ -25,6 +25,7 @@ from eventing.dispatch.dispatcher import Dispatcher
 from eventing.dispatch.endpoints import Endpoints
 from eventing.dispatch.predictor_client import PredictorClient
 from eventing.settings import Settings
+from eventing.store.schema import check as check_schema
 
 SWEEP_SECONDS = 60.0
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -57,7 +58,10 @@ class Service:
         return f"http://{self.settings.host}:{self.port}"
 
     async def start(self) -> None:
-        """Serve. Raises ConfigurationError if the port is taken or what it needs is missing."""
+        """Serve; while the database is away, wait for it with `/readyz` red.
+
+        Raises ConfigurationError if the port is taken or a setting does not fit.
+        """
         container, settings = self.container, self.settings
         self._socket = _listen(settings.host, settings.port)
         self.port: int = self._socket.getsockname()[1]
@@ -72,15 +76,27 @@ class Service:
         self._dispatcher = Dispatcher(container.claims, self._attempts, pools, signals.job_ready, poll)
         self._relay = Relay(container.outbox, self._sender, signals.message_due, poll)
         try:
-            tasks = await self._dispatcher.start()
-        except ReelzeroError:
+            await self._serve()
+            tasks = await self._begin()
+        except (ReelzeroError, asyncio.CancelledError):
+            await self._stop_serving()
             await self._close()
             raise
         for task in tasks:
             self._watch(task)
         self._watch(asyncio.create_task(self._relay.run(), name="relay"))
         self._watch(asyncio.create_task(self._sweep(), name="sweep"))
-        await self._serve()
+
+    async def _begin(self) -> list[asyncio.Task[None]]:
+        """Start the dispatcher once the database serves and has a schema that this release can use."""
+        while True:
+            try:
+                await check_schema(self.container.database)
+                await self.container.database.check_limit()
+                return await self._dispatcher.start()
+            except Unavailable as error:
+                log.warning("the start waits: %s", error, exc_info=error)
+            await asyncio.sleep(self.settings.poll_seconds)
 
     def hurry(self) -> None:
         """Let `stop` wait for no open attempt any longer; the rest stays. Only after `start`."""

@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from eventing.api.auth import Owner
 from eventing.api.dependencies import ContainerDep
 from eventing.metrics import DEPTH, PAUSED
+from eventing.store.schema import check as check_schema
 
 router = APIRouter(tags=["operation"])
 
@@ -22,8 +23,9 @@ async def live() -> dict[str, str]:
 
 @router.get("/readyz")
 async def ready(container: ContainerDep) -> dict[str, str]:
-    """The database answers and has room: jobs can be taken. S3 and predictors may be away; jobs wait."""
+    """Jobs can be stored: the database answers, has room and the schema. Jobs wait for S3 and predictors."""
     await container.database.ping()
+    await check_schema(container.database)
     return {"status": "ok"}
 
 

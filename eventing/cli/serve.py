@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import typer
@@ -28,7 +28,10 @@ def serve() -> None:
 
 
 def migrate() -> None:
-    """Bring the database at REELZERO_DATABASE_URL to the newest schema. Safe to run at any time."""
+    """Bring the database at REELZERO_DATABASE_URL to this release's schema. Safe to run at any time.
+
+    A newer schema stays as it is: this release goes on with it if its migrations are declared additive.
+    """
     raise typer.Exit(_run(_migrate()))
 
 
@@ -38,16 +41,36 @@ async def _serve() -> int:
     service = Service(settings, RemoteEndpoints(settings.endpoints))
     stop = asyncio.Event()
     _on_signal(stop.set)
-    await service.start()
+    if not await _started(service, stop):
+        return 0
     typer.echo(f"ready {service.url}")
-    waits = [asyncio.create_task(event.wait()) for event in (stop, service.failed)]
-    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    broken = service.failed.is_set()  # asked now: an orderly stop ends every part too
+    await _first_of(stop.wait(), service.failed.wait())
+    broken = service.failed.is_set()  # before `stop`, which ends every part and so sets it too
     _on_signal(service.hurry)
     await service.stop()
-    for task in waits:
-        task.cancel()
     return 1 if broken else 0
+
+
+async def _started(service: Service, stop: asyncio.Event) -> bool:
+    """Start the service; False if the process was stopped before, as while it waits for the database."""
+    starting = asyncio.create_task(service.start())
+    await _first_of(asyncio.shield(starting), stop.wait())
+    if not starting.done():
+        starting.cancel()
+        await asyncio.wait({starting})
+    if starting.cancelled():
+        return False
+    starting.result()
+    return True
+
+
+async def _first_of(*events: Awaitable[object]) -> None:
+    """Wait until one of them is over, and cancel the others."""
+    waits = [asyncio.ensure_future(event) for event in events]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+    await asyncio.gather(*waits, return_exceptions=True)
 
 
 def _on_signal(action: Callable[[], None]) -> None:
@@ -59,10 +82,10 @@ def _on_signal(action: Callable[[], None]) -> None:
 async def _migrate() -> int:
     database = Database(read(Settings).database_url)
     try:
-        await migrate_schema(database)
+        revision = await migrate_schema(database)
     finally:
         await database.close()
-    typer.echo("the database has the newest schema")
+    typer.echo(f"the database has schema {revision}, which this release can use")
     return 0
 
 

@@ -23,13 +23,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from eventing.contract.errors import Unavailable
-from eventing.store.connections import BUSY_SECONDS, POOL_SECONDS, make_engine, parse
+from eventing.contract.errors import ConfigurationError, Unavailable
+from eventing.store.connections import BUSY_SECONDS, POOL_SECONDS, is_pooled, make_engine, parse
 from eventing.store.failures import NO_CONNECTION_FREE, RETRY_AFTER, TEXTS, code_of, translated
 from eventing.store.shielded import shielded_methods
 from eventing.store.sqlite_file import SqliteFile
 
 CONNECTIONS = 20
+# A superuser is bound by no limit of its role or database.
+_LIMIT = text("""
+    SELECT least(
+        nullif(role.rolconnlimit, -1), nullif(base.datconnlimit, -1),
+        current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int)
+    FROM pg_roles AS role, pg_database AS base
+    WHERE role.rolname = current_user AND base.datname = current_database() AND NOT role.rolsuper
+""")
 
 
 class db_now(FunctionElement[float]):  # noqa: N801 -- reads as the SQL function it is
@@ -114,6 +122,7 @@ class Database(Transactions):
 
     def __init__(self, url: str, connections: int = CONNECTIONS) -> None:
         self.url: URL = parse(url)
+        self._connections = connections
         share = connections // 2
         super().__init__(make_engine(self.url, connections - share), asyncio.Lock())
         self.reserved = Transactions(make_engine(self.url, share), self._turn)
@@ -127,6 +136,20 @@ class Database(Transactions):
         if self._file:
             await asyncio.to_thread(self._file.check_room)
         return clock
+
+    async def check_limit(self) -> None:
+        """Raise ConfigurationError if the server grants fewer connections than the two pools may open."""
+        if self.is_sqlite or is_pooled(self.url):  # a pooler has limits of its own
+            return
+        async with self.read() as connection:
+            limit = await connection.scalar(_LIMIT)
+        if limit is not None and limit < self._connections:
+            name = "REELZERO_DATABASE_CONNECTIONS"
+            raise ConfigurationError(
+                f"{name} is {self._connections}, but the database grants this role only {limit}: lower the "
+                "setting (it counts for each replica and is at least 2), or raise the limit of the role",
+                field=name,
+            )
 
     async def create_file(self) -> None:
         """Make the file of a SQLite database, readable by its owner only. Leaves one that exists as it is."""

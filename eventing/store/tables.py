@@ -166,3 +166,12 @@ dead_letters = Table(
     Column("received_at", Double, nullable=False),
     Index("ix_dead_letters_listing", "owner", "received_at"),
 )
+
+# Since migration 0004. A release that does not know a revision may go on if the revision is additive.
+schema_history = Table(
+    "schema_history",
+    metadata,
+    Column("revision", String(32), primary_key=True),
+    Column("additive", Boolean, nullable=False),
+    Column("applied_at", Double, nullable=False),
+)

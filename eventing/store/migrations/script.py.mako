@@ -7,6 +7,7 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
+additive = False  # True if the release before can work with this schema; see 0004_schema_history.py
 
 
 def upgrade() -> None:
