@@ -15,7 +15,9 @@ ReelzeroError                 code, message, field, retryable; HTTP status for t
 │   └── Busy                  503  this predictor runs another job
 ├── GenerationError           500  an attempt failed
 │   ├── OutOfMemory                not retryable: the same job would fail the same way
+│   ├── PipelineFault              a mistake in the pipeline's code or its input; not retryable
 │   ├── BrokenFrames               NaN or infinite pixels; not retryable
+│   ├── BrokenVideo                the file does not hold what was asked for; not retryable
 │   ├── DeviceLost                 retryable elsewhere; this predictor goes unready
 │   ├── StorageError               retryable: S3 was away
 │   ├── ScratchFull                retryable elsewhere: no room for the file before its upload
@@ -125,6 +127,18 @@ class OutOfMemory(GenerationError):
     """The device has too little memory for this request."""
 
     code, retryable = "out_of_memory", False
+
+
+class PipelineFault(GenerationError):
+    """The pipeline's code raised an error that every further attempt would raise too."""
+
+    retryable = False
+
+
+class BrokenVideo(GenerationError):
+    """The video file holds other frames, another size or another rate than was asked for."""
+
+    code, retryable = "broken_video", False
 
 
 class BrokenFrames(GenerationError):

@@ -1,8 +1,8 @@
-"""One device, one thread, one job.
+"""Own the device: one thread loads the weights and then runs one attempt at a time.
 
-The thread is the only one that touches the device: it loads the weights and then runs jobs. A job is
-taken or refused at once, never queued. Cancelling sets a flag that the thread sees at its next step, and
-the worker is free again only when the thread has really let go, so two jobs can never share the device.
+An attempt is taken or refused at once, never queued. A cancel sets a flag that the device thread reads at
+its next step. The device is free again only after the thread has left the attempt, so two attempts never
+share it.
 """
 
 from __future__ import annotations
@@ -10,13 +10,11 @@ from __future__ import annotations
 import gc
 import logging
 import queue
-import tempfile
 import threading
 import time
 from collections.abc import Callable
 from enum import StrEnum
 from importlib import import_module
-from pathlib import Path
 
 import psutil
 from opentelemetry import trace
@@ -34,10 +32,12 @@ from eventing.contract.s3 import Bucket
 from eventing.contract.stream import CompletedRecord, FailedRecord, Output
 from eventing.contract.telemetry import job_context, tracer
 from predictor import metrics
-from predictor.device.run import Run, Terminal
+from predictor.device.channel import Terminal
+from predictor.device.run import Run
 from predictor.generation.attempt import Attempt
 from predictor.generation.failures import as_failure, explain
 from predictor.generation.monitor import ignore
+from predictor.generation.scratch import job_folder, sweep
 from predictor.models.loading import LoadedModel
 from predictor.settings import PredictorSettings
 
@@ -49,13 +49,13 @@ class State(StrEnum):
 
     loading = "loading"
     ready = "ready"
-    failed = "failed"  # the weights could not be loaded; stays up and says why
-    lost = "lost"  # the device is gone or stuck; the process must be replaced
-    draining = "draining"  # told to stop; finishes its job and takes no other
+    failed = "failed"  # the weights could not be loaded; the process stays up and answers with the cause
+    lost = "lost"  # the device failed or is stuck; the process must be replaced
+    draining = "draining"  # shutting down: the running attempt goes on, no other is taken
 
 
 class Worker:
-    """Owns the device. All methods are for the event loop's thread; the device thread is inside."""
+    """Owns the device. Its methods are for the event loop's thread; the device thread runs `_live`."""
 
     def __init__(
         self,
@@ -71,33 +71,33 @@ class Worker:
         self._load = load
         self._on_stage = on_stage
         self._model: LoadedModel | None = None
-        self._cold_start = 0.0  # reported by the first job only
+        self._cold_start = 0.0  # seconds; reported by the first attempt only
         self._inbox: queue.SimpleQueue[Run] = queue.SimpleQueue()
         self._run: Run | None = None  # the latest
-        self._device = threading.Lock()  # held from the moment a job is taken until its thread let go
+        self._device = threading.Lock()  # held from `take` until the device thread has left the attempt
         self._thread = threading.Thread(target=self._live, name=f"device-{entry.name}", daemon=True)
 
     def begin(self) -> None:
-        """Start the device thread, which loads first. Returns at once."""
+        """Start the device thread, which loads the weights first. Returns at once."""
         self._thread.start()
 
     @property
     def ready(self) -> bool:
-        """Whether weights are in memory and jobs are taken, now or when the running one ends."""
+        """Whether weights are in memory and attempts are taken, now or after the running one."""
         return self.look() is State.ready
 
     @property
     def busy(self) -> bool:
-        """Whether a job holds the device."""
+        """Whether an attempt has the device."""
         return self._device.locked()
 
     @property
     def occupied(self) -> bool:
-        """Whether the device thread is inside a load or a job."""
+        """Whether the device thread is loading or runs an attempt."""
         return self.busy or (self._model is None and self.state is not State.failed)
 
     def look(self) -> State:
-        """The state now: a device that keeps a job far past its limit is lost, waited for or not."""
+        """Return the state now. A device far past its limit is lost, whether or not a client still waits."""
         if self.state is not State.lost and self.busy and self._run and (cause := self._run.stuck()):
             self._lose(cause)
         return self.state
@@ -119,7 +119,7 @@ class Worker:
         return run
 
     def drain(self) -> None:
-        """Take no more jobs; the running one goes on."""
+        """Take no more attempts; the running one goes on."""
         if self.state is not State.lost:
             self.state, self.cause = State.draining, f"{self.entry.name} is shutting down"
 
@@ -131,7 +131,7 @@ class Worker:
             raise Unavailable(self.cause, retry_after=1)
 
     def _loaded_model(self) -> LoadedModel:
-        assert self._model is not None, "attempts are taken after the load"  # noqa: S101 - for the type checker
+        assert self._model is not None, "no attempt is taken before the load"  # noqa: S101 - for the type checker
         return self._model
 
     def _lose(self, cause: str) -> None:
@@ -139,7 +139,8 @@ class Worker:
         log.error("device lost", extra={"cause": cause})
 
     def _live(self) -> None:
-        """The device thread: load once, then one job after the other, forever."""
+        """Run the device thread: load once, then one attempt after the other."""
+        sweep(self._settings.scratch_dir)
         if not self._loaded():
             return
         while True:
@@ -147,20 +148,19 @@ class Worker:
             terminal = self._do(run)
             self._release()
             self._device.release()
-            # Last, so that whoever reads the end of a job finds the device free for the next one.
-            run.publish(terminal)
+            # Last, so that a client that reads it can send its next request to a free device.
+            run.finish(terminal)
 
     def _loaded(self) -> bool:
         try:
             self._on_stage("load")
             self._model = self._load(self.entry, self._settings)
-            import_module("predictor.generation.generate")  # PyAV: the first job must not wait for it
+            import_module("predictor.generation.generate")  # PyAV: import it here, not in the first attempt
         except Exception as error:
             log.exception("the model could not be loaded")
-            told = error if isinstance(error, ReelzeroError) else explain(error)
-            self.state, self.cause = State.failed, told.message
+            self.state, self.cause = State.failed, explain(error).message
             return False
-        # The weights live as long as the process: the collector need never look at them again.
+        # The weights live as long as the process: keep the garbage collector from scanning them.
         gc.collect()
         gc.freeze()
         self._cold_start = time.time() - psutil.Process().create_time()
@@ -171,7 +171,7 @@ class Worker:
         return True
 
     def _do(self, run: Run) -> Terminal:
-        """Run a job to its terminal record; never raises."""
+        """Run an attempt to its terminal record. Never raises."""
         run.monitor.start()
         with (
             job_context(run.attempt.address.job_id, run.attempt.traceparent),
@@ -188,15 +188,16 @@ class Worker:
     def _generate(self, run: Run) -> CompletedRecord:
         from predictor.generation.generate import Workspace, generate  # noqa: PLC0415 - brings torch, loaded by now
 
-        bucket = Bucket(self._settings.s3()) if run.attempt.address.output is Output.s3 else None
+        attempt = run.attempt
+        self._log_begin(attempt)
+        bucket = Bucket(self._settings.s3()) if attempt.address.output is Output.s3 else None
         cold_start, self._cold_start = self._cold_start, 0.0
-        prompt = {"prompt": run.attempt.spec.prompt} if self._settings.log_prompts else {}
-        log.info(
-            "job taken", extra=run.attempt.spec.model_dump(exclude={"prompt", "negative_prompt"}) | prompt
-        )
-        with tempfile.TemporaryDirectory(prefix="reelzero-", dir=self._settings.scratch_dir) as folder:
-            workspace = Workspace(Path(folder), bucket, cold_start)
-            return generate(self._loaded_model(), run.attempt, run.monitor, workspace)
+        with job_folder(self._settings.scratch_dir) as folder:
+            return generate(self._loaded_model(), attempt, run.monitor, Workspace(folder, bucket, cold_start))
+
+    def _log_begin(self, attempt: Attempt) -> None:
+        secret = set() if self._settings.log_prompts else {"prompt"}
+        log.info("job taken", extra=attempt.spec.model_dump(exclude={"negative_prompt", *secret}))
 
     def _failed(self, run: Run, error: ReelzeroError, span: trace.Span) -> FailedRecord:
         if isinstance(error, Cancelled):
@@ -215,10 +216,10 @@ class Worker:
         log.info("job ended", extra={"outcome": outcome, "seconds": round(run.monitor.elapsed, 3)})
 
     def _release(self) -> None:
-        """Give back what a job took, also after it was cut short."""
-        if self._model is None or self.state is State.lost:
+        """Free the memory of an attempt, also of one that was stopped."""
+        if self.state is State.lost:
             return
         try:
-            self._model.pipeline.release()
+            self._loaded_model().pipeline.release()
         except Exception as error:
             self._lose(explain(error).message)

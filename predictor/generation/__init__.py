@@ -1,1 +1,1 @@
-"""One generation, from the fields of a request to files and the records that report them."""
+"""Make one video: from the fields of a request to files, and to the records that report them."""

@@ -1,4 +1,4 @@
-"""From the fields of a request, whichever protocol brought them, to a job with nothing left open."""
+"""Turn the fields of a request, from any protocol, into an attempt with no field left open."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from eventing.contract.models import JOB_ID_PATTERN, Frozen, GenerationSpec, Vid
 from eventing.contract.stream import Output
 from eventing.contract.validation import validated
 
-ADDRESS = frozenset({"output", "job_id", "attempt"})  # where the result goes; the rest is the video itself
+ADDRESS = frozenset({"output", "job_id", "attempt"})  # where the result goes; all others describe the video
 
 
 def fresh_id() -> str:
-    """A job id for a caller who brought none."""
+    """Make a job id for a caller that sent none."""
     return uuid.uuid4().hex
 
 
 class Address(Frozen):
-    """Where a result belongs."""
+    """Where a result goes."""
 
     job_id: str = Field(default_factory=fresh_id, pattern=JOB_ID_PATTERN)
     attempt: int = Field(1, ge=1, le=9999)
@@ -42,8 +42,8 @@ class Attempt(Frozen):
 def make_attempt(entry: CatalogEntry, fields: Mapping[str, Any], traceparent: str | None = None) -> Attempt:
     """Validate fields and fill the rest from the catalog. Raises InvalidRequest naming the field.
 
-    Numbers may come as text, since some V2 clients can send nothing else. A seed that nobody gave comes from
-    the job's id: whoever asks for the job again, of whichever predictor, gets the same video.
+    Numbers may be text, because some V2 clients cannot send others. A missing seed is derived from the job's
+    id, so a repeated request gives the same video on every predictor.
     """
     request = validated(VideoRequest, {k: v for k, v in fields.items() if k not in ADDRESS})
     if request.model not in (None, entry.name):

@@ -1,39 +1,59 @@
-"""What went wrong in a generation, told apart: memory, device, disk, storage, or the pipeline itself."""
+"""Turn any exception of a generation into an error of our own tree: memory, device, disk, or the pipeline.
+
+A mistake in the pipeline's code fails the same way on every attempt, so it is final on the first.
+"""
 
 from __future__ import annotations
 
 import errno
 
-from eventing.contract.errors import DeviceLost, GenerationError, OutOfMemory, ReelzeroError, ScratchFull
+from eventing.contract.errors import (
+    DeviceLost,
+    GenerationError,
+    OutOfMemory,
+    PipelineFault,
+    ReelzeroError,
+    ScratchFull,
+)
 from eventing.contract.models import Failure
 
 CPU_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory")  # words of torch's CPU allocator
 DEVICE_GONE = ("cuda error", "device-side assert", "cuda driver", "nccl", "cublas", "cudnn_status_internal")
+MISTAKES = (  # built-in errors that depend on the code and its input, not on the moment
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NameError,
+    NotImplementedError,
+    TypeError,
+    ValueError,
+)
 
 
 def explain(error: Exception) -> ReelzeroError:
-    """The error of our own tree for anything a generation raised, with the cause chained to it."""
+    """Return the error of our own tree for anything a generation raised, with the cause chained to it."""
     if isinstance(error, ReelzeroError):
         return error
-    told = _explain(error)
-    told.__cause__ = error
-    return told
+    explanation = _explain(error)
+    explanation.__cause__ = error
+    return explanation
 
 
 def as_failure(error: ReelzeroError) -> Failure:
-    """What the caller is told: the code and a sentence, never a traceback."""
+    """Return what the caller gets: the code and a sentence, never a traceback."""
     return Failure(code=error.code, message=error.message, retryable=error.retryable)
 
 
 def sentence(error: ReelzeroError) -> str:
-    """The message with the field in front, for protocols whose errors are one line of text."""
+    """Return the message with the field in front, for protocols whose errors are one line of text."""
     if error.field is None or error.field in error.message:
         return error.message
     return f"{error.field}: {error.message}"
 
 
 def _explain(error: Exception) -> ReelzeroError:
-    # By name and not by class: this module must not import torch, which the load thread does.
+    # Compare names and not classes: this module must not import torch, which the load thread imports.
     name, text = type(error).__name__, str(error).lower()
     if isinstance(error, MemoryError) or name == "OutOfMemoryError" or _has(text, CPU_OUT_OF_MEMORY):
         return OutOfMemory("the device ran out of memory; ask for fewer frames or a smaller size")
@@ -41,7 +61,10 @@ def _explain(error: Exception) -> ReelzeroError:
         return DeviceLost("the accelerator failed; this predictor must be replaced")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return ScratchFull("the predictor's scratch disk is full")
-    return GenerationError(f"the generation failed with {name}; the predictor's log has the details")
+    kind = (
+        PipelineFault if isinstance(error, MISTAKES) and not isinstance(error, OSError) else GenerationError
+    )
+    return kind(f"the generation failed with {name}; the predictor's log has the details")
 
 
 def _has(text: str, words: tuple[str, ...]) -> bool:

@@ -1,4 +1,4 @@
-"""The story of one video: encode the prompt, denoise, decode, encode the file, upload it."""
+"""Make one video: encode the prompt, denoise, decode, write the files, upload them or return the video."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from predictor.models.pipelines import checked
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where a job works: a folder of its own on scratch, the bucket (None for an inline answer), and the
-    seconds of cold start to report with it.
+    """Where an attempt works: its scratch folder and its bucket (None for an inline answer).
+
+    `cold_start` is the time from process start to weights in memory, in seconds, to report with the result.
     """
 
     folder: Path
@@ -29,30 +30,28 @@ class Workspace:
 
 
 def generate(model: LoadedModel, attempt: Attempt, monitor: Monitor, space: Workspace) -> CompletedRecord:
-    """Do a job.
+    """Run an attempt to its result; an attempt that already has one in S3 is not run again.
 
-    Raises Cancelled, GenerationTimeout, BrokenFrames, StorageError, and whatever torch raises.
+    Raises Cancelled, GenerationTimeout, BrokenFrames, BrokenVideo, StorageError, and what torch raises.
     """
     store = ResultStore(space.bucket, attempt.address) if space.bucket else None
     if store and (earlier := store.find(monitor)):
         return CompletedRecord(result=earlier)
     files = make_files(model, attempt, monitor, space.folder)
     if store is None:
-        return CompletedRecord(
-            inline=results.inline(model, attempt, files, monitor.timings(space.cold_start))
-        )
+        timings = monitor.timings(space.cold_start)
+        return CompletedRecord(inline=results.inline(model, attempt, files, timings))
     with monitor.stage(Stage.upload):
         stored = results.upload(files, store, monitor)
-    manifest = results.manifest(
-        model, attempt, stored, store.manifest_uri(), monitor.timings(space.cold_start)
-    )
+    timings = monitor.timings(space.cold_start)
+    manifest = results.manifest(model, attempt, stored, store.manifest_uri(), timings)
     completed = CompletedRecord(result=store.complete(manifest, monitor))
-    monitor.reached("after_upload")
+    monitor.pass_point("after_upload")
     return completed
 
 
 def make_files(model: LoadedModel, attempt: Attempt, monitor: Monitor, folder: Path) -> Files:
-    """Generate the video and write its three files into a folder."""
+    """Generate the video and write its three files. Raises BrokenVideo if the MP4 is not as asked."""
     spec, pipeline = attempt.spec, model.pipeline
     with monitor.stage(Stage.encode_prompt):
         embeds = pipeline.encode_prompt(spec)
@@ -60,9 +59,16 @@ def make_files(model: LoadedModel, attempt: Attempt, monitor: Monitor, folder: P
         latents = pipeline.denoise(spec, embeds, monitor.step)
     with monitor.stage(Stage.decode), checked(pipeline.vae_decoder, monitor.check):
         frames = pipeline.decode(spec, latents)
-    files = Files(folder / "video.mp4", folder / "poster.jpg", folder / "spritesheet.jpg")
     with monitor.stage(Stage.encode_video):
-        video.write_mp4(frames, spec.fps, files.video, monitor.check)
-        video.write_poster(frames, files.poster)
-        video.write_spritesheet(frames, files.spritesheet)
-    return files
+        return write_files(frames, attempt, monitor, folder)
+
+
+def write_files(frames: video.Frames, attempt: Attempt, monitor: Monitor, folder: Path) -> Files:
+    """Write the MP4, check it, and write the two pictures. Raises BrokenVideo, OSError."""
+    path, poster, spritesheet = folder / "video.mp4", folder / "poster.jpg", folder / "spritesheet.jpg"
+    video.write_mp4(frames, attempt.spec.fps, path, monitor.check)
+    measured = video.measure_mp4(path)
+    results.require_promised(attempt.spec, measured)
+    video.write_poster(frames, poster)
+    video.write_spritesheet(frames, spritesheet)
+    return Files(path, poster, spritesheet, measured)

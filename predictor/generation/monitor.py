@@ -1,8 +1,7 @@
-"""What a running job tells and is told: stages, steps and timings go out; cancel and the time limit come in.
+"""Follow one running attempt: publish its stages, steps and timings, and stop it on cancel or time-out.
 
-One Monitor belongs to one job. The device thread calls `stage`, `step` and `check`; any thread may call
-`cancel`. Cancelling works by raising inside the device thread at the next check, because a thread that
-runs a CUDA kernel can be stopped in no other way.
+The device thread calls `stage`, `step` and `check`; any thread may call `cancel`. A cancel raises in the
+device thread at its next check, because a thread that runs a CUDA kernel can be stopped in no other way.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ from predictor import metrics
 
 
 def ignore(_: object) -> None:
-    """Listen to nothing."""
+    """Do nothing: the default for a listener."""
 
 
 class Monitor:
-    """Progress of one job. `limit` is in seconds from the moment the device was taken."""
+    """Progress of one attempt. `limit` is in seconds from the moment its work starts."""
 
     def __init__(
         self,
@@ -42,25 +41,25 @@ class Monitor:
         self.progress = Progress(stage=Stage.encode_prompt)
 
     def start(self) -> None:
-        """The device is taken: count from now."""
+        """Count time from now."""
         self._started = time.monotonic()
 
     def cancel(self) -> None:
-        """Ask the job to stop at its next check. Callable from any thread, any number of times."""
+        """Stop the attempt at its next check. Any thread may call it, any number of times."""
         self._cancelled.set()
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the device was taken."""
+        """Seconds since the start."""
         return time.monotonic() - self._started
 
     @property
     def remaining(self) -> float:
-        """Seconds until the limit; negative once it has passed."""
+        """Seconds until the limit; negative after it."""
         return self._limit - self.elapsed
 
     def check(self) -> None:
-        """Raise Cancelled or GenerationTimeout if the job has to stop; otherwise nothing."""
+        """Raise Cancelled or GenerationTimeout if the attempt must stop."""
         if self._cancelled.is_set():
             raise Cancelled("the caller closed the connection or asked to stop")
         if self.remaining < 0:
@@ -69,19 +68,19 @@ class Monitor:
                 "ask for fewer frames or steps, or raise the model's budget"
             )
 
-    def pause(self, seconds: float) -> None:
-        """Wait, but no longer than until a cancel; then check."""
+    def wait(self, seconds: float) -> None:
+        """Wait until the time is over, the limit is reached or the attempt is cancelled; then check."""
         self._cancelled.wait(max(0.0, min(seconds, self.remaining)))
         self.check()
 
     def step(self, done: int, total: int) -> None:
-        """A step of the running stage is finished: check, then publish it."""
+        """Check, then publish that `done` of `total` steps of the stage are finished."""
         self.check()
-        self._show(self.progress.stage, done, total)
+        self._show(self.progress.stage, min(done, total), total)
 
     @contextmanager
     def stage(self, stage: Stage, total: int = 0) -> Iterator[None]:
-        """Run one stage: publish its begin, check, time it, trace it, count it."""
+        """Run one stage: publish its begin, check, and measure it."""
         self._show(stage, 0, total)
         self._on_stage(stage.value)
         self.check()
@@ -91,12 +90,12 @@ class Monitor:
         self._seconds[stage.value] = time.monotonic() - begin
         metrics.stage_seconds.labels(self._model, stage.value).observe(self._seconds[stage.value])
 
-    def reached(self, point: str) -> None:
-        """A point between stages that a test may want to hold the job at."""
-        self._on_stage(point)
+    def pass_point(self, name: str) -> None:
+        """Report a point between stages, where a test may hold the attempt."""
+        self._on_stage(name)
 
     def timings(self, load: float) -> Timings:
-        """Seconds of every stage so far; a stage that did not run took 0."""
+        """Return the seconds of every stage; 0 for a stage that did not run."""
         stages = ("encode_prompt", "denoise", "decode", "encode_video", "upload")
         seconds = {stage: round(self._seconds.get(stage, 0.0), 4) for stage in stages}
         return Timings(load=round(load, 4), total=round(self.elapsed, 4), **seconds)

@@ -1,30 +1,36 @@
-"""From files on scratch to the records that report them: stored in S3 with a manifest, or inline."""
+"""Turn the files on scratch into records: uploaded to S3 with a manifest, or inline in the answer.
+
+Frames, size, frame rate and duration in a result are measured from the MP4, never copied from the request.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
-from eventing.contract.models import Manifest, StoredFile, Timings, VideoResult
+from eventing.contract.errors import BrokenVideo
+from eventing.contract.models import GenerationSpec, Manifest, StoredFile, Timings, VideoResult
 from eventing.contract.stream import InlineVideo
 from predictor.generation.attempt import Attempt
 from predictor.generation.monitor import Monitor
 from predictor.generation.result_store import ResultStore, now
+from predictor.generation.video import Measured
 from predictor.models.loading import LoadedModel
 from predictor.models.prompts import prompt_warnings
-
-SHARED_FIELDS = {"seed", "width", "height", "num_frames", "fps"}
 
 
 @dataclass(frozen=True)
 class Files:
-    """What a generation leaves on scratch; the names are also those of the objects in S3."""
+    """The files of an attempt on scratch, and what the video holds. File names are kept in S3."""
 
     video: Path
     poster: Path
     spritesheet: Path
+    measured: Measured
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,18 @@ class Stored:
     video: StoredFile
     poster: StoredFile
     spritesheet: StoredFile
+    measured: Measured
+
+
+def require_promised(spec: GenerationSpec, measured: Measured) -> None:
+    """Raise BrokenVideo if the MP4 does not hold the frames, the size and the rate that were asked for."""
+    expected = (spec.num_frames, spec.width, spec.height, Fraction(spec.fps))
+    actual = (measured.frames, measured.width, measured.height, measured.fps)
+    if actual != expected:
+        raise BrokenVideo(
+            f"the model made {_words(*actual)} where {_words(*expected)} were asked for; "
+            "the operator must check the model's catalog entry"
+        )
 
 
 def upload(files: Files, store: ResultStore, monitor: Monitor) -> Stored:
@@ -42,38 +60,53 @@ def upload(files: Files, store: ResultStore, monitor: Monitor) -> Stored:
         video=store.upload(files.video, "video/mp4", monitor),
         poster=store.upload(files.poster, "image/jpeg", monitor),
         spritesheet=store.upload(files.spritesheet, "image/jpeg", monitor),
+        measured=files.measured,
     )
 
 
 def manifest(model: LoadedModel, attempt: Attempt, stored: Stored, uri: str, timings: Timings) -> Manifest:
-    """What completes an attempt: the request, the result and the time."""
+    """Make the manifest, which completes an attempt: its request, its result and the time."""
     result = VideoResult(
         job_id=attempt.address.job_id,
         attempt=attempt.address.attempt,
         model=model.entry.name,
         revision=model.revision,
-        duration_seconds=attempt.spec.num_frames / attempt.spec.fps,
+        duration_seconds=stored.measured.seconds,
         video=stored.video,
         poster=stored.poster,
         spritesheet=stored.spritesheet,
         manifest_uri=uri,
         timings=timings,
         warnings=_warnings(model, attempt),
-        **attempt.spec.model_dump(include=SHARED_FIELDS),
+        **_facts(attempt, stored.measured),
     )
     return Manifest(request=attempt.spec, result=result, created_at=now())
 
 
 def inline(model: LoadedModel, attempt: Attempt, files: Files, timings: Timings) -> InlineVideo:
-    """The MP4 itself, for a caller without S3."""
+    """Return the MP4 itself, for a caller without S3."""
     body = files.video.read_bytes()
     return InlineVideo(
         video_base64=base64.b64encode(body).decode(),
         sha256=hashlib.sha256(body).hexdigest(),
         timings=timings,
         warnings=_warnings(model, attempt),
-        **attempt.spec.model_dump(include=SHARED_FIELDS),
+        **_facts(attempt, files.measured),
     )
+
+
+def _facts(attempt: Attempt, measured: Measured) -> dict[str, Any]:
+    return {
+        "seed": attempt.spec.seed,
+        "width": measured.width,
+        "height": measured.height,
+        "num_frames": measured.frames,
+        "fps": int(measured.fps),
+    }
+
+
+def _words(frames: int, width: int, height: int, fps: object) -> str:
+    return f"{frames} frames of {width}x{height} at {fps} fps"
 
 
 def _warnings(model: LoadedModel, attempt: Attempt) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
-"""Frames to files: an H.264 MP4 that browsers play, a poster and a sprite sheet.
+"""Write frames to files: an H.264 MP4 that browsers play, a poster and a sprite sheet; measure the MP4.
 
-The same frames give the same bytes: x264 runs in one thread and no date is written.
+Equal frames give equal bytes: x264 runs in one thread and no date is written.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -24,12 +26,23 @@ SPRITES = 16
 SPRITE_WIDTH = 160
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What an MP4 really holds. `fps` is frames per second, `seconds` the duration."""
+
+    frames: int
+    width: int
+    height: int
+    fps: Fraction
+    seconds: float
+
+
 def write_mp4(frames: Frames, fps: int, path: Path, check: Callable[[], None]) -> None:
     """Encode frames as yuv420p H.264 with the index in front (faststart). `check` may raise to stop.
 
     Raises OSError if the file cannot be written. Width and height must be even, as yuv420p requires.
     """
-    # A file and not a buffer: faststart rewrites the head once the end is known.
+    # A file and not a buffer: faststart rewrites the header once the size is known.
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
         stream = container.add_stream("libx264", rate=fps, options=X264)
         stream.height, stream.width = frames.shape[1:3]
@@ -45,13 +58,23 @@ def write_mp4(frames: Frames, fps: int, path: Path, check: Callable[[], None]) -
         container.mux(stream.encode())
 
 
+def measure_mp4(path: Path) -> Measured:
+    """Measure a video file. Counts its packets and decodes none. Raises OSError or av.FFmpegError."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        frames = sum(1 for packet in container.demux(stream) if packet.size)  # the last one only flushes
+        duration, base = stream.duration or 0, stream.time_base or Fraction(0)
+        fps = stream.average_rate or Fraction(0)
+        return Measured(frames, stream.width, stream.height, fps, float(duration * base))
+
+
 def write_poster(frames: Frames, path: Path) -> None:
-    """The first frame as JPEG: what a player shows before it plays."""
+    """Write the first frame as a JPEG: what a player shows before it plays."""
     _write_jpeg(Image.fromarray(frames[0]), path, quality=90)
 
 
 def write_spritesheet(frames: Frames, path: Path) -> None:
-    """Up to 16 frames spread over the video, in reading order on a square-ish grid, as one JPEG."""
+    """Write up to 16 frames, spread over the video, as one JPEG: an almost square grid in reading order."""
     count = min(SPRITES, len(frames))
     picked = np.linspace(0, len(frames) - 1, count).round().astype(int)
     columns = math.ceil(math.sqrt(count))
@@ -65,9 +88,8 @@ def write_spritesheet(frames: Frames, path: Path) -> None:
 
 
 def _write_jpeg(image: Image.Image, path: Path, quality: int) -> None:
-    """Raises OSError if the file cannot be written whole."""
-    # Through memory: Pillow writes to a file by itself, and takes the short write of a disk that fills up for
-    # a whole one.
+    """Write an image. Raises OSError if not all of it could be written."""
+    # Encode to memory first: Pillow's own file writing ignores a short write on a full disk.
     body = io.BytesIO()
     image.save(body, "JPEG", quality=quality)
     path.write_bytes(body.getbuffer())

@@ -27,7 +27,7 @@ from eventing.contract.events import REQUESTED, TERMINAL, JobEventData
 from eventing.contract.models import JobRequest, Status
 from eventing.contract.stream import FailedRecord
 from eventing.contract.validation import validated
-from predictor.device.run import Terminal
+from predictor.device.channel import Terminal
 from predictor.generation.attempt import make_attempt
 from predictor.serving.model import FailedAttempt, VideoModel
 

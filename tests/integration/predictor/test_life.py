@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from contextlib import suppress
 from pathlib import Path
 
@@ -107,3 +108,16 @@ def test_it_stays_up_and_names_the_file_when_weights_are_broken(
         stub(predictor).ModelInfer(grpc_request())
     assert refusal.value.code() == grpc.StatusCode.UNAVAILABLE
     assert predictor.stop() == 0
+
+
+def test_a_killed_predictor_leaves_nothing_on_scratch_to_its_successor(start: Start, tmp_path: Path) -> None:
+    scratch, go = tmp_path / "scratch", tmp_path / "go"
+    scratch.mkdir()
+    killed = start(hold=("encode_video", go), REELZERO_SCRATCH_DIR=str(scratch))
+    killed.wait()
+    killed.stream(output="inline", seed=3)
+    wait_for(reached(go).exists, "the job's encoding")
+    assert killed.stop(signal.SIGKILL) == -signal.SIGKILL
+    assert len(list(scratch.iterdir())) == 1
+    start(REELZERO_SCRATCH_DIR=str(scratch)).wait()
+    assert list(scratch.iterdir()) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,10 @@ from predictor.generation.attempt import Attempt, make_attempt
 from predictor.generation.monitor import Monitor
 from predictor.generation.result_store import ResultStore
 from predictor.generation.results import Files
+from predictor.generation.video import Measured
 from tests.unit.predictor.fakes import FakePipeline, loaded
+
+MEASURED = Measured(9, 64, 64, Fraction(8), 1.125)
 
 
 @pytest.fixture
@@ -35,7 +39,7 @@ def manifest(attempt: Attempt, files: Files, store: ResultStore, monitor: Monito
 def rendered(folder: Path, text: str) -> Files:
     """The files of one run, unlike those of any other."""
     folder.mkdir()
-    files = Files(folder / "video.mp4", folder / "poster.jpg", folder / "spritesheet.jpg")
+    files = Files(folder / "video.mp4", folder / "poster.jpg", folder / "spritesheet.jpg", MEASURED)
     for path in (files.video, files.poster, files.spritesheet):
         path.write_text(f"{path.name} {text}")
     return files

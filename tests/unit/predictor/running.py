@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from eventing.contract.catalog import CatalogEntry
-from predictor.device.run import Run, Terminal
+from predictor.device.channel import Terminal
+from predictor.device.run import Run
 from predictor.device.worker import Worker
 from predictor.generation.attempt import Attempt, make_attempt
 from predictor.settings import PredictorSettings

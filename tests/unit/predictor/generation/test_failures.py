@@ -26,7 +26,24 @@ ERRORS = {
         False,
     ),
     "scratch_full": (OSError(errno.ENOSPC, "No space left on device"), True, True),
-    "generation_failed": (ValueError("secret detail"), True, True),
+    "generation_failed": (RuntimeError("secret detail"), True, True),
+    "generation_failed by a time-out": (TimeoutError("secret detail"), True, True),
+    **{
+        f"generation_failed for good by {type(error).__name__}": (error, False, True)
+        for error in (
+            ValueError("secret detail"),
+            UnicodeDecodeError("utf-8", b"secret", 0, 1, "secret detail"),
+            TypeError("secret detail"),
+            ZeroDivisionError("secret detail"),
+            OverflowError("secret detail"),
+            KeyError("secret detail"),
+            IndexError("secret detail"),
+            AttributeError("secret detail"),
+            NameError("secret detail"),
+            NotImplementedError("secret detail"),
+            AssertionError("secret detail"),
+        )
+    },
 }
 
 

@@ -11,7 +11,14 @@ import pytest
 from PIL import Image
 
 from eventing.contract.errors import Cancelled
-from predictor.generation.video import Frames, write_mp4, write_poster, write_spritesheet
+from predictor.generation.video import (
+    Frames,
+    Measured,
+    measure_mp4,
+    write_mp4,
+    write_poster,
+    write_spritesheet,
+)
 
 
 def moving(count: int = 9, height: int = 64, width: int = 96) -> Frames:
@@ -38,6 +45,9 @@ def test_the_mp4_has_the_frames_size_and_rate(tmp_path: Path, count: int, fps: i
         assert stream.duration is not None and stream.time_base is not None
         assert float(stream.duration * stream.time_base) == pytest.approx(count / fps)
         assert sum(1 for _ in container.decode(stream)) == count
+    measured = measure_mp4(path)
+    assert measured == Measured(count, 96, 64, Fraction(fps), measured.seconds)
+    assert measured.seconds == pytest.approx(count / fps)
 
 
 def test_colours_survive(tmp_path: Path) -> None:
