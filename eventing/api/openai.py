@@ -134,7 +134,7 @@ def video(job: Job) -> Video:
         id=job.id,
         model=job.model,
         status="failed" if cancelled else job.status.value,
-        progress=100 if job.status is Status.completed else job.progress.percent(),
+        progress=job.percent,
         created_at=int(job.submitted_at),
         completed_at=None if job.completed_at is None else int(job.completed_at),
         expires_at=None if job.expires_at is None else int(job.expires_at),

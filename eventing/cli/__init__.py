@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+from eventing import __version__
 from eventing.cli import admin, serve
 from eventing.doctor.command import doctor
 from eventing.standalone import commands
@@ -16,6 +19,24 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Text to video that scales to zero.",
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"reelzero {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and end."),
+    ] = False,
+) -> None:
+    """Text to video that scales to zero."""
+
+
 app.command("run")(commands.run)
 app.command("up")(commands.up)
 app.command("serve")(serve.serve)

@@ -19,7 +19,7 @@ from rich.table import Table
 from eventing.container import Container, build_container
 from eventing.contract.env import read
 from eventing.contract.errors import ConfigurationError, ReelzeroError
-from eventing.domain.job import Status
+from eventing.domain.job import Job, Status
 from eventing.settings import Settings
 
 DATABASE_FILE = "reelzero.db"
@@ -86,11 +86,12 @@ def list_jobs(
     async def work(container: Container) -> None:
         found, more = await container.job_store.page(owner, limit=limit, statuses=tuple(status or ()))
         rows = [
-            (j.id, j.owner, str(j.status), j.model, j.lane, str(j.attempts_used), _when(j.submitted_at),
-             j.error.code if j.error else "")
+            (j.id, j.owner, str(j.status), f"{j.percent} %", j.model, j.lane, str(j.attempts_used),
+             _when(j.submitted_at), _error(j), j.spec.prompt)
             for j in found
         ]  # fmt: skip
-        _table(("id", "owner", "status", "model", "lane", "attempts", "submitted", "error"), rows)
+        heads = ("id", "owner", "status", "done", "model", "lane", "attempts", "submitted", "error", "prompt")
+        _table(heads, rows, ("id", "status", "done", "error", "prompt"))
         if more:
             typer.echo(f"more than {limit}; use --limit")
 
@@ -191,15 +192,28 @@ def _database(data_dir: Path | None) -> dict[str, str]:
     return {"database_url": f"sqlite+aiosqlite:///{file.absolute()}"}
 
 
-def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+def _table(
+    heads: tuple[str, ...], rows: Sequence[tuple[str, ...]], narrow: tuple[str, ...] | None = None
+) -> None:
+    """Print a table; a terminal under 120 columns shows only the columns of `narrow`."""
     if not console.is_terminal:  # for scripts: tab-separated, nothing cut
         for row in (heads, *rows):
             typer.echo("\t".join(row))
         return
-    table = Table(*heads, box=None)
+    table = Table(box=None)
+    longest = max((len(row[0]) for row in rows), default=0)
+    kept = [n for n, head in enumerate(heads) if narrow is None or console.width >= 120 or head in narrow]
+    for n in kept:  # ids are copied, so they stay whole
+        table.add_column(heads[n], no_wrap=n == 0, min_width=longest if n == 0 else None)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(row[n] for n in kept))
     console.print(table)
+
+
+def _error(job: Job) -> str:
+    """The code of the error that explains the present state; a running or finished job has none."""
+    explains = job.error and job.status in (Status.queued, Status.failed, Status.cancelled)
+    return job.error.code if job.error and explains else ""
 
 
 def _when(epoch: float | None) -> str:

@@ -60,6 +60,11 @@ class Job:
     result: VideoResult | None = None
     sequence: int = 0  # number of events emitted so far
 
+    @property
+    def percent(self) -> int:
+        """Share of the job that is done, in percent."""
+        return 100 if self.status is Status.completed else self.progress.percent()
+
     def evolve(self, now: float, **changes: Any) -> Job:
         """A changed copy."""
         return replace(self, updated_at=now, **changes)

@@ -11,15 +11,16 @@ from eventing.standalone.screen import Screen
 NOISE = "tiny has random weights: its picture is noise by design"
 
 
-def show_result(screen: Screen, job: dict[str, Any], link: str, path: Path) -> None:
-    """Print path, S3 URI, presigned URL and seconds."""
+def show_result(screen: Screen, job: dict[str, Any], link: str | None, path: Path) -> None:
+    """Print path, S3 URI, the presigned URL while a server answers it (None: none does), and seconds."""
     result = VideoResult.model_validate(job["result"])
     size = f"{result.num_frames} frames of {result.width}x{result.height} at {result.fps} a second"
     screen.say()
     screen.say(f"{path}", "bold", copy=True)
     screen.say(f"  {size}, seed {result.seed}, {result.video.bytes:,} bytes")
     screen.say(f"  {result.video.uri}", copy=True)
-    screen.say(f"  {link}", copy=True)
+    if link:
+        screen.say(f"  {link}", copy=True)
     screen.say()
     screen.say(f"  {describe_seconds(job, result)}", copy=True)
     for warning in result.warnings:

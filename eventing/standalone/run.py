@@ -11,6 +11,7 @@ import getpass
 import logging
 import os
 import socket
+import tempfile
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,7 +39,7 @@ log = logging.getLogger(__name__)
 FAILED = 1
 DELIVERY_SECONDS = 60.0
 CANCEL_SECONDS = 15.0
-WHILE_UP = "everything is stopped again; these links are served by:"
+SERVED_BY = "everything is stopped again; to serve the video over HTTP:"
 STAGES = {
     "queued": "waiting for its turn",
     "starting": "a predictor, from zero",
@@ -80,7 +81,7 @@ def run(asked: Asked, options: Options) -> int:
     except Stopped as stopped:
         return _say(f"stopped on request: {stopped}", INTERRUPTED)
     except asyncio.CancelledError:
-        return _say("stopped on request; nothing is left running", INTERRUPTED)
+        return _say("stopped on request", INTERRUPTED)
     except (InvalidRequest, InUse) as error:
         return _say(f"reelzero: {error.message}", FAILED)
     except ReelzeroError as error:
@@ -98,11 +99,25 @@ def _say(text: str, status: int) -> int:
 
 
 def check(asked: Asked) -> None:
-    """Refuse at once what the service would refuse after its start. Raises InvalidRequest."""
+    """Refuse at once what would fail after the service has started. Raises InvalidRequest."""
+    check_folder(asked.out)
     extra = os.environ.get("REELZERO_CATALOG_DIR")
     catalog = load_catalog(Path(extra) if extra else None)
     request = parse_request(asked.request)
     catalog.get(request.model or default_model(catalog)).resolve(request)
+
+
+def check_folder(out: Path) -> None:
+    """Make the folder for the MP4 and see that a file can be written there. Raises InvalidRequest."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise InvalidRequest(
+            f"--out: {out} cannot hold the video: {error.strerror}; name a folder that can be written",
+            field="--out",
+        ) from error
 
 
 async def _main(asked: Asked, options: Options, screen: Screen) -> None:
@@ -115,9 +130,9 @@ async def _main(asked: Asked, options: Options, screen: Screen) -> None:
         session = await stack.enter_async_context(aiohttp.ClientSession())
         service = await _connect(options, receiver, screen, session, stack)
         finished = await _make(asked, service, receiver, screen)
-    show_result(screen, finished.job, finished.link, finished.path)
+    show_result(screen, finished.job, None if service.ours else finished.link, finished.path)
     if service.ours:
-        screen.say(f"  {WHILE_UP} reelzero up{_folder(options)}", copy=True)
+        screen.say(f"  {SERVED_BY} reelzero up{_folder(options)}", copy=True)
 
 
 @dataclass(frozen=True)
@@ -215,7 +230,7 @@ async def _cancel(client: ServiceClient, job_id: str, screen: Screen) -> str:
     except (ReelzeroError, TimeoutError):
         return f"{job_id} did not end yet; the next start cancels it"
     screen.done("cancel", f"the job is {ended}")
-    return f"the job is {ended}, nothing is left running"
+    return f"the job is {ended}"
 
 
 async def _hear(job_id: str, service: Service, receiver: Receiver, screen: Screen) -> None:

@@ -21,7 +21,7 @@ def up(options: Options) -> int:
     try:
         return asyncio.run(_main(options))
     except asyncio.CancelledError:
-        typer.echo("stopped before it served; nothing is left running")
+        typer.echo("stopped before it served")
         return INTERRUPTED
     except ReelzeroError as error:
         typer.secho(f"reelzero: {error.message}", fg="red", err=True)

@@ -57,13 +57,14 @@ async def test_from_a_prompt_to_an_mp4_twice(home: Path) -> None:
         assert statuses(home)[job_id(command)] == "completed"
         for words in (
             "accepted: vid_", "completed.v1 came to the sink", "its signature is valid", "checksum right",
-            f"{path}\n", "s3://reelzero/jobs/", "X-Amz-Signature=", "noise by design",
+            f"{path}\n", "s3://reelzero/jobs/", "reelzero up", "noise by design",
         ):  # fmt: skip
             assert words in command.text
         assert re.search(
             r"cold start \S+ s · queue \S+ s · generation \S+ s · encode \S+ s · upload", command.text
         )
         assert "Traceback" not in command.text
+        assert "X-Amz-Signature=" not in command.text, "a link that nothing serves any more"
         await nothing_left(home)
         kept.append({name: (home / "data" / name).read_text() for name in STATE})
     assert kept[0] == kept[1]
@@ -94,6 +95,17 @@ async def test_ctrl_c_leaves_nothing(home: Path, moment: str, left: str | None) 
     new = [status for job, status in statuses(home).items() if job not in before]
     assert new == ([left] if left else [])
     await nothing_left(home)
+
+
+async def test_a_folder_that_cannot_hold_the_video_is_refused_before_anything_starts(home: Path) -> None:
+    file = home / "a-file"
+    file.touch()
+    with reelzero(
+        "run", "a red circle", "--out", str(file / "out"), "--data-dir", f"{home}/unused"
+    ) as command:
+        assert command.end() == 1
+    assert "--out: " in command.text and "Not a directory" in command.text
+    assert not (home / "unused").exists()
 
 
 async def test_a_killed_run_leaves_no_process_and_its_job_is_not_resumed(home: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +31,7 @@ def data_dir(tmp_path: Path) -> Path:
         store = stores(database)
         await store.claims.prepare((POOL,))
         await store.jobs.submit(submission(id="job-1"))
+        await store.jobs.submit(submission(id="vid_01m8aaag32m2e6ypn1y90qfann"))
         job = await claim(store)
         await store.claims.fail(job, Failure(code="out_of_memory", message="too large"))
         for row in await store.outbox.claim(10):
@@ -51,6 +54,39 @@ def test_a_failed_job_gets_its_second_chance_once(data_dir: Path) -> None:
     again = reelzero("jobs", "requeue", "job-1", data_dir=data_dir)
     assert again.exit_code == 1 and "only a failed or cancelled job" in again.stderr
     assert reelzero("jobs", "cancel", "job-1", data_dir=data_dir).stdout == "job job-1 is cancelled\n"
+
+
+def in_a_terminal(*arguments: str) -> str:
+    """What the command writes to a terminal of 80 columns."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "eventing", *arguments]
+    environment = os.environ | {"COLUMNS": "80", "TERM": "xterm"}
+    with subprocess.Popen(command, stdout=theirs, stdin=theirs, env=environment) as process:
+        os.close(theirs)
+        process.wait()
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        return terminal.read(1 << 16).decode()
+
+
+def test_a_terminal_of_80_columns_shows_whole_ids_and_prompts(data_dir: Path) -> None:
+    shown = in_a_terminal("jobs", "list", "--data-dir", str(data_dir))
+    assert "vid_01m8aaag32m2e6ypn1y90qfann" in shown, shown
+    assert "out_of_memory" in shown and "0 %" in shown and "queued" in shown, shown
+    assert "a red" in shown, shown
+
+
+def test_only_the_error_of_the_present_state_is_shown(data_dir: Path) -> None:
+    reelzero("jobs", "requeue", "job-1", data_dir=data_dir)
+    listed = reelzero("jobs", "list", data_dir=data_dir).stdout.splitlines()
+    row = dict(zip(listed[0].split("\t"), listed[2].split("\t"), strict=True))
+    assert (row["status"], row["done"], row["error"]) == ("queued", "0 %", ""), row
+    assert row["prompt"] == "a red circle moving right"
+
+
+def test_the_version_is_said() -> None:
+    from eventing import __version__
+
+    assert CliRunner().invoke(app, ["--version"]).stdout == f"reelzero {__version__}\n"
 
 
 def test_dead_deliveries_are_shown_and_sent_again(data_dir: Path) -> None:
