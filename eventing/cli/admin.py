@@ -21,15 +21,15 @@ from eventing.contract.env import read
 from eventing.contract.errors import ConfigurationError, ReelzeroError
 from eventing.domain.job import Job, Status
 from eventing.settings import Settings
+from eventing.standalone.data_dir import DATA_DIR, DataDir
 
-DATABASE_FILE = "reelzero.db"
 console = Console()
 keys = typer.Typer(no_args_is_help=True, help="API keys: each has an owner, who sees only their own jobs.")
 jobs = typer.Typer(no_args_is_help=True, help="Look at jobs of all owners; give failed ones a second chance.")
 deliveries = typer.Typer(
     no_args_is_help=True, help="Events on their way: what waits, what is dead, send again."
 )
-DataDir = Annotated[
+Folder = Annotated[
     Path | None,
     typer.Option("--data-dir", help="Folder of the one-machine edition; else REELZERO_DATABASE_URL."),
 ]
@@ -37,7 +37,7 @@ DataDir = Annotated[
 
 @keys.command("create")
 def create_key(
-    owner: Annotated[str, typer.Argument(help="Who the key stands for.")], data_dir: DataDir = None
+    owner: Annotated[str, typer.Argument(help="Who the key stands for.")], data_dir: Folder = None
 ) -> None:
     """Make a key and print it: it is stored as a hash and cannot be shown again."""
 
@@ -50,7 +50,7 @@ def create_key(
 
 
 @keys.command("list")
-def list_keys(data_dir: DataDir = None) -> None:
+def list_keys(data_dir: Folder = None) -> None:
     """Show keys by id and owner."""
 
     async def work(container: Container) -> None:
@@ -63,7 +63,7 @@ def list_keys(data_dir: DataDir = None) -> None:
 
 @keys.command("revoke")
 def revoke_key(
-    key_id: Annotated[str, typer.Argument(help="From `keys list`.")], data_dir: DataDir = None
+    key_id: Annotated[str, typer.Argument(help="From `keys list`.")], data_dir: Folder = None
 ) -> None:
     """End a key's life at once."""
 
@@ -79,7 +79,7 @@ def list_jobs(
     status: Annotated[list[Status] | None, typer.Option(help="Only these; may be repeated.")] = None,
     owner: Annotated[str | None, typer.Option(help="Only this owner's.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
-    data_dir: DataDir = None,
+    data_dir: Folder = None,
 ) -> None:
     """Show jobs, newest first."""
 
@@ -99,7 +99,7 @@ def list_jobs(
 
 
 @jobs.command("requeue")
-def requeue(job_id: Annotated[str, typer.Argument()], data_dir: DataDir = None) -> None:
+def requeue(job_id: Annotated[str, typer.Argument()], data_dir: Folder = None) -> None:
     """Queue a failed or cancelled job again, with all its attempts and its first seed."""
 
     async def work(container: Container) -> None:
@@ -110,7 +110,7 @@ def requeue(job_id: Annotated[str, typer.Argument()], data_dir: DataDir = None) 
 
 
 @jobs.command("cancel")
-def cancel(job_id: Annotated[str, typer.Argument()], data_dir: DataDir = None) -> None:
+def cancel(job_id: Annotated[str, typer.Argument()], data_dir: Folder = None) -> None:
     """Cancel a job of any owner."""
 
     async def work(container: Container) -> None:
@@ -127,7 +127,7 @@ def list_deliveries(
     status: Annotated[str | None, typer.Option(help="pending, delivered or dead.")] = None,
     job: Annotated[str | None, typer.Option(help="Only this job's.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
-    data_dir: DataDir = None,
+    data_dir: Folder = None,
 ) -> None:
     """Show messages, newest first."""
 
@@ -147,7 +147,7 @@ def list_deliveries(
 def replay(
     message_ids: Annotated[list[str] | None, typer.Argument(help="From `deliveries list`.")] = None,
     dead: Annotated[bool, typer.Option("--dead", help="All dead ones.")] = False,
-    data_dir: DataDir = None,
+    data_dir: Folder = None,
 ) -> None:
     """Send messages again, now. Receivers know a repeated event by its id."""
 
@@ -183,13 +183,14 @@ def _database(data_dir: Path | None) -> dict[str, str]:
     if data_dir is None:
         if "REELZERO_DATABASE_URL" in os.environ:
             return {}
-        data_dir = Path(".reelzero")
-    file = data_dir / DATABASE_FILE
-    if not file.exists():
+        data_dir = DATA_DIR
+    folder = DataDir(data_dir)
+    if not folder.database.exists():
         raise ConfigurationError(
-            f"there is no database at {file}; name the folder by --data-dir, or set REELZERO_DATABASE_URL"
+            f"there is no database at {folder.database}; name the folder by --data-dir, or set "
+            "REELZERO_DATABASE_URL"
         )
-    return {"database_url": f"sqlite+aiosqlite:///{file.absolute()}"}
+    return {"database_url": folder.database_url}
 
 
 def _table(

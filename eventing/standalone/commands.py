@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from eventing.contract.models import Quality
+from eventing.standalone.data_dir import DATA_DIR
 
 DataDir = Annotated[
     Path,
@@ -41,7 +42,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option is how typer reads
     seed: Annotated[int | None, typer.Option(help="Same seed, same video.", show_default="random")] = None,
     quality: Annotated[Quality, typer.Option(help="More steps, more time.")] = Quality.medium,
     out: Annotated[Path, typer.Option(help="Folder for the MP4.", file_okay=False)] = Path("reelzero-out"),
-    data_dir: DataDir = Path(".reelzero"),
+    data_dir: DataDir = DATA_DIR,
     models_dir: ModelsDir = None,
 ) -> None:
     """Make one video on this machine, from a prompt to an MP4, with every part real.
@@ -77,7 +78,7 @@ def up(
         typer.Option(help="Serve only this model; may be repeated, the first is the default.",
                      show_default="all of the catalog"),
     ] = None,
-    data_dir: DataDir = Path(".reelzero"),
+    data_dir: DataDir = DATA_DIR,
     models_dir: ModelsDir = None,
     idle_seconds: IdleSeconds = 60.0,
 ) -> None:  # fmt: skip

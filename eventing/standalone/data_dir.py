@@ -1,9 +1,11 @@
 """The data directory: everything one edition keeps, used by one process at a time.
 
-jobs.db         jobs, events, keys         secrets.json   signs webhooks (0600)
+reelzero.db     jobs, events, keys         secrets.json   secret that signs webhooks
 s3/             objects and S3 credentials models/        weights built here
-logs/           one file per process       scratch/       videos not uploaded yet
-lock            who uses it                service.json   port of the last run
+logs/           one file per process       scratch/       videos that are not uploaded yet
+lock            the process that uses it   service.json   port of the last run
+
+Files are 0600 and folders 0700, whatever the umask, and also those of an earlier release.
 """
 
 from __future__ import annotations
@@ -14,15 +16,30 @@ import json
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from eventing.contract.errors import ConfigurationError
-from eventing.standalone.files import read_json, write_private
+from eventing.standalone.files import (
+    close_to_others,
+    make_private_folder,
+    open_private,
+    read_json,
+    write_private,
+)
+from eventing.store.connections import file_url
 
+DATA_DIR = Path(".reelzero")
+DATABASE_FILE = "reelzero.db"
 SECRET_BYTES = 32
+# Only these are closed to others: a data directory may be a folder that holds more than ours.
+OWN_NAMES = (
+    "lock", "secrets.json", "service.json", "s3", "logs", "models", "scratch",
+    DATABASE_FILE, f"{DATABASE_FILE}-wal", f"{DATABASE_FILE}-shm",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,14 +70,15 @@ class DataDir:
         self.logs = self.path / "logs"
         self.log = self.logs / "reelzero.log"
         self.s3 = self.path / "s3"
+        self.database = self.path / DATABASE_FILE
 
     @property
     def database_url(self) -> str:
-        """SQLite in this directory."""
-        return f"sqlite+aiosqlite:///{self.path}/reelzero.db"
+        """Return the URL of the SQLite file in this directory."""
+        return file_url(self.database)
 
     def webhook_secret(self) -> str:
-        """The `whsec_` secret that signs this directory's webhooks, made on first use."""
+        """Return the `whsec_` secret that signs this directory's webhooks. Makes it on first use."""
         path = self.path / "secrets.json"
         stored = read_json(path).get("webhook")
         if isinstance(stored, str):
@@ -70,23 +88,27 @@ class DataDir:
         return made
 
     def last_port(self) -> int | None:
-        """The port that was served last."""
+        """Return the port of the last run; None if there was none."""
         port = read_json(self.path / "service.json").get("port")
         return port if isinstance(port, int) else None
 
     def remember_port(self, port: int) -> None:
-        """Keep the port for the next run, so that its links work again."""
+        """Store the port for the next run, so that links to this service work again."""
         write_private(self.path / "service.json", json.dumps({"port": port}))
 
     def announce(self, url: str) -> None:
-        """Tell who asks for this directory where its service is."""
+        """Write the service's URL into the lock, for other processes that want this directory."""
         _write_holder(self.path / "lock", Holder(os.getpid(), url))
 
 
 @contextmanager
 def open_data_dir(path: Path) -> Iterator[DataDir]:
-    """The directory, made if needed and this process's alone. Raises InUse, ConfigurationError."""
+    """Make the directory if needed and lock it for this process. Raises InUse, ConfigurationError."""
     data = DataDir(path)
+    if data.path.is_dir() and data.path.stat().st_mode & stat.S_ISVTX:
+        raise ConfigurationError(
+            f"{data.path} is for all users: choose a folder of its own", field="--data-dir"
+        )
     try:
         descriptor = _make(data)
     except OSError as error:
@@ -94,7 +116,7 @@ def open_data_dir(path: Path) -> Iterator[DataDir]:
             f"the data directory {data.path} cannot be used: {error.strerror}", field="--data-dir"
         ) from error
     try:
-        # Left by a process that was killed; nobody else is here now.
+        # A killed process may have left these files. The lock rules out that another uses them.
         shutil.rmtree(data.path / "scratch", ignore_errors=True)
         yield data
     finally:
@@ -102,12 +124,13 @@ def open_data_dir(path: Path) -> Iterator[DataDir]:
 
 
 def _make(data: DataDir) -> int:
-    """Make the directory and lock it; the lock's file. Raises InUse, OSError."""
-    data.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    data.logs.mkdir(exist_ok=True)
-    descriptor = os.open(data.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    """Make the directory, lock it and return the lock's descriptor. Raises InUse, OSError."""
+    make_private_folder(data.path)
+    make_private_folder(data.logs)
+    descriptor = open_private(str(data.path / "lock"), os.O_RDWR | os.O_CREAT)
     try:
         _lock(data, descriptor)
+        close_to_others(data.path, OWN_NAMES)
     except BaseException:
         os.close(descriptor)
         raise
@@ -116,7 +139,7 @@ def _make(data: DataDir) -> int:
 
 def _lock(data: DataDir, descriptor: int) -> None:
     try:
-        # By the kernel: a lock that a killed process leaves behind is no lock.
+        # A lock of the kernel: it ends with its process, however that ends.
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise InUse(data.path, _read_holder(data.path / "lock")) from error
@@ -124,7 +147,7 @@ def _lock(data: DataDir, descriptor: int) -> None:
 
 
 def _write_holder(path: Path, holder: Holder) -> None:
-    # In place, since the lock is on this very file and not on its name.
+    # In place: the lock is on this file, not on its name.
     path.write_text(json.dumps({"pid": holder.pid, "url": holder.url}), encoding="utf-8")
 
 

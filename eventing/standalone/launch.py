@@ -17,6 +17,7 @@ import aiohttp
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import ModelUnavailable
 from eventing.standalone.devices import CPU
+from eventing.standalone.files import make_private_folder
 from eventing.standalone.process import LOOPBACK, Process, free_port, last_words, tail
 
 POLL = 0.05
@@ -61,7 +62,7 @@ class Launcher:
         # gRPC stays off: nothing here calls it, and it would listen on every address of the machine.
         command = [*self.command, f"--http_port={port}", "--enable_grpc=false"]
         scratch = self.data_dir / "scratch"
-        scratch.mkdir(parents=True, exist_ok=True)
+        make_private_folder(scratch)
         env = {
             # Threads that spin while they wait for one another: several times slower beside any other work.
             "OMP_WAIT_POLICY": "passive",
@@ -95,7 +96,7 @@ class Launcher:
         """Write the random weights of `tiny`; they appear whole or not at all."""
         part = folder.with_name(f".{entry.name}.part")
         shutil.rmtree(part, ignore_errors=True)
-        part.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(part.parent)
         command = [*self.build_command, str(part), "--family", entry.family]
         process = await Process.start(command, self._log_file(f"build-{entry.name}"), self.environment)
         try:

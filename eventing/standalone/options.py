@@ -14,10 +14,9 @@ from eventing.contract.catalog import Catalog
 from eventing.contract.env import PREFIX, read
 from eventing.contract.s3 import S3Location
 from eventing.settings import Endpoint, Settings
-from eventing.standalone.data_dir import DataDir
+from eventing.standalone.data_dir import DATA_DIR, DataDir
 from eventing.standalone.process import LOOPBACK
 
-DATA_DIR = Path(".reelzero")
 OWN_NETWORKS = ("127.0.0.0/8", "::1/128")
 FALLBACK_MODEL = "tiny"
 

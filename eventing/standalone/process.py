@@ -17,6 +17,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
+from eventing.standalone.files import FOLDER_MODE, UMASK, append_private
+
 TETHER = Path(__file__).with_name("tether.py")
 LOOPBACK = "127.0.0.1"
 TAIL_BYTES = 64 << 10
@@ -35,14 +37,17 @@ class Process:
     async def start(
         cls, command: Sequence[str], log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
     ) -> Process:
-        """Start a command; its output is appended to `log`. Raises OSError if the log cannot be written."""
+        """Start a command; its output is appended to `log`, and its files are its owner's only.
+
+        Raises OSError if the log cannot be written.
+        """
         tied = [sys.executable, "-IS", str(TETHER), str(os.getpid()), *command]
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
+        log.parent.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
+        with append_private(log) as output:
             # The pipe is what a watching tether reads: it ends when we do.
             child = await asyncio.create_subprocess_exec(
                 *tied, stdin=asyncio.subprocess.PIPE, stdout=output, stderr=output,
-                env=env, cwd=cwd, start_new_session=True,
+                env=env, cwd=cwd, start_new_session=True, umask=UMASK,
             )  # fmt: skip
         return cls(child, log)
 

@@ -26,10 +26,10 @@ from eventing.contract.errors import GenerationError, InvalidRequest, ReelzeroEr
 from eventing.contract.models import VideoResult
 from eventing.jobs import parse_request
 from eventing.standalone.client import ServiceClient, Update
-from eventing.standalone.data_dir import DataDir, InUse
+from eventing.standalone.data_dir import DATA_DIR, DataDir, InUse
 from eventing.standalone.edition import WAITED_FOR, Edition
 from eventing.standalone.interrupts import INTERRUPTED, on_interrupt
-from eventing.standalone.options import DATA_DIR, Options, default_model
+from eventing.standalone.options import Options, default_model
 from eventing.standalone.receiver import Receiver
 from eventing.standalone.report import show_result
 from eventing.standalone.screen import Screen, open_screen

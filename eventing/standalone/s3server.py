@@ -24,7 +24,7 @@ from typing import Any
 
 from eventing.contract.errors import ConfigurationError, StorageError
 from eventing.contract.s3 import S3Location
-from eventing.standalone.files import read_json, write_private
+from eventing.standalone.files import make_private_folder, read_json, write_private
 from eventing.standalone.process import LOOPBACK, Process, is_free, last_words, tail
 
 BUCKET = "reelzero"
@@ -127,7 +127,8 @@ class S3Server:
             remove_stale(self._sockets)
 
     def _prepare(self) -> None:
-        (self._folder / "data").mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folder(self._folder)
+        make_private_folder(self._folder / "data")
         free = shutil.disk_usage(self._folder).free
         if free < LEAST_SPACE:
             raise StorageError(

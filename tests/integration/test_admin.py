@@ -13,8 +13,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from eventing.cli import app
-from eventing.cli.admin import DATABASE_FILE
 from eventing.contract.models import Failure
+from eventing.standalone.data_dir import DataDir
 from eventing.store.engine import Database
 from eventing.store.outbox import Try
 from eventing.store.schema import migrate
@@ -26,7 +26,7 @@ def data_dir(tmp_path: Path) -> Path:
     """A data folder with a failed job and a dead delivery."""
 
     async def fill() -> None:
-        database = Database(f"sqlite+aiosqlite:///{tmp_path / DATABASE_FILE}")
+        database = Database(DataDir(tmp_path).database_url)
         await migrate(database)
         store = stores(database)
         await store.claims.prepare((POOL,))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 from standardwebhooks import Webhook
 
 from eventing.contract.errors import ConfigurationError
 from eventing.standalone.data_dir import InUse, open_data_dir
-from eventing.standalone.files import read_json, write_private
+from eventing.standalone.files import LogFile, read_json, write_private
+from eventing.standalone.process import Process
 
 
 def mode(path: Path) -> int:
@@ -24,10 +27,50 @@ def test_it_is_made_private(tmp_path: Path) -> None:
         assert data.logs.is_dir()
 
 
-def test_a_folder_that_was_there_keeps_its_mode(tmp_path: Path) -> None:
-    tmp_path.chmod(0o755)
-    with open_data_dir(tmp_path):
-        assert mode(tmp_path) == 0o755
+def test_what_was_open_to_others_is_closed_whatever_the_umask(tmp_path: Path) -> None:
+    folder, before = tmp_path / "data", os.umask(0)
+    try:
+        for name in ("s3/data", "logs", "models/tiny"):
+            (folder / name).mkdir(parents=True)
+            (folder / name / "file").touch()
+        for name in ("reelzero.db", "reelzero.db-wal", "secrets.json", "lock", "of-another-program"):
+            (folder / name).touch()
+        (folder / "models" / "link").symlink_to(tmp_path)
+        outside = mode(tmp_path)
+        with open_data_dir(folder) as data:
+            data.remember_port(1)
+            data.webhook_secret()
+            LogFile(data.log).close()
+            paths = [data.path, *data.path.rglob("*")]
+            open_to_others = {path.name for path in paths if not path.is_symlink() and mode(path) & 0o077}
+    finally:
+        os.umask(before)
+    assert open_to_others == {"of-another-program"}
+    assert mode(tmp_path) == outside
+
+
+def test_a_folder_for_all_users_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    with pytest.raises(ConfigurationError, match="choose a folder of its own"), open_data_dir(tmp_path):
+        pass
+    assert mode(tmp_path) == 0o1777
+
+
+@pytest.mark.parametrize("name", ["100%", "a?mode=ro", "b#c", "d e"])
+def test_the_database_lies_inside_whatever_the_folder_is_called(name: str, tmp_path: Path) -> None:
+    with open_data_dir(tmp_path / name) as data:
+        assert make_url(data.database_url).database == str(tmp_path / name / "reelzero.db")
+
+
+async def test_what_child_processes_write_is_private(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        code = f"open({str(tmp_path / 'file')!r}, 'w')"
+        child = await Process.start([sys.executable, "-c", code], tmp_path / "log")
+        assert await child.wait() == 0
+    finally:
+        os.umask(before)
+    assert (mode(tmp_path / "file"), mode(tmp_path / "log")) == (0o600, 0o600)
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
