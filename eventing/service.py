@@ -16,6 +16,7 @@ import uvicorn
 
 from eventing.api.app import create_app
 from eventing.container import build_container
+from eventing.contract.bounded_http import BoundedHttp
 from eventing.contract.errors import ConfigurationError, ReelzeroError, Unavailable
 from eventing.delivery.relay import Relay
 from eventing.delivery.sender import Sender
@@ -133,7 +134,7 @@ class Service:
     async def _serve(self) -> None:
         config = uvicorn.Config(
             create_app(self.container), log_config=None, access_log=False, lifespan="off",
-            timeout_graceful_shutdown=5, timeout_keep_alive=30,
+            timeout_graceful_shutdown=5, timeout_keep_alive=30, http=BoundedHttp,
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         # The service owns the signals, not uvicorn: stopping has an order of its own.

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from kserve import ModelServer
 
 from eventing.contract import telemetry
+from eventing.contract.bounded_http import BoundedHttp
 from eventing.contract.catalog import load_catalog
 from eventing.contract.env import read
 from eventing.contract.errors import ReelzeroError
@@ -91,7 +92,9 @@ class Server(ModelServer):  # type: ignore[misc] # kserve ships no types
         prepare(kserve.model_server.app, model)
 
     async def _serve(self) -> None:
-        self._rest_server.config.host = self._host  # KServe listens on all addresses and has no option
+        config = self._rest_server.config
+        config.host = self._host  # KServe listens on all addresses and has no option
+        config.http = BoundedHttp
         await super()._serve()
 
 
