@@ -17,22 +17,22 @@ WORKDIR /scratch
 USER 10001:10001
 
 # The environments are made by a pip outside of them: eventing's holds no tools, the predictor's only those that
-# torch and kserve ask for themselves (setuptools, grpcio-tools). Whatever the lock names has its version. The lock
-# is made with torch's CPU build, so the CUDA wheels (nvidia-*, triton) are not in it; torch's own pins choose those.
+# torch and kserve ask for themselves (setuptools, grpcio-tools). constraints.txt pins the versions. It is made with
+# torch's CPU build, so the CUDA wheels (nvidia-*, triton) are not in it. torch pins those itself.
 FROM python:${PYTHON} AS build
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE requirements.lock ./
+COPY pyproject.toml README.md LICENSE constraints.txt ./
 COPY eventing eventing
 COPY predictor predictor
 RUN python -m venv --without-pip /opt/reelzero
 
 FROM build AS build-eventing
-RUN python -m pip --python /opt/reelzero/bin/python install --no-cache-dir --no-compile --constraint requirements.lock . \
+RUN python -m pip --python /opt/reelzero/bin/python install --no-cache-dir --no-compile --constraint constraints.txt . \
  && python -m compileall -q --invalidation-mode unchecked-hash /opt/reelzero/lib
 
 # torch/testing holds a file of a later Python's grammar; nothing here runs it.
 FROM build AS build-predictor
-RUN python -m pip --python /opt/reelzero/bin/python install --no-cache-dir --no-compile --constraint requirements.lock '.[predictor]' \
+RUN python -m pip --python /opt/reelzero/bin/python install --no-cache-dir --no-compile --constraint constraints.txt '.[predictor]' \
  && python -m compileall -q --invalidation-mode unchecked-hash -x torch/testing/ /opt/reelzero/lib
 
 FROM runtime AS predictor

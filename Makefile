@@ -1,38 +1,45 @@
-# Everything starts here: `make run` for a first video, `make test` for all tests, `make check` for the linters.
-# Needs Python 3.11 to 3.13, git and make; the rest comes from the lock.
+# Everything starts here: `make help` lists what there is.
+# Needs Python 3.11 to 3.13, git and make. The rest comes from constraints.txt and requirements.lock.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PROMPT ?= a red circle moving right
-
-.PHONY: run test test-faults manifests-test conformance eval-model train check format lock clean
-
-run: $(VENV)/.installed ## From a prompt to an MP4, on this machine
-	$(BIN)/reelzero run "$(PROMPT)"
-
-test: $(VENV)/.installed-dev ## All tests, on real parts
-	$(BIN)/python -m pytest -n 2 --dist loadfile
-
 ROUNDS := 20
 SEED := 1
 
-test-faults: $(VENV)/.installed-dev ## The fault suite: make test-faults ROUNDS=200 SEED=7
+.PHONY: help run test test-faults manifests-test conformance eval-model train check format docs lock hashes clean
+.DEFAULT_GOAL := help
+
+help: ## List the targets
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '%-16s %s\n' "$$name" "$$text"; done
+
+run: $(VENV)/.installed ## Make a video on this machine: make run PROMPT="a red circle moving right"
+	$(BIN)/reelzero run "$(PROMPT)"
+
+test: $(VENV)/.installed-dev ## Run all tests on real parts, and show what they cover
+	rm -rf build/coverage
+	$(BIN)/coverage run -m pytest -n 2 --dist loadfile
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+test-faults: $(VENV)/.installed-dev ## Run the fault suite: make test-faults ROUNDS=200 SEED=7
 	$(BIN)/python -m tests.faults --rounds $(ROUNDS) --seed $(SEED)
 
-manifests-test: $(VENV)/.installed-dev ## Chart, config and doctor against real schemas; also the images' install step
+manifests-test: $(VENV)/.installed-dev ## Test chart, config and doctor against real schemas, and the images' install step
 	REELZERO_TEST_IMAGES=1 $(BIN)/python -m pytest -rs tests/manifests tests/knative tests/integration/predictor/test_knative*.py
 
-eval-model: $(VENV)/.installed-dev ## The model in the box on 300 prompts it never saw, judged by the checker
-	$(BIN)/python -m training.evaluate
-
-train: $(VENV)/.installed-dev ## Train the model in the box anew, from a seed; goes on where it was interrupted
-	$(BIN)/python -m training.train --out build/shapes-tiny --seed 0
-
-conformance: $(VENV)/.installed-dev ## Every client we know, in its own environment, against a real service
+conformance: $(VENV)/.installed-dev ## Run every client we know, in its own environment, against a real service
 	$(BIN)/python -m tests.conformance.run
 
-check: $(VENV)/.installed-dev ## Lint, types, import rules
+eval-model: $(VENV)/.installed-dev ## Judge the built-in model on 300 prompts that it has never seen
+	$(BIN)/python -m training.evaluate
+
+train: $(VENV)/.installed-dev ## Train the built-in model from a seed; continues after an interruption
+	$(BIN)/python -m training.train --out build/shapes-tiny --seed 0
+
+check: $(VENV)/.installed-dev ## Run the linters, the type checker and the rules of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -41,26 +48,38 @@ check: $(VENV)/.installed-dev ## Lint, types, import rules
 format: $(VENV)/.installed-dev ## Format the code
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
+docs: $(VENV)/.installed-dev ## Write all generated pages: settings, schemas, AsyncAPI, config, the chart's README
+	$(BIN)/python -m tests.support.settings_table
+	$(BIN)/python -m eventing.contract.schemas docs
+	$(BIN)/python -m config.render
+
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || \
 		{ echo "reelzero needs Python 3.11, 3.12 or 3.13; call: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# The lock is a constraints file: every version is pinned by it, extras decide what is installed.
 # Bytecode is compiled at installation, since a first import without it takes three times as long.
-$(VENV)/.installed: pyproject.toml requirements.lock | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --compile -c requirements.lock -e '.[predictor,standalone]'
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) install --compile -c constraints.txt -e '.[predictor,standalone]'
 	touch $@
 
-$(VENV)/.installed-dev: pyproject.toml requirements.lock | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --compile -c requirements.lock -e '.[predictor,standalone,dev]'
+# For tests and CI every file is compared with its hash in the lock. The second step adds what is not in the lock:
+# reelzero itself and, where pip takes torch's CUDA build, the CUDA libraries that torch pins.
+$(VENV)/.installed-dev: pyproject.toml constraints.txt requirements.lock | $(VENV)/bin/python
+	$(PIP) install --compile --require-hashes --no-deps -r requirements.lock
+	$(PIP) install --compile -c constraints.txt -e '.[predictor,standalone,dev]'
 	touch $@ $(VENV)/.installed
 
-lock: ## Resolve anew, within what pyproject.toml allows
+lock: $(VENV)/.installed-dev ## Update all versions within the limits of pyproject.toml, and their hashes
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/pip install --quiet --disable-pip-version-check -e '.[predictor,standalone,dev]'
-	{ sed -n '/^#/p' requirements.lock; build/lock/bin/pip freeze --exclude-editable | sed 's/+cpu$$//'; } > build/lock/new
-	mv build/lock/new requirements.lock && rm -rf build/lock
+	{ sed -n '/^#/p' constraints.txt; build/lock/bin/pip freeze --exclude-editable | sed 's/+cpu$$//'; } > build/lock/new
+	mv build/lock/new constraints.txt && rm -rf build/lock
+	$(MAKE) hashes
 
-clean: ## Remove what was built and the one-machine data
+hashes: ## Write requirements.lock after a change of constraints.txt
+	$(PIP) install uv
+	$(BIN)/python -m config.lock $$($(BIN)/python -m pip config get global.find-links 2>/dev/null)
+
+clean: ## Remove everything that was built, and the data of the one-machine edition
 	rm -rf $(VENV) build dist .reelzero .mypy_cache .ruff_cache .pytest_cache

@@ -69,7 +69,7 @@ def test_the_smaller_image_is_the_default() -> None:
 def test_the_lock_decides_every_version() -> None:
     installs = re.findall(r"pip --python .* install (.*) \\$", DOCKERFILE, re.MULTILINE)
     assert len(installs) == 2
-    assert all("--constraint requirements.lock" in line for line in installs)
+    assert all("--constraint constraints.txt" in line for line in installs)
 
 
 def test_the_context_is_what_is_copied() -> None:
