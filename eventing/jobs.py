@@ -140,7 +140,7 @@ class Jobs:
             submitted_at=0.0,  # the store fills these in from the database's clock
             updated_at=0.0,
             metadata=request.metadata,
-            callback_url=str(request.callback_url) if request.callback_url else None,
+            callback_url=request.callback_url,
             callback_format=origin.callback_format,
             remixed_from=origin.remixed_from,
             traceparent=origin.traceparent or current_traceparent(),

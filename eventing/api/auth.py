@@ -59,6 +59,11 @@ def api_key(request: Request) -> str | None:
     return request.headers.get("x-api-key")
 
 
+def carries_credentials(request: Request) -> bool:
+    """Tell whether a client that follows a redirect could pass a key or token on to another host."""
+    return any(name in request.headers for name in ("authorization", "x-api-key"))
+
+
 async def identify(request: Request, container: Container) -> str | None:
     """Return the owner of the key or OIDC token; None if the request carries neither.
 

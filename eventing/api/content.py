@@ -43,6 +43,17 @@ async def stream_file(container: Container, request: Request, file: StoredFile, 
     return StreamingResponse(_chunks(body), status, headers, file.content_type)
 
 
+async def stream_manifest(container: Container, uri: str) -> Response:
+    """Return a manifest, which is small and has no recorded size. Raises NotFound, Unavailable."""
+    try:
+        body = await asyncio.to_thread(container.bucket.get, container.bucket.key(uri))
+    except StorageError as error:
+        raise Unavailable("object storage cannot be reached", retry_after=5) from error
+    if body is None:
+        raise NotFound("the file is no longer there")
+    return Response(body, media_type="application/json", headers={"Cache-Control": "private, no-cache"})
+
+
 def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
     """First and last byte; None for the whole file, as also for several ranges or other units.
 

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
-from eventing.api.auth import Owner
+from eventing.api.auth import Owner, carries_credentials
+from eventing.api.content import stream_file, stream_manifest
 from eventing.api.dependencies import Container, ContainerDep
 from eventing.api.origin import PutOrigin, RestOrigin
 from eventing.api.views import JobPage, JobView, job_view
@@ -93,17 +94,27 @@ async def cancel(job_id: JobId, container: ContainerDep, owner: Owner, response:
 @router.get(
     "/jobs/{job_id}/result",
     response_model=ResultView,
-    responses={307: {"description": "Redirect to a presigned URL."}, 409: {"description": "Not finished."}},
+    responses={
+        307: {"description": "Redirect to a presigned URL, if no key was sent."},
+        409: {"description": "Not finished."},
+    },
 )
 async def result(
     job_id: JobId, container: ContainerDep, owner: Owner, request: Request,
     variant: Annotated[Variant, Query(description="Which file.")] = "video",
 ) -> Response:  # fmt: skip
-    """A redirect to a presigned URL, or JSON for `Accept: application/json`."""
+    """Return the file, or its presigned URL as JSON for `Accept: application/json`.
+
+    A request without a key is redirected to the presigned URL. With a key the file comes from here, since
+    many clients would send the key on to S3.
+    """
     job = await container.job_store.get(job_id, owner)
     finished = finished_result(job)
+    wants_json = "application/json" in request.headers.get("accept", "")
+    if carries_credentials(request) and not wants_json:
+        return await _file(container, request, finished, variant)
     url = await presigned(container, finished, variant)
-    if "application/json" not in request.headers.get("accept", ""):
+    if not wants_json:
         return RedirectResponse(url, 307, {"Cache-Control": "no-store"})
     view = ResultView(
         url=url,
@@ -137,6 +148,13 @@ def finished_result(job: Job) -> VideoResult:
         raise Conflict(f"job {job.id} is {job.status}; its result is not there yet", retry_after=5)
     cause = f": {job.error.message}" if job.error else ""
     raise Conflict(f"job {job.id} {job.status}{cause}")
+
+
+async def _file(container: Container, request: Request, finished: VideoResult, variant: Variant) -> Response:
+    if variant == "manifest":
+        return await stream_manifest(container, finished.manifest_uri)
+    file: StoredFile = getattr(finished, variant)
+    return await stream_file(container, request, file, f"{finished.job_id}-{file.uri.rpartition('/')[2]}")
 
 
 async def presigned(container: Container, finished: VideoResult, variant: Variant) -> str:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
+    AfterValidator,
     AnyHttpUrl,
     BaseModel,
     ConfigDict,
     Field,
+    TypeAdapter,
     ValidationError,
     field_validator,
     model_validator,
@@ -115,13 +118,35 @@ class VideoRequest(Incoming):
         return text
 
 
+def _is_http_url(text: str) -> str:
+    """Check a URL and keep its text: pydantic's URL types normalise it, which breaks signed addresses."""
+    if any(character <= " " or character in "\x7f\\" for character in text):
+        raise ValueError("must not contain spaces, control characters or backslashes: percent-encode them")
+    try:
+        url = _http_url.validate_python(text)
+    except ValidationError as error:
+        raise ValueError(error.errors()[0]["msg"]) from error
+    parts = urlsplit(text)  # pydantic also reads http:host and http:///host as URLs
+    if not parts.hostname:
+        raise ValueError("must name a host after http:// or https://")
+    if url.username or url.password or "@" in parts.netloc:
+        raise ValueError("must not carry a user name or password")
+    return text
+
+
+_http_url = TypeAdapter(AnyHttpUrl, config=ConfigDict(hide_input_in_errors=True))
+CallbackUrl = Annotated[
+    str, AfterValidator(_is_http_url), Field(min_length=1, json_schema_extra={"format": "uri"})
+]
+
+
 class JobRequest(VideoRequest):
     """A video request with what the job around it needs."""
 
     lane: str | None = Field(
         None, pattern=r"^[a-z][a-z0-9-]{0,31}$", description="Queue lane, such as short or long."
     )
-    callback_url: AnyHttpUrl | None = Field(
+    callback_url: CallbackUrl | None = Field(
         None, description="http(s) URL that receives the signed webhook when the job ends."
     )
     start_within_seconds: float | None = Field(
@@ -141,13 +166,6 @@ class JobRequest(VideoRequest):
         if isinstance(metadata, dict) and len(metadata) > METADATA_LIMIT:
             raise ValueError(f"must have at most {METADATA_LIMIT} entries")
         return metadata
-
-    @field_validator("callback_url")
-    @classmethod
-    def _has_no_password(cls, url: AnyHttpUrl | None) -> AnyHttpUrl | None:
-        if url is not None and (url.username or url.password):
-            raise ValueError("must not carry a user name or password")
-        return url
 
 
 class GenerationSpec(Frozen):

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from eventing.delivery.connections import exact_url
+
 PERMISSION_SECONDS = 3600.0
 MAX_PERMISSIONS = 10_000
 MAX_WAIT_SECONDS = 60.0  # shorter than the lease of a delivery
@@ -62,7 +64,8 @@ class Handshakes:
         return permission
 
     async def _request(self, session: aiohttp.ClientSession, url: str) -> _Permission:
-        async with session.options(url, headers=self.headers(), allow_redirects=False) as answer:
+        request = session.options(exact_url(url), headers=self.headers(), allow_redirects=False)
+        async with request as answer:
             origin = answer.headers.get("WebHook-Allowed-Origin", "")
             rate = answer.headers.get("WebHook-Allowed-Rate", "*")
         if origin not in ("*", self.origin):

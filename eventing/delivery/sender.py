@@ -17,6 +17,7 @@ import aiohttp
 
 from eventing.contract.errors import StorageError
 from eventing.contract.s3 import Bucket
+from eventing.delivery.connections import exact_url, session
 from eventing.delivery.handshake import Handshakes
 from eventing.delivery.signing import signature_headers
 from eventing.delivery.ssrf import AddressPolicy, BlockedAddress
@@ -52,15 +53,18 @@ class Sender:
         self._bucket = bucket
         self._overrides = dict(overrides or {})
         self._addresses = AddressPolicy(settings.webhook_allow)
-        self._consents = Handshakes(settings.public_url)
-        timeout = aiohttp.ClientTimeout(total=settings.webhook_timeout_seconds)
-        self._unchecked = aiohttp.ClientSession(timeout=timeout)
-        self._checked = aiohttp.ClientSession(timeout=timeout, connector=self._addresses.connector())
+        self._handshakes = Handshakes(settings.public_url)
+        seconds = settings.webhook_timeout_seconds
+        self._sink = session(seconds, reuse=True)
+        self._exempt = session(seconds, reuse=False)  # for webhooks on the operator's list
+        self._webhook = session(
+            seconds, reuse=False, socket_factory=self._addresses.socket, use_dns_cache=False
+        )
 
     async def close(self) -> None:
         """Close connections."""
-        await self._unchecked.close()
-        await self._checked.close()
+        for each in (self._sink, self._exempt, self._webhook):
+            await each.close()
 
     async def send(self, message: OutboxMessage) -> Try:
         """Deliver a message. Never raises."""
@@ -89,25 +93,26 @@ class Sender:
                 return Try(True, time.monotonic() - start)
             case Sink():
                 url = self._settings.sink_url or ""
-                return await self._post(self._unchecked, url, self._overridden(message), {}, start)
+                return await self._post(self._sink, url, self._overridden(message), {}, start)
             case Webhook(url):
                 return await self._send_webhook(url, message, start)
 
     async def _send_webhook(self, url: str, message: OutboxMessage, start: float) -> Try:
-        session = self._unchecked if self._addresses.exempts(url) else self._checked
+        client = self._exempt if self._addresses.exempts(url) else self._webhook
         if self._settings.webhook_handshake:
-            await self._consents.wait(session, url)
+            await self._handshakes.wait(client, url)
         secrets = self._settings.webhook_secrets
         headers = signature_headers(secrets, message.id, message.body, datetime.now(UTC))
-        headers |= self._consents.headers()
-        return await self._post(session, url, message.body, headers, start)
+        headers |= self._handshakes.headers()
+        return await self._post(client, url, message.body, headers, start)
 
     async def _post(
-        self, session: aiohttp.ClientSession, url: str, body: str, headers: dict[str, str], start: float
+        self, client: aiohttp.ClientSession, url: str, body: str, headers: dict[str, str], start: float
     ) -> Try:
         kind = JSON_EVENT if '"specversion"' in body[:200] else "application/json"
         headers = {"Content-Type": f"{kind}; charset=utf-8", "User-Agent": "reelzero", **headers}
-        async with session.post(url, data=body.encode(), headers=headers, allow_redirects=False) as answer:
+        request = client.post(exact_url(url), data=body.encode(), headers=headers, allow_redirects=False)
+        async with request as answer:
             status = answer.status
             seconds = time.monotonic() - start
             if 200 <= status < 300:

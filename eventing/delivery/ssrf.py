@@ -8,19 +8,14 @@ The sink is the operator's own setting and is not checked.
 from __future__ import annotations
 
 import socket
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
-import aiohttp
-
 from eventing.contract.errors import ConfigurationError
+from eventing.delivery.reserved import is_reserved
 
-_NAT64 = IPv6Network("64:ff9b::/96")
-# All global unicast addresses. Addresses outside can map to internal networks (local NAT64 of RFC 8215,
-# IPv4-compatible, IPv4-translated, site-local), although Python calls some of them global.
-_UNICAST = IPv6Network("2000::/3")
-_DOCUMENTATION = IPv6Network("3fff::/20")  # RFC 9637: younger than some Pythons
+NAT64 = IPv6Network("64:ff9b::/96")
 
 
 class BlockedAddress(OSError):
@@ -30,50 +25,56 @@ class BlockedAddress(OSError):
 def is_public(address: str) -> bool:
     """Tell whether an address is on the public internet.
 
-    Of an IPv6 address that carries an IPv4 address (mapped, NAT64, 6to4) the inner one is checked.
+    Of an IPv6 address that stands for an IPv4 address (mapped, NAT64) the inner one is checked.
     """
     ip: IPv4Address | IPv6Address = ip_address(address.split("%", maxsplit=1)[0])
     if isinstance(ip, IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo and ip.teredo[1])
-        if ip in _NAT64:
-            inner = IPv4Address(int(ip) & 0xFFFFFFFF)
-        if inner:
-            return is_public(str(inner))
-        if ip not in _UNICAST or ip in _DOCUMENTATION:
-            return False
-    return ip.is_global and not ip.is_multicast
+        ip = ip.ipv4_mapped or (IPv4Address(int(ip) & 0xFFFFFFFF) if ip in NAT64 else ip)
+    return not is_reserved(ip)
 
 
 class AddressPolicy:
     """The addresses that webhooks may reach. Raises ConfigurationError for an entry that cannot be read."""
 
     def __init__(self, allow: tuple[str, ...]) -> None:
-        self._networks = [ip_network(entry) for entry in allow if "/" in entry]
-        self._hosts = {entry.lower() for entry in allow if "/" not in entry}
-        for entry in self._hosts:
-            if not entry.rpartition(":")[2].isdigit():
-                raise ConfigurationError(
-                    f"REELZERO_WEBHOOK_ALLOW: {entry!r} is neither host:port nor a CIDR",
-                    field="REELZERO_WEBHOOK_ALLOW",
-                )
+        entries = [_entry(text) for text in allow]
+        self._hosts = {entry for entry in entries if isinstance(entry, tuple)}
+        self._networks = [entry for entry in entries if not isinstance(entry, tuple)]
 
     def exempts(self, url: str) -> bool:
         """Tell whether the URL's host and port are on the operator's list."""
-        parts = urlsplit(url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        return f"{parts.hostname}:{port}" in self._hosts
+        return _host_and_port(url) in self._hosts
 
     def permits(self, address: str) -> bool:
         """Tell whether a resolved address may be reached."""
         ip = ip_address(address.split("%", maxsplit=1)[0])
         return is_public(address) or any(ip in network for network in self._networks)
 
-    def connector(self) -> aiohttp.TCPConnector:
-        """Return a connector that refuses other addresses at connect time."""
-        return aiohttp.TCPConnector(socket_factory=self._socket, use_dns_cache=False)
-
-    def _socket(self, address: Any) -> socket.socket:
+    def socket(self, address: Any) -> socket.socket:
+        """Make a socket for a resolved address: aiohttp's `socket_factory`. Raises BlockedAddress."""
         family, kind, protocol, _, target = address
         if not self.permits(target[0]):
             raise BlockedAddress(f"webhooks may not reach {target[0]}: it is not a public address")
         return socket.socket(family, kind, protocol)
+
+
+def _entry(text: str) -> tuple[str, int] | IPv4Network | IPv6Network:
+    try:
+        return ip_network(text) if "/" in text else _host_and_port(f"//{text}")
+    except ValueError as error:
+        raise ConfigurationError(
+            f"REELZERO_WEBHOOK_ALLOW: {text!r} is neither host:port nor a CIDR ({error})",
+            field="REELZERO_WEBHOOK_ALLOW",
+        ) from error
+
+
+def _host_and_port(url: str) -> tuple[str, int]:
+    """Return the host of a URL, an IP address in its shortest form, and the port. Raises ValueError."""
+    parts = urlsplit(url)
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    if not parts.hostname or not port:
+        raise ValueError("it needs a host and a port")
+    try:
+        return str(ip_address(parts.hostname)), port
+    except ValueError:
+        return parts.hostname, port

@@ -51,6 +51,12 @@ JOBS = {
     "an unknown lane": (OK | {"lane": "vip"}, 422, "lane"),
     "a callback that is not http": (OK | {"callback_url": "ftp://example.com/"}, 422, "callback_url"),
     "a callback that is no URL": (OK | {"callback_url": "example"}, 422, "callback_url"),
+    "a callback with a space": (OK | {"callback_url": "http://example.com/a b"}, 422, "callback_url"),
+    "a callback with a line end": (OK | {"callback_url": "http://example.com/\n"}, 422, "callback_url"),
+    "a callback with a backslash": (OK | {"callback_url": "http://e.test\\@f.test/"}, 422, "callback_url"),
+    "a callback without a host": (OK | {"callback_url": "http:///x"}, 422, "callback_url"),
+    "a callback without slashes": (OK | {"callback_url": "http:example.com/x"}, 422, "callback_url"),
+    "a callback that is a number": (OK | {"callback_url": 7}, 422, "callback_url"),
     "a callback with a password": (OK | {"callback_url": "http://a:b@example.com/"}, 422, "callback_url"),
     "metadata that is nested": (OK | {"metadata": {"a": {"b": "c"}}}, 422, "metadata.a"),
     "too much metadata": (OK | {"metadata": {str(n): "x" for n in range(17)}}, 422, "metadata"),
@@ -277,7 +283,7 @@ def test_a_database_that_is_away_is_a_503_that_a_broker_retries() -> None:
     nowhere = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
     served = (Endpoint(model="tiny", url="http://127.0.0.1:9"),)
     container = build_container(read(Settings, auth="open", database_url=nowhere, endpoints=served))
-    client = TestClient(create_app(container))
+    client = TestClient(create_app(container), base_url="http://127.0.0.1")
     for path, headers in (("/v1/jobs", {}), ("/events", EVENT)):
         answer = client.post(path, json=OK, headers=headers)
         assert answer.status_code == 503 and int(answer.headers["Retry-After"]) > 0

@@ -50,6 +50,7 @@ class Receiver:
     port: int = 0
     consent: str | None = "*"
     asked: list[dict[str, str]] = field(default_factory=list)
+    raw_paths: list[str] = field(default_factory=list)  # of POSTs to other paths than the sink's
     queues: dict[str, asyncio.Queue[Received]] = field(default_factory=dict)
     answers: dict[str, list[web.Response]] = field(default_factory=dict)  # by path; 200 after these
 
@@ -69,6 +70,8 @@ class Receiver:
         if request.method == "OPTIONS":
             self.asked.append(headers)
             return web.Response(headers={"WebHook-Allowed-Origin": self.consent} if self.consent else {})
+        if request.path != "/sink":
+            self.raw_paths.append(request.raw_path)
         self.queue(request.path).put_nowait(Received(headers, await request.text()))
         answers = self.answers.get(request.path)
         return answers.pop(0) if answers else web.Response()

@@ -77,3 +77,13 @@ async def test_a_receiver_that_consents_is_asked_once(tmp_path: Path, bucket: Bu
 async def delivered_or_none(service: Deployment, job_id: str) -> dict[str, Any] | None:
     _, log = await service.call("GET", f"/v1/jobs/{job_id}/deliveries")
     return next((entry for entry in log["data"] if entry["destination"] == "webhook"), None)
+
+
+async def test_the_callback_is_kept_and_called_as_it_was_given(tmp_path: Path, bucket: Bucket) -> None:
+    async with deployment(tmp_path, bucket, webhook_allow="127.0.0.0/8,::1/128") as service:
+        address = service.receiver.url.replace("127.0.0.1", "LocalHost") + "/%7Ea//b?sig=a%2Bb+c&e=%e4"
+        _, job = await service.call("POST", "/v1/jobs", json={"prompt": PROMPT, "callback_url": address})
+        assert job["callback_url"] == address
+        await service.receiver.next("/~a//b")  # aiohttp's server decodes the path, and keeps the raw one
+        assert service.receiver.raw_paths == ["/%7Ea//b?sig=a%2Bb+c&e=%e4"]
+        assert (await delivered(service, job["id"]))["target"] == address
