@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode
@@ -47,7 +48,10 @@ class Settings(S3Settings):
         description="Connections to the database per replica; half are reserved for leases and deliveries.",
     )
     source: str = Field("urn:reelzero:local", description="CloudEvents `source` of our events.")
-    public_url: str = Field("http://127.0.0.1:8080", description="Our own base URL, for links in events.")
+    public_url: str = Field(
+        "http://127.0.0.1:8080",
+        description="Base URL by which clients reach the service, with a proxy's path prefix.",
+    )
     endpoints: tuple[Endpoint, ...] = Field(
         (), description="JSON list: model, lane, url, capacity, max_frames."
     )
@@ -141,6 +145,11 @@ class Settings(S3Settings):
             if isinstance(value, str)
             else value
         )
+
+    @property
+    def path_prefix(self) -> str:
+        """Path of `public_url` without a slash at its end; empty if there is none."""
+        return urlsplit(self.public_url).path.rstrip("/")
 
     @model_validator(mode="after")
     def _oidc_is_whole(self) -> Self:

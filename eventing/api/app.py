@@ -22,6 +22,7 @@ from eventing.api.dependencies import Container
 from eventing.api.limits import BodyLimits
 from eventing.api.oidc import TokenVerifier
 from eventing.api.origins import OriginCheck
+from eventing.api.prefix import PathPrefix
 
 
 def create_app(container: Container) -> FastAPI:
@@ -43,6 +44,8 @@ def create_app(container: Container) -> FastAPI:
     )
     if container.settings.auth == "open":
         app.add_middleware(OriginCheck, allowed_hosts=container.settings.allowed_hosts)
+    if container.settings.path_prefix:
+        app.add_middleware(PathPrefix, prefix=container.settings.path_prefix)
     for module in (jobs, progress, videos, inference, ingress, dead_letters, health, page):
         app.include_router(module.router)
     app.mount("/static", page.files, name="static")

@@ -44,7 +44,7 @@ async def submit(body: Request_, container: ContainerDep, origin: RestOrigin, re
     """Store a job and answer at once. The same `Idempotency-Key` leads to the same job."""
     job, _ = await container.jobs.submit(body, origin)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
-    return job_view(job)
+    return job_view(job, container.settings.path_prefix)
 
 
 @router.put("/jobs/{job_id}", status_code=202, responses={200: {"model": JobView}})
@@ -55,7 +55,7 @@ async def put(
     job, new = await container.jobs.submit(body, replace(origin, job_id=job_id))
     response.status_code = 202 if new else 200
     response.headers["Location"] = f"/v1/jobs/{job.id}"
-    return job_view(job)
+    return job_view(job, container.settings.path_prefix)
 
 
 @router.get("/jobs")
@@ -73,14 +73,16 @@ async def page(
         owner, limit=limit, after=after, ascending=order == "asc",
         statuses=tuple(status or ()), model=model, lane=lane,
     )  # fmt: skip
-    return JobPage(data=[job_view(job) for job in jobs], has_more=more, next=jobs[-1].id if more else None)
+    data = [job_view(job, container.settings.path_prefix) for job in jobs]
+    return JobPage(data=data, has_more=more, next=jobs[-1].id if more else None)
 
 
 @router.get("/jobs/{job_id}")
 async def read(job_id: JobId, container: ContainerDep, owner: Owner) -> JobView:
     """One job; a queued one with its place in the queue."""
     job = await container.job_store.get(job_id, owner)
-    return job_view(job, await container.job_store.position(job) if job.status is Status.queued else None)
+    position = await container.job_store.position(job) if job.status is Status.queued else None
+    return job_view(job, container.settings.path_prefix, position)
 
 
 @router.delete("/jobs/{job_id}", status_code=202, responses={200: {"model": JobView}})
@@ -88,7 +90,7 @@ async def cancel(job_id: JobId, container: ContainerDep, owner: Owner, response:
     """Cancel: at once if the job waits (200), within one denoising step if it runs (202)."""
     job = await container.jobs.cancel(job_id, owner)
     response.status_code = 200 if job.status.is_terminal else 202
-    return job_view(job)
+    return job_view(job, container.settings.path_prefix)
 
 
 @router.get(

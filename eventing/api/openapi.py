@@ -86,7 +86,9 @@ def build(app: FastAPI) -> dict[str, Any]:
         title=app.title, version=app.version, description=app.description,
         license_info=app.license_info, routes=app.routes,
     )  # fmt: skip
-    whole["servers"] = [{"url": app.root_path or "/"}]  # relative: right behind any proxy
+    whole["servers"] = [
+        {"url": app.state.container.settings.path_prefix or "/"}
+    ]  # relative: right behind any proxy
     components = whole.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     for model in MODELS:

@@ -50,7 +50,7 @@ async def _stream(container: Container, job: Job) -> AsyncIterator[str]:
             job = await container.job_store.get(job.id, job.owner)  # an id may change hands
         except NotFound:
             return  # deleted meanwhile: there is nothing more to say
-    yield f"event: {job.status}\ndata: {job_view(job).model_dump_json()}\n\n"
+    yield f"event: {job.status}\ndata: {job_view(job, container.settings.path_prefix).model_dump_json()}\n\n"
 
 
 def _progress(job: Job, position: int | None) -> str:

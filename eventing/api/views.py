@@ -52,8 +52,9 @@ class JobPage(Frozen):
     next: str | None
 
 
-def job_view(job: Job, position: int | None = None) -> JobView:
-    """The public face of a job."""
+def job_view(job: Job, prefix: str, position: int | None = None) -> JobView:
+    """Return the public face of a job; `prefix` stands before the paths of its links."""
+    address = f"{prefix}/v1/jobs/{job.id}"
     return JobView(
         id=job.id,
         status=job.status,
@@ -80,10 +81,10 @@ def job_view(job: Job, position: int | None = None) -> JobView:
         cold_start_seconds=seconds(job.claimed_at, job.started_at),
         remixed_from=job.remixed_from,
         links={
-            "self": f"/v1/jobs/{job.id}",
-            "events": f"/v1/jobs/{job.id}/events",
-            "result": f"/v1/jobs/{job.id}/result",
-            "deliveries": f"/v1/jobs/{job.id}/deliveries",
+            "self": address,
+            "events": f"{address}/events",
+            "result": f"{address}/result",
+            "deliveries": f"{address}/deliveries",
         },
     )
 

@@ -1,0 +1,39 @@
+"""Serve behind a proxy that adds a path prefix: https://example.com/video/ in front of http://replica/.
+
+The prefix is the path of REELZERO_PUBLIC_URL. A proxy may strip it or pass it on; routes never see it.
+Addresses that leave are relative to the host, so whether the proxy ends TLS does not matter.
+"""
+
+from __future__ import annotations
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class PathPrefix:
+    """ASGI middleware. `prefix` is empty, or begins with a slash and does not end with one."""
+
+    def __init__(self, app: ASGIApp, prefix: str) -> None:
+        self._app = app
+        self._prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take the prefix off the path and put it before a Location on this host."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def prefixed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(raw=message["headers"])
+                if headers.get("location", "").startswith("/"):
+                    headers["location"] = self._prefix + headers["location"]
+            await send(message)
+
+        await self._app({**scope, "path": self._inner(scope["path"])}, receive, prefixed)
+
+    def _inner(self, path: str) -> str:
+        """Return the path as the routes know it."""
+        if path == self._prefix:
+            return "/"
+        return path[len(self._prefix) :] if path.startswith(self._prefix + "/") else path
