@@ -20,6 +20,8 @@ from eventing.store.engine import Database
 from eventing.store.jobs import JobStore
 from eventing.store.keys import KeyStore
 from eventing.store.outbox import OutboxStore
+from eventing.store.watched import WatchStore
+from eventing.watchers import Watchers
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Container:
     outbox: OutboxStore
     keys: KeyStore
     dead_letters: DeadLetterStore
+    watchers: Watchers
     bucket: Bucket
     signals: Signals
 
@@ -52,18 +55,20 @@ def build_container(settings: Settings) -> Container:
     outbox, dead_letters = OutboxStore(database), DeadLetterStore(database)
     bucket, signals = Bucket(settings.s3()), Signals()
     retention = Retention(outbox, dead_letters, keep)
+    watchers = Watchers(WatchStore(database), settings.poll_seconds)
     has_webhooks = bool(settings.webhook_secrets)
     return Container(
         settings=settings,
         catalog=catalog,
         served=served,
         database=database,
-        jobs=Jobs(catalog, served, store, bucket, retention, signals, has_webhooks=has_webhooks),
+        jobs=Jobs(catalog, served, store, bucket, retention, signals, watchers, has_webhooks=has_webhooks),
         job_store=store,
         claims=ClaimStore(database, announcer, holder, lease=settings.lease_seconds, keep_seconds=keep),
         outbox=outbox,
         keys=KeyStore(database),
         dead_letters=dead_letters,
+        watchers=watchers,
         bucket=bucket,
         signals=signals,
     )

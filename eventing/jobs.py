@@ -26,6 +26,7 @@ from eventing.store.dead_letters import DeadLetterStore
 from eventing.store.jobs import JobStore, Submission, digest
 from eventing.store.outbox import OutboxStore
 from eventing.store.shielded import shielded
+from eventing.watchers import Watchers
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Jobs:
 
     def __init__(
         self, catalog: Catalog, served: Served, store: JobStore, bucket: Bucket, retention: Retention,
-        signals: Signals, *, has_webhooks: bool,
+        signals: Signals, watchers: Watchers, *, has_webhooks: bool,
     ) -> None:  # fmt: skip
         self._catalog = catalog
         self._served = served
@@ -63,6 +64,7 @@ class Jobs:
         self._bucket = bucket
         self._retention = retention
         self._signals = signals
+        self._watchers = watchers
         self._has_webhooks = has_webhooks
 
     async def submit(self, request: JobRequest, origin: Origin) -> tuple[Job, bool]:
@@ -81,6 +83,7 @@ class Jobs:
         """End a waiting job now, and a running one within one denoising step. Raises NotFound."""
         job = await self._store.cancel(job_id, owner)
         self._signals.message_due.notify()
+        self._watchers.changed(job_id)
         return job
 
     async def requeue(self, job_id: str) -> Job:
@@ -118,6 +121,7 @@ class Jobs:
         # The row goes last: if this fails between the two, the row makes the next sweep repeat it.
         await self._remove_objects(job_id)
         await self._store.drop(job_id)
+        self._watchers.changed(job_id)
 
     async def _remove_objects(self, job_id: str) -> None:
         await asyncio.to_thread(self._bucket.delete_folder, Folder(job_prefix(job_id)))

@@ -70,7 +70,7 @@ class Service:
         self._sender = Sender(settings, container.bucket, _overrides())
         self._attempts = Attempts(
             container.claims, container.bucket, container.catalog, self._endpoints, self._client,
-            settings, container.signals.message_due,
+            settings, container.signals.message_due, container.watchers,
         )  # fmt: skip
         signals, poll = container.signals, settings.poll_seconds
         pools = self._endpoints.pools()

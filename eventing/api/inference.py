@@ -8,7 +8,6 @@ it (Idempotency-Key, or the parameter `job_id`) may come back for it, and the jo
 
 from __future__ import annotations
 
-import asyncio
 import re
 from dataclasses import replace
 from typing import Annotated, Any
@@ -20,6 +19,7 @@ from eventing import __version__
 from eventing.api.auth import Owner
 from eventing.api.dependencies import Container, ContainerDep
 from eventing.api.origin import V2Origin
+from eventing.api.waiting import Gone, until_ended
 from eventing.contract import v2
 from eventing.contract.errors import (
     Conflict,
@@ -34,7 +34,6 @@ from eventing.contract.models import JOB_ID_PATTERN
 from eventing.domain.job import Job
 from eventing.jobs import parse_request
 
-POLL_SECONDS = 0.25
 WAIT = re.compile(r"^wait=(\d{1,5})$")
 router = APIRouter(prefix="/v2", tags=["v2 inference"])
 Model = Annotated[str, Path(max_length=64, description="A model served here.")]
@@ -50,10 +49,6 @@ _INFER = {
         },
     }
 }
-
-
-class Gone(Exception):
-    """The caller closed the connection."""
 
 
 @router.get("")
@@ -131,7 +126,7 @@ async def infer(
     job, new = await container.jobs.submit(parse_request(fields), replace(origin, job_id=job_id))
     named = bool(job_id or origin.key) or not new
     try:
-        job = await _wait(container, request, job, _patience(prefer or []))
+        job = await until_ended(container.watchers, request, job, _patience(prefer or []))
     except Gone:
         if not named:
             await container.jobs.cancel(job.id, origin.owner)
@@ -151,20 +146,8 @@ def _job_id(value: Any) -> str | None:
     return value
 
 
-async def _wait(container: Container, request: Request, job: Job, patience: float | None) -> Job:
-    """The job when it has ended, or when patience has. Raises Gone."""
-    loop = asyncio.get_running_loop()
-    end = None if patience is None else loop.time() + patience
-    while not job.status.is_terminal and (end is None or loop.time() < end):
-        if await request.is_disconnected():
-            raise Gone
-        await asyncio.sleep(POLL_SECONDS)
-        job = await container.job_store.get(job.id, job.owner)  # an id may change hands
-    return job
-
-
 def _patience(prefer: list[str]) -> float | None:
-    """Seconds to wait: None is for ever, which is what a caller who prefers nothing asked for."""
+    """Return the seconds to wait. None means without limit: the caller sent no Prefer header."""
     wishes = [part.strip().lower() for line in prefer for part in re.split("[,;]", line)]
     if "respond-async" not in wishes:
         return None

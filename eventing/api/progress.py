@@ -2,59 +2,86 @@
 
 event: progress     {"status", "stage", "step", "total_steps", "elapsed_seconds", "percent", …}
 event: completed | failed | cancelled     the job as GET /v1/jobs/{id} shows it; then the stream ends
+
+The id of an event is a digest of the state that it shows, so it is the same on every replica. A client that
+reconnects with `Last-Event-ID` gets the next event once the state differs from the one it has seen, and 204
+if it has seen the end: a browser's EventSource then stops reconnecting.
 """
 
 from __future__ import annotations
 
-import asyncio
+import hashlib
 import json
 from collections.abc import AsyncIterator
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Header, Response
 from fastapi.responses import StreamingResponse
 
 from eventing.api.auth import Owner
-from eventing.api.dependencies import Container, ContainerDep
+from eventing.api.dependencies import ContainerDep
 from eventing.api.jobs import JobId
 from eventing.api.views import job_view
-from eventing.contract.errors import NotFound
-from eventing.domain.job import Job, Status
+from eventing.domain.job import Status
+from eventing.watchers import Snapshot, Watchers
 
-POLL_SECONDS = 0.25
-KEEP_ALIVE_SECONDS = 15.0
+KEEP_ALIVE_SECONDS = 15.0  # proxies cut a connection that is silent for 30 to 60 s
+KEEP_ALIVE = ": still here\n\n"
 router = APIRouter(prefix="/v1", tags=["jobs"])
+LastEventId = Annotated[str | None, Header(max_length=64, description="The id of the last event received.")]
 
 
-@router.get("/jobs/{job_id}/events", response_class=StreamingResponse)
-async def follow(job_id: JobId, container: ContainerDep, owner: Owner) -> StreamingResponse:
+@router.get(
+    "/jobs/{job_id}/events",
+    response_class=StreamingResponse,
+    responses={204: {"description": "The client has seen the end: `Last-Event-ID` is the last event's."}},
+)
+async def follow(
+    job_id: JobId, container: ContainerDep, owner: Owner, last_event_id: LastEventId = None
+) -> Response:
     """Follow a job until it ends."""
-    job = await container.job_store.get(job_id, owner)
+    snapshot = await container.watchers.look(job_id, owner)
+    prefix = container.settings.path_prefix
+    if snapshot.job.status.is_terminal and _event(snapshot, prefix)[0] == last_event_id:
+        return Response(status_code=204)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_stream(container, job), media_type="text/event-stream", headers=headers)
+    stream = _stream(container.watchers, snapshot, prefix, last_event_id)
+    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
-async def _stream(container: Container, job: Job) -> AsyncIterator[str]:
-    shown, quiet = "", 0.0
-    while not job.status.is_terminal:
-        position = await container.job_store.position(job) if job.status is Status.queued else None
-        now = _progress(job, position)
-        if now != shown:
-            shown, quiet = now, 0.0
-            yield f"event: progress\ndata: {now}\n\n"
-        elif quiet >= KEEP_ALIVE_SECONDS:
-            quiet = 0.0
-            yield ": still here\n\n"
-        await asyncio.sleep(POLL_SECONDS)
-        quiet += POLL_SECONDS
-        try:
-            job = await container.job_store.get(job.id, job.owner)  # an id may change hands
-        except NotFound:
-            return  # deleted meanwhile: there is nothing more to say
-    yield f"event: {job.status}\ndata: {job_view(job, container.settings.path_prefix).model_dump_json()}\n\n"
+async def _stream(
+    watchers: Watchers, snapshot: Snapshot, prefix: str, last_id: str | None
+) -> AsyncIterator[str]:
+    """Yield an event whenever the state differs; end after the terminal one, or when the job is deleted."""
+    with watchers.follow(snapshot) as watched:
+        while (latest := watched.snapshot) is not None:
+            seen = watched.signal.mark()
+            event_id, text = _event(latest, prefix)
+            if event_id != last_id:
+                last_id = event_id
+                yield text
+            if latest.job.status.is_terminal:
+                return
+            await watched.signal.wait(seen, KEEP_ALIVE_SECONDS)
+            if watched.signal.mark() == seen:
+                yield KEEP_ALIVE
 
 
-def _progress(job: Job, position: int | None) -> str:
-    shown = {"id": job.id, "status": str(job.status), **job.progress.model_dump(mode="json")}
-    shown |= {"percent": job.progress.percent(), "attempt": job.attempt, "queue_position": position}
-    shown |= {"waiting_for": job.error.code if job.error and job.status is Status.queued else None}
-    return json.dumps(shown)
+def _event(snapshot: Snapshot, prefix: str) -> tuple[str, str]:
+    """Return the event that shows a state: its id and its text. `prefix` stands before paths in links."""
+    job = snapshot.job
+    if job.status.is_terminal:
+        name, data = str(job.status), job_view(job, prefix).model_dump_json()
+    else:
+        name, data = "progress", _progress(snapshot)
+    event_id = hashlib.blake2s(data.encode(), digest_size=8).hexdigest()
+    return event_id, f"id: {event_id}\nevent: {name}\ndata: {data}\n\n"
+
+
+def _progress(snapshot: Snapshot) -> str:
+    job = snapshot.job
+    fields = {"id": job.id, "status": str(job.status), **job.progress.model_dump(mode="json")}
+    fields |= {"percent": job.progress.percent(), "attempt": job.attempt, "queue_position": snapshot.position}
+    waits = job.error is not None and job.status is Status.queued
+    fields["waiting_for"] = job.error.code if job.error and waits else None
+    return json.dumps(fields)

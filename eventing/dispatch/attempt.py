@@ -29,6 +29,7 @@ from eventing.signal import Signal
 from eventing.store.circuit_breaker import OPEN_AFTER
 from eventing.store.claims import ClaimStore
 from eventing.store.shielded import finish
+from eventing.watchers import Watchers
 
 REPORT_RETRY = 1.0
 log = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ class Attempts:
 
     def __init__(
         self, claims: ClaimStore, bucket: Bucket, catalog: Catalog, endpoints: Endpoints,
-        client: PredictorClient, settings: Settings, message_due: Signal,
+        client: PredictorClient, settings: Settings, message_due: Signal, watchers: Watchers,
     ) -> None:  # fmt: skip
         self._claims = claims
         self._bucket = bucket
@@ -62,6 +63,7 @@ class Attempts:
         self._retry = settings.retry_seconds
         self._announce = settings.progress_events
         self._message_due = message_due
+        self._watchers = watchers
         self._sink = bool(settings.sink_url)
 
     async def run(self, job: Job, asked: float) -> None:
@@ -73,7 +75,8 @@ class Attempts:
             span.set_attributes({"job.id": job.id, "job.attempt": job.attempt, "job.model": job.model})
             log.info("claimed", extra={"attempt": job.attempt, "model": job.model})
             QUEUE.labels(job.model, job.lane).observe((job.claimed_at or 0) - job.submitted_at)
-            lease = Lease(self._claims, job, claimed=asked, announce=self._announce)
+            self._watchers.changed(job.id)
+            lease = Lease(self._claims, self._watchers, job, claimed=asked, announce=self._announce)
             holding = asyncio.create_task(lease.hold())
             try:
                 await self._settle(job, await self._held(job, lease, holding))
@@ -158,6 +161,7 @@ class Attempts:
         except Unavailable as error:
             log.warning("the start cannot be stored yet: %s", error)
             return False
+        self._watchers.changed(job.id)
         if self._sink:
             self._message_due.notify()
         COLD_START.labels(job.model, job.lane).observe((now.started_at or 0) - (now.claimed_at or 0))
@@ -204,6 +208,7 @@ class Attempts:
             try:
                 self._count(await self._write(job, verdict), verdict)
                 self._message_due.notify()
+                self._watchers.changed(job.id)
                 return
             except LeaseLost as error:
                 log.warning("a late report was refused: %s", error)

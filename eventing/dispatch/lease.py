@@ -16,6 +16,7 @@ from eventing.contract.errors import NotFound, ReelzeroError
 from eventing.contract.models import Progress
 from eventing.domain.job import Job, LeaseLost
 from eventing.store.claims import ClaimStore
+from eventing.watchers import Watchers
 
 TICK = 0.5  # progress and cancel requests travel at this pace
 ANNOUNCE_EVERY = 5.0
@@ -32,8 +33,11 @@ class End(StrEnum):
 class Lease:
     """The renewal of one claimed job."""
 
-    def __init__(self, claims: ClaimStore, job: Job, *, claimed: float, announce: bool) -> None:
+    def __init__(
+        self, claims: ClaimStore, watchers: Watchers, job: Job, *, claimed: float, announce: bool
+    ) -> None:
         self._claims = claims
+        self._watchers = watchers
         self._job = job
         self._safe_until = claimed + claims.lease * 0.8
         self._progress: Progress | None = None
@@ -77,6 +81,8 @@ class Lease:
             log.warning("the lease is lost: %s", error)
             return End.lost
         self._written, self._renewed = progress, asked
+        if fresh:
+            self._watchers.changed(job.id)
         self._safe_until = asked + self._claims.lease * 0.8
         if job.cancel_requested:
             return End.cancelled

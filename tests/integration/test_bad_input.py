@@ -245,7 +245,7 @@ class TestCallers:
     async def test_an_id_that_changes_hands_shows_nothing_to_who_followed_it(
         self, make_stack: MakeStack, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("eventing.api.progress.POLL_SECONDS", 1.0)  # room to change hands
+        monkeypatch.setattr("eventing.watchers.GAP", 1.0)  # room to change hands
         async with make_stack(auth="required") as stack:
             keys = stack.service.container.keys
             ann, bob = [{"X-API-Key": await keys.create(name)} for name in ("ann", "bob")]

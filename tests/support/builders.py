@@ -22,6 +22,8 @@ from eventing.store.dead_letters import DeadLetterStore
 from eventing.store.engine import Database
 from eventing.store.jobs import JobStore, Submission, digest
 from eventing.store.outbox import OutboxStore
+from eventing.store.watched import WatchStore
+from eventing.watchers import Watchers
 
 ANNOUNCER = Announcer("urn:test", "http://test", sink=True)
 POOL = Pool("tiny/default", 1, (("tiny", "default"),))
@@ -95,4 +97,5 @@ def use_cases(database: Database, bucket: Any, *, keep_seconds: float = 0.0) -> 
     served = Served(Settings(endpoints=(Endpoint(model="tiny"),)), catalog)
     store = JobStore(database, ANNOUNCER, quota=1000, keep_seconds=KEEP)
     retention = Retention(OutboxStore(database), DeadLetterStore(database), keep_seconds)
-    return Jobs(catalog, served, store, bucket, retention, Signals(), has_webhooks=True)
+    watchers = Watchers(WatchStore(database), 1.0)
+    return Jobs(catalog, served, store, bucket, retention, Signals(), watchers, has_webhooks=True)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from pathlib import Path
 from typing import cast
 
 from eventing.contract.models import Progress, Stage
 from eventing.dispatch.lease import Lease
 from eventing.domain.job import Job, LeaseLost
 from eventing.store.claims import ClaimStore
+from eventing.store.engine import Database
+from eventing.store.watched import WatchStore
+from eventing.watchers import Watchers
 from tests.support.builders import make_job
 
 
@@ -27,13 +31,13 @@ class Claims:
         raise LeaseLost("the attempt is over")
 
 
-async def test_a_renewal_that_outlives_its_attempt_ends_quietly() -> None:
+async def test_a_renewal_that_outlives_its_attempt_ends_quietly(tmp_path: Path) -> None:
     complaints = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
     claims = Claims()
-    lease = Lease(
-        cast(ClaimStore, claims), make_job(), claimed=asyncio.get_running_loop().time(), announce=False
-    )
+    watchers = Watchers(WatchStore(Database(f"sqlite+aiosqlite:///{tmp_path}/jobs.db")), 1.0)
+    now = asyncio.get_running_loop().time()
+    lease = Lease(cast(ClaimStore, claims), watchers, make_job(), claimed=now, announce=False)
     lease.report(Progress(stage=Stage.denoise))  # news are stored with the next tick
     holding = asyncio.create_task(lease.hold())
     await claims.asked.wait()

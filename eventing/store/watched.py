@@ -1,0 +1,85 @@
+"""Reads for watchers: the state of many jobs in one statement, so that a thousand streams cost one query.
+
+All ids travel in one parameter. The statement is the same for any number of jobs, so it is compiled once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+from sqlalchemy import String, bindparam, func, literal_column, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.sql import ColumnElement
+
+from eventing.domain.job import Job
+from eventing.store.engine import Database
+from eventing.store.rows import job_from_row
+from eventing.store.shielded import shielded_methods
+from eventing.store.tables import jobs
+
+ROWS_AT_ONCE = 200  # decoding more rows in one step would hold up the event loop for over 10 ms
+
+
+class Version(NamedTuple):
+    """What differs whenever a row differs. The time alone could repeat within the clock's resolution."""
+
+    owner: str
+    updated_at: float
+    status: str
+    attempt: int
+    sequence: int
+
+
+def version_of(job: Job) -> Version:
+    """Return the version of a job that was read."""
+    return Version(job.owner, job.updated_at, str(job.status), job.attempt, job.sequence)
+
+
+@shielded_methods
+class WatchStore:
+    """The watchers' reads of the job table."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._versions = select(jobs.c.id, *(jobs.c[name] for name in Version._fields)).where(
+            self._is_one_of(jobs.c.id)
+        )
+        self._rows = select(jobs).where(self._is_one_of(jobs.c.id))
+        ranked = _ranked()
+        self._positions = select(ranked).where(self._is_one_of(ranked.c.id))
+
+    async def versions(self, ids: Collection[str]) -> dict[str, Version]:
+        """Return the version of each job that exists."""
+        return {row[0]: Version(*row[1:]) for row in await self._fetch(self._versions, ids)}
+
+    async def positions(self, ids: Collection[str]) -> dict[str, int]:
+        """Return for each queued job how many queued jobs of its model and lane are ahead."""
+        return {row.id: row.ahead for row in await self._fetch(self._positions, ids)}
+
+    async def jobs(self, ids: Collection[str]) -> dict[str, Job]:
+        """Return each job that exists."""
+        rest, rows = list(ids), dict[str, Job]()
+        while rest:
+            batch, rest = rest[:ROWS_AT_ONCE], rest[ROWS_AT_ONCE:]
+            rows |= {row.id: job_from_row(row._mapping) for row in await self._fetch(self._rows, batch)}
+        return rows
+
+    async def _fetch(self, query: Any, ids: Collection[str]) -> Any:
+        value = json.dumps(list(ids)) if self._database.is_sqlite else list(ids)
+        async with self._database.read() as connection:
+            return (await connection.execute(query, {"ids": value})).all()
+
+    def _is_one_of(self, column: ColumnElement[str]) -> ColumnElement[bool]:
+        if self._database.is_sqlite:
+            return column.in_(select(func.json_each(bindparam("ids")).table_valued("value").c.value))
+        return column == func.any(bindparam("ids", type_=ARRAY(String)))
+
+
+def _ranked() -> Any:
+    """SQL: each queued job with its place among the queued jobs of its model and lane, counted from 0."""
+    order = (jobs.c.submitted_at, jobs.c.id)
+    number = func.row_number().over(partition_by=(jobs.c.model, jobs.c.lane), order_by=order)
+    queued = jobs.c.status == literal_column("'queued'")  # no parameter: it picks the partial index
+    return select(jobs.c.id, (number - 1).label("ahead")).where(queued).subquery()
