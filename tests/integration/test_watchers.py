@@ -32,10 +32,13 @@ def statements(stack: Stack) -> Iterator[list[str]]:
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         sent.append(statement)
 
-    engine = stack.service.container.database.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
+    database = stack.service.core.database
+    engines = [part.engine.sync_engine for part in (database, database.reserved)]
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", note)
     yield sent
-    event.remove(engine, "before_cursor_execute", note)
+    for engine in engines:
+        event.remove(engine, "before_cursor_execute", note)
 
 
 def reads_of_jobs(sent: list[str]) -> int:
@@ -65,7 +68,7 @@ async def held(stack: Stack, jobs: int = 1) -> AsyncIterator[list[str]]:
 
 async def message(stream: aiohttp.ClientResponse) -> dict[str, str]:
     """The next message of a stream by its fields; a comment's field is empty."""
-    lines: list[str] = []
+    lines = []
     while (line := (await stream.content.readline()).decode().rstrip("\n")) or not lines:
         assert line or not stream.content.at_eof(), "the stream ended"
         lines += [line] if line else []
@@ -84,7 +87,7 @@ async def test_many_idle_streams_cost_one_statement_a_look(make_stack: MakeStack
             few = 4 * SWEEPS  # a look has two small statements, and its pace is the sweep's
             assert 0 < reads_of_jobs(sent) < few, f"{STREAMS} streams sent {reads_of_jobs(sent)} statements"
         await streams.aclose()
-        await eventually(lambda: not stack.service.container.watchers.watched)
+        await eventually(lambda: not stack.service.core.watchers.watched)
         with statements(stack) as sent:
             await eventually(lambda: sweeps(sent) >= SWEEPS)
             assert reads_of_jobs(sent) == 0
