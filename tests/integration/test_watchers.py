@@ -68,7 +68,7 @@ async def held(stack: Stack, jobs: int = 1) -> AsyncIterator[list[str]]:
 
 async def message(stream: aiohttp.ClientResponse) -> dict[str, str]:
     """The next message of a stream by its fields; a comment's field is empty."""
-    lines = []
+    lines: list[str] = []
     while (line := (await stream.content.readline()).decode().rstrip("\n")) or not lines:
         assert line or not stream.content.at_eof(), "the stream ended"
         lines += [line] if line else []
