@@ -32,7 +32,7 @@ def statements(stack: Stack) -> Iterator[list[str]]:
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         sent.append(statement)
 
-    database = stack.service.core.database
+    database = stack.service.container.database
     engines = [part.engine.sync_engine for part in (database, database.reserved)]
     for engine in engines:
         event.listen(engine, "before_cursor_execute", note)
@@ -87,8 +87,10 @@ async def test_many_idle_streams_cost_one_statement_a_look(make_stack: MakeStack
             few = 4 * SWEEPS  # a look has two small statements, and its pace is the sweep's
             assert 0 < reads_of_jobs(sent) < few, f"{STREAMS} streams sent {reads_of_jobs(sent)} statements"
         await streams.aclose()
-        await eventually(lambda: not stack.service.core.watchers.watched)
+        await eventually(lambda: not stack.service.container.watchers.watched)
         with statements(stack) as sent:
+            await eventually(lambda: sweeps(sent) >= SWEEPS)
+            sent.clear()  # the last look may have been under way
             await eventually(lambda: sweeps(sent) >= SWEEPS)
             assert reads_of_jobs(sent) == 0
 
