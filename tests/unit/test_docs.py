@@ -23,6 +23,17 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+def test_links_in_the_readme_are_absolute_and_lead_somewhere() -> None:
+    """The package index shows the README without the files beside it."""
+    ours = re.compile(
+        r"https://(?:github|raw\.githubusercontent)\.com/reelzero/reelzero/(?:blob/)?main/([^#]+)"
+    )
+    for target in re.findall(r"\]\(([^)#\s]+)", (ROOT / "README.md").read_text()):
+        assert target.startswith("https://"), f"the README links to {target}"
+        if match := ours.match(target):
+            assert (ROOT / match[1]).exists(), f"the README links to {target}"
+
+
 def test_the_tree_in_the_readme_is_the_tree() -> None:
     block = re.search(r"```text\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert block
