@@ -8,7 +8,7 @@ import typer
 
 from eventing import __version__
 from eventing.cli import admin, serve
-from eventing.doctor.command import doctor
+from eventing.cli.doctor import doctor
 from eventing.standalone import commands
 
 app = typer.Typer(

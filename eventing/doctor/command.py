@@ -1,4 +1,4 @@
-"""`reelzero doctor`: check manifests or a live installation, print the findings, exit 1 on an error."""
+"""Run the checks of the doctor and print what they find."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -15,6 +14,7 @@ from eventing.doctor import delivery, knative, live, pods, probes, scaling, timi
 from eventing.doctor.findings import Finding
 from eventing.doctor.manifests import Manifests, parse
 from eventing.doctor.workloads import workloads
+from eventing.settings import Settings
 
 CHECKS: tuple[Callable[[Manifests], Iterable[Finding]], ...] = (
     timing.check, scaling.check, probes.check, knative.check, delivery.check, pods.check,
@@ -26,33 +26,21 @@ CLUSTER_CONFIG = {
 }  # ConfigMaps of knative-serving, and the check that each one makes possible
 
 
-def doctor(
-    manifests: Annotated[
-        list[Path] | None,
-        typer.Option(help="Rendered or live manifests (YAML); repeatable, - for standard input."),
-    ] = None,
-    others: Annotated[list[Path] | None, typer.Argument(help="More files of the same kind.")] = None,
-) -> None:
-    """Check a live installation by its REELZERO_… settings, or manifests before they are applied.
-
-    Without files: database, S3 with conditional writes, sink, clock, time budgets. With files: the known
-    mistakes with long GPU jobs on KServe and Knative: helm template … | reelzero doctor --manifests -
-    """
-    paths = [*(manifests or []), *(others or [])]
-    if not paths:
-        raise typer.Exit(_live())
+def check_manifests(paths: list[Path]) -> int:
+    """Print the findings in files; the exit status: 1 for an error among them, 2 for an unreadable file."""
     try:
         parsed = parse((str(path), _read(path)) for path in paths)
     except (ReelzeroError, OSError, UnicodeDecodeError) as error:
         typer.secho(f"reelzero: {error}", fg="red", err=True)
-        raise typer.Exit(2) from error
+        return 2
     findings = examine(parsed)
     _print(findings, parsed)
-    raise typer.Exit(1 if any(finding.severity == "error" for finding in findings) else 0)
+    return 1 if any(finding.severity == "error" for finding in findings) else 0
 
 
-def _live() -> int:
-    outcomes = asyncio.run(live.examine())
+def check_live(settings: Settings, storage_away: str | None) -> int:
+    """Print the outcome of every check of an installation; the exit status: 1 if one failed."""
+    outcomes = asyncio.run(live.examine(settings, storage_away))
     for outcome in outcomes:
         typer.secho(
             f"{'ok  ' if outcome.ok else 'FAIL'} {outcome.name}: {outcome.text}",

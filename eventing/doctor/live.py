@@ -12,12 +12,13 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
+from sqlalchemy import make_url
 
 from eventing.container import Container, build_container
 from eventing.contract.budget import KNATIVE_WINDOW_LIMIT
-from eventing.contract.env import read
 from eventing.contract.errors import ReelzeroError
 from eventing.contract.s3 import Folder
 from eventing.delivery.signing import check_secrets
@@ -38,10 +39,13 @@ class Outcome:
     remedy: str = ""
 
 
-async def examine() -> list[Outcome]:
-    """Run every check, whether or not earlier ones failed."""
+async def examine(settings: Settings, storage_away: str | None = None) -> list[Outcome]:
+    """Run every check, whether or not earlier ones failed.
+
+    `storage_away` says why object storage is left out; None: it is checked.
+    """
     try:
-        container = build_container(read(Settings))
+        container = build_container(settings)
     except ReelzeroError as error:
         return [Outcome("settings", False, error.message, "see docs/settings.md")]
     outcomes = [Outcome("settings", True, "can be read"), *_budgets(container), _webhooks(container)]
@@ -49,7 +53,10 @@ async def examine() -> list[Outcome]:
         outcomes += [outcome async for outcome in _database(container)]
     finally:
         await container.database.close()
-    outcomes += await _outcomes("S3", _objects, container)
+    if storage_away:
+        outcomes.append(Outcome("S3", True, storage_away))
+    else:
+        outcomes += await _outcomes("S3", _objects, container)
     return outcomes + await _outcomes("sink", _sink, container)
 
 
@@ -80,6 +87,13 @@ def _webhooks(container: Container) -> Outcome:
 
 
 async def _database(container: Container) -> AsyncIterator[Outcome]:
+    url = make_url(container.settings.database_url)
+    file = url.database or ""
+    if url.drivername.startswith("sqlite") and not await asyncio.to_thread(Path(file).exists):
+        # To open it would make it.
+        remedy = "correct REELZERO_DATABASE_URL, or make it: reelzero migrate"
+        yield Outcome("database", False, f"there is no file {file}", remedy)
+        return
     try:
         before = time.time()
         database_time = await container.database.ping()

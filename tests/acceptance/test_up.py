@@ -140,6 +140,20 @@ def test_a_public_address_needs_a_key(tmp_path: Path) -> None:
         assert up.end() == 0
 
 
+def test_the_doctor_finds_the_data_folder_awake_and_asleep(home: Path) -> None:
+    data = ("--data-dir", f"{home}/data")
+    with reelzero("up", "--port", "0", *data, "--model", "tiny") as up:
+        up.until("^ready ")
+        with reelzero("doctor", *data) as doctor:
+            assert doctor.end() == 0, doctor.text
+        up.interrupt()
+        assert up.end() == 0
+    assert "conditional writes" in doctor.text and "FAIL" not in doctor.text
+    with reelzero("doctor", *data) as doctor:
+        assert doctor.end() == 0, doctor.text
+    assert "its S3 server runs while `reelzero up` does" in doctor.text
+
+
 def test_any_s3_server_instead(tmp_path: Path, s3: S3Location) -> None:
     theirs = {
         "REELZERO_S3_ENDPOINT": str(s3.endpoint), "REELZERO_S3_BUCKET": "theirs",

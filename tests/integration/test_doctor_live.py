@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from eventing.cli import app
+from eventing.contract.env import read
 from eventing.contract.s3 import Bucket
 from eventing.doctor.live import examine
+from eventing.settings import Settings
 from eventing.store.engine import Database
 from eventing.store.schema import migrate
 from tests.support.receivers import Receiver
@@ -34,22 +38,34 @@ async def test_a_sound_installation_is_found_sound(
     await database.close()
     async with Receiver() as receiver:
         installed.setenv("REELZERO_SINK_URL", receiver.url("sink"))
-        outcomes = await examine()
+        outcomes = await examine(read(Settings))
     assert all(outcome.ok for outcome in outcomes), outcomes
     assert {outcome.name for outcome in outcomes} >= {"database", "schema", "clock", "S3", "sink", "models"}
     assert bucket.keys("doctor/") == []
 
 
-async def test_each_part_that_is_away_is_named_with_a_remedy(installed: pytest.MonkeyPatch) -> None:
+async def test_each_part_that_is_away_is_named_with_a_remedy(
+    installed: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     installed.setenv("REELZERO_SINK_URL", "http://127.0.0.1:1/")
     installed.setenv("REELZERO_S3_ENDPOINT", "http://127.0.0.1:1")
-    outcomes = await examine()
+    outcomes = await examine(read(Settings))
     wrong = {outcome.name for outcome in outcomes if not outcome.ok}
-    assert wrong == {"schema", "S3", "sink"}
+    assert wrong == {"database", "S3", "sink"}
+    assert not (tmp_path / "jobs.db").exists(), "a check writes nothing"
     assert all(outcome.remedy for outcome in outcomes if not outcome.ok)
 
 
-async def test_a_setting_that_cannot_be_read_is_the_only_thing_said(installed: pytest.MonkeyPatch) -> None:
+def test_a_setting_that_cannot_be_read_is_the_only_thing_said(installed: pytest.MonkeyPatch) -> None:
     installed.setenv("REELZERO_LEASE_SECONDS", "soon")
-    (outcome,) = await examine()
-    assert not outcome.ok and "REELZERO_LEASE_SECONDS" in outcome.text
+    answer = CliRunner().invoke(app, ["doctor"])
+    assert answer.exit_code == 1 and "REELZERO_LEASE_SECONDS" in answer.stderr, answer.output
+
+
+def test_nothing_is_checked_and_nothing_written_where_nothing_is_installed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = CliRunner().invoke(app, ["doctor"])
+    assert answer.exit_code == 1 and "there is no installation to check" in answer.stderr
+    assert list(tmp_path.iterdir()) == []
