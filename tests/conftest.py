@@ -16,6 +16,7 @@ import pytest
 
 from eventing.contract.s3 import Bucket, S3Location
 from eventing.standalone.s3server import S3Server
+from eventing.store.connections import make_engine, parse
 from eventing.store.engine import Database
 from eventing.store.schema import migrate
 from tests.support.postgres import discard, start
@@ -43,13 +44,13 @@ def postgres() -> Iterator[str]:
         discard(server)
 
 
-async def _create_postgres_database(pattern: str) -> str:
+async def create_postgres_database(pattern: str) -> str:
     from sqlalchemy import text
-    from sqlalchemy.ext.asyncio import create_async_engine
 
     name = "t" + secrets.token_hex(6)
-    engine = create_async_engine(pattern % "postgres", isolation_level="AUTOCOMMIT")
+    engine = make_engine(parse(pattern % "postgres"), 1)
     async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
         await connection.execute(text(f"CREATE DATABASE {name}"))
     await engine.dispose()
     return pattern % name
@@ -60,13 +61,13 @@ async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """URL of an empty database; every test that uses it runs on both."""
     if request.param == "sqlite":
         return f"sqlite+aiosqlite:///{tmp_path}/jobs.db"
-    return await _create_postgres_database(request.getfixturevalue("postgres"))
+    return await create_postgres_database(request.getfixturevalue("postgres"))
 
 
 @pytest.fixture
 async def postgres_url(postgres: str) -> str:
     """URL of an empty PostgreSQL database, for what only several replicas can show."""
-    return await _create_postgres_database(postgres)
+    return await create_postgres_database(postgres)
 
 
 @pytest.fixture

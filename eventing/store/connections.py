@@ -21,8 +21,9 @@ STATEMENT_SECONDS = 30
 # PostgreSQL rolls a transaction back if its client sends nothing for 10 s or its node is gone for a minute.
 # One case escapes: asyncpg ends the preparation of a statement with a flush, not a sync. The server does not
 # take a client that is frozen right then for idle, and its locks stay until the process ends.
-IDLE_LIMIT = ("idle_in_transaction_session_timeout", "10s")
-LET_GO = dict([IDLE_LIMIT]) | {
+IDLE_LIMIT = "idle_in_transaction_session_timeout"
+LET_GO = {
+    IDLE_LIMIT: "10s",
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
@@ -117,7 +118,7 @@ def _listen(engine: AsyncEngine, *, pooled: bool) -> None:
 
         @event.listens_for(engine.sync_engine, "begin")
         def _limit_idle_time(connection: Any) -> None:
-            connection.exec_driver_sql("SET LOCAL {} = '{}'".format(*IDLE_LIMIT))
+            connection.exec_driver_sql(f"SET LOCAL {IDLE_LIMIT} = '{LET_GO[IDLE_LIMIT]}'")
     else:
 
         @event.listens_for(engine.sync_engine, "connect")

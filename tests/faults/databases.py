@@ -1,4 +1,4 @@
-"""Databases of rounds: a SQLite file that can be locked, a PostgreSQL that can be stopped and started."""
+"""Databases of rounds: a SQLite file that can be locked, a PostgreSQL that stops, locks or turns read-only."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ import secrets
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, closing, contextmanager, nullcontext
 from pathlib import Path
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from tests.support.postgres import discard, start
+
+_DISCONNECT = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
 
 
 class Sqlite:
@@ -43,10 +48,11 @@ class Sqlite:
 
 
 class Postgresql:
-    """A fresh database on the shared server. Its outage: the server is stopped and started."""
+    """A fresh database on the shared server. Its outage: the server stops, turns read-only or is locked."""
 
     def __init__(self, server: PostgresServer, name: str) -> None:
         self._server = server
+        self._name = name
         self.url = server.pattern % name
 
     def between_writes(self) -> AbstractContextManager[None]:
@@ -54,9 +60,41 @@ class Postgresql:
         return nullcontext()
 
     async def outage(self, seconds: float, how: str) -> None:
-        await self._server.stop(how)
-        await asyncio.sleep(seconds)  # the outage itself
-        await self._server.start()
+        if how == "read-only":
+            await self._read_only(seconds)
+        elif how == "locked":
+            await self._locked(seconds)
+        else:
+            await self._server.stop(how)
+            await asyncio.sleep(seconds)  # the outage itself
+            await self._server.start()
+
+    async def _read_only(self, seconds: float) -> None:
+        """As after a failover: clients lose their connections, and new ones lead to a read-only server."""
+        async with self._admin() as run:
+            await run(f"ALTER DATABASE {self._name} SET default_transaction_read_only = on")
+            await run(_DISCONNECT)
+            await asyncio.sleep(seconds)  # the outage itself
+            await run("SET default_transaction_read_only = off")
+            await run(f"ALTER DATABASE {self._name} RESET default_transaction_read_only")
+
+    async def _locked(self, seconds: float) -> None:
+        """Another session holds the tables, and every lock is waited for only a moment."""
+        async with self._admin() as run:
+            await run(f"ALTER DATABASE {self._name} SET lock_timeout = '50ms'")
+            await run(_DISCONNECT)
+            await run("BEGIN")
+            await run("LOCK TABLE jobs, slots, outbox, model_state IN ACCESS EXCLUSIVE MODE")
+            await asyncio.sleep(seconds)  # the outage itself
+            await run("ROLLBACK")
+            await run(f"ALTER DATABASE {self._name} RESET lock_timeout")
+
+    @asynccontextmanager
+    async def _admin(self) -> AsyncIterator[Callable[[str], Awaitable[object]]]:
+        engine = create_async_engine(self.url, isolation_level="AUTOCOMMIT")
+        async with engine.connect() as connection:
+            yield lambda sql: connection.execute(text(sql))
+        await engine.dispose()
 
 
 class PostgresServer:

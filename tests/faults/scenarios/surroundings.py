@@ -17,6 +17,8 @@ from tests.faults.world import World
 @fault("sqlite-locked", databases=("sqlite",), how="")
 @fault("postgresql-stopped", databases=("postgresql",), how="fast")
 @fault("postgresql-crashed", databases=("postgresql",), how="immediate")
+@fault("postgresql-read-only", databases=("postgresql",), how="read-only")
+@fault("postgresql-lock-time-out", databases=("postgresql",), how="locked")
 async def database_away(world: World, how: str) -> None:
     """The database is away while jobs run and others are submitted, then returns."""
     seconds = world.rng.choice((0.2, 1.0, 6.0))

@@ -148,7 +148,7 @@ async def test_racing_replicas_never_exceed_the_cap_and_no_job_is_taken_twice(po
         nonlocal running, most
         idle = 0
         while idle < 20:
-            job = await claim(part, pool)
+            job = await part.claims.claim(pool)
             if job is None:
                 idle += 1
                 await asyncio.sleep(0.002)

@@ -1,0 +1,61 @@
+"""A real pgbouncer in transaction mode before a PostgreSQL (Debian's package `pgbouncer`)."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import make_url
+
+PORT = 6432
+SERVER_CONNECTIONS = 4  # fewer than a replica opens: transactions of one client use several
+START_SECONDS = 120
+
+
+def find() -> str | None:
+    """The program; None if it is not installed."""
+    return shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin")
+
+
+@contextmanager
+def pgbouncer(program: str, server: str, folder: Path) -> Iterator[str]:
+    """The URL of a pgbouncer, %s for the database, before the PostgreSQL whose socket is in `server`."""
+    settings = {
+        "listen_addr": "", "listen_port": PORT, "unix_socket_dir": folder, "pool_mode": "transaction",
+        "auth_type": "trust", "auth_file": folder / "users", "max_client_conn": 500,
+        "default_pool_size": SERVER_CONNECTIONS, "logfile": folder / "log",
+    }  # fmt: skip
+    lines = [f"{name} = {value}" for name, value in settings.items()]
+    (folder / "users").write_text('"postgres" ""\n')
+    (folder / "ini").write_text("\n".join(["[databases]", f"* = host={server}", "[pgbouncer]", *lines]))
+    command = [program, str(folder / "ini")]
+    if os.getuid() == 0:  # it refuses to run as root
+        owner = pwd.getpwuid(Path(server).stat().st_uid)
+        os.chown(folder, owner.pw_uid, owner.pw_gid)
+        command += ["-u", owner.pw_name]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            _wait(folder / f".s.PGSQL.{PORT}", process)
+            yield f"postgresql+asyncpg://postgres:@/%s?host={folder}&port={PORT}&statement_cache_size=0"
+        finally:
+            process.kill()
+
+
+def socket_of(pattern: str) -> str:
+    """The folder of the socket of a PostgreSQL, from its URL; empty if it has none."""
+    host = make_url(pattern % "postgres").query.get("host", "")
+    return host if isinstance(host, str) else ""
+
+
+def _wait(socket: Path, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not socket.exists():
+        assert process.poll() is None, f"pgbouncer ended; its log: {socket.parent / 'log'}"
+        assert time.monotonic() < deadline, "pgbouncer did not start"
+        time.sleep(0.05)
