@@ -1,4 +1,4 @@
-"""Databases of rounds: a SQLite file that can be locked, a PostgreSQL that stops, locks or turns read-only."""
+"""Databases of rounds: a SQLite file that can be locked; a PostgreSQL that stops, locks or is read-only."""
 
 from __future__ import annotations
 
