@@ -60,6 +60,8 @@ $(VENV)/bin/python:
 
 # Bytecode is compiled at installation, since a first import without it takes three times as long.
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing reelzero with torch, diffusers and kserve into $(VENV), once. On disk: about 2 GB with torch's CPU"
+	@echo "build, several more with the CUDA build that pip takes on Linux. This takes 3 to 15 minutes."
 	$(PIP) install --compile -c constraints.txt -e '.[predictor,standalone]'
 	touch $@
 
