@@ -65,8 +65,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) install --compile -c constraints.txt -e '.[predictor,standalone]'
 	touch $@
 
-# For tests and CI every file is compared with its hash in the lock. The second step adds what is not in the lock:
-# reelzero itself and, where pip takes torch's CUDA build, the CUDA libraries that torch pins.
+# For tests and CI every file is compared with its hash in the lock. The second step adds what the lock leaves out:
+# reelzero itself, and torch, whose file depends on the device.
 $(VENV)/.installed-dev: pyproject.toml constraints.txt requirements.lock | $(VENV)/bin/python
 	$(PIP) install --compile --require-hashes --no-deps -r requirements.lock
 	$(PIP) install --compile -c constraints.txt -e '.[predictor,standalone,dev]'
@@ -81,7 +81,7 @@ lock: $(VENV)/.installed-dev ## Update all versions within the limits of pyproje
 
 hashes: ## Write requirements.lock after a change of constraints.txt
 	$(PIP) install uv
-	$(BIN)/python -m config.lock $$($(BIN)/python -m pip config get global.find-links 2>/dev/null)
+	$(BIN)/python -m config.lock
 
 clean: ## Remove everything that was built, and the data of the one-machine edition
 	rm -rf $(VENV) build dist .reelzero .mypy_cache .ruff_cache .pytest_cache

@@ -1,12 +1,11 @@
-"""`python -m config.lock [FOLDER]`: write requirements.lock, the hashes of every version in constraints.txt.
+"""`python -m config.lock`: write requirements.lock, constraints.txt with hashes, and without torch.
 
-uv asks the index. FOLDER holds wheels that the index does not have, such as torch 2.13.0+cpu. Their hashes
-are added to those of the index, so that one lock fits machines with either build.
+torch 2.13.0 is a different file for each kind of device, and some are in no index (2.13.0+cpu). With hashes,
+pip would always take the index's CUDA build. So torch has a version in constraints.txt and no hash.
 """
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 import tempfile
@@ -14,39 +13,29 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 HEAD = """\
-# The versions of constraints.txt with the hashes of their files. Made by: make hashes
+# The versions of constraints.txt with the hashes of all their files. Made by: make hashes
 # pip install --require-hashes --no-deps -r requirements.lock
-# With torch's CPU build it works without --no-deps too. torch's CUDA build pins CUDA libraries that are not
-# in this file: a second `pip install -c constraints.txt` adds them.
+# torch is left out: its file depends on the device. `pip install -c constraints.txt torch` adds it, with the
+# CUDA libraries that its build pins, if any.
 """
 
 
 def main() -> None:
     """Write the lock."""
-    wheels = [wheel for folder in sys.argv[1:] for wheel in sorted(Path(folder).glob("*.whl"))]
-    lock = with_local_files(hashed(ROOT / "constraints.txt"), wheels)
-    (ROOT / "requirements.lock").write_text(HEAD + lock)
+    lines = (ROOT / "constraints.txt").read_text().splitlines(keepends=True)
+    (ROOT / "requirements.lock").write_text(HEAD + hashed([x for x in lines if not x.startswith("torch==")]))
 
 
-def hashed(constraints: Path) -> str:
-    """Give each constraint with the hashes of all its files in the index."""
+def hashed(constraints: list[str]) -> str:
+    """Give each constraint with the hashes of all its files in the index. uv asks the index."""
     with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder, "lock")
-        command = [str(Path(sys.executable).with_name("uv")), "pip", "compile", str(constraints)]
+        source, target = Path(folder, "in.txt"), Path(folder, "out.txt")
+        source.write_text("".join(constraints))
+        command = [str(Path(sys.executable).with_name("uv")), "pip", "compile", str(source)]
         command += ["--output-file", str(target), "--generate-hashes", "--no-deps", "--universal"]
         command += ["--quiet", "--no-header", "--no-annotate", "--no-config"]
         subprocess.run(command, check=True)  # noqa: S603 -- uv, and names from our own file
         return target.read_text()
-
-
-def with_local_files(lock: str, wheels: list[Path]) -> str:
-    """Add the hash of each local wheel to its package."""
-    for wheel in wheels:
-        name, version = wheel.name.split("-")[:2]
-        entry = f"\n{name}=={version.partition('+')[0]} \\\n"
-        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-        lock = lock.replace(entry, f"{entry}    --hash=sha256:{digest} \\\n")
-    return lock
 
 
 if __name__ == "__main__":

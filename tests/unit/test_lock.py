@@ -37,8 +37,9 @@ def test_every_dependency_is_pinned_within_its_limits(text: str) -> None:
     )
 
 
-def test_the_lock_has_the_versions_of_the_constraints() -> None:
-    assert pins("requirements.lock") == pins("constraints.txt"), "run: make hashes"
+def test_the_lock_has_the_versions_of_the_constraints_but_torchs() -> None:
+    wanted = {name: version for name, version in pins("constraints.txt").items() if name != "torch"}
+    assert pins("requirements.lock") == wanted, "run: make hashes"
 
 
 def test_every_version_in_the_lock_has_hashes() -> None:
