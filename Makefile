@@ -8,8 +8,9 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PROMPT ?= a red circle moving right
 ROUNDS := 20
 SEED := 1
+PARTS := chromium curl jq nginx-light pgbouncer
 
-.PHONY: help run test test-faults manifests-test conformance eval-model train check format docs lock hashes clean
+.PHONY: help run test parts test-faults manifests-test conformance eval-model train check format docs lock hashes clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -23,6 +24,12 @@ test: $(VENV)/.installed-dev ## Run all tests on real parts, and show what they 
 	$(BIN)/coverage run -m pytest -n 2 --dist loadfile
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+parts: ## Install the real parts that come from Debian, where this is Debian and you are root
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+		dpkg -s $(PARTS) > /dev/null 2>&1 || { apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PARTS) > /dev/null; }; \
+	else echo "not root on Debian: tests that need one of $(PARTS) may skip and say so"; fi
 
 test-faults: $(VENV)/.installed-dev ## Run the fault suite: make test-faults ROUNDS=200 SEED=7
 	$(BIN)/python -m tests.faults --rounds $(ROUNDS) --seed $(SEED)
