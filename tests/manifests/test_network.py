@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from config.render import render
+from eventing.delivery.reserved import RESERVED_IPV4
 from tests.manifests.test_policy import RENDERED, Body, of
 from tests.manifests.value_sets import model
 
@@ -84,3 +85,13 @@ def test_a_database_in_any_namespace_is_reached_by_its_labels() -> None:
         if {"port": 5432, "protocol": "TCP"} in rule.get("ports", [])
     ]
     assert {"namespaceSelector": {}} in rules[0]["to"]
+
+
+@pytest.mark.parametrize("bodies", RENDERED.values(), ids=RENDERED.keys())
+def test_rules_to_the_internet_except_what_the_code_calls_reserved(bodies: list[dict[str, Any]]) -> None:
+    blocks = [
+        peer["ipBlock"] for body in of(bodies, "NetworkPolicy") for rule in body["spec"].get("egress", [])
+        for peer in rule.get("to", []) if peer.get("ipBlock", {}).get("cidr") == "0.0.0.0/0"
+    ]  # fmt: skip
+    for block in blocks:
+        assert block["except"] == list(RESERVED_IPV4)

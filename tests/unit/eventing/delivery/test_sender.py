@@ -6,6 +6,7 @@ import asyncio
 import base64
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from ipaddress import ip_address
 from typing import Any, Self
 
 import pytest
@@ -137,6 +138,12 @@ async def test_a_receiver_that_hangs_or_refuses_is_tried_again() -> None:
         ("64:ff9b::a00:1", False), ("2002:0a00:0001::1", False), ("::ffff:8.8.8.8", True),
         ("64:ff9b::808:808", True), ("64:ff9b:1::a00:1", False), ("::10.0.0.1", False), ("::8.8.8.8", False),
         ("::ffff:0:10.0.0.1", False), ("fec0::1", False), ("5f00::1", False), ("3fff::1", False),
+        ("168.63.129.16", False), ("168.63.129.17", True), ("192.0.0.9", False), ("192.0.0.10", False),
+        ("192.0.0.192", False), ("192.88.99.1", False), ("100.100.100.200", False), ("198.18.0.1", False),
+        ("fd00:ec2::254", False), ("fd20:ce::254", False), ("::ffff:168.63.129.16", False),
+        ("64:ff9b::a83f:8110", False), ("2002:0808:0808::1", False), ("2001:0:808:808::1", False),
+        ("2001:4:112::1", False), ("199.36.153.8", False), ("161.26.0.10", False), ("166.9.1.1", False),
+        ("255.255.255.255", False), ("192.31.196.1", False), ("2a00:1450:4001::1", True),
     ],
 )  # fmt: skip
 def test_what_is_public(address: str, public: bool) -> None:
@@ -166,3 +173,11 @@ def test_a_bad_secret_is_refused_without_being_shown() -> None:
     with pytest.raises(ConfigurationError) as caught:
         check_secrets((OLD, "hunter2"))
     assert "entry 2" in str(caught.value) and "hunter2" not in str(caught.value)
+
+
+def test_the_table_refuses_everything_that_python_calls_not_global() -> None:
+    """Also on Pythons whose own table is older or newer than ours."""
+    for first in range(256):
+        for rest in ("0.0.1", "0.2.1", "18.0.1", "51.100.1", "64.0.1", "88.99.1", "168.0.1", "254.0.1"):
+            address = ip_address(f"{first}.{rest}")
+            assert address.is_global or not is_public(str(address)), address
