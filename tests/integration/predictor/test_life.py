@@ -115,9 +115,10 @@ def test_a_killed_predictor_leaves_nothing_on_scratch_to_its_successor(start: St
     scratch.mkdir()
     killed = start(hold=("encode_video", go), REELZERO_SCRATCH_DIR=str(scratch))
     killed.wait()
-    killed.stream(output="inline", seed=3)
+    stream = killed.stream(output="inline", seed=3)  # kept: a closed connection cancels the job
     wait_for(reached(go).exists, "the job's encoding")
     assert killed.stop(signal.SIGKILL) == -signal.SIGKILL
+    stream.close()
     assert len(list(scratch.iterdir())) == 1
     start(REELZERO_SCRATCH_DIR=str(scratch)).wait()
     assert list(scratch.iterdir()) == []
