@@ -158,7 +158,7 @@ class Worker:
             import_module("predictor.generation.generate")  # PyAV: import it here, not in the first attempt
         except Exception as error:
             log.exception("the model could not be loaded")
-            self.state, self.cause = State.failed, explain(error).message
+            self.state, self.cause = State.failed, self._load_failure(error)
             return False
         # The weights live as long as the process: keep the garbage collector from scanning them.
         gc.collect()
@@ -169,6 +169,12 @@ class Worker:
         if self.state is State.loading:
             self.state, self.cause = State.ready, ""
         return True
+
+    def _load_failure(self, error: Exception) -> str:
+        if isinstance(error, ReelzeroError):
+            return error.message
+        name = type(error).__name__
+        return f"{self.entry.name} could not be loaded: {name}; the predictor's log has the details"
 
     def _do(self, run: Run) -> Terminal:
         """Run an attempt to its terminal record. Never raises."""

@@ -1,44 +1,70 @@
-"""Check a diffusers model folder file by file, before anything heavy reads it.
+"""Check a diffusers model folder file by file before anything heavy reads it.
 
-What diffusers says about a broken folder names a class or a tensor; an operator needs the file. Only
-safetensors are accepted: pickled weights can run code. Layout of the header: a little-endian u64 with the
-length of a JSON object that follows, whose `data_offsets` count from its end (safetensors format 0.x).
+An error of diffusers names a class or a tensor; an operator needs the file. Only safetensors are accepted,
+because pickled weights can run code. A safetensors file starts with a little-endian u64, the length of the
+JSON object that follows. Its `data_offsets` count from the end of that object (safetensors format 0.x).
 """
 
 from __future__ import annotations
 
 import json
+import re
 import struct
 from pathlib import Path
 from typing import Any
 
 from eventing.contract.errors import ModelUnavailable
 
-HEADER_LIMIT = 100_000_000  # the format's own limit, in bytes
+HEADER_LIMIT = 100_000_000  # bytes; the format's own limit
 WEIGHTS = {"diffusers": "diffusion_pytorch_model.safetensors", "transformers": "model.safetensors"}
 TOKENIZERS = ("tokenizer.json", "spiece.model", "sentencepiece.bpe.model", "vocab.json")
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")  # of a file or folder inside the model's own folder
 
 
 def check_folder(folder: Path) -> None:
     """Check every component that `model_index.json` names. Raises ModelUnavailable naming the file."""
     if not folder.is_dir():
         raise ModelUnavailable(f"model folder {folder} is missing")
-    index = read_json(folder / "model_index.json")
-    if not isinstance(index, dict):
-        raise ModelUnavailable(f"{folder / 'model_index.json'} is not a JSON object")
-    for name, kind in index.items():
-        if not name.startswith("_") and isinstance(kind, list) and kind[0] is not None:
-            _check_component(folder / name, str(kind[0]), str(kind[1]))
+    index = folder / "model_index.json"
+    for name, kind in read_object(index).items():
+        if name.startswith("_") or not isinstance(kind, list) or kind == [None, None]:
+            continue  # notes, options, and components that the model does without
+        if not (len(kind) == 2 and all(isinstance(part, str) for part in kind)):
+            raise ModelUnavailable(f'{index} is wrong: {_quoted(name)} must be ["library", "class"]')
+        _check_component(folder / _plain_name(name, index), kind[0], kind[1])
 
 
 def read_json(path: Path) -> Any:
-    """A JSON file's value. Raises ModelUnavailable naming the file."""
+    """Read a JSON file. Raises ModelUnavailable naming it."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ModelUnavailable(f"{path} is missing") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelUnavailable(f"{path} cannot be read: {error}") from error
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Read a JSON file that holds an object. Raises ModelUnavailable naming it."""
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise ModelUnavailable(f"{path} is not a JSON object")
+    return value
+
+
+def check_safetensors(path: Path) -> None:
+    """Compare a file's length with what its header promises. Raises ModelUnavailable naming the file."""
+    try:
+        size = path.stat().st_size
+        expected = _promised_size(path)
+    except FileNotFoundError as error:
+        raise ModelUnavailable(f"{path} is missing") from error
+    except (OSError, ValueError, TypeError, RecursionError, struct.error) as error:
+        raise ModelUnavailable(f"{path} is corrupt: its header cannot be read") from error
+    if size != expected:
+        raise ModelUnavailable(
+            f"{path} is corrupt or incomplete: {size} bytes where its header says {expected}"
+        )
 
 
 def _check_component(folder: Path, library: str, kind: str) -> None:
@@ -47,48 +73,59 @@ def _check_component(folder: Path, library: str, kind: str) -> None:
     if kind.endswith(("Tokenizer", "TokenizerFast", "TokenizersBackend")):
         _check_tokenizer(folder)
     elif kind.endswith("Scheduler"):
-        read_json(folder / "scheduler_config.json")
+        read_object(folder / "scheduler_config.json")
     elif library in WEIGHTS:
-        read_json(folder / "config.json")
+        read_object(folder / "config.json")
         _check_weights(folder / WEIGHTS[library])
 
 
 def _check_tokenizer(folder: Path) -> None:
-    read_json(folder / "tokenizer_config.json")
-    found = [name for name in TOKENIZERS if (folder / name).is_file()]
-    if not found:
+    read_object(folder / "tokenizer_config.json")
+    files = [name for name in TOKENIZERS if (folder / name).is_file()]
+    if not files:
         raise ModelUnavailable(f"{folder} has no tokenizer: one of {', '.join(TOKENIZERS)} is missing")
-    if "tokenizer.json" in found:
-        read_json(folder / "tokenizer.json")
+    if "tokenizer.json" in files:
+        read_object(folder / "tokenizer.json")
 
 
 def _check_weights(single: Path) -> None:
-    """One file, or the shards that an index beside it names."""
+    """Check one file, or the shards that an index beside it names."""
     index = single.with_name(single.name + ".index.json")
     if not index.is_file():
-        return check_safetensors(single)
-    shards = read_json(index).get("weight_map")
+        check_safetensors(single)
+        return
+    shards = read_object(index).get("weight_map")
     if not isinstance(shards, dict) or not shards:
         raise ModelUnavailable(f"{index} names no shards")
-    for shard in sorted(set(shards.values())):
+    for shard in sorted({_plain_name(shard, index) for shard in shards.values()}):
         check_safetensors(single.with_name(shard))
-    return None
 
 
-def check_safetensors(path: Path) -> None:
-    """Compare a file's length with what its header promises. Raises ModelUnavailable naming the file."""
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            length = struct.unpack("<Q", file.read(8))[0]
-            header = json.loads(file.read(length)) if length <= HEADER_LIMIT else {}
-        ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
-    except FileNotFoundError as error:
-        raise ModelUnavailable(f"{path} is missing") from error
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, struct.error) as error:
-        raise ModelUnavailable(f"{path} is corrupt: its header cannot be read") from error
-    expected = 8 + length + max(ends, default=-1)
-    if size != expected:
-        raise ModelUnavailable(
-            f"{path} is corrupt or incomplete: {size} bytes where its header says {expected}"
-        )
+def _plain_name(name: Any, index: Path) -> str:
+    """Return the name of a file or folder that an index lists, if it can only be inside the model's folder."""
+    if isinstance(name, str) and NAME.fullmatch(name) and ".." not in name:
+        return name
+    raise ModelUnavailable(f"{index} is wrong: {_quoted(name)} is not the plain name of a file or folder")
+
+
+def _quoted(value: Any) -> str:
+    """Show a value of any shape in a message: ASCII, and short."""
+    return json.dumps(value)[:60]
+
+
+def _promised_size(path: Path) -> int:
+    """Return the file length in bytes that a header promises. Raises as check_safetensors expects."""
+    with path.open("rb") as file:
+        length = struct.unpack("<Q", file.read(8))[0]
+        header = json.loads(file.read(length)) if length <= HEADER_LIMIT else None
+    if not isinstance(header, dict):
+        raise TypeError("the header is not a JSON object")
+    tensors = [tensor for name, tensor in header.items() if name != "__metadata__"]
+    return 8 + int(length) + max((_end(tensor) for tensor in tensors), default=-1)
+
+
+def _end(tensor: Any) -> int:
+    offsets = tensor.get("data_offsets") if isinstance(tensor, dict) else None
+    if isinstance(offsets, list) and len(offsets) == 2 and all(type(offset) is int for offset in offsets):
+        return int(offsets[1])
+    raise ValueError("a tensor has no data_offsets")
