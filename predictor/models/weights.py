@@ -102,7 +102,7 @@ def _check_weights(single: Path) -> None:
 
 
 def _plain_name(name: Any, index: Path) -> str:
-    """Return the name of a file or folder that an index lists, if it can only be inside the model's folder."""
+    """Return a name that an index lists if it can only be inside the model's folder."""
     if isinstance(name, str) and NAME.fullmatch(name) and ".." not in name:
         return name
     raise ModelUnavailable(f"{index} is wrong: {_quoted(name)} is not the plain name of a file or folder")
@@ -114,7 +114,7 @@ def _quoted(value: Any) -> str:
 
 
 def _promised_size(path: Path) -> int:
-    """Return the file length in bytes that a header promises. Raises as check_safetensors expects."""
+    """Return the file length in bytes that a header promises. Raises what check_safetensors catches."""
     with path.open("rb") as file:
         length = struct.unpack("<Q", file.read(8))[0]
         header = json.loads(file.read(length)) if length <= HEADER_LIMIT else None

@@ -6,6 +6,7 @@ import argparse
 import logging
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from types import FrameType
@@ -46,6 +47,8 @@ def main(on_stage: Callable[[str], None] = ignore) -> None:
     quiet_kserve()
     worker = Worker(entry, settings, load_model, on_stage)
     model = VideoModel(worker, settings.heartbeat_seconds)
+    if arguments.enable_grpc:
+        require_free_port(arguments.grpc_port)
     server = Server(arguments, model, settings.predictor_host)
     worker.begin()
     server.start([])
@@ -68,6 +71,24 @@ def parse_arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     kserve.model_server.args = arguments  # its gRPC server reads the limits from there and nowhere else
     return arguments
+
+
+def require_free_port(port: int) -> None:
+    """Exit with the reason if the gRPC port is taken.
+
+    KServe would go on with HTTP alone. gRPC itself shares a port that another gRPC server has (SO_REUSEPORT).
+    """
+    address = ("", port)
+    try:
+        if socket.has_dualstack_ipv6():
+            socket.create_server(address, family=socket.AF_INET6, dualstack_ipv6=True).close()
+        else:
+            socket.create_server(address).close()
+    except OSError as error:
+        raise SystemExit(
+            f"reelzero predictor: gRPC port {port} cannot be used: {error.strerror}; "
+            "choose another with --grpc_port"
+        ) from error
 
 
 def quiet_kserve() -> None:

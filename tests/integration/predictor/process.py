@@ -17,14 +17,20 @@ from typing import Any
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[3]
-START_LIMIT = 90  # seconds; a first import without bytecode on a busy machine takes half a minute
+START_LIMIT = 300  # seconds; a first import without bytecode on a busy machine takes half a minute
 
 
 class Predictor:
     """A running process. `hold` is a (stage, file) at which its device thread waits until the file exists."""
 
-    def __init__(self, env: dict[str, str], log: Path, hold: tuple[str, Path] | None = None) -> None:
-        self.port, self.grpc_port = free_port(), free_port()
+    def __init__(
+        self,
+        env: dict[str, str],
+        log: Path,
+        hold: tuple[str, Path] | None = None,
+        grpc_port: int | None = None,
+    ) -> None:
+        self.port, self.grpc_port = free_port(), grpc_port or free_port()
         self.log = log
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("REELZERO_", "AWS_"))}
         held = {"REELZERO_HOLD_STAGE": hold[0], "REELZERO_HOLD_FILE": str(hold[1])} if hold else {}

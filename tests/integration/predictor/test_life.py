@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import socket
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 
 from tests.integration.predictor.conftest import Start
-from tests.integration.predictor.process import Predictor, reached, wait_for
+from tests.integration.predictor.process import START_LIMIT, Predictor, reached, wait_for
 from tests.integration.predictor.test_one_job import GENERATE, INFER, grpc_request
 
 
@@ -84,6 +85,18 @@ def test_a_wrong_setting_is_one_line_and_an_exit_status(
     assert predictor.process.wait(60) == 1
     lines = predictor.log.read_text().splitlines()
     assert [words in line for line in lines] == [True]
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["another server", "another gRPC server"])
+def test_a_grpc_port_that_is_taken_ends_it_with_the_reason(tiny: Path, tmp_path: Path, shared: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0), reuse_port=shared) as taken:
+        port = taken.getsockname()[1]
+        predictor = Predictor({"REELZERO_MODEL_DIR": str(tiny)}, tmp_path / "log", grpc_port=port)
+        try:
+            assert predictor.process.wait(START_LIMIT) == 1
+        finally:
+            predictor.process.kill()
+    assert f"gRPC port {port} cannot be used: " in predictor.log.read_text()
 
 
 @pytest.mark.parametrize("broken", ["no folder", "half a file"])
