@@ -32,7 +32,8 @@ class SqliteFile:
         try:
             status = self._path.stat()
         except OSError as error:
-            raise Unavailable(f"the database file {self._path} is gone", retry_after=RETRY_AFTER) from error
+            what = "is gone" if self._seen else "does not exist: run `reelzero migrate`"
+            raise Unavailable(f"the database file {self._path} {what}", retry_after=RETRY_AFTER) from error
         here = (status.st_dev, status.st_ino)
         same = self._seen in (None, here)
         self._seen = here

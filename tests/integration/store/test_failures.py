@@ -114,6 +114,13 @@ async def test_a_file_that_is_no_database_is_named_so(tmp_path: Path) -> None:
     await database.close()
 
 
+async def test_a_file_that_was_never_made_says_what_to_run(tmp_path: Path) -> None:
+    database = Database(file_url(tmp_path / "jobs.db"))
+    with pytest.raises(Unavailable, match="does not exist: run `reelzero migrate`"):
+        await database.ping()
+    await database.close()
+
+
 async def test_a_file_that_was_deleted_takes_no_job_and_a_new_one_does(tmp_path: Path) -> None:
     file = tmp_path / "jobs.db"
     database = Database(file_url(file))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 
+from sqlalchemy import text
+
 from eventing.contract.models import Failure
 from eventing.store.engine import Database
 from eventing.store.schema import migrate
@@ -29,3 +31,18 @@ async def test_leases_and_deliveries_do_not_wait_behind_readers(database_url: st
         assert not waiting.done()
     assert await waiting > 0
     await database.close()
+
+
+async def test_a_server_with_few_connections_is_waited_for(postgres_url: str) -> None:
+    owner = Database(postgres_url)
+    await migrate(owner)
+    name = owner.url.database
+    async with owner.write() as connection:
+        await connection.execute(text(f"CREATE ROLE r_{name} LOGIN CONNECTION LIMIT 3"))
+        await connection.execute(text(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO r_{name}"))
+    database = Database(postgres_url.replace("postgres:@", f"r_{name}:@"), connections=20)
+    store = stores(database)
+    done = await asyncio.gather(*(store.jobs.submit(submission()) for _ in range(40)))
+    assert all(new for _, new in done)
+    await database.close()
+    await owner.close()
