@@ -31,6 +31,8 @@ from eventing.contract.models import (
 )
 from eventing.contract.s3 import Bucket
 from eventing.contract.stream import (
+    Address,
+    Assignment,
     CompletedRecord,
     FailedRecord,
     GenerateBody,
@@ -110,24 +112,24 @@ class FakePredictor:
 
     async def _generate(self, request: web.Request) -> web.StreamResponse:
         body = GenerateBody.model_validate(await request.json())
+        assignment = body.assignment() or _flat(body, request.match_info["model"])
         if refusal := self._refusal():
             return web.json_response({"error": "no", "code": refusal}, status=503)
         self.requests.append({"model": request.match_info["model"], **body.model_dump(mode="json")})
         script = self.scripts.pop(0) if self.scripts else Script()
         if script.status != 200:
             return web.json_response({"error": "no", "code": script.code}, status=script.status)
-        job_id = str(body.parameters["job_id"])
-        self._take(body)
+        self._take(assignment)
         try:
             answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
             await answer.prepare(request)
-            async for record in self._records(body, request.match_info["model"], script):
+            async for record in self._records(assignment, script):
                 await answer.write(f"data: {record.model_dump_json()}\n\n".encode())
         except (asyncio.CancelledError, ConnectionError):
-            self.aborted.append(job_id)
+            self.aborted.append(assignment.job_id)
             raise
         finally:
-            self._leave(body)
+            self._leave(assignment)
         return answer
 
     def _refusal(self) -> str | None:
@@ -136,32 +138,32 @@ class FakePredictor:
         self.busy += self.running
         return "busy" if self.running else None
 
-    def _take(self, body: GenerateBody) -> None:
+    def _take(self, assignment: Assignment) -> None:
         if self.on_start:
-            self.on_start(str(body.parameters["job_id"]))
+            self.on_start(assignment.job_id)
         self._idle.clear()
         self.running += 1
         self.most_at_once = max(self.most_at_once, self.running)
 
-    def _leave(self, _body: GenerateBody) -> None:
+    def _leave(self, _assignment: Assignment) -> None:
         self.running -= 1
         self._idle.set()
 
-    async def _records(self, body: GenerateBody, model: str, script: Script) -> AsyncIterator[Frozen]:
+    async def _records(self, assignment: Assignment, script: Script) -> AsyncIterator[Frozen]:
         """Every record up to the terminal one, with the work between them."""
         sent = 0
-        async for record in self._work(body, model, script):
+        async for record in self._work(assignment, script):
             if sent == script.break_after:
                 return
             yield record
             sent += 1
             if isinstance(record, ProgressRecord):
-                await self.on_stage(record.progress.stage.value, str(body.parameters["job_id"]))
+                await self.on_stage(record.progress.stage.value, assignment.job_id)
 
-    async def _work(self, body: GenerateBody, model: str, script: Script) -> AsyncIterator[Frozen]:
+    async def _work(self, assignment: Assignment, script: Script) -> AsyncIterator[Frozen]:
         yield ProgressRecord(progress=Progress(stage=Stage.encode_prompt))
         try:
-            if earlier := await self._find(body):
+            if earlier := await self._find(assignment):
                 yield CompletedRecord(result=earlier)
                 return
             yield ProgressRecord(progress=DENOISE)
@@ -174,42 +176,38 @@ class FakePredictor:
                 return
             for stage in AFTER_DENOISE:
                 yield ProgressRecord(progress=Progress(stage=stage))
-            if last := await self._end(body, model, script):
+            if last := await self._end(assignment, script):
                 yield last
         except StorageError as error:
             yield FailedRecord(error=Failure(code=error.code, message=error.message, retryable=True))
 
-    async def _end(self, body: GenerateBody, model: str, script: Script) -> Frozen | None:
+    async def _end(self, assignment: Assignment, script: Script) -> Frozen | None:
         """The terminal record, unless the script keeps it back."""
         if script.late:
-            finishing = asyncio.create_task(self._finish_late(body, model))
+            finishing = asyncio.create_task(self._finish_late(assignment))
             self._late.add(finishing)
             finishing.add_done_callback(self._late.discard)
             return None
-        result = await self._finish(body, model)
+        result = await self._finish(assignment)
         await self.on_stage("after_upload", result.job_id)
         return None if script.lose_report else CompletedRecord(result=result)
 
-    async def _finish_late(self, body: GenerateBody, model: str) -> VideoResult:
-        await self.on_stage("late", str(body.parameters["job_id"]))
-        return await self._finish(body, model)
+    async def _finish_late(self, assignment: Assignment) -> VideoResult:
+        await self.on_stage("late", assignment.job_id)
+        return await self._finish(assignment)
 
-    async def _find(self, body: GenerateBody) -> VideoResult | None:
+    async def _find(self, assignment: Assignment) -> VideoResult | None:
         """What this attempt has finished before."""
         if self.bucket is None:
             return None
-        key = manifest_key(str(body.parameters["job_id"]), int(body.parameters["attempt"]))
+        key = manifest_key(assignment.job_id, assignment.attempt)
         manifest = await asyncio.to_thread(self.bucket.get, key)
         return None if manifest is None else Manifest.model_validate_json(manifest).result
 
-    async def _finish(self, body: GenerateBody, model: str) -> VideoResult:
-        given = {k: v for k, v in body.parameters.items() if k in GenerationSpec.model_fields}
-        spec = GenerationSpec.model_validate({"prompt": body.text_input, "model": model, **given})
-        result = fake_result(
-            spec, str(body.parameters["job_id"]), int(body.parameters["attempt"]), self.bucket
-        )
-        if self.bucket and not await asyncio.to_thread(self._store, spec, result):
-            return await self._find(body) or result  # another run was first
+    async def _finish(self, assignment: Assignment) -> VideoResult:
+        result = fake_result(assignment.spec, assignment.job_id, assignment.attempt, self.bucket)
+        if self.bucket and not await asyncio.to_thread(self._store, assignment.spec, result):
+            return await self._find(assignment) or result  # another run was first
         return result
 
     def _store(self, spec: GenerationSpec, result: VideoResult) -> bool:
@@ -220,6 +218,14 @@ class FakePredictor:
         manifest = Manifest(request=spec, result=result, created_at=datetime.now(UTC).isoformat())
         key = manifest_key(result.job_id, result.attempt)
         return self.bucket.put_once(key, manifest.model_dump_json().encode(), "application/json")
+
+
+def _flat(body: GenerateBody, model: str) -> Assignment:
+    """The attempt of a dispatcher that sends the fields of its spec one by one, as 0.1 did."""
+    address = {k: v for k, v in body.parameters.items() if k in Address.model_fields}
+    fields = {k: v for k, v in body.parameters.items() if k not in address}
+    spec = {"prompt": body.text_input, "model": model, **fields}
+    return Assignment.model_validate({"spec": spec, **address})
 
 
 def _content(job_id: str, attempt: int, name: str) -> bytes:

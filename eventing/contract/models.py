@@ -84,38 +84,44 @@ class Stage(StrEnum):
     upload = "upload"
 
 
+def _has_words(prompt: str) -> str:
+    if not prompt.strip():
+        raise ValueError("must contain at least one word")
+    return prompt
+
+
+def _is_text(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("must not contain NUL characters")
+    return text
+
+
+Text = Annotated[str, Field(max_length=PROMPT_LIMIT), AfterValidator(_is_text)]
+Prompt = Annotated[Text, Field(min_length=1), AfterValidator(_has_words)]
+Pixels = Annotated[int, Field(ge=16, le=8192)]
+Frames = Annotated[int, Field(ge=1, le=10_000)]
+FrameRate = Annotated[int, Field(ge=1, le=120)]  # frames per second
+Seed = Annotated[int, Field(ge=0, le=SEED_LIMIT)]
+Steps = Annotated[int, Field(ge=1, le=500)]
+Guidance = Annotated[float, Field(ge=0, le=50, allow_inf_nan=False)]
+
+
 class VideoRequest(Incoming):
     """What a caller may ask for. What is left out comes from the model's catalog entry."""
 
-    prompt: str = Field(min_length=1, max_length=PROMPT_LIMIT, description="What the video shows.")
+    prompt: Prompt = Field(description="What the video shows.")
     model: str | None = Field(
         None, max_length=64, description="Catalog name; the deployment's default if absent."
     )
-    negative_prompt: str = Field("", max_length=PROMPT_LIMIT, description="What it should not show.")
-    width: int | None = Field(None, ge=16, le=8192, description="Pixels.")
-    height: int | None = Field(None, ge=16, le=8192, description="Pixels.")
-    num_frames: int | None = Field(None, ge=1, le=10_000, description="Frames; each model has its rule.")
-    fps: int | None = Field(None, ge=1, le=120, description="Frame rate of the file, frames per second.")
-    seed: int | None = Field(None, ge=0, le=SEED_LIMIT, description="Same seed, same frames.")
+    negative_prompt: Text = Field("", description="What it should not show.")
+    width: Pixels | None = Field(None, description="Pixels.")
+    height: Pixels | None = Field(None, description="Pixels.")
+    num_frames: Frames | None = Field(None, description="Frames; each model has its rule.")
+    fps: FrameRate | None = Field(None, description="Frame rate of the file, frames per second.")
+    seed: Seed | None = Field(None, description="Same seed, same frames.")
     quality: Quality = Quality.medium
-    num_inference_steps: int | None = Field(None, ge=1, le=500, description="Overrides the tier.")
-    guidance_scale: float | None = Field(
-        None, ge=0, le=50, allow_inf_nan=False, description="Overrides the tier."
-    )
-
-    @field_validator("prompt")
-    @classmethod
-    def _has_words(cls, prompt: str) -> str:
-        if not prompt.strip():
-            raise ValueError("must contain at least one word")
-        return prompt
-
-    @field_validator("prompt", "negative_prompt")
-    @classmethod
-    def _is_text(cls, text: str) -> str:
-        if "\x00" in text:
-            raise ValueError("must not contain NUL characters")
-        return text
+    num_inference_steps: Steps | None = Field(None, description="Overrides the tier.")
+    guidance_scale: Guidance | None = Field(None, description="Overrides the tier.")
 
 
 def _is_http_url(text: str) -> str:
@@ -171,17 +177,17 @@ class JobRequest(VideoRequest):
 class GenerationSpec(Frozen):
     """A request with nothing left open: the catalog's answer to a VideoRequest."""
 
-    prompt: str
-    negative_prompt: str
+    prompt: Prompt
+    negative_prompt: Text
     model: str
-    width: int
-    height: int
-    num_frames: int
-    fps: int
-    seed: int
+    width: Pixels
+    height: Pixels
+    num_frames: Frames
+    fps: FrameRate
+    seed: Seed
     quality: Quality
-    num_inference_steps: int
-    guidance_scale: float
+    num_inference_steps: Steps
+    guidance_scale: Guidance
 
 
 class StoredFile(Frozen):

@@ -5,12 +5,24 @@ A stream is progress records, with a heartbeat in every silence of 10 s, and end
 
 from __future__ import annotations
 
+import uuid
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
-from eventing.contract.models import Failure, Frozen, Incoming, Progress, Timings, VideoResult
+from eventing.contract.errors import InvalidRequest
+from eventing.contract.models import (
+    JOB_ID_PATTERN,
+    Failure,
+    Frozen,
+    GenerationSpec,
+    Incoming,
+    Progress,
+    Timings,
+    VideoResult,
+)
+from eventing.contract.validation import validated
 
 
 class Output(StrEnum):
@@ -20,16 +32,50 @@ class Output(StrEnum):
     inline = "inline"
 
 
-class GenerateBody(Incoming):
-    """Body of `POST /v2/models/{model}/generate_stream`: the V2 generate extension with our parameters.
+def fresh_id() -> str:
+    """A job id for a caller who sends none."""
+    return uuid.uuid4().hex
 
-    `text_input` is the prompt; `parameters` are the other fields of VideoRequest plus `output`,
-    `job_id` and `attempt`. The predictor resolves what is missing by the same catalog entry.
+
+class Address(Frozen):
+    """Where a result belongs."""
+
+    job_id: str = Field(default_factory=fresh_id, pattern=JOB_ID_PATTERN)
+    attempt: int = Field(1, ge=1, le=9999)
+    output: Output = Output.s3
+
+
+class Assignment(Address):
+    """An attempt as a dispatcher sends it: its spec is finished, so no catalog is asked again."""
+
+    spec: GenerationSpec
+
+
+class GenerateBody(Incoming):
+    """Body of `POST /v2/models/{model}/generate_stream`: the V2 generate extension.
+
+    `text_input` is the prompt. A dispatcher sends an Assignment as `parameters`. Any other V2 client sends
+    fields of VideoRequest and Address, and the predictor's catalog fills what is missing.
     """
 
     id: str | None = None
     text_input: str
     parameters: dict[str, Any] = Field(default_factory=dict)
+
+    @classmethod
+    def of(cls, assignment: Assignment) -> Self:
+        """The body a dispatcher sends."""
+        parameters = assignment.model_dump(mode="json")
+        return cls(id=assignment.job_id, text_input=assignment.spec.prompt, parameters=parameters)
+
+    def assignment(self) -> Assignment | None:
+        """The attempt a dispatcher sent; None for other clients. Raises InvalidRequest naming the field."""
+        if "spec" not in self.parameters:
+            return None
+        assignment = validated(Assignment, self.parameters, whole="parameters")
+        if assignment.spec.prompt != self.text_input:
+            raise InvalidRequest("text_input: must be the prompt of spec", field="text_input")
+        return assignment
 
 
 class ProgressRecord(Frozen):

@@ -12,14 +12,20 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
 
 import aiohttp
 from pydantic import ValidationError
 
 from eventing.contract.budget import Budget
 from eventing.contract.models import Failure, GenerationSpec, Progress, VideoResult
-from eventing.contract.stream import CompletedRecord, FailedRecord, GenerateBody, StreamRecord, stream_record
+from eventing.contract.stream import (
+    Assignment,
+    CompletedRecord,
+    FailedRecord,
+    GenerateBody,
+    StreamRecord,
+    stream_record,
+)
 from eventing.contract.telemetry import current_traceparent
 from eventing.contract.validation import first_problem
 
@@ -64,9 +70,10 @@ class PredictorClient:
         self, url: str, spec: GenerationSpec, job_id: str, attempt: int, budget: Budget, report: OnProgress
     ) -> VideoResult:
         """Run one attempt. `report` hears every record. Raises NotStarted, Failed, Broken."""
+        assignment = Assignment(spec=spec, job_id=job_id, attempt=attempt)
         request = self._session.post(
             f"{url}/v2/models/{spec.model}/generate_stream",
-            json=_body(spec, job_id, attempt),
+            json=GenerateBody.of(assignment).model_dump(mode="json"),
             headers={"Accept": "text/event-stream", **_trace_headers()},
             timeout=aiohttp.ClientTimeout(total=budget.client_timeout, sock_connect=30),
         )
@@ -111,12 +118,6 @@ def _result(record: CompletedRecord) -> VideoResult:
     if record.result is None:
         raise Broken("the predictor answered without a result in S3")
     return record.result
-
-
-def _body(spec: GenerationSpec, job_id: str, attempt: int) -> dict[str, Any]:
-    parameters = spec.model_dump(mode="json", exclude={"prompt", "model"})
-    parameters |= {"job_id": job_id, "attempt": attempt, "output": "s3"}
-    return GenerateBody(id=job_id, text_input=spec.prompt, parameters=parameters).model_dump(mode="json")
 
 
 def _trace_headers() -> dict[str, str]:

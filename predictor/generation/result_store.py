@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from eventing.contract.errors import ReelzeroError, StorageError
 from eventing.contract.models import Manifest, StoredFile, VideoResult, attempt_prefix, manifest_key
 from eventing.contract.s3 import Bucket, Folder
-from predictor.generation.attempt import Address
+from eventing.contract.stream import Address
 from predictor.generation.monitor import Monitor
 
 LOOKUP_PATIENCE = 20.0  # seconds; a lookup that fails costs at most a generation that was already done

@@ -20,7 +20,7 @@ from eventing.contract.models import VideoResult
 from eventing.contract.stream import CompletedRecord, GenerateBody, InlineVideo
 from eventing.contract.validation import Words, refusal, validated
 from predictor.device.run import Run
-from predictor.generation.attempt import Attempt, make_attempt
+from predictor.generation.attempt import Attempt, assigned, make_attempt
 from predictor.generation.failures import sentence
 from predictor.serving import tensors
 from predictor.serving.model import VideoModel
@@ -94,10 +94,12 @@ def describe(model: VideoModel) -> dict[str, Any]:
 async def read_attempt(model: VideoModel, request: Request) -> Attempt:
     """The job in a generate body. Raises MalformedRequest or InvalidRequest naming the field."""
     body = validated(GenerateBody, strictjson.loads(await request.body()))
-    fields = {**body.parameters, "prompt": body.text_input}
+    entry, traceparent = model.worker.entry, request.headers.get("traceparent")
+    if assignment := body.assignment():
+        return assigned(entry, assignment, traceparent)
     if "prompt" in body.parameters:
         raise InvalidRequest("the prompt belongs in text_input", field="parameters.prompt")
-    return make_attempt(model.worker.entry, fields, request.headers.get("traceparent"))
+    return make_attempt(entry, {**body.parameters, "prompt": body.text_input}, traceparent)
 
 
 async def server_sent(run: Run, heartbeat: float) -> AsyncIterator[bytes]:

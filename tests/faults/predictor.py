@@ -20,7 +20,7 @@ from aiohttp import web
 from eventing.contract.env import S3Settings, read
 from eventing.contract.models import Failure
 from eventing.contract.s3 import Bucket
-from eventing.contract.stream import GenerateBody
+from eventing.contract.stream import Assignment
 from eventing.testing import FakePredictor, Script
 
 POLL = 0.01  # seconds; a file has no event to wait for
@@ -33,17 +33,17 @@ class Process(FakePredictor):
         await hold("load")
         return await super()._generate(request)
 
-    def _take(self, body: GenerateBody) -> None:
-        super()._take(body)
-        journal({"what": "begin", "running": self.running} | named(body))
+    def _take(self, assignment: Assignment) -> None:
+        super()._take(assignment)
+        journal({"what": "begin", "running": self.running} | named(assignment))
 
-    def _leave(self, body: GenerateBody) -> None:
-        super()._leave(body)
-        journal({"what": "end"} | named(body))
+    def _leave(self, assignment: Assignment) -> None:
+        super()._leave(assignment)
+        journal({"what": "end"} | named(assignment))
 
 
-def named(body: GenerateBody) -> dict[str, Any]:
-    return {"job": body.parameters["job_id"], "attempt": body.parameters["attempt"]}
+def named(assignment: Assignment) -> dict[str, Any]:
+    return {"job": assignment.job_id, "attempt": assignment.attempt}
 
 
 async def on_stage(stage: str, _job_id: str) -> None:

@@ -20,8 +20,9 @@ from tests.integration.predictor.conftest import storage, tiny  # noqa: F401 -- 
 from tests.integration.predictor.process import Predictor, reached
 from tests.support.waiting import eventually
 
+PROMPT = "a red circle"
 STAGES = ["encode_prompt", "denoise", "decode", "encode_video", "upload"]
-SPEC = {
+SPEC: dict[str, Any] = {
     "negative_prompt": "", "width": 64, "height": 64, "num_frames": 9, "fps": 8, "seed": 3, "quality": "low",
     "num_inference_steps": 2, "guidance_scale": 1.0,
 }  # fmt: skip
@@ -49,13 +50,15 @@ class Contract:
         async with self.http.get(f"{self.url}/v2/models/tiny/ready") as answer:
             assert answer.status == 200
 
-    def post(self, job_id: str) -> Any:
-        parameters = SPEC | {"job_id": job_id, "attempt": 1, "output": "s3"}
-        body = {"id": job_id, "text_input": "a red circle", "parameters": parameters}
+    def post(self, job_id: str, flat: bool = False, **changes: Any) -> Any:
+        spec = SPEC | changes
+        finished = spec if flat else {"spec": spec | {"prompt": PROMPT, "model": "tiny"}}
+        parameters = finished | {"job_id": job_id, "attempt": 1, "output": "s3"}
+        body = {"id": job_id, "text_input": PROMPT, "parameters": parameters}
         return self.http.post(f"{self.url}/v2/models/tiny/generate_stream", json=body)
 
-    async def records(self, job_id: str) -> list[dict[str, Any]]:
-        async with self.post(job_id) as answer:
+    async def records(self, job_id: str, flat: bool = False, **changes: Any) -> list[dict[str, Any]]:
+        async with self.post(job_id, flat, **changes) as answer:
             assert (answer.status, answer.content_type) == (200, "text/event-stream")
             lines = (await answer.text()).splitlines()
         records = [json.loads(line.removeprefix("data: ")) for line in lines if line]
@@ -122,6 +125,28 @@ async def test_stages_come_in_order_and_one_terminal_record_ends_the_stream(
     assert list(dict.fromkeys(stages)) == STAGES
     assert {record["type"] for record in before} == {"progress"}
     assert last["type"] == "completed"
+
+
+async def test_a_finished_spec_is_used_as_it_is_whatever_the_predictors_catalog_says(
+    predictor: Contract, job_id: str
+) -> None:
+    """No entry of the predictor's catalog allows this size."""
+    changes: dict[str, Any] = {"width": 96, "fps": 11}
+    last = (await predictor.records(job_id, **changes))[-1]
+    assert {name: last["result"][name] for name in changes} == changes
+    stored = predictor.manifest(job_id)
+    assert stored is not None
+    whole = SPEC | changes | {"prompt": PROMPT, "model": "tiny"}
+    assert Manifest.model_validate_json(stored).request.model_dump(mode="json") == whole
+
+
+async def test_the_flat_form_of_older_dispatchers_is_read(predictor: Contract, job_id: str) -> None:
+    last = (await predictor.records(job_id, flat=True))[-1]
+    assert {name: last["result"][name] for name in ("width", "seed")} == {"width": 64, "seed": 3}
+    stored = predictor.manifest(job_id)
+    assert stored is not None
+    request = Manifest.model_validate_json(stored).request.model_dump(mode="json")
+    assert request == SPEC | {"prompt": PROMPT, "model": "tiny"}
 
 
 async def test_the_files_are_there_before_the_report(predictor: Contract, job_id: str) -> None:

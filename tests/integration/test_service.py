@@ -67,7 +67,7 @@ async def test_a_broken_stream_is_tried_again_with_the_same_seed(stack: Stack) -
     stack.predictor.scripts = [Script(break_after=2), Script(break_after=1)]
     job = await stack.ended(await stack.submit())
     assert (job["status"], job["attempts"], job["result"]["attempt"]) == ("completed", 3, 3)
-    assert len({request["parameters"]["seed"] for request in stack.predictor.requests}) == 1
+    assert len({request["parameters"]["spec"]["seed"] for request in stack.predictor.requests}) == 1
 
 
 async def test_after_the_last_attempt_the_job_fails_with_the_cause(make_stack: MakeStack) -> None:

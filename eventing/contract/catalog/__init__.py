@@ -8,19 +8,27 @@ from __future__ import annotations
 import secrets
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 import yaml
 from pydantic import Field, model_validator
 
 from eventing.contract.budget import Budget
 from eventing.contract.errors import ConfigurationError, InvalidRequest
-from eventing.contract.models import SEED_LIMIT, Frozen, GenerationSpec, VideoRequest
+from eventing.contract.models import (
+    SEED_LIMIT,
+    FrameRate,
+    Frozen,
+    GenerationSpec,
+    Guidance,
+    Pixels,
+    Steps,
+    VideoRequest,
+)
 from eventing.contract.validation import validated
 
 HERE = Path(__file__).parent
 Family = Literal["cogvideox", "mochi", "wan", "ltx"]
-Pixels = Annotated[int, Field(ge=16, le=8192)]
 
 
 class FrameRule(Frozen):
@@ -59,8 +67,8 @@ class FrameRule(Frozen):
 class Tier(Frozen):
     """Sampling effort of one quality tier."""
 
-    steps: int = Field(ge=1, le=500)
-    guidance: float = Field(ge=0, le=50)
+    steps: Steps
+    guidance: Guidance
 
 
 class Tiers(Frozen):
@@ -94,9 +102,9 @@ class CatalogEntry(Frozen):
         min_length=1, description="(width, height); first: default."
     )
     frames: FrameRule
-    fps: int = Field(ge=1, le=120)
+    fps: FrameRate
     quality: Tiers
-    max_guidance: float = Field(50, ge=0, le=50, description="1: a model that was trained to need none.")
+    max_guidance: Guidance = Field(50, description="1: a model that was trained to need none.")
     gpus: int = Field(ge=0, description="GPUs one predictor needs; 0 runs on a CPU.")
     gpu_memory_gib: int = Field(ge=0)
     offload: Literal["none", "model", "sequential"] = "none"

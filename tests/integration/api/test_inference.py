@@ -67,7 +67,7 @@ async def test_it_waits_in_the_queue_and_answers_as_v2(service: Deployment) -> N
     shown = values(got)
     assert shown["seed"] == 7 and shown["video_uri"].startswith("s3://")
     assert json.loads(shown["result"])["video"]["uri"] == shown["video_uri"]
-    assert service.predictor.requests[0]["parameters"]["guidance_scale"] == 2.5
+    assert service.predictor.requests[0]["parameters"]["spec"]["guidance_scale"] == 2.5
     _, job = await service.call("GET", f"/v1/jobs/{got['parameters']['job_id']}")
     assert job["status"] == "completed"
 
@@ -105,9 +105,9 @@ async def test_binary_tensors_in_and_out(service: Deployment) -> None:
     length = int(answer.headers["Inference-Header-Content-Length"])
     seed, sha = json.loads(body[:length])["outputs"]
     sent = service.predictor.requests[0]
-    assert struct.unpack("<q", body[length:])[0] == sent["parameters"]["seed"]
+    assert struct.unpack("<q", body[length:])[0] == sent["parameters"]["spec"]["seed"]
     assert (seed["parameters"]["binary_data_size"], len(sha["data"][0])) == (8, 64)
-    assert sent["text_input"] == prompt.decode() and sent["parameters"]["num_frames"] == 17
+    assert sent["text_input"] == prompt.decode() and sent["parameters"]["spec"]["num_frames"] == 17
 
 
 async def test_respond_async_is_answered_at_once_with_the_job(service: Deployment) -> None:

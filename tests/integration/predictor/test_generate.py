@@ -136,7 +136,19 @@ def test_a_prompt_past_the_limit_is_cut_with_a_warning(shared: Predictor) -> Non
     assert cut == ["the prompt has 34 tokens; this model reads the first 16"]
 
 
-BAD_GENERATE = {
+FINISHED: dict[str, Any] = {
+    "prompt": "x", "negative_prompt": "", "model": "tiny", "width": 64, "height": 64, "num_frames": 9,
+    "fps": 8, "seed": 3, "quality": "low", "num_inference_steps": 2, "guidance_scale": 1.0,
+}  # fmt: skip
+BAD_GENERATE: dict[str, tuple[dict[str, Any], str, int]] = {
+    "a spec that is not finished": ({"spec": {"prompt": "x"}}, "spec.negative_prompt", 422),
+    "a spec that is no object": ({"spec": []}, "spec", 422),
+    "a spec of another model": ({"spec": FINISHED | {"model": "cogvideox-2b"}}, "model", 422),
+    "a spec with an unknown field": ({"spec": FINISHED | {"colour": "red"}}, "spec.colour", 422),
+    "a field beside the spec": ({"spec": FINISHED, "seed": 4}, "seed", 422),
+    "a spec of another prompt": ({"spec": FINISHED | {"prompt": "y"}}, "text_input", 422),
+    "a spec of an endless size": ({"spec": FINISHED | {"width": 10**9}}, "spec.width", 422),
+    "a spec for nowhere": ({"spec": FINISHED, "job_id": "../etc"}, "job_id", 422),
     "frames": ({"num_frames": 10}, "num_frames", 422),
     "size": ({"width": 65}, "width", 422),
     "other model": ({"model": "cogvideox-2b"}, "model", 422),

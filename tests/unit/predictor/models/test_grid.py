@@ -10,8 +10,9 @@ import pytest
 from eventing.contract.catalog import CatalogEntry, FrameRule
 from eventing.contract.errors import InvalidRequest, ModelUnavailable
 from eventing.contract.models import GenerationSpec
+from eventing.contract.stream import Address
 from predictor.device.worker import Worker
-from predictor.generation.attempt import Address, Attempt, make_attempt
+from predictor.generation.attempt import Attempt, make_attempt
 from predictor.models import tiny
 from predictor.models.loading import load_model
 from predictor.settings import PredictorSettings
