@@ -54,7 +54,7 @@ def build_container(settings: Settings) -> Container:
     store = JobStore(database, announcer, quota=settings.queue_quota, keep_seconds=keep)
     outbox, dead_letters = OutboxStore(database), DeadLetterStore(database)
     bucket, signals = Bucket(settings.s3()), Signals()
-    retention = Retention(outbox, dead_letters, keep)
+    retention = Retention(outbox, dead_letters, keep, max(keep, settings.idempotency_hours * 3600))
     watchers = Watchers(WatchStore(database), settings.poll_seconds)
     has_webhooks = bool(settings.webhook_secrets)
     return Container(

@@ -18,7 +18,7 @@ from eventing.contract.models import Failure, JobRequest, job_prefix
 from eventing.contract.s3 import Bucket, Folder
 from eventing.contract.telemetry import current_traceparent
 from eventing.contract.validation import validated
-from eventing.domain.job import Job
+from eventing.domain.job import Job, owned_id
 from eventing.metrics import SUBMITTED
 from eventing.served import Served
 from eventing.signal import Signals
@@ -44,11 +44,12 @@ class Origin:
 
 @dataclass(frozen=True)
 class Retention:
-    """Where expired rows and objects are, and how long the rows of no job are kept."""
+    """Where expired rows and objects are, and how long the rows of no job are kept, in seconds."""
 
     outbox: OutboxStore
     dead_letters: DeadLetterStore
     keep_seconds: float
+    keep_keys_seconds: float
 
 
 class Jobs:
@@ -114,8 +115,10 @@ class Jobs:
         while expired := await self._store.expired():
             for job_id in expired:
                 await self._remove(job_id)
-        await self._retention.outbox.sweep(self._retention.keep_seconds)
-        await self._retention.dead_letters.sweep(self._retention.keep_seconds)
+        keep = self._retention
+        await keep.outbox.sweep(keep.keep_seconds)
+        await keep.dead_letters.sweep(keep.keep_seconds)
+        await self._store.forget(positions_after=keep.keep_seconds, keys_after=keep.keep_keys_seconds)
 
     async def _remove(self, job_id: str) -> None:
         # The row goes last: if this fails between the two, the row makes the next sweep repeat it.
@@ -135,7 +138,8 @@ class Jobs:
                 "webhooks are not configured here: REELZERO_WEBHOOK_SECRETS is empty", field="callback_url"
             )
         return Job(
-            id=origin.job_id or new_job_id(),
+            id=owned_id(origin.owner, origin.job_id) if origin.job_id else new_job_id(),
+            chosen_id=origin.job_id,
             owner=origin.owner,
             model=entry.name,
             lane=self._served.lane(entry.name, spec.num_frames, request.lane),

@@ -122,6 +122,9 @@ class Settings(S3Settings):
     retention_hours: float = Field(
         168, gt=0, description="Rows and objects are deleted this long after the end."
     )
+    idempotency_hours: float = Field(
+        720, gt=0, description="A key or event id makes no second job for this long, or for the retention."
+    )
     presign_seconds: int = Field(3600, ge=60, le=604800, description="Life of presigned URLs.")
     drain_seconds: float | None = Field(
         None, ge=0, description="On SIGTERM, wait this long for open streams; empty: the longest budget."

@@ -155,9 +155,9 @@ def _patience(prefer: list[str]) -> float | None:
 
 
 def _answer(asked: v2.InferRequest, job: Job) -> Response:
-    if job.result is None:
+    if job.public_result is None:
         raise _failure(job)
-    body, header_length = v2.encode(asked, job.model, job.result)
+    body, header_length = v2.encode(asked, job.model, job.public_result)
     if header_length is None:
         return Response(body, media_type="application/json")
     headers = {"Inference-Header-Content-Length": str(header_length)}
@@ -165,17 +165,20 @@ def _answer(asked: v2.InferRequest, job: Job) -> Response:
 
 
 def _accepted(asked: v2.InferRequest, job: Job) -> Response:
-    where = f"/v1/jobs/{job.id}"
-    body: dict[str, Any] = {"model_name": job.model, "parameters": {"job_id": job.id, "status": job.status}}
+    where = f"/v1/jobs/{job.public_id}"
+    body: dict[str, Any] = {
+        "model_name": job.model,
+        "parameters": {"job_id": job.public_id, "status": job.status},
+    }
     headers = {"Location": where, "Preference-Applied": "respond-async", "Retry-After": "2"}
     return JSONResponse(body | ({"id": asked.id} if asked.id is not None else {}), 202, headers)
 
 
 def _failure(job: Job) -> ReelzeroError:
     cause = job.error.message if job.error else "no result"
-    error: ReelzeroError = GenerationError(f"job {job.id} {job.status}: {cause}")
+    error: ReelzeroError = GenerationError(f"job {job.public_id} {job.status}: {cause}")
     if job.error and job.error.code == "cancelled":
-        error = Conflict(f"job {job.id} was cancelled")
+        error = Conflict(f"job {job.public_id} was cancelled")
     if job.error:
         error.code = job.error.code
     if error.code in ("model_unavailable", "start_deadline_passed"):

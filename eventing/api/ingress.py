@@ -110,7 +110,7 @@ async def _submit(container: Container, event: Event, owner: str, trace: str | N
     # The event's own trace wins: the request may be a broker's, which carries many.
     origin = event_origin(owner, event["source"], event["id"], valid(event.get("traceparent")) or trace)
     job, _ = await container.jobs.submit(request, origin)
-    return f"/v1/jobs/{job.id}"
+    return f"/v1/jobs/{job.public_id}"
 
 
 async def _announce(container: Container, event: Event, owner: str, error: ReelzeroError) -> None:

@@ -18,10 +18,17 @@ from eventing.contract.errors import Conflict
 from eventing.contract.models import JOB_ID_PATTERN, Frozen, JobRequest, StoredFile, VideoResult
 from eventing.domain.destinations import target_of
 from eventing.domain.job import Job, Status
+from eventing.store.listing import CURSOR_PATTERN, cursor_of
 from eventing.store.outbox import OutboxMessage
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
 JobId = Annotated[str, Path(pattern=JOB_ID_PATTERN, description="The job's id.")]
+After = Annotated[
+    str | None,
+    Query(
+        pattern=f"{JOB_ID_PATTERN}|{CURSOR_PATTERN}", description="`next` of the page before, or a job's id."
+    ),
+]
 PRINTABLE = r"^[^\x00-\x1f]*$"  # a database takes no NUL
 Variant = Literal["video", "poster", "spritesheet", "manifest"]
 Request_ = Annotated[
@@ -43,7 +50,7 @@ class ResultView(Frozen):
 async def submit(body: Request_, container: ContainerDep, origin: RestOrigin, response: Response) -> JobView:
     """Store a job and answer at once. The same `Idempotency-Key` leads to the same job."""
     job, _ = await container.jobs.submit(body, origin)
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    response.headers["Location"] = f"/v1/jobs/{job.public_id}"
     return job_view(job, container.settings.path_prefix)
 
 
@@ -54,7 +61,7 @@ async def put(
     """Store a job under an id of the caller's choice; repeating the call answers 200 with the same job."""
     job, new = await container.jobs.submit(body, replace(origin, job_id=job_id))
     response.status_code = 202 if new else 200
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    response.headers["Location"] = f"/v1/jobs/{job.public_id}"
     return job_view(job, container.settings.path_prefix)
 
 
@@ -65,7 +72,7 @@ async def page(
     model: Annotated[str | None, Query(max_length=64, pattern=PRINTABLE)] = None,
     lane: Annotated[str | None, Query(max_length=32, pattern=PRINTABLE)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    after: Annotated[str | None, Query(pattern=JOB_ID_PATTERN, description="Last id seen.")] = None,
+    after: After = None,
     order: Literal["asc", "desc"] = "desc",
 ) -> JobPage:  # fmt: skip
     """The caller's jobs, newest first."""
@@ -74,7 +81,7 @@ async def page(
         statuses=tuple(status or ()), model=model, lane=lane,
     )  # fmt: skip
     data = [job_view(job, container.settings.path_prefix) for job in jobs]
-    return JobPage(data=data, has_more=more, next=jobs[-1].id if more else None)
+    return JobPage(data=data, has_more=more, next=cursor_of(jobs[-1]) if more else None)
 
 
 @router.get("/jobs/{job_id}")
@@ -130,26 +137,28 @@ async def result(
 @router.get("/jobs/{job_id}/deliveries")
 async def deliveries(job_id: JobId, container: ContainerDep, owner: Owner) -> dict[str, Any]:
     """Where the job's events went: each message with its tries."""
-    await container.job_store.get(job_id, owner)
-    messages = await container.outbox.messages(job_id=job_id)
-    data = [_delivery(message) | {"log": await container.outbox.tries(message.id)} for message in messages]
+    job = await container.job_store.get(job_id, owner)
+    messages = await container.outbox.messages(job_id=job.id)
+    data = [
+        _delivery(job, message) | {"log": await container.outbox.tries(message.id)} for message in messages
+    ]
     return {"object": "list", "data": data}
 
 
-def _delivery(message: OutboxMessage) -> dict[str, Any]:
+def _delivery(job: Job, message: OutboxMessage) -> dict[str, Any]:
     shown = {name: value for name, value in vars(message).items() if name not in ("body", "owner")}
     where = message.destination
-    return shown | {"destination": where.kind, "target": target_of(where)}
+    return shown | {"job_id": job.public_id, "destination": where.kind, "target": target_of(where)}
 
 
 def finished_result(job: Job) -> VideoResult:
     """The job's result. Raises Conflict saying why there is none (yet)."""
-    if job.result is not None:
-        return job.result
+    if job.public_result is not None:
+        return job.public_result
     if not job.status.is_terminal:
-        raise Conflict(f"job {job.id} is {job.status}; its result is not there yet", retry_after=5)
+        raise Conflict(f"job {job.public_id} is {job.status}; its result is not there yet", retry_after=5)
     cause = f": {job.error.message}" if job.error else ""
-    raise Conflict(f"job {job.id} {job.status}{cause}")
+    raise Conflict(f"job {job.public_id} {job.status}{cause}")
 
 
 async def _file(container: Container, request: Request, finished: VideoResult, variant: Variant) -> Response:

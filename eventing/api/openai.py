@@ -131,7 +131,7 @@ def video(job: Job) -> Video:
     cancelled = job.status is Status.cancelled
     failed = job.status in (Status.failed, Status.cancelled)
     return Video(
-        id=job.id,
+        id=job.public_id,
         model=job.model,
         status="failed" if cancelled else job.status.value,
         progress=job.percent,

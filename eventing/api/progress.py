@@ -10,6 +10,7 @@ if it has seen the end: a browser's EventSource then stops reconnecting.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import AsyncIterator
@@ -22,7 +23,9 @@ from eventing.api.auth import Owner
 from eventing.api.dependencies import ContainerDep
 from eventing.api.jobs import JobId
 from eventing.api.views import job_view
+from eventing.contract.errors import NotFound
 from eventing.domain.job import Status
+from eventing.store.listing import ids_of
 from eventing.watchers import Snapshot, Watchers
 
 KEEP_ALIVE_SECONDS = 15.0  # proxies cut a connection that is silent for 30 to 60 s
@@ -40,13 +43,21 @@ async def follow(
     job_id: JobId, container: ContainerDep, owner: Owner, last_event_id: LastEventId = None
 ) -> Response:
     """Follow a job until it ends."""
-    snapshot = await container.watchers.look(job_id, owner)
+    snapshot = await _look(container.watchers, job_id, owner)
     prefix = container.settings.path_prefix
     if snapshot.job.status.is_terminal and _event(snapshot, prefix)[0] == last_event_id:
         return Response(status_code=204)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     stream = _stream(container.watchers, snapshot, prefix, last_event_id)
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+
+
+async def _look(watchers: Watchers, public_id: str, owner: str) -> Snapshot:
+    """Return the state of an owner's job. Raises NotFound."""
+    for row_id in ids_of(public_id, owner):
+        with contextlib.suppress(NotFound):
+            return await watchers.look(row_id, owner)
+    raise NotFound(f"there is no job {public_id}")
 
 
 async def _stream(
@@ -80,7 +91,7 @@ def _event(snapshot: Snapshot, prefix: str) -> tuple[str, str]:
 
 def _progress(snapshot: Snapshot) -> str:
     job = snapshot.job
-    fields = {"id": job.id, "status": str(job.status), **job.progress.model_dump(mode="json")}
+    fields = {"id": job.public_id, "status": str(job.status), **job.progress.model_dump(mode="json")}
     fields |= {"percent": job.progress.percent(), "attempt": job.attempt, "queue_position": snapshot.position}
     waits = job.error is not None and job.status is Status.queued
     fields["waiting_for"] = job.error.code if job.error and waits else None

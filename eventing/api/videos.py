@@ -22,6 +22,9 @@ from eventing.settings import pairs
 
 router = APIRouter(prefix="/v1/videos", tags=["openai videos"])
 VideoId = Annotated[str, Path(pattern=JOB_ID_PATTERN, description="The video's id, which is the job's.")]
+After = Annotated[
+    str | None, Query(pattern=JOB_ID_PATTERN, description="Last id seen; it may be deleted by now.")
+]
 FILES = {"video": "video", "thumbnail": "poster", "spritesheet": "spritesheet"}
 
 
@@ -50,7 +53,7 @@ async def create(
 @router.get("")
 async def page(
     container: ContainerDep, owner: Owner,
-    after: Annotated[str | None, Query(pattern=JOB_ID_PATTERN, description="Last id seen.")] = None,
+    after: After = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     order: Literal["asc", "desc"] = "desc",
 ) -> openai.VideoPage:  # fmt: skip
@@ -78,9 +81,9 @@ async def content(
     """The file itself; `Range` is honoured."""
     job = await container.job_store.get(video_id, owner)
     if job.result is None:
-        raise Conflict(f"video {job.id} is {openai.video(job).status}; it has no content")
+        raise Conflict(f"video {job.public_id} is {openai.video(job).status}; it has no content")
     file: StoredFile = getattr(job.result, FILES[variant])
-    return await stream_file(container, request, file, f"{job.id}-{file.uri.rpartition('/')[2]}")
+    return await stream_file(container, request, file, f"{job.public_id}-{file.uri.rpartition('/')[2]}")
 
 
 @router.delete("/{video_id}")
@@ -101,10 +104,12 @@ async def remix(
     fields = await read_fields(request)
     source = await container.job_store.get(video_id, origin.owner)
     if source.status is not Status.completed:
-        raise Conflict(f"video {source.id} is {openai.video(source).status}; only a completed one is remixed")
+        raise Conflict(
+            f"video {source.public_id} is {openai.video(source).status}; only a completed one is remixed"
+        )
     asked = openai.parse_remix(fields)
     request_ = parse_request(openai.remix_request(source, asked.prompt))
-    job, _ = await container.jobs.submit(request_, replace(origin, remixed_from=source.id))
+    job, _ = await container.jobs.submit(request_, replace(origin, remixed_from=source.public_id))
     return _shown(job, response)
 
 

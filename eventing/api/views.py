@@ -44,7 +44,7 @@ class JobView(Frozen):
 
 
 class JobPage(Frozen):
-    """A page of jobs; `next` goes into `after` for the following one."""
+    """A page of jobs; `next` goes into `after` for the following one, also if jobs are deleted meanwhile."""
 
     object: Literal["list"] = "list"
     data: list[JobView]
@@ -54,9 +54,9 @@ class JobPage(Frozen):
 
 def job_view(job: Job, prefix: str, position: int | None = None) -> JobView:
     """Return the public face of a job; `prefix` stands before the paths of its links."""
-    address = f"{prefix}/v1/jobs/{job.id}"
+    address = f"{prefix}/v1/jobs/{job.public_id}"
     return JobView(
-        id=job.id,
+        id=job.public_id,
         status=job.status,
         model=job.model,
         lane=job.lane,
@@ -70,7 +70,7 @@ def job_view(job: Job, prefix: str, position: int | None = None) -> JobView:
         waiting_for=job.error.code if job.status is Status.queued and job.error else None,
         cancel_requested=job.cancel_requested,
         error=job.error,
-        result=job.result,
+        result=job.public_result,
         submitted_at=timestamp(job.submitted_at),
         updated_at=timestamp(job.updated_at),
         started_at=_time(job.started_at),

@@ -46,7 +46,7 @@ async def _ended(watched: Watched) -> Job:
 
 def _job(watched: Watched) -> Job:
     if watched.snapshot is None:
-        raise NotFound(f"there is no job {watched.job_id}")
+        raise NotFound("the job was deleted while this request waited")
     return watched.snapshot.job
 
 

@@ -59,7 +59,7 @@ class Announcer:
     def progressed(self, job: Job) -> list[Message]:
         """A progress message for the sink. Its id has a part of its own: it uses up no sequence number."""
         data = ProgressEventData(
-            job_id=job.id, model=job.model, progress=job.progress, percent=job.progress.percent()
+            job_id=job.public_id, model=job.model, progress=job.progress, percent=job.progress.percent()
         )
         event = self._event(PROGRESSED, job, data)
         event["id"] += f"-p{int(job.updated_at * 1000)}"
@@ -112,7 +112,7 @@ class Announcer:
         kind = "video.completed" if job.status is Status.completed else "video.failed"
         created = int(job.completed_at or job.updated_at)
         body = {"id": f"evt_{event['id']}", "object": "event", "created_at": created, "type": kind}
-        return json.dumps({**body, "data": {"id": job.id}})
+        return json.dumps({**body, "data": {"id": job.public_id}})
 
     def _event(self, kind: str, job: Job, data: Frozen) -> dict[str, Any]:
         event = {
@@ -120,7 +120,7 @@ class Announcer:
             "id": f"{job.id}-{job.sequence}",
             "source": self.source,
             "type": kind,
-            "subject": job.id,
+            "subject": job.public_id,
             "time": timestamp(job.updated_at).isoformat().replace("+00:00", "Z"),
             "datacontenttype": "application/json",
             "model": job.model,
@@ -132,12 +132,12 @@ class Announcer:
     def _job_data(self, job: Job) -> JobEventData:
         done = job.status is Status.completed
         return JobEventData(
-            job_id=job.id,
+            job_id=job.public_id,
             status=job.status,
             model=job.model,
             attempts=job.attempts_used,
-            result=job.result,
-            result_url=f"{self.public_url}/v1/jobs/{job.id}/result" if done else None,
+            result=job.public_result,
+            result_url=f"{self.public_url}/v1/jobs/{job.public_id}/result" if done else None,
             error=job.error,
             metadata=job.metadata,
             submitted_at=timestamp(job.submitted_at),

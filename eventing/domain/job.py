@@ -11,6 +11,7 @@ events of the transition into the outbox.
 
 from __future__ import annotations
 
+import hashlib
 import random
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -59,6 +60,17 @@ class Job:
     error: Failure | None = None
     result: VideoResult | None = None
     sequence: int = 0  # number of events emitted so far
+    chosen_id: str | None = None  # the id that the owner chose, if any
+
+    @property
+    def public_id(self) -> str:
+        """The id that the owner sees and uses."""
+        return self.chosen_id or self.id
+
+    @property
+    def public_result(self) -> VideoResult | None:
+        """The result under the public id; its URIs stay as they are."""
+        return self.result and self.result.model_copy(update={"job_id": self.public_id})
 
     @property
     def percent(self) -> int:
@@ -68,6 +80,14 @@ class Job:
     def evolve(self, now: float, **changes: Any) -> Job:
         """A changed copy."""
         return replace(self, updated_at=now, **changes)
+
+
+def owned_id(owner: str, chosen_id: str) -> str:
+    """Return the id of the row of a job whose owner chose its id.
+
+    It depends on both, so that no owner learns from a chosen id whether another uses it, or can take it away.
+    """
+    return "put_" + hashlib.sha256(f"{owner}\n{chosen_id}".encode()).hexdigest()[:40]
 
 
 def claim(job: Job, holder: str, now: float, lease: float) -> Job:

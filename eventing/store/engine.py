@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Double, Insert, Table, select, text
+from sqlalchemy import URL, Double, Insert, Select, Table, select, text
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DBAPIError
@@ -172,6 +172,13 @@ async def insert_once(connection: AsyncConnection, table: Table, row: dict[str, 
     """Insert a row; False if its key is taken (waiting for a racing insert to commit)."""
     statement = _insert_or_leave(connection.dialect.name, table)
     return (await connection.execute(statement, row)).rowcount == 1
+
+
+async def insert_from(connection: AsyncConnection, table: Table, rows: Select[Any]) -> None:
+    """Insert what a query returns, column by column; leave rows alone whose key is taken."""
+    names = [column.name for column in table.columns]
+    statement = _insert_or_leave(connection.dialect.name, table).from_select(names, rows)
+    await connection.execute(statement)
 
 
 @lru_cache(maxsize=8)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, bindparam, delete, func, literal_column, or_, select, update
+from sqlalchemy import Select, bindparam, delete, exists, func, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventing.contract.errors import Conflict, InvalidRequest, NotFound, TooMany
@@ -15,10 +15,11 @@ from eventing.contract.models import Failure, JobRequest
 from eventing.domain import job as state
 from eventing.domain.announcer import Announcer
 from eventing.domain.job import Job, Status
-from eventing.store.engine import Database, db_now, insert_once, now
+from eventing.store import listing
+from eventing.store.engine import Database, db_now, insert_from, insert_once, now
 from eventing.store.rows import job_from_row, job_values
 from eventing.store.shielded import shielded_methods
-from eventing.store.tables import idempotency, jobs, outbox
+from eventing.store.tables import dropped_jobs, idempotency, jobs, outbox
 from eventing.store.transitions import add_messages, transition
 
 # The time, and how many jobs the owner has waiting.
@@ -59,28 +60,31 @@ class JobStore:
         self._keep = keep_seconds
 
     async def submit(self, submission: Submission) -> tuple[Job, bool]:
-        """Store a job, or return the one an equal submission made before; True if it is new.
+        """Store a job, or return the one that an equal submission made before; True if it is new.
 
-        Raises InvalidRequest if the key was used with another body, Conflict if the id is somebody else's
-        or was used for another body, TooMany if the owner has too many jobs waiting.
+        Raises InvalidRequest if the key was used with another body, Conflict if the id was,
+        TooMany if the owner has too many jobs waiting.
         """
         async with self._database.write() as connection:
-            found = (await connection.execute(_BEFORE, {"owner": submission.job.owner})).one()
-            if submission.key is not None and not await self._take_key(connection, submission, found.at):
+            if earlier := await _of_earlier_release(connection, submission.job):
+                return _equal(earlier, submission.job), False
+            await listing.enter(connection)
+            before = (await connection.execute(_BEFORE, {"owner": submission.job.owner})).one()
+            if submission.key is not None and not await self._take_key(connection, submission, before.at):
                 return await self._first(connection, submission), False
-            job = _timed(submission, found.at)
+            job = _timed(submission, before.at, await self._last(connection, submission.job.owner))
             if not await insert_once(connection, jobs, job_values(job)):
                 return await self._same(connection, submission.job), False
-            if found.waiting >= self._quota:
-                waits = f"{found.waiting} jobs are waiting; {self._quota} may wait at once"
+            if before.waiting >= self._quota:
+                waits = f"{before.waiting} jobs are waiting; {self._quota} may wait at once"
                 raise TooMany(waits, retry_after=30)  # and nothing of it is stored
             return job, True
 
     async def get(self, job_id: str, owner: str | None = None) -> Job:
-        """One job. Raises NotFound, also when it is another owner's."""
+        """Return one job; an owner names it by its public id. Raises NotFound, also if it is another's."""
         async with self._database.read() as connection:
-            job = await _find(connection, job_id)
-        if job is None or owner not in (None, job.owner):
+            job = await _find(connection, job_id, owner)
+        if job is None:
             raise NotFound(f"there is no job {job_id}")
         return job
 
@@ -88,33 +92,23 @@ class JobStore:
         self, owner: str | None, *, limit: int, after: str | None = None, ascending: bool = False,
         statuses: tuple[Status, ...] = (), model: str | None = None, lane: str | None = None,
     ) -> tuple[list[Job], bool]:  # fmt: skip
-        """A page of jobs in order of submission (newest first unless ascending), and whether more follow."""
-        query = select(jobs)
-        for column, value in ((jobs.c.owner, owner), (jobs.c.model, model), (jobs.c.lane, lane)):
-            query = query.where(column == value) if value is not None else query
-        if statuses:
-            query = query.where(jobs.c.status.in_([str(status) for status in statuses]))
-        if after is not None:
-            anchor = await self.get(after, owner)
-            at, same = jobs.c.submitted_at, jobs.c.submitted_at == anchor.submitted_at
-            later = or_(at > anchor.submitted_at, and_(same, jobs.c.id > anchor.id))
-            earlier = or_(at < anchor.submitted_at, and_(same, jobs.c.id < anchor.id))
-            query = query.where(later if ascending else earlier)
-        order = (jobs.c.submitted_at, jobs.c.id)
-        query = query.order_by(*(order if ascending else (column.desc() for column in order)))
+        """Return a page of jobs in order of submission, newest first by default, and whether more follow.
+
+        `after` is a cursor or the id of a job, deleted or not. Raises InvalidRequest, NotFound.
+        """
+        wanted = listing.Filter(owner, statuses, model, lane)
         async with self._database.read() as connection:
+            start = None if after is None else await listing.find_position(connection, after, owner)
+            query = await listing.page_query(connection, wanted, start, ascending=ascending)
             rows = (await connection.execute(query.limit(limit + 1))).mappings().all()
         return [job_from_row(row) for row in rows[:limit]], len(rows) > limit
 
     async def position(self, job: Job) -> int:
-        """How many queued jobs of the same model and lane are ahead of this one."""
-        ahead = or_(
-            jobs.c.submitted_at < job.submitted_at,
-            and_(jobs.c.submitted_at == job.submitted_at, jobs.c.id < job.id),
-        )
+        """Return how many queued jobs of the same model and lane are ahead of this one."""
         same = (jobs.c.model == job.model) & (jobs.c.lane == job.lane) & (jobs.c.status == "queued")
+        query = select(func.count()).where(same & listing.ahead_of(job))
         async with self._database.read() as connection:
-            return int((await connection.execute(select(func.count()).where(same & ahead))).scalar_one())
+            return int((await connection.execute(query)).scalar_one())
 
     async def depths(self) -> dict[tuple[str, str, str], int]:
         """Number of live jobs by (model, lane, status), for metrics."""
@@ -125,14 +119,11 @@ class JobStore:
             return {(model, lane, status): count for model, lane, status, count in rows}
 
     async def cancel(self, job_id: str, owner: str | None = None) -> Job:
-        """Ask for a job's end: at once if it waits, by its holder if it runs. Raises NotFound."""
-
-        def change(job: Job, at: float) -> Job:
-            if owner not in (None, job.owner):
-                raise NotFound(f"there is no job {job_id}")
-            return state.request_cancel(job, at, self._keep)
-
-        return await transition(self._database, self._announcer, job_id, change)
+        """Request a job's end: at once if it waits, by its holder if it runs. Raises NotFound."""
+        job = await self.get(job_id, owner)
+        return await transition(
+            self._database, self._announcer, job.id, lambda j, at: state.request_cancel(j, at, self._keep)
+        )
 
     async def requeue(self, job_id: str) -> Job:
         """An operator's second chance for a failed or cancelled job. Raises NotFound, Conflict."""
@@ -157,13 +148,29 @@ class JobStore:
             return (await connection.execute(select(jobs.c.id).where(due).limit(limit))).scalars().all()
 
     async def drop(self, job_id: str) -> None:
-        """Delete a job's rows, except messages that still have to be delivered."""
+        """Delete a job's rows, except messages that still have to be delivered, and keep its position."""
         mine = outbox.c.job_id == job_id
         orphan = mine & (outbox.c.status == "pending") & (outbox.c.destination != "s3")
         async with self._database.write() as connection:
             await connection.execute(update(outbox).where(orphan).values(job_id=None))
             await connection.execute(delete(outbox).where(mine))
+            await connection.execute(delete(dropped_jobs).where(dropped_jobs.c.id == job_id))
+            await insert_from(connection, dropped_jobs, _position_of(job_id))
             await connection.execute(delete(jobs).where(jobs.c.id == job_id))
+
+    async def forget(self, positions_after: float, keys_after: float) -> None:
+        """Delete positions of deleted jobs, and idempotency keys whose job is gone, when they are too old.
+
+        Both limits are ages in seconds.
+        """
+        job_exists = exists().where(jobs.c.id == idempotency.c.job_id)
+        async with self._database.write() as connection:
+            await connection.execute(
+                delete(dropped_jobs).where(dropped_jobs.c.dropped_at < db_now() - positions_after)
+            )
+            await connection.execute(
+                delete(idempotency).where(idempotency.c.created_at < db_now() - keys_after, ~job_exists)
+            )
 
     async def _take_key(self, connection: AsyncConnection, submission: Submission, at: float) -> bool:
         job = submission.job
@@ -171,32 +178,57 @@ class JobStore:
         return await insert_once(connection, idempotency, row | {"created_at": at})
 
     async def _first(self, connection: AsyncConnection, submission: Submission) -> Job:
+        """Return the job that the key has made. Raises InvalidRequest, Conflict."""
         mine = (idempotency.c.owner == submission.job.owner) & (idempotency.c.key == submission.key)
         key = (await connection.execute(select(idempotency).where(mine))).mappings().one()
+        job = await _find(connection, key["job_id"], None)
+        name = job.public_id if job else key["job_id"]
         if key["digest"] != submission.job.digest:
             raise InvalidRequest(
-                f"this key was used before, with another body, for job {key['job_id']}",
-                field="idempotency_key",
+                f"this key was used before, with another body, for job {name}", field="idempotency_key"
             )
-        if job := await _find(connection, key["job_id"]):
-            return job
-        raise Conflict(f"this key made job {key['job_id']}, which has expired", field="idempotency_key")
+        if job is None:
+            raise Conflict(f"this key made job {name}, which has expired", field="idempotency_key")
+        return job
 
-    async def _same(self, connection: AsyncConnection, asked: Job) -> Job:
-        """The job that has the id already, if it is the one that is asked for."""
-        existing = await _find(connection, asked.id)
-        if existing is None or existing.owner != asked.owner:
-            raise Conflict(f"the id {asked.id} is taken", field="id")
-        if existing.digest != asked.digest:
-            raise Conflict(f"job {asked.id} exists with another request", field="id")
-        return existing
+    async def _same(self, connection: AsyncConnection, job: Job) -> Job:
+        """Return the job that has the id already, if it was made by the same request. Raises Conflict."""
+        existing = await _find(connection, job.id, job.owner)
+        if existing is None:
+            raise Conflict(f"the id {job.public_id} is taken", field="id")
+        return _equal(existing, job)
+
+    async def _last(self, connection: AsyncConnection, owner: str) -> float:
+        """Return the time of the owner's last submission on SQLite, whose clock has only milliseconds."""
+        if not self._database.is_sqlite:
+            return 0.0
+        query = select(func.max(jobs.c.submitted_at)).where(jobs.c.owner == owner)
+        return float((await connection.execute(query)).scalar() or 0.0)
 
 
-def _timed(submission: Submission, at: float) -> Job:
+def _equal(existing: Job, job: Job) -> Job:
+    if existing.digest != job.digest:
+        raise Conflict(f"job {job.public_id} exists with another request", field="id")
+    return existing
+
+
+def _timed(submission: Submission, at: float, last: float) -> Job:
     start_by = None if submission.start_within is None else at + submission.start_within
-    return submission.job.evolve(at, submitted_at=at, not_before=at, start_by=start_by)
+    submitted_at = max(at, last + listing.TICK) if last else at
+    return submission.job.evolve(at, submitted_at=submitted_at, not_before=at, start_by=start_by)
 
 
-async def _find(connection: AsyncConnection, job_id: str) -> Job | None:
-    row = (await connection.execute(select(jobs).where(jobs.c.id == job_id))).mappings().first()
+def _position_of(job_id: str) -> Select[tuple[str, str, float, float]]:
+    return select(jobs.c.id, jobs.c.owner, jobs.c.submitted_at, db_now()).where(jobs.c.id == job_id)
+
+
+async def _of_earlier_release(connection: AsyncConnection, job: Job) -> Job | None:
+    """Return the owner's job whose row has the chosen id itself, as releases before 0.1 stored it."""
+    return None if job.chosen_id is None else await _find(connection, job.chosen_id, job.owner)
+
+
+async def _find(connection: AsyncConnection, job_id: str, owner: str | None) -> Job | None:
+    query = select(jobs).where(jobs.c.id.in_(listing.ids_of(job_id, owner)))
+    query = query if owner is None else query.where(jobs.c.owner == owner)
+    row = (await connection.execute(query)).mappings().first()
     return None if row is None else job_from_row(row)

@@ -66,6 +66,7 @@ jobs = Table(
     Column("error", JSON(none_as_null=True)),
     Column("result", JSON(none_as_null=True)),
     Column("sequence", Integer, nullable=False),
+    Column("chosen_id", String(64)),  # the id that the owner chose; the row's own id is made from both
     Index("ix_jobs_listing", "owner", "submitted_at", "id"),
     # Partial indexes hold only live rows, so claims stay fast however long the history is.
     _partial("ix_jobs_queue", "model", "lane", "submitted_at", where="status = 'queued'"),
@@ -86,7 +87,18 @@ slots = Table(
     Index("ix_slots_job_id", "job_id"),
 )
 
-# Outlives the jobs: a key used once never makes a second job, also after retention swept the first.
+# Positions of deleted jobs in the listing, for clients that page by the last id they saw.
+dropped_jobs = Table(
+    "dropped_jobs",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("owner", String(128), nullable=False),
+    Column("submitted_at", Double, nullable=False),
+    Column("dropped_at", Double, nullable=False),
+    Index("ix_dropped_jobs_dropped_at", "dropped_at"),
+)
+
+# Keys outlive the jobs that they made, so a late repetition of a request makes no second job.
 idempotency = Table(
     "idempotency",
     metadata,
@@ -95,6 +107,7 @@ idempotency = Table(
     Column("digest", String(64), nullable=False),
     Column("job_id", String(64), nullable=False),
     Column("created_at", Double, nullable=False),
+    Index("ix_idempotency_created_at", "created_at"),
 )
 
 outbox = Table(

@@ -21,6 +21,7 @@ from eventing.service import Service
 from eventing.settings import Endpoint, Settings
 from eventing.testing import Script
 from tests.integration.conftest import MakeStack, Stack
+from tests.support.receivers import Delivery
 
 OK = {"prompt": "a red circle"}
 EVENT = {
@@ -64,6 +65,11 @@ JOBS = {
     "a list": ([OK], 422, "body"),
     "a guidance that is not finite": (OK | {"guidance_scale": float("inf")}, 422, "guidance_scale"),
 }
+
+
+def ended(delivery: Delivery) -> bool:
+    """Whether this is the event of a completed job."""
+    return str(delivery.event["type"]).endswith("completed.v1")
 
 
 async def stored(stack: Stack) -> int:
@@ -237,10 +243,38 @@ class TestCallers:
                 assert (await stack.get(path + suffix, headers=bob)).status == 404
             async with stack.http.delete(stack.service.url + path, headers=bob) as answer:
                 assert answer.status == 404
-            async with stack.http.put(stack.service.url + path, json=OK, headers=bob) as answer:
-                assert answer.status == 409
             assert (await (await stack.get("/v1/jobs", headers=bob)).json())["data"] == []
             assert (await stack.get(path, headers=ann)).status == 200
+
+    async def test_an_id_says_nothing_about_another_owner(self, make_stack: MakeStack) -> None:
+        async with make_stack(auth="required") as stack:
+            keys = stack.service.container.keys
+            ann, bob = [{"X-API-Key": await keys.create(name)} for name in ("ann", "bob")]
+            answers: list[dict[str, Any]] = []
+            for headers, prompt in ((ann, "of ann"), (bob, "of bob")):
+                url = f"{stack.service.url}/v1/jobs/shared"
+                async with stack.http.put(url, json={"prompt": prompt}, headers=headers) as answer:
+                    assert (answer.status, answer.headers["Location"]) == (202, "/v1/jobs/shared")
+                    made = await answer.json()
+                async with stack.http.get(url + "/events", headers=headers) as stream:
+                    await stream.read()
+                job = await (await stack.get("/v1/jobs/shared", headers=headers)).json()
+                assert (made["id"], job["id"], job["result"]["job_id"]) == ("shared",) * 3
+                assert (job["request"]["prompt"], job["status"]) == (prompt, "completed")
+                answers.append(job)
+            folders = {job["result"]["manifest_uri"].split("/attempts/")[0] for job in answers}
+            assert len(folders) == 2 and not any(folder.endswith("/shared") for folder in folders)
+            await stack.receiver.wait_for(
+                lambda _: len({d.event["id"] for d in stack.receiver.got if ended(d)}) == len(answers)
+            )
+            ends = [delivery for delivery in stack.receiver.got if ended(delivery)]
+            assert {end.event["subject"] for end in ends} == {"shared"}
+            async with stack.http.delete(f"{stack.service.url}/v1/videos/shared", headers=bob) as answer:
+                assert answer.status == 200
+            assert (await stack.get("/v1/jobs/shared", headers=bob)).status == 404
+            url = stack.service.url + "/v1/videos/shared/content"
+            async with stack.http.get(url, headers=ann) as answer:
+                assert answer.status == 200
 
     async def test_an_id_that_changes_hands_shows_nothing_to_who_followed_it(
         self, make_stack: MakeStack, monkeypatch: pytest.MonkeyPatch

@@ -91,11 +91,13 @@ class Folders:
         return 0
 
 
-def use_cases(database: Database, bucket: Any, *, keep_seconds: float = 0.0) -> Jobs:
+def use_cases(
+    database: Database, bucket: Any, *, keep_seconds: float = 0.0, keep_keys_seconds: float = KEEP
+) -> Jobs:
     """The use cases over a database and a bucket, with the model tiny served."""
     catalog = load_catalog()
     served = Served(Settings(endpoints=(Endpoint(model="tiny"),)), catalog)
     store = JobStore(database, ANNOUNCER, quota=1000, keep_seconds=KEEP)
-    retention = Retention(OutboxStore(database), DeadLetterStore(database), keep_seconds)
+    retention = Retention(OutboxStore(database), DeadLetterStore(database), keep_seconds, keep_keys_seconds)
     watchers = Watchers(WatchStore(database), 1.0)
     return Jobs(catalog, served, store, bucket, retention, Signals(), watchers, has_webhooks=True)

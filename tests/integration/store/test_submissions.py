@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from eventing.contract.errors import Conflict, InvalidRequest, NotFound, StorageError, TooMany
-from eventing.contract.models import Failure
+from eventing.contract.models import Failure, JobRequest
 from eventing.domain.job import Status
+from eventing.jobs import Origin
 from eventing.store.engine import Database
 from tests.support.builders import POOL, Folders, claim, stores, submission, use_cases
 
@@ -44,14 +45,37 @@ async def test_keys_of_two_owners_do_not_meet(database: Database) -> None:
 
 
 async def test_a_put_is_idempotent_and_guards_its_id(database: Database) -> None:
-    store = stores(database).jobs
-    first, new = await store.submit(submission(id="my-id"))
-    again, new_again = await store.submit(submission(id="my-id"))
-    assert (new, new_again, again) == (True, False, first)
-    changes: tuple[dict[str, Any], ...] = ({"prompt": "other"}, {"owner": "bob"})
-    for change in changes:
-        with pytest.raises(Conflict):
-            await store.submit(submission(id="my-id", **change))
+    jobs, store = use_cases(database, Folders()), stores(database).jobs
+    request = JobRequest(prompt="a red circle")
+    first, new = await jobs.submit(request, Origin("ann", "rest", job_id="my-id"))
+    again, new_again = await jobs.submit(request, Origin("ann", "rest", job_id="my-id"))
+    assert (new, new_again, again, first.public_id) == (True, False, first, "my-id")
+    assert first == await store.get("my-id", "ann") == await store.get(first.id, "ann")
+    with pytest.raises(Conflict, match="my-id"):
+        await jobs.submit(JobRequest(prompt="other"), Origin("ann", "rest", job_id="my-id"))
+
+
+async def test_ids_of_two_owners_do_not_meet(database: Database) -> None:
+    jobs, store = use_cases(database, Folders()), stores(database).jobs
+    ann, _ = await jobs.submit(JobRequest(prompt="of ann"), Origin("ann", "rest", job_id="shared"))
+    for name in ("shared", ann.id):  # nor can a row's own id be taken
+        bob, new = await jobs.submit(JobRequest(prompt="of bob"), Origin("bob", "rest", job_id=name))
+        assert new and bob.id != ann.id and bob.public_id == name
+        assert (await store.get(name, "bob")).spec.prompt == "of bob"
+    assert (await store.get("shared", "ann")).spec.prompt == "of ann"
+    with pytest.raises(NotFound):
+        await store.get("shared", "eve")
+    assert (await store.cancel("shared", "bob")).status is Status.cancelled
+    assert (await store.get("shared", "ann")).status is Status.queued
+
+
+async def test_a_put_finds_the_job_that_an_earlier_release_stored(database: Database) -> None:
+    """Releases before the first stored a chosen id as the row's own."""
+    jobs, store = use_cases(database, Folders()), stores(database).jobs
+    request = JobRequest(prompt="a red circle moving right", seed=7)
+    earlier, _ = await store.submit(submission(id="my-id"))
+    assert await jobs.submit(request, Origin("ann", "rest", job_id="my-id")) == (earlier, False)
+    assert (await jobs.submit(request, Origin("bob", "rest", job_id="my-id")))[1]
 
 
 async def test_an_owner_sees_and_cancels_only_what_is_theirs(database: Database) -> None:
