@@ -1,4 +1,4 @@
-"""The `reelzero` command: thin wiring; what each command does lives beside what it works on."""
+"""The `reelzero` command: names its subcommands; each is implemented beside the part that it works on."""
 
 from __future__ import annotations
 

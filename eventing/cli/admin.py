@@ -1,4 +1,4 @@
-"""Tools for the operator: keys, jobs and deliveries, straight on the database.
+"""Commands for the operator: keys, jobs and deliveries, directly in the database.
 
 They read the same REELZERO_… settings as the service; on one machine `--data-dir` names its folder.
 """
@@ -25,9 +25,9 @@ from eventing.standalone.data_dir import DATA_DIR, DataDir
 
 console = Console()
 keys = typer.Typer(no_args_is_help=True, help="API keys: each has an owner, who sees only their own jobs.")
-jobs = typer.Typer(no_args_is_help=True, help="Look at jobs of all owners; give failed ones a second chance.")
+jobs = typer.Typer(no_args_is_help=True, help="Show jobs of all owners; cancel them, or queue them again.")
 deliveries = typer.Typer(
-    no_args_is_help=True, help="Events on their way: what waits, what is dead, send again."
+    no_args_is_help=True, help="Show deliveries that wait or that failed for good; send them again."
 )
 Folder = Annotated[
     Path | None,
@@ -37,9 +37,10 @@ Folder = Annotated[
 
 @keys.command("create")
 def create_key(
-    owner: Annotated[str, typer.Argument(help="Who the key stands for.")], data_dir: Folder = None
+    owner: Annotated[str, typer.Argument(help="Owner of the jobs that the key makes.")],
+    data_dir: Folder = None,
 ) -> None:
-    """Make a key and print it: it is stored as a hash and cannot be shown again."""
+    """Make a key and print it. Only its hash is stored, so it cannot be shown again."""
 
     async def work(container: Container) -> None:
         if not owner.strip() or len(owner) > 128:
@@ -65,7 +66,7 @@ def list_keys(data_dir: Folder = None) -> None:
 def revoke_key(
     key_id: Annotated[str, typer.Argument(help="From `keys list`.")], data_dir: Folder = None
 ) -> None:
-    """End a key's life at once."""
+    """Revoke a key at once."""
 
     async def work(container: Container) -> None:
         await container.keys.revoke(key_id)
@@ -84,11 +85,11 @@ def list_jobs(
     """Show jobs, newest first."""
 
     async def work(container: Container) -> None:
-        found, more = await container.job_store.page(owner, limit=limit, statuses=tuple(status or ()))
+        page, more = await container.job_store.page(owner, limit=limit, statuses=tuple(status or ()))
         rows = [
             (j.id, j.owner, str(j.status), f"{j.percent} %", j.model, j.lane, str(j.attempts_used),
              _when(j.submitted_at), _error(j), j.spec.prompt)
-            for j in found
+            for j in page
         ]  # fmt: skip
         heads = ("id", "owner", "status", "done", "model", "lane", "attempts", "submitted", "error", "prompt")
         _table(heads, rows, ("id", "status", "done", "error", "prompt"))
@@ -100,7 +101,7 @@ def list_jobs(
 
 @jobs.command("requeue")
 def requeue(job_id: Annotated[str, typer.Argument()], data_dir: Folder = None) -> None:
-    """Queue a failed or cancelled job again, with all its attempts and its first seed."""
+    """Queue a failed or cancelled job again, with all attempts and the seed of the first run."""
 
     async def work(container: Container) -> None:
         job = await container.jobs.requeue(job_id)
@@ -132,11 +133,11 @@ def list_deliveries(
     """Show messages, newest first."""
 
     async def work(container: Container) -> None:
-        found = await container.outbox.messages(job_id=job, status=status, limit=limit)
+        messages = await container.outbox.messages(job_id=job, status=status, limit=limit)
         rows = [
             (m.id, m.job_id or "", m.event_type.split(".")[-2], m.destination.kind, m.status, str(m.tries),
              m.last_error or "")
-            for m in found
+            for m in messages
         ]  # fmt: skip
         _table(("id", "job", "event", "to", "status", "tries", "last error"), rows)
 
@@ -146,10 +147,10 @@ def list_deliveries(
 @deliveries.command("replay")
 def replay(
     message_ids: Annotated[list[str] | None, typer.Argument(help="From `deliveries list`.")] = None,
-    dead: Annotated[bool, typer.Option("--dead", help="All dead ones.")] = False,
+    dead: Annotated[bool, typer.Option("--dead", help="All that failed for good.")] = False,
     data_dir: Folder = None,
 ) -> None:
-    """Send messages again, now. Receivers know a repeated event by its id."""
+    """Send messages again now. A repeated event keeps its id, by which receivers recognise it."""
 
     async def work(container: Container) -> None:
         ids = list(message_ids or ())

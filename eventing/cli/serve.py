@@ -22,7 +22,8 @@ from eventing.store.schema import migrate as migrate_schema
 def serve() -> None:
     """Run one replica of the eventing service (settings: REELZERO_…, see docs/settings.md).
 
-    SIGTERM stops claiming at once and finishes open streams; a second signal puts their jobs back.
+    It waits for a database that is away, with /readyz red. SIGTERM stops claiming at once and finishes open
+    streams; a second signal puts their jobs back into the queue.
     """
     raise typer.Exit(_run(_serve()))
 

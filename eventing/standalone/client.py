@@ -1,4 +1,4 @@
-"""The service as its callers use it: a CloudEvent in, server-sent progress, a result to download."""
+"""A client of the service: sends a CloudEvent, follows server-sent progress, downloads the result."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ENDS = ("completed", "failed", "cancelled")
 
 
 class Refused(ReelzeroError):
-    """The service answered with an error; code and field are the service's."""
+    """An error response of the service, with its code and field."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class Update:
 
     @property
     def is_end(self) -> bool:
-        """Whether the job has ended; the data then is the job."""
+        """Whether the job has ended; `data` is then the job."""
         return self.name in ENDS
 
 
 class ServiceClient:
-    """Calls one service. All methods raise Refused, or Unavailable if it cannot be reached."""
+    """Calls one service. Every method raises Refused, or Unavailable if the service cannot be reached."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str, api_key: str | None = None) -> None:
         self._session = session
@@ -48,14 +48,14 @@ class ServiceClient:
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
     async def submit(self, source: str, request: dict[str, Any]) -> str:
-        """Send a request as a CloudEvent in binary mode; the id of its job."""
+        """Send a request as a CloudEvent in binary mode and return the id of its job."""
         attributes = {"type": REQUESTED, "source": source, "datacontenttype": "application/json"}
         headers, body = to_binary(CloudEvent(attributes, request))
         async with self._call("POST", "/events", data=body, headers=headers) as answer:
             return answer.headers["Location"].rpartition("/")[2]
 
     async def follow(self, job_id: str) -> AsyncIterator[Update]:
-        """Updates until the end of the job, which is the last. Raises Unavailable if they break off."""
+        """Yield updates; the last is the end of the job. Raises Unavailable if the stream breaks off."""
         endless = aiohttp.ClientTimeout(total=None, sock_read=60)
         async with self._call("GET", f"/v1/jobs/{job_id}/events", timeout=endless) as answer:
             name = ""
@@ -68,24 +68,24 @@ class ServiceClient:
                     yield update
                     if update.is_end:
                         return
-        raise Unavailable("the service stopped telling about the job")
+        raise Unavailable("the progress of the job broke off")
 
     async def job(self, job_id: str) -> dict[str, Any]:
-        """The job as it is now."""
+        """Return the job as it is now."""
         return await self._json("GET", f"/v1/jobs/{job_id}")
 
     async def cancel(self, job_id: str) -> dict[str, Any]:
-        """Ask for the job's end; the job as it is then."""
+        """Request the job's end and return the job as it is then."""
         return await self._json("DELETE", f"/v1/jobs/{job_id}")
 
     async def result(self, job_id: str) -> dict[str, Any]:
-        """`url` (presigned), `uri` and `result` of a completed job."""
+        """Return `url` (presigned), `uri` and `result` of a completed job."""
         return await self._json("GET", f"/v1/jobs/{job_id}/result", headers={"Accept": "application/json"})
 
     async def download(self, job_id: str, path: Path, sha256: str) -> None:
-        """Write the job's video to `path`, whole or not at all.
+        """Download the job's video to `path`, whole or not at all.
 
-        Raises StorageError if bytes are wrong, OSError if they cannot be written.
+        Raises StorageError if the checksum differs, OSError if the file cannot be written.
         """
         part = path.with_name(f".{path.name}.part")
         part.parent.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ class ServiceClient:
                     file.flush()
                     os.fsync(file.fileno())
             if digest.hexdigest() != sha256:
-                raise StorageError(f"the video of {job_id} was damaged on its way: its checksum differs")
+                raise StorageError(f"the video of {job_id} was damaged in transit: its checksum differs")
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
@@ -113,9 +113,9 @@ class ServiceClient:
     async def _call(
         self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        given = {**self._headers, **(headers or {})}
+        merged = {**self._headers, **(headers or {})}
         try:
-            async with self._session.request(method, self._url + path, headers=given, **options) as answer:
+            async with self._session.request(method, self._url + path, headers=merged, **options) as answer:
                 if answer.status >= 400:
                     raise await _refusal(answer)
                 yield answer

@@ -1,6 +1,6 @@
-"""The command lines of `reelzero run` and `reelzero up`. What they do is imported when they do it.
+"""The command lines of `reelzero run` and `reelzero up`.
 
-So `--help` answers at once, and Ctrl-C before anything has started ends a process that holds nothing.
+Their code is imported when they run: `--help` answers at once, and Ctrl-C during the imports leaves nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ModelsDir = Annotated[
 ]  # fmt: skip
 IdleSeconds = Annotated[
     float,
-    typer.Option(min=0, help="Stop a predictor that had no work for this long; its memory is free then."),
+    typer.Option(min=0, help="Stop a predictor after so many seconds without work, to free its memory."),
 ]
 
 
@@ -48,21 +48,21 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option is how typer reads
     """Make one video on this machine, from a prompt to an MP4, with every part real.
 
     Starts what is needed (an S3 server, the service, a predictor from zero), sends the prompt as a
-    CloudEvent, shows the progress, hears the completion event and the signed webhook, and stops everything
-    again. A service that `reelzero up` runs on the same --data-dir is used instead.
+    CloudEvent, shows the progress, receives the completion event and the signed webhook, and stops everything
+    again. If `reelzero up` runs on the same --data-dir, that service is used instead.
 
     Example: reelzero run "a red circle moving right" --seed 7
     """
     from eventing.standalone.options import Options  # noqa: PLC0415 - see the top
-    from eventing.standalone.run import Asked, run  # noqa: PLC0415
+    from eventing.standalone.run import VideoOrder, run  # noqa: PLC0415
 
     width, height = _size(size)
     wishes: dict[str, Any] = {
         "prompt": prompt, "model": model, "num_frames": frames, "width": width, "height": height,
         "fps": fps, "seed": seed, "quality": quality.value,
     }  # fmt: skip
-    asked = Asked({key: value for key, value in wishes.items() if value is not None}, out)
-    raise typer.Exit(run(asked, Options(data_dir=data_dir, models_dir=models_dir)))
+    order = VideoOrder({key: value for key, value in wishes.items() if value is not None}, out)
+    raise typer.Exit(run(order, Options(data_dir=data_dir, models_dir=models_dir)))
 
 
 def up(
@@ -84,8 +84,8 @@ def up(
 ) -> None:  # fmt: skip
     """Run the service on this machine until Ctrl-C. Prints `ready URL` when it serves.
 
-    Jobs, events and videos are kept in --data-dir, so a later start goes on where this one ended. Predictors
-    start with the first job, one per GPU (one on a CPU), and stop when they are idle.
+    Jobs, events and videos are kept in --data-dir, so a later start continues where this one ended.
+    Predictors start with the first job, one per GPU (one on a CPU), and stop when they are idle.
 
     Example: reelzero up --port 8080, then: curl -d '{"prompt": "a red circle"}' -H 'content-type:
     application/json' http://127.0.0.1:8080/v1/jobs
@@ -102,5 +102,5 @@ def _size(text: str | None) -> tuple[int | None, int | None]:
         return None, None
     match = re.fullmatch(r"(\d{1,5})[xX×](\d{1,5})", text)
     if not match:
-        raise typer.BadParameter(f"{text!r} is no size; write it as 720x480", param_hint="--size")
+        raise typer.BadParameter(f"{text!r} is not a size; write it as 720x480", param_hint="--size")
     return int(match[1]), int(match[2])

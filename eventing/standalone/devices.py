@@ -1,4 +1,4 @@
-"""The accelerators of this machine, counted without torch."""
+"""Finds the accelerators of this machine without torch."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ _UUID = re.compile(r"\(UUID: ((?:GPU|MIG)-[^)]+)\)")
 
 
 def find_devices(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """What CUDA_VISIBLE_DEVICES may be set to, one entry per device; only `cpu` if there is no GPU.
+    """Return values for CUDA_VISIBLE_DEVICES, one per device; only `cpu` if there is no GPU.
 
-    A list that is set already is obeyed, so an operator can keep cards for something else.
+    If the variable is set already, only its devices are used: an operator may reserve the others.
     """
-    given = environment.get("CUDA_VISIBLE_DEVICES")
-    gpus = _listed(given) if given is not None else _parse(_nvidia_smi())
+    visible = environment.get("CUDA_VISIBLE_DEVICES")
+    gpus = _listed(visible) if visible is not None else _parse(_nvidia_smi())
     return gpus or (CPU,)
 
 
 def _listed(value: str) -> tuple[str, ...]:
-    """The devices CUDA itself would see: those before the first that is not valid."""
-    found: list[str] = []
+    """Return the devices that CUDA itself would see: those before the first invalid one."""
+    devices: list[str] = []
     for entry in (part.strip() for part in value.split(",")):
         if not entry or entry.startswith("-"):
             break
-        found.append(entry)
-    return tuple(dict.fromkeys(found))
+        devices.append(entry)
+    return tuple(dict.fromkeys(devices))
 
 
 def _nvidia_smi() -> str:
@@ -44,13 +44,13 @@ def _nvidia_smi() -> str:
 
 
 def _parse(listing: str) -> tuple[str, ...]:
-    """UUIDs, which mean the same card in any order; of a partitioned GPU its parts in its place."""
-    found: list[str] = []
+    """Return UUIDs: they do not depend on the order of cards. A partitioned GPU counts as its parts."""
+    devices: list[str] = []
     for line in listing.splitlines():
         if not (match := _UUID.search(line)):
             continue
         uuid = match.group(1)
-        if uuid.startswith("MIG-") and found and found[-1].startswith("GPU-"):
-            found.pop()
-        found.append(uuid)
-    return tuple(found)
+        if uuid.startswith("MIG-") and devices and devices[-1].startswith("GPU-"):
+            devices.pop()
+        devices.append(uuid)
+    return tuple(devices)

@@ -1,6 +1,6 @@
-"""The one-machine edition, wired: data directory, S3 server, database, local predictors and the service.
+"""Runs the one-machine edition: data directory, S3 server, database, local predictors and the service.
 
-`start` leaves nothing behind when it fails or is cancelled; `stop` ends everything in the reverse order.
+If `start` fails or is cancelled, it stops what it started. `stop` ends everything in reverse order.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ from eventing.store.keys import KeyStore
 from eventing.store.schema import migrate
 from eventing.store.shielded import finish
 
-WAITED_FOR = {"reelzero": "run"}  # metadata of a job whose caller waits for it and will not ask again
+WAITED_FOR = {"reelzero": "run"}  # metadata of a job that only its waiting caller needs
 LOG_BYTES = 20 << 20
 PORT_TRIES = 3
-Tell = Callable[[str, str], None]  # (part, what of it)
+Report = Callable[[str, str], None]  # (part, its state)
 
 
 class Edition:
     """One running edition. `settings` and `url` are known once it has started."""
 
-    def __init__(self, options: Options, tell: Tell = lambda part, text: None) -> None:
+    def __init__(self, options: Options, report: Report = lambda part, text: None) -> None:
         self.options = options
-        self._tell = tell
+        self._report = report
         self._stack = ExitStack()
         self._s3: S3Server | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -57,18 +57,18 @@ class Edition:
 
     @property
     def url(self) -> str:
-        """Where this machine reaches the service. Only after `start`."""
+        """Return the service's URL on this machine. Only after `start`."""
         assert self.service is not None  # noqa: S101 - as documented
         return f"http://{reachable(self.options.host, LOOPBACK)}:{self.service.port}"
 
     @property
     def settings(self) -> Settings:
-        """What the service runs with. Only after `start`."""
+        """Return the service's settings. Only after `start`."""
         assert self.service is not None  # noqa: S101 - as documented
         return self.service.settings
 
     async def start(self) -> None:
-        """Serve. Raises InUse, ConfigurationError, StorageError; they say what to do."""
+        """Serve. Raises InUse, ConfigurationError, StorageError; their messages say what to do."""
         try:
             await self._start()
         except BaseException:
@@ -81,7 +81,7 @@ class Edition:
             self.service.hurry()
 
     async def stop(self, drain_seconds: float | None = None) -> None:
-        """End everything: open attempts get `drain_seconds` (None: their model's budget) to finish."""
+        """Stop everything. Open attempts get `drain_seconds` to finish (None: their model's budget)."""
         try:
             if self.service:
                 await self.service.stop(drain_seconds)
@@ -98,14 +98,14 @@ class Edition:
         log_to(data.log)
         catalog = load_catalog(_folder("CATALOG_DIR"))
         await self._prepare_database(data)
-        self._tell("S3 server", "starting")
+        self._report("S3 server", "starting")
         location = await self._storage(data)
-        self._tell("S3 server", location.endpoint or "AWS")
-        self._tell("service", "starting")
+        self._report("S3 server", location.endpoint or "AWS")
+        self._report("service", "starting")
         await self._serve(data, catalog, location)
         data.remember_port(self.service.port if self.service else 0)
         data.announce(self.url)
-        self._tell("service", self.url)
+        self._report("service", self.url)
 
     async def _prepare_database(self, data: DataDir) -> None:
         database = Database(os.environ.get(PREFIX + "DATABASE_URL") or data.database_url)
@@ -121,16 +121,16 @@ class Edition:
             await database.close()
 
     async def _storage(self, data: DataDir) -> S3Location:
-        """The operator's S3 if REELZERO_S3_ENDPOINT is set, else a server of our own."""
-        theirs = read(S3Settings).s3()
-        if theirs.endpoint:
-            await _reach(theirs)
-            return theirs
+        """Return the operator's S3 if REELZERO_S3_ENDPOINT is set, else start a local server."""
+        configured = read(S3Settings).s3()
+        if configured.endpoint:
+            await _reach(configured)
+            return configured
         self._s3 = S3Server(data.s3, data.logs / "s3.log")
         location = await self._s3.start()
         self._watching = asyncio.create_task(DiskWatch(self._s3, data.s3, data.logs / "s3.log").run())
         _adopt(self._s3.credentials.environment())
-        return replace(location, public_endpoint=theirs.public_endpoint)
+        return replace(location, public_endpoint=configured.public_endpoint)
 
     async def _serve(self, data: DataDir, catalog: Catalog, location: S3Location) -> None:
         for tries_left in reversed(range(PORT_TRIES)):
@@ -172,7 +172,7 @@ class Edition:
 
 
 async def drop_abandoned(container: Container) -> None:
-    """Cancel jobs of an earlier `reelzero run` that was killed: nobody waits for them any more."""
+    """Cancel jobs of an earlier `reelzero run` that was killed: their caller is gone."""
     after, more = None, True
     while more:
         jobs, more = await container.job_store.page(
@@ -185,7 +185,7 @@ async def drop_abandoned(container: Container) -> None:
 
 
 def log_to(path: Path) -> None:
-    """Send this process's log to a file; the terminal is for people."""
+    """Write this process's log to a file instead of the terminal."""
     telemetry.configure("reelzero", os.environ.get(PREFIX + "LOG_LEVEL", "INFO"))
     if path.exists() and path.stat().st_size > LOG_BYTES:
         path.replace(path.with_suffix(".log.1"))
@@ -197,9 +197,9 @@ def log_to(path: Path) -> None:
 
 
 def _adopt(credentials: dict[str, str]) -> None:
-    """Make the local server's keys the AWS credentials of this process and of its children."""
+    """Set the local server's keys as AWS credentials of this process and its children."""
     for name in ("AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
-        os.environ.pop(name, None)  # of another account; with our keys they would be refused
+        os.environ.pop(name, None)  # they belong to another account and do not fit these keys
     os.environ.update(credentials)
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM in steps: each signal takes the next, and after the last the process ends at once."""
+"""Ctrl-C and SIGTERM in steps: each signal runs the next step; one more ends the process at once."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ INTERRUPTED = 130
 
 
 def on_interrupt(*steps: Callable[[], object]) -> None:
-    """Set what the first, second, … signal does. Replaces earlier steps; call on the running loop.
+    """Set what the first, second, … signal does. Replaces earlier steps; call it on the running loop.
 
-    One signal more than there are steps ends the process without another word: its children, tied to it,
-    end with it, and the next start clears what could not be cleared.
+    One more signal ends the process at once. Its children are tied to it and end too; the next start removes
+    the files that they leave.
     """
     left = list(steps)
 

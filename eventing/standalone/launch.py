@@ -1,4 +1,4 @@
-"""Starting one predictor process and waiting until its weights are in memory, or saying why not."""
+"""Starts a predictor process and waits until its weights are in memory, or raises the reason."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Launcher:
-    """What all predictor processes of one data directory share."""
+    """Starts the predictor processes of one data directory."""
 
     data_dir: Path
     environment: Mapping[str, str]
@@ -40,9 +40,9 @@ class Launcher:
     _building: asyncio.Lock = field(default_factory=asyncio.Lock, init=False, repr=False, compare=False)
 
     async def start(self, entry: CatalogEntry, devices: tuple[str, ...]) -> Predictor:
-        """A predictor with its weights in memory. Raises ModelUnavailable with the reason.
+        """Start a predictor and wait for its weights. Raises ModelUnavailable with the reason.
 
-        Cancelling it stops what was started.
+        Cancelling it stops the process.
         """
         folder = await self._weights(entry)
         for _ in range(TRIES):
@@ -59,12 +59,12 @@ class Launcher:
 
     async def _launch(self, entry: CatalogEntry, devices: tuple[str, ...], folder: Path | None) -> Predictor:
         port = free_port()
-        # gRPC stays off: nothing here calls it, and it would listen on every address of the machine.
+        # gRPC is off: nothing uses it here, and it would listen on every address of the machine.
         command = [*self.command, f"--http_port={port}", "--enable_grpc=false"]
         scratch = self.data_dir / "scratch"
         make_private_folder(scratch)
         env = {
-            # Threads that spin while they wait for one another: several times slower beside any other work.
+            # Threads that spin while they wait slow the machine down several times.
             "OMP_WAIT_POLICY": "passive",
             **self.environment,
             "REELZERO_MODEL": entry.name,
@@ -81,9 +81,9 @@ class Launcher:
         )
 
     async def _weights(self, entry: CatalogEntry) -> Path | None:
-        """The model's folder, if it is here; built first for the model that is nowhere to download."""
-        if self.models_dir and (given := self.models_dir / entry.name).is_dir():
-            return given
+        """Return the model's folder, None if its weights are downloaded or bundled. Builds `tiny` first."""
+        if self.models_dir and (folder := self.models_dir / entry.name).is_dir():
+            return folder
         if entry.repository or entry.bundled:
             return None
         folder = self.data_dir / "models" / entry.name
@@ -93,7 +93,7 @@ class Launcher:
         return folder
 
     async def _build(self, entry: CatalogEntry, folder: Path) -> None:
-        """Write the random weights of `tiny`; they appear whole or not at all."""
+        """Write the random weights of `tiny`, whole or not at all."""
         part = folder.with_name(f".{entry.name}.part")
         shutil.rmtree(part, ignore_errors=True)
         make_private_folder(part.parent)
@@ -111,7 +111,7 @@ class Launcher:
         part.rename(folder)
 
     def _log_file(self, name: str) -> Path:
-        """A new log file; the oldest beyond KEPT_LOGS of the same name are removed."""
+        """Return a new log file. Removes the oldest of the same name beyond KEPT_LOGS."""
         folder = self.data_dir / "logs"
         for old in sorted(folder.glob(f"{name}-*.log"))[: -KEPT_LOGS + 1]:
             old.unlink(missing_ok=True)
@@ -133,7 +133,7 @@ class Predictor:
         await self.process.stop(grace)
 
     async def become_ready(self, limit: float) -> None:
-        """Wait for the weights. Raises ModelUnavailable if the process ends, gives up or takes too long."""
+        """Wait for the weights. Raises ModelUnavailable if the process ends, fails or takes too long."""
         ended = asyncio.create_task(self.process.wait())
         polling = asyncio.create_task(self._poll())
         try:
@@ -151,7 +151,7 @@ class Predictor:
         return f"{self.model} was not loaded within {limit:g} s, the cold_start_seconds of its catalog entry"
 
     async def is_ready(self) -> bool:
-        """Whether it can take a job now: alive, loaded, and its device not lost."""
+        """Whether it can take a job now: it runs, has its weights and its device."""
         return self.process.alive and (await self._state())[0] == "ready"
 
     async def _poll(self) -> None:
@@ -164,7 +164,7 @@ class Predictor:
             await asyncio.sleep(POLL)
 
     async def _state(self) -> tuple[str, str]:
-        """(state, cause) by its readiness route; ("away", "") if it does not answer."""
+        """Return (state, cause) from its readiness route; ("away", "") if it does not answer."""
         try:
             async with self.session.get(f"{self.url}/v2/models/{self.model}/ready") as answer:
                 body = await answer.json(content_type=None)
@@ -172,23 +172,25 @@ class Predictor:
                 state = "ready" if answer.status == 200 else str(fields.get("code", ""))
                 return state, str(fields.get("error", ""))
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError, RuntimeError):
-            return "away", ""  # RuntimeError: it was stopped meanwhile, its session is closed
+            return "away", ""  # RuntimeError: the session was closed by `stop`
 
 
-def _placement(entry: CatalogEntry, devices: tuple[str, ...], given: Mapping[str, str]) -> dict[str, str]:
-    """Exactly these devices and no other; an operator's REELZERO_DEVICE is left as it is."""
+def _placement(
+    entry: CatalogEntry, devices: tuple[str, ...], environment: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the variables that select exactly these devices. An operator's REELZERO_DEVICE stays."""
     gpus = [device for device in devices if device != CPU] if entry.gpus else []
     placed = {"CUDA_VISIBLE_DEVICES": ",".join(gpus), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
-    if "REELZERO_DEVICE" not in given:
+    if "REELZERO_DEVICE" not in environment:
         placed["REELZERO_DEVICE"] = "cuda" if gpus else CPU
     return placed
 
 
 def _reason(path: Path) -> str:
-    words = last_words(path)
-    if "No module named" in words:
-        return f"{words}: pip install 'reelzero[predictor]'"
-    return words
+    reason = last_words(path)
+    if "No module named" in reason:
+        return f"{reason}: pip install 'reelzero[predictor]'"
+    return reason
 
 
 def _port_was_taken(path: Path) -> bool:
@@ -196,7 +198,7 @@ def _port_was_taken(path: Path) -> bool:
 
 
 def inherited() -> dict[str, str]:
-    """This process's environment as predictors get it: local addresses are reached without a proxy."""
+    """Return this process's environment for predictors, with local addresses excluded from proxies."""
     env = dict(os.environ)
     for name in ("NO_PROXY", "no_proxy"):
         env[name] = ",".join(filter(None, [env.get(name, ""), LOOPBACK, "localhost"]))

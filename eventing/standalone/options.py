@@ -1,4 +1,4 @@
-"""What a person chooses for the one-machine edition, and the settings that follow from it."""
+"""The options of the one-machine edition, and the settings that follow from them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FALLBACK_MODEL = "tiny"
 
 @dataclass(frozen=True)
 class Options:
-    """Command-line options of `reelzero up`; those of `run` are among them."""
+    """Command-line options of `reelzero up`; `run` has a part of them."""
 
     data_dir: Path = DATA_DIR
     host: str = LOOPBACK
@@ -35,7 +35,7 @@ class Options:
 
     @property
     def is_private(self) -> bool:
-        """Whether only this machine can reach the service."""
+        """Whether the service can be reached only from this machine."""
         if self.host == "localhost":
             return True
         try:
@@ -47,9 +47,9 @@ class Options:
 def build_settings(
     options: Options, data: DataDir, catalog: Catalog, port: int, location: S3Location
 ) -> Settings:
-    """Settings of the service: options first, then the environment, then what this edition knows.
+    """Return the service's settings: options first, then the environment, then this edition's defaults.
 
-    Raises ConfigurationError naming the variable that cannot be read.
+    Raises ConfigurationError naming the variable that is wrong.
     """
     filled: dict[str, Any] = {
         "database_url": data.database_url,
@@ -71,13 +71,13 @@ def build_settings(
     if options.sink_url:
         chosen["sink_url"] = options.sink_url
     settings = read(Settings, **(_missing(filled) | chosen))
-    # Whoever develops a receiver has it on this machine; a public service must not reach in here.
+    # A receiver under development runs on this machine. A public service must not call addresses inside it.
     allow = settings.webhook_allow + (OWN_NETWORKS if options.is_private else ())
     return settings.model_copy(update={"webhook_allow": allow})
 
 
 def endpoints(catalog: Catalog, models: tuple[str, ...] = ()) -> tuple[Endpoint, ...]:
-    """One lane per model; the first is the default. Raises InvalidRequest for an unknown model."""
+    """Return one lane per model; the first is the default. Raises InvalidRequest for an unknown model."""
     if models:
         return tuple(Endpoint(model=catalog.get(name).name) for name in models)
     first = default_model(catalog)
@@ -85,18 +85,18 @@ def endpoints(catalog: Catalog, models: tuple[str, ...] = ()) -> tuple[Endpoint,
 
 
 def default_model(catalog: Catalog) -> str:
-    """A model that comes in the box, if there is one: it needs no download."""
+    """Return the first bundled model, which needs no download, or else `tiny`."""
     bundled = [entry.name for entry in catalog.entries() if entry.bundled]
     return (bundled or [FALLBACK_MODEL])[0]
 
 
 def _missing(filled: Mapping[str, Any]) -> dict[str, Any]:
-    """What the environment does not say."""
+    """Return the values that the environment does not set."""
     return {key: value for key, value in filled.items() if PREFIX + key.upper() not in os.environ}
 
 
 def reachable(host: str, instead: str) -> str:
-    """The host as it stands in a URL; `instead` for an address that means all addresses."""
+    """Return the host as a URL writes it; `instead` for an address that means all addresses."""
     if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
         return instead
     return f"[{host}]" if ":" in host else host

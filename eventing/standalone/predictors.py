@@ -1,7 +1,8 @@
-"""Predictors as local processes: one pool of devices, from zero to one per device and back.
+"""Runs predictors as local processes on one pool of devices, from none to one per device.
 
-A job opens its model: an idle process that has it is reused; else free devices get a new one; else the
-process idle for longest makes room. What is idle too long is stopped, so that its memory is free again.
+A job opens its model. If an idle process has the model, it is reused. Else a new process starts on free
+devices; if too few are free, the process that has been idle longest is stopped first. A process that is idle
+too long is stopped to free its memory.
 """
 
 from __future__ import annotations
@@ -26,15 +27,15 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
-class Place:
-    """Devices in use: by a process that starts (predictor None), works or idles."""
+class Slot:
+    """Devices in use by a process that starts (`predictor` is None), works or idles."""
 
     devices: tuple[str, ...]
     model: str
     predictor: Predictor | None = None
     idle_since: float | None = None  # by the loop's clock
     timer: asyncio.TimerHandle | None = field(default=None, repr=False)
-    leaving: bool = False  # being stopped
+    stopping: bool = False
 
 
 class LocalPredictors:
@@ -49,56 +50,58 @@ class LocalPredictors:
         self._routes = tuple(routes)
         self._devices = tuple(devices)
         self._idle_seconds = idle_seconds
-        self._places: list[Place] = []
-        self._turn = asyncio.Lock()  # first come, first served: a model of many devices is not passed by
+        self._slots: list[Slot] = []
+        self._turn = (
+            asyncio.Lock()
+        )  # first come, first served: a model that needs many devices does not starve
         self._changed = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
 
     def pools(self) -> tuple[Pool, ...]:
-        """One pool with a place per device, shared by all models and lanes."""
+        """Return one pool with a slot per device, shared by all models and lanes."""
         return (Pool(POOL, len(self._devices), self._routes),)
 
     def running(self) -> Mapping[int, str]:
-        """Process id → model of all predictors that are up, for tests and for people."""
-        return {place.predictor.process.pid: place.model for place in self._places if place.predictor}
+        """Return process id → model of all running predictors, for tests and logs."""
+        return {slot.predictor.process.pid: slot.model for slot in self._slots if slot.predictor}
 
     def working(self) -> int:
-        """How many places a job holds now."""
-        return sum(place.idle_since is None for place in self._places)
+        """Return how many slots run a job now."""
+        return sum(slot.idle_since is None for slot in self._slots)
 
     @asynccontextmanager
     async def open(self, model: str, lane: str) -> AsyncIterator[str]:
-        """A ready predictor of the model, this caller's alone. Raises ModelUnavailable with the reason."""
-        place = await self._take(self._catalog.get(model))
+        """Lend a ready predictor of the model to one caller. Raises ModelUnavailable with the reason."""
+        slot = await self._take(self._catalog.get(model))
         try:
-            if place.predictor is None:
-                place.predictor = await self._launcher.start(self._catalog.get(model), place.devices)
-                self._watch(place, place.predictor)
-            yield place.predictor.url
+            if slot.predictor is None:
+                slot.predictor = await self._launcher.start(self._catalog.get(model), slot.devices)
+                self._watch(slot, slot.predictor)
+            yield slot.predictor.url
         finally:
-            self._give_back(place)
+            self._give_back(slot)
 
     async def close(self) -> None:
         """Stop every predictor."""
-        places, self._places = self._places, []
-        await asyncio.gather(*(self._stop(place) for place in places))
+        slots, self._slots = self._slots, []
+        await asyncio.gather(*(self._stop(slot) for slot in slots))
         for task in tuple(self._background):
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
 
-    async def _take(self, entry: CatalogEntry) -> Place:
-        """A place with an idle predictor of the model, or one with free devices for a new process."""
+    async def _take(self, entry: CatalogEntry) -> Slot:
+        """Return a slot with an idle predictor of the model, or with free devices for a new process."""
         needed = self._needed(entry)
         async with self._turn:
             while True:
                 self._changed.clear()
-                if place := await self._reuse(entry.name):
-                    return place
+                if slot := await self._reuse(entry.name):
+                    return slot
                 free = self._free()
                 if len(free) >= needed:
-                    place = Place(free[:needed], entry.name)
-                    self._places.append(place)
-                    return place
+                    slot = Slot(free[:needed], entry.name)
+                    self._slots.append(slot)
+                    return slot
                 if not await self._evict():
                     await self._changed.wait()
 
@@ -110,31 +113,31 @@ class LocalPredictors:
         have = f"{len(gpus)}" if gpus else "no GPU"
         raise ModelUnavailable(
             f"{entry.name} needs {entry.gpus} GPU{'s' * (entry.gpus > 1)} and this machine has {have}; "
-            "REELZERO_DEVICE=cpu tries the CPU all the same"
+            "set REELZERO_DEVICE=cpu to try it on the CPU"
         )
 
     def _free(self) -> tuple[str, ...]:
-        used = {device for place in self._places for device in place.devices}
+        used = {device for slot in self._slots for device in slot.devices}
         return tuple(device for device in self._devices if device not in used)
 
-    async def _reuse(self, model: str) -> Place | None:
-        for place in [place for place in self._idle() if place.model == model]:
-            self._occupy(place)
-            # Asked, since a process can live on with its device lost.
-            if place.predictor and await self._settled(place, place.predictor):
-                return place
-            await self._remove(place)
+    async def _reuse(self, model: str) -> Slot | None:
+        for slot in [slot for slot in self._idle() if slot.model == model]:
+            self._occupy(slot)
+            # Checked, because a process can outlive the loss of its device.
+            if slot.predictor and await self._settled(slot, slot.predictor):
+                return slot
+            await self._remove(slot)
         return None
 
-    async def _settled(self, place: Place, predictor: Predictor) -> bool:
+    async def _settled(self, slot: Slot, predictor: Predictor) -> bool:
         try:
             return await predictor.is_ready()
         except asyncio.CancelledError:
-            self._give_back(place)
+            self._give_back(slot)
             raise
 
     async def _evict(self) -> bool:
-        """Stop the process that is idle for longest; False if all work."""
+        """Stop the process that has been idle longest; False if all work."""
         idle = self._idle()
         if not idle:
             return False
@@ -143,61 +146,61 @@ class LocalPredictors:
         await self._remove(idle[0])
         return True
 
-    def _idle(self) -> list[Place]:
+    def _idle(self) -> list[Slot]:
         return sorted(
-            (place for place in self._places if place.idle_since is not None),
-            key=lambda place: place.idle_since or 0.0,
+            (slot for slot in self._slots if slot.idle_since is not None),
+            key=lambda slot: slot.idle_since or 0.0,
         )
 
-    def _occupy(self, place: Place) -> None:
-        place.idle_since = None
-        if place.timer:
-            place.timer.cancel()
+    def _occupy(self, slot: Slot) -> None:
+        slot.idle_since = None
+        if slot.timer:
+            slot.timer.cancel()
 
-    def _give_back(self, place: Place) -> None:
-        if place not in self._places:
+    def _give_back(self, slot: Slot) -> None:
+        if slot not in self._slots:
             return
-        if place.predictor is None or not place.predictor.process.alive:
-            self._forget(place)
+        if slot.predictor is None or not slot.predictor.process.alive:
+            self._forget(slot)
             return
         loop = asyncio.get_running_loop()
-        place.idle_since = loop.time()
-        place.timer = loop.call_later(self._idle_seconds, self._expire, place, context=Context())
+        slot.idle_since = loop.time()
+        slot.timer = loop.call_later(self._idle_seconds, self._expire, slot, context=Context())
         self._changed.set()
 
-    def _expire(self, place: Place) -> None:
-        if place.idle_since is not None:
-            log.info("a predictor was idle and is stopped", extra={"model": place.model})
-            self._occupy(place)
-            self._keep(self._remove(place))
+    def _expire(self, slot: Slot) -> None:
+        if slot.idle_since is not None:
+            log.info("a predictor was idle and is stopped", extra={"model": slot.model})
+            self._occupy(slot)
+            self._keep(self._remove(slot))
 
-    def _watch(self, place: Place, predictor: Predictor) -> None:
+    def _watch(self, slot: Slot, predictor: Predictor) -> None:
         async def watch() -> None:
             status = await predictor.process.wait()
             await predictor.stop(grace=0)
-            if place in self._places and not place.leaving:
-                log.warning("a predictor ended", extra={"model": place.model, "status": status})
-                self._forget(place)
+            if slot in self._slots and not slot.stopping:
+                log.warning("a predictor ended", extra={"model": slot.model, "status": status})
+                self._forget(slot)
 
         self._keep(watch())
 
-    async def _remove(self, place: Place) -> None:
-        """Stop a place's process, then free its devices: the next one needs their memory."""
-        place.leaving = True
+    async def _remove(self, slot: Slot) -> None:
+        """Stop a slot's process, then free its devices: the next process needs their memory."""
+        slot.stopping = True
         try:
-            await self._stop(place)
+            await self._stop(slot)
         finally:
-            self._forget(place)
+            self._forget(slot)
 
-    async def _stop(self, place: Place) -> None:
-        if place.timer:
-            place.timer.cancel()
-        if place.predictor:
-            await place.predictor.stop(STOP_SECONDS)
+    async def _stop(self, slot: Slot) -> None:
+        if slot.timer:
+            slot.timer.cancel()
+        if slot.predictor:
+            await slot.predictor.stop(STOP_SECONDS)
 
-    def _forget(self, place: Place) -> None:
-        if place in self._places:
-            self._places.remove(place)
+    def _forget(self, slot: Slot) -> None:
+        if slot in self._slots:
+            self._slots.remove(slot)
         self._changed.set()
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:

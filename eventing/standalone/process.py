@@ -1,8 +1,9 @@
-"""Child processes that never outlive us, with a log file each.
+"""Starts child processes that never outlive this one, with a log file each.
 
-A child has a session of its own, so Ctrl-C in a terminal reaches only us and we stop children in our order.
-It is tied to us (tether.py), so a parent that is killed outright leaves none behind. Start children from a
-thread that lives as long as they may: Linux counts the death of the starting *thread* as the parent's.
+A child has a session of its own: Ctrl-C in a terminal reaches only this process, which stops its children in
+its own order. A child is tied to this process (tether.py), so it ends even if this one is killed. Start
+children from a thread that lives as long as they do: Linux takes the end of the starting *thread* for the end
+of the parent.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Process:
         tied = [sys.executable, "-IS", str(TETHER), str(os.getpid()), *command]
         log.parent.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
         with append_private(log) as output:
-            # The pipe is what a watching tether reads: it ends when we do.
+            # A watching tether reads this pipe, which ends with this process.
             child = await asyncio.create_subprocess_exec(
                 *tied, stdin=asyncio.subprocess.PIPE, stdout=output, stderr=output,
                 env=env, cwd=cwd, start_new_session=True, umask=UMASK,
@@ -62,13 +63,13 @@ class Process:
         return self._child.returncode
 
     async def wait(self) -> int:
-        """Wait for its end; the exit status."""
+        """Wait for its end and return the exit status."""
         return await asyncio.shield(self._end)
 
     async def stop(self, grace: float) -> None:
-        """End it and everything it started: SIGTERM, `grace` seconds, SIGKILL. Safe to call again.
+        """End it and all its children: SIGTERM, `grace` seconds, SIGKILL. Safe to call again.
 
-        A caller that gives up waiting cuts the grace short, never the stop: nothing is left half stopped.
+        Cancelling the call shortens the grace but still kills the process.
         """
         try:
             if grace > 0:
@@ -80,7 +81,7 @@ class Process:
 
     async def _ended(self) -> int:
         status = await self._child.wait()
-        # At once, while the group's number can belong to nobody else: what the child started ends with it.
+        # At once, before the system reuses the group's number: the child's own children end with it.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         return status
@@ -92,7 +93,7 @@ class Process:
 
 
 def tail(log: Path, lines: int = 20) -> list[str]:
-    """The last lines of a log file that hold text; empty if there is none."""
+    """Return the last lines of a log file that are not blank; empty if there is no file."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
@@ -103,20 +104,20 @@ def tail(log: Path, lines: int = 20) -> list[str]:
 
 
 def last_words(log: Path) -> str:
-    """What a dead process said last: the message of its last JSON error record, else its last line."""
+    """Return the message of the last JSON error record in a log, or else its last line."""
     lines = tail(log)
     for line in reversed(lines):
         with suppress(ValueError):
             record = json.loads(line)
             if isinstance(record, dict) and record.get("level") in ("error", "critical"):
                 return str(record.get("message", ""))[:500]
-    return lines[-1][:500] if lines else "it said nothing"
+    return lines[-1][:500] if lines else "its log is empty"
 
 
 def is_free(port: int) -> bool:
     """Whether a loopback port can be listened on now."""
     with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
-        # As servers do: connections of a former listener that still wind down are no obstacle.
+        # Servers set this too: closing connections of an earlier listener do not count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
@@ -126,7 +127,7 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A loopback port that is free now. Another process may be faster: be ready to ask again."""
+    """Return a loopback port that is free now. Another process may take it first: be ready to retry."""
     with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])

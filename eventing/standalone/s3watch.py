@@ -1,8 +1,8 @@
-"""Starts the S3 server anew after its disk was full: by itself it would refuse writes for ever.
+"""Restarts the S3 server after its disk was full; without a restart it would refuse writes for ever.
 
-SeaweedFS keeps the names of objects in LevelDB, whose journal stays broken after one write for which there
-was no room (seen with weed 4.48). Its log is what tells: a disk can fill up and be cleared between two looks,
-but whatever is refused afterwards still names the cause.
+SeaweedFS keeps the names of objects in LevelDB. Its journal stays broken after one write that found the disk
+full (seen with weed 4.48). The log shows it: a disk can fill up and be cleared between two checks, but every
+write that is refused afterwards still logs the cause.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from eventing.standalone.s3server import LEAST_SPACE, S3Server
 
 CAUSE = b"no space left on device"
 POLL = 2.0  # seconds; a log has no event to wait for
-MOST = 16 << 20  # bytes of log per look
+MOST = 16 << 20  # bytes of log per check
 log = logging.getLogger(__name__)
 
 
 class DiskWatch:
-    """Looks after one running server."""
+    """Watches one running server."""
 
     def __init__(self, server: S3Server, folder: Path, server_log: Path) -> None:
         self._server = server
@@ -33,14 +33,14 @@ class DiskWatch:
         self._refused = False
 
     async def run(self) -> None:
-        """Look until cancelled; then the server is up or stopped, never in between."""
+        """Check the log until cancelled, and restart the server when needed."""
         while True:
             await asyncio.sleep(POLL)
             if await asyncio.to_thread(self._is_broken):
-                await self._start_anew()
+                await self._restart()
 
     def _is_broken(self) -> bool:
-        """Whether a write was refused for want of room since the server started, and there is room now."""
+        """Whether a write was refused because the disk was full, and there is room now."""
         if not self._refused:
             with suppress(OSError), self._log.open("rb") as file:
                 file.seek(self._read)
@@ -49,16 +49,16 @@ class DiskWatch:
                 self._read += text.rfind(b"\n") + 1
         return self._refused and shutil.disk_usage(self._folder).free >= LEAST_SPACE
 
-    async def _start_anew(self) -> None:
-        log.warning("the disk of %s was full and has room again: the S3 server is started anew", self._folder)
+    async def _restart(self) -> None:
+        log.warning("the disk of %s was full and has room again: the S3 server is restarted", self._folder)
         before = self._server.location
         try:
             await self._server.stop()
             after = await self._server.start()
         except (ReelzeroError, OSError) as error:  # its log and its ports are files on the same disk
-            log.warning("the S3 server does not start; it is tried again: %s", error)
+            log.warning("the S3 server does not start and is tried again: %s", error)
             return
         self._read, self._refused = 0, False
-        log.info("the S3 server serves again", extra={"endpoint": after.endpoint})
+        log.info("the S3 server runs again", extra={"endpoint": after.endpoint})
         if after != before:
-            log.error("the S3 server had to move to %s: stop this service and start it again", after.endpoint)
+            log.error("the S3 server has another port now (%s): restart this service", after.endpoint)

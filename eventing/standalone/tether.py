@@ -1,10 +1,10 @@
-"""Ties a command's life to its parent's: `python -IS tether.py PARENT_PID COMMAND ARGUMENT…`.
+"""Ends a command when its parent ends: `python -IS tether.py PARENT_PID COMMAND ARGUMENT…`.
 
-On Linux the kernel does it: this process asks for SIGKILL at its parent's death and becomes the command, so
-nothing of it remains. Elsewhere (or with `--watch` first) it stays, runs the command as a child and kills
-its own process group when standard input ends, which happens when the parent dies in whatever way.
+On Linux the kernel does it: this process requests SIGKILL at its parent's death and then becomes the command.
+Elsewhere (or with `--watch` first) it stays and runs the command as a child. It kills its own process group
+when standard input ends, which happens whenever the parent ends.
 
-Run as a script by `process.py`; imports nothing of reelzero, so that it costs milliseconds.
+`process.py` runs it as a script. It imports nothing of reelzero, so that it starts in milliseconds.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ NOT_RUNNABLE = 127
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command tied to its parent. Returns an exit status only if it stays or cannot run it."""
-    asked = arguments[0] == "--watch"
-    parent, *command = arguments[asked:]
+    """Run the command tied to its parent. Returns only if it watches or cannot run the command."""
+    watch = arguments[0] == "--watch"
+    parent, *command = arguments[watch:]
     try:
-        if asked or sys.platform != "linux":
+        if watch or sys.platform != "linux":
             return _watched(command)
         return _become(int(parent), command)
     except OSError as error:
@@ -33,18 +33,18 @@ def main(arguments: list[str]) -> int:
 
 
 def _become(parent: int, command: list[str]) -> int:
-    """Turn into the command; returns only when that cannot be done."""
+    """Become the command; returns only if that fails."""
     import ctypes  # noqa: PLC0415 - only Linux has the call
 
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0):
         return _watched(command)
     if os.getppid() == parent:
         os.execvp(command[0], command)  # noqa: S606 - becoming the command is the purpose
-    return ORPHANED  # it died before the tie was made
+    return ORPHANED  # the parent died before the tie was made
 
 
 def _watched(command: list[str]) -> int:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the group gets it too; the command decides when it ends
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the whole group gets it; only the command acts on it
     child = os.fork()
     if child == 0:
         _run(command)

@@ -1,4 +1,4 @@
-"""`reelzero up`: the one-machine service, kept running until it is told to stop."""
+"""`reelzero up`: runs the one-machine service until it is stopped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def up(options: Options) -> int:
-    """Serve until SIGINT or SIGTERM; the exit status: 0, 1 with the cause said, 130 if it never served."""
+    """Serve until SIGINT or SIGTERM. Exit status: 0, 1 after printing the cause, 130 if it never served."""
     try:
         return asyncio.run(_main(options))
     except asyncio.CancelledError:
@@ -27,9 +27,9 @@ def up(options: Options) -> int:
         typer.secho(f"reelzero: {error.message}", fg="red", err=True)
         return 1
     except Exception:
-        log.exception("an error nobody foresaw")
+        log.exception("an unexpected error")
         where = DataDir(options.data_dir).log
-        typer.secho(f"reelzero: an error of its own; the log {where} has it all", fg="red", err=True)
+        typer.secho(f"reelzero: internal error; see the log at {where}", fg="red", err=True)
         return 1
 
 
@@ -43,7 +43,7 @@ async def _main(options: Options) -> int:
     on_interrupt(stop.set, edition.hurry)
     for line in introduce(edition):
         typer.echo(line)
-    failed = await _until_told(edition, stop)
+    failed = await _until_stopped(edition, stop)
     await _stop(edition)
     log = DataDir(options.data_dir).log
     typer.echo(f"stopped because a part of it failed; the log is {log}" if failed else "stopped")
@@ -51,7 +51,7 @@ async def _main(options: Options) -> int:
 
 
 def introduce(edition: Edition) -> list[str]:
-    """What a person should know once it serves; the first line is for programs as well."""
+    """Return the lines to print once it serves. Programs read the first one."""
     settings, data = edition.settings, DataDir(edition.options.data_dir)
     lines = [
         f"ready {edition.url}",
@@ -65,14 +65,14 @@ def introduce(edition: Edition) -> list[str]:
     local = settings.s3_endpoint and "127.0.0.1" in settings.s3_endpoint
     if not edition.options.is_private and local and not settings.s3_public_endpoint:
         lines.append(
-            "  note        presigned URLs name 127.0.0.1: put a proxy before it and set "
+            "  note        presigned URLs name 127.0.0.1: put a proxy in front and set "
             "REELZERO_S3_PUBLIC_ENDPOINT to its address"
         )
     return lines
 
 
-async def _until_told(edition: Edition, stop: asyncio.Event) -> bool:
-    """Wait for a signal, or for a part that fails; True if one failed."""
+async def _until_stopped(edition: Edition, stop: asyncio.Event) -> bool:
+    """Wait for a signal or for a part that fails; True if one failed."""
     assert edition.service is not None  # noqa: S101 - it has started
     failed = edition.service.failed
     waits = [asyncio.create_task(event.wait()) for event in (stop, failed)]
@@ -83,7 +83,7 @@ async def _until_told(edition: Edition, stop: asyncio.Event) -> bool:
 
 
 async def _stop(edition: Edition) -> None:
-    """Let running jobs finish, unless the edition is told to hurry."""
+    """Stop after the running jobs, or at once after another signal."""
     running = edition.predictors.working() if edition.predictors else 0
     if running:
         jobs = "1 job" if running == 1 else f"{running} jobs"

@@ -57,7 +57,7 @@ async def test_from_a_prompt_to_an_mp4_twice(home: Path) -> None:
         assert statuses(home)[job_id(command)] == "completed"
         for words in (
             "accepted: vid_", "completed.v1 came to the sink", "its signature is valid", "checksum right",
-            f"{path}\n", "s3://reelzero/jobs/", "reelzero up", "noise by design",
+            f"{path}\n", "s3://reelzero/jobs/", "reelzero up", "noise on purpose",
         ):  # fmt: skip
             assert words in command.text
         assert re.search(

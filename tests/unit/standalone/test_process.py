@@ -123,7 +123,7 @@ def test_last_words_prefer_an_error_record(tmp_path: Path) -> None:
     assert last_words(log) == "no weights"
     log.write_text("one\n\ntwo\n")
     assert last_words(log) == "two"
-    assert last_words(tmp_path / "none") == "it said nothing"
+    assert last_words(tmp_path / "none") == "its log is empty"
 
 
 def test_ports() -> None:

@@ -1,4 +1,4 @@
-"""A server that could not be started anew is tried again, whatever the reason was."""
+"""A server that could not be restarted is tried again, whatever the reason was."""
 
 from __future__ import annotations
 
