@@ -24,8 +24,7 @@ from eventing.contract.events import (
     ProgressEventData,
     RejectedEventData,
 )
-from eventing.contract.models import JobRequest
-from eventing.domain.job import Status
+from eventing.contract.models import JobRequest, Status
 
 BASE = "https://reelzero.dev/schemas/"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
