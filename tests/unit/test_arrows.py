@@ -63,7 +63,7 @@ def imported_names(path: Path) -> Iterator[str]:
             assert node.level == 0, f"{path}:{node.lineno}: name the package in full"
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
-            yield from (part.value for part in node.args if isinstance(part, ast.Constant))
+            yield from (str(part.value) for part in node.args if isinstance(part, ast.Constant))
 
 
 def imported_modules(path: Path) -> set[str]:

@@ -1,37 +1,119 @@
-"""Private parts of libraries that this code uses. A part that has moved fails here by name."""
+"""Parts of libraries that are private or undocumented, and that this project builds on.
+
+A new release may move them without notice. Each test says what moved, and which file needs a look.
+pyproject.toml bounds these libraries from above.
+"""
 
 from __future__ import annotations
 
-import importlib
 import inspect
+from collections.abc import Callable
 from typing import Any
 
+import kserve.model_server
 import pytest
+import uvicorn
+from diffusers import LTXPipeline
+from kserve.model_repository import ModelRepository
+from kserve.protocol.dataplane import DataPlane
+from kserve.protocol.grpc.server import GRPCServer
+from kserve.protocol.infer_type import to_http_parameters
+from kserve.protocol.rest.server import RESTServer
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-USED = [
-    ("uvicorn", "Server._serve", ["self", "sockets"]),  # eventing/service.py
-    ("uvicorn.protocols.http.httptools_impl", "HttpToolsProtocol.data_received", ["self", "data"]),
-    ("uvicorn.protocols.http.httptools_impl", "HttpToolsProtocol.on_header", ["self", "name", "value"]),
-    ("uvicorn.protocols.http.httptools_impl", "HttpToolsProtocol.on_headers_complete", ["self"]),
-    ("uvicorn.protocols.http.httptools_impl", "HttpToolsProtocol.on_message_complete", ["self"]),
-    ("uvicorn.protocols.http.httptools_impl", "HttpToolsProtocol.send_400_response", ["self", "msg"]),
-    ("kserve", "ModelServer._serve", ["self"]),  # predictor/serving/server.py
+LTX = "predictor/models/pipelines/ltx.py"
+SERVER = "predictor/serving/server.py"
+PLANE = "predictor/serving/dataplane.py"
+SERVICE = "eventing/service.py"
+HTTP = "eventing/contract/bounded_http.py"
+
+SIGNATURES: list[tuple[Callable[..., Any], list[str], str]] = [
     (
-        "diffusers",
-        "LTXPipeline._unpack_latents",
+        LTXPipeline._unpack_latents,
         ["latents", "num_frames", "height", "width", "patch_size", "patch_size_t"],
-    ),  # predictor/models/pipelines/ltx.py
+        LTX,
+    ),
     (
-        "diffusers",
-        "LTXPipeline._denormalize_latents",
+        LTXPipeline._denormalize_latents,
         ["latents", "latents_mean", "latents_std", "scaling_factor"],
+        LTX,
+    ),
+    (uvicorn.Server._serve, ["self", "sockets"], SERVICE),
+    (kserve.ModelServer._serve, ["self"], SERVER),
+    (ModelRepository.unload, ["self", "name"], PLANE),
+    (DataPlane.live, [], PLANE),
+    (DataPlane.ready, ["self"], PLANE),
+    (DataPlane.model_ready, ["self", "model_name", "disable_predictor_health_check"], PLANE),
+    (DataPlane.get_model, ["self", "name"], PLANE),
+    (DataPlane.get_model_from_registry, ["self", "name"], PLANE),
+    (to_http_parameters, ["parameters"], "predictor/serving/tensors.py"),
+    *(
+        (getattr(HttpToolsProtocol, name), parameters, HTTP)
+        for name, parameters in {
+            "data_received": ["self", "data"],
+            "on_url": ["self", "url"],
+            "on_header": ["self", "name", "value"],
+            "on_headers_complete": ["self"],
+            "on_message_complete": ["self"],
+            "send_400_response": ["self", "msg"],
+        }.items()
     ),
 ]
 
 
-@pytest.mark.parametrize(("module", "path", "parameters"), USED, ids=[path for _, path, _ in USED])
-def test_a_private_part_is_where_it_was(module: str, path: str, parameters: list[str]) -> None:
-    part: Any = importlib.import_module(module)
-    for name in path.split("."):
-        part = getattr(part, name)
-    assert list(inspect.signature(part).parameters) == parameters
+def source_has(owner: Any, text: str) -> bool:
+    return text in inspect.getsource(owner)
+
+
+USES: list[tuple[Any, str, str]] = [
+    (kserve.ModelServer.start, "self._rest_server = RESTServer(", SERVER),
+    (kserve.ModelServer.start, "asyncio.run(self._serve())", SERVER),
+    (
+        kserve.ModelServer.start,
+        "kwargs=vars(args)",
+        SERVER,
+    ),  # the gRPC limits are read from the module's `args`
+    (RESTServer.__init__, "self.config = uvicorn.Config(", SERVER),
+    (GRPCServer.start, "grpc_max_send_message_length", SERVER),
+    (HttpToolsProtocol.__init__, "self.cycle", HTTP),
+    (HttpToolsProtocol.__init__, "self.headers", HTTP),
+    (RequestResponseCycle.__init__, "self.response_complete", HTTP),
+    (uvicorn.Server.shutdown, "timeout_graceful_shutdown", SERVICE),
+]
+
+
+@pytest.mark.parametrize(
+    ("part", "parameters", "user"), SIGNATURES, ids=lambda value: getattr(value, "__qualname__", "")
+)
+def test_a_private_part_takes_what_it_took(
+    part: Callable[..., Any], parameters: list[str], user: str
+) -> None:
+    assert list(inspect.signature(part).parameters) == parameters, (
+        f"{part.__module__}.{part.__qualname__} has moved: look at {user}, "
+        "then at the bound in pyproject.toml"
+    )
+
+
+@pytest.mark.parametrize(
+    ("owner", "text", "user"), USES, ids=lambda value: value if isinstance(value, str) else value.__qualname__
+)
+def test_a_private_part_does_what_it_did(owner: Any, text: str, user: str) -> None:
+    assert source_has(owner, text), (
+        f"{owner.__module__}.{owner.__qualname__} has no `{text}` any more: look at {user}, "
+        "then at the bound in pyproject.toml"
+    )
+
+
+@pytest.mark.parametrize("name", ["app", "parser", "args"])
+def test_kserves_module_has_what_the_server_sets(name: str) -> None:
+    assert hasattr(kserve.model_server, name), f"kserve.model_server.{name} has moved: look at {SERVER}"
+
+
+def test_uvicorn_serves_without_handlers_of_its_own() -> None:
+    """`_serve` leaves signals to eventing/service.py; `serve` does not."""
+    assert source_has(uvicorn.Server.serve, "capture_signals"), (
+        f"uvicorn's signals have moved: look at {SERVICE}"
+    )
+    assert not source_has(uvicorn.Server._serve, "capture_signals"), (
+        f"uvicorn.Server._serve takes signals now: look at {SERVICE}"
+    )
