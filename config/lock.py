@@ -9,7 +9,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 HEAD = """\
@@ -22,15 +25,25 @@ HEAD = """\
 
 def main() -> None:
     """Write the lock."""
-    lines = (ROOT / "constraints.txt").read_text().splitlines(keepends=True)
-    (ROOT / "requirements.lock").write_text(HEAD + hashed([x for x in lines if not x.startswith("torch==")]))
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = [line for line in lines if "==" in line and not line.startswith("torch==")]
+    only = markers()
+    lock = hashed([pin + only.get(pin.partition("==")[0], "") for pin in pins])
+    (ROOT / "requirements.lock").write_text(HEAD + lock)
+
+
+def markers() -> dict[str, str]:
+    """Give the markers of dependencies that pyproject.toml wants on some Pythons only, by name."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [Requirement(text) for extra in project["optional-dependencies"].values() for text in extra]
+    return {one.name: f" ; {one.marker}" for one in wanted if one.marker}
 
 
 def hashed(constraints: list[str]) -> str:
     """Give each constraint with the hashes of all its files in the index. uv asks the index."""
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "in.txt"), Path(folder, "out.txt")
-        source.write_text("".join(constraints))
+        source.write_text("\n".join(constraints))
         command = [str(Path(sys.executable).with_name("uv")), "pip", "compile", str(source)]
         command += ["--output-file", str(target), "--generate-hashes", "--no-deps", "--universal"]
         command += ["--quiet", "--no-header", "--no-annotate", "--no-config"]
