@@ -35,16 +35,16 @@ async def metrics(container: ContainerDep) -> Response:
     DEPTH.clear()
     for (model, lane, status), count in (await container.job_store.depths()).items():
         DEPTH.labels(model, lane, status).set(count)
-    paused = await container.claims.open_circuits()
+    open_circuits = await container.claims.open_circuits()
     for endpoint in container.settings.endpoints:
-        PAUSED.labels(endpoint.model, endpoint.lane).set((endpoint.model, endpoint.lane) in paused)
+        PAUSED.labels(endpoint.model, endpoint.lane).set((endpoint.model, endpoint.lane) in open_circuits)
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/v1/models", tags=["models"])
 async def models(container: ContainerDep, _: Owner) -> dict[str, Any]:
-    """The models served here: what they can make, their lanes, and whether they start."""
-    paused = await container.claims.open_circuits()
+    """The models served here: what they can make, their lanes, and why a lane cannot start, if so."""
+    unavailable = await container.claims.open_circuits() | container.served.obstacles()
     hidden = {"notes", "bundled", "offload", "vae_tiling"}
     data = [
         container.catalog.get(name).model_dump(mode="json", exclude=hidden)
@@ -53,7 +53,7 @@ async def models(container: ContainerDep, _: Owner) -> dict[str, Any]:
             "object": "model",
             "default": name == container.served.default(),
             "lanes": container.served.lanes(name),
-            "unavailable": {lane: why for (model, lane), why in paused.items() if model == name},
+            "unavailable": {lane: why for (model, lane), why in unavailable.items() if model == name},
         }
         for name in container.served.models()
     ]

@@ -102,10 +102,10 @@ async def metadata(model: Model, container: ContainerDep, _: Owner) -> dict[str,
 async def model_ready(model: Model, container: ContainerDep, _: Owner) -> dict[str, Any]:
     """Ready also at zero predictors: the queue waits for them. Not if they are known not to start."""
     _served(container, model)
-    paused = await container.claims.open_circuits()
+    unavailable = await container.claims.open_circuits() | container.served.obstacles()
     lanes = container.served.lanes(model)
-    if all((model, lane) in paused for lane in lanes):
-        raise ModelUnavailable(f"the predictors of {model} do not start: {paused[model, lanes[0]]}")
+    if all((model, lane) in unavailable for lane in lanes):
+        raise ModelUnavailable(f"the predictors of {model} do not start: {unavailable[model, lanes[0]]}")
     return {"name": model, "ready": True}
 
 

@@ -255,13 +255,20 @@ class Progress(Frozen):
     stage: Stage
     step: int = Field(0, ge=0, description="Step within the stage.")
     total_steps: int = Field(0, ge=0, description="Steps of the stage; 0 if it has none.")
-    elapsed_seconds: float = Field(0.0, ge=0, description="Since the predictor took the job.")
+    elapsed_seconds: float = Field(
+        0.0, ge=0, allow_inf_nan=False, description="Since the predictor took the job."
+    )
+
+    def bounded(self) -> Progress:
+        """Return the progress with no step past the last: some schedulers take more than they announce."""
+        step = min(self.step, self.total_steps) if self.total_steps else self.step
+        return self.model_copy(update={"step": step})
 
     def percent(self) -> int:
         """Share of the whole job in percent: denoising counts for 5 to 85."""
         floor = {Stage.decode: 85, Stage.encode_video: 92, Stage.upload: 96, Stage.encode_prompt: 2}
         if self.stage is Stage.denoise and self.total_steps:
-            return 5 + round(80 * self.step / self.total_steps)
+            return 5 + round(80 * min(self.step, self.total_steps) / self.total_steps)
         return floor.get(self.stage, 0)
 
 

@@ -28,6 +28,10 @@ class Endpoints(Protocol):
         """
         ...
 
+    def obstacle(self, model: str) -> str | None:
+        """Return why no predictor of the model can ever start here; None if one may."""
+        ...
+
     async def close(self) -> None:
         """Stop what was started."""
         ...
@@ -50,6 +54,10 @@ class RemoteEndpoints:
     async def open(self, model: str, lane: str) -> AsyncIterator[str]:
         """The URL; whoever is behind it wakes by the request itself."""
         yield self._endpoints[model, lane].url.rstrip("/")
+
+    def obstacle(self, model: str) -> str | None:
+        """Return None: only the cluster knows whether a pod can start."""
+        return None
 
     async def close(self) -> None:
         """Nothing was started."""

@@ -117,7 +117,7 @@ def check_lease(job: Job, attempt: int, now: float) -> None:
 def renew(job: Job, attempt: int, progress: Progress | None, now: float, lease: float) -> Job:
     """Prolong the lease and record the latest progress."""
     check_lease(job, attempt, now)
-    return job.evolve(now, lease_until=now + lease, progress=progress or job.progress)
+    return job.evolve(now, lease_until=now + lease, progress=(progress or job.progress).bounded())
 
 
 def start(job: Job, attempt: int, now: float) -> Job:

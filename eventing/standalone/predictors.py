@@ -105,6 +105,14 @@ class LocalPredictors:
                 if not await self._evict():
                     await self._changed.wait()
 
+    def obstacle(self, model: str) -> str | None:
+        """Return why this machine cannot run the model, such as missing GPUs; None if it may."""
+        try:
+            self._needed(self._catalog.get(model))
+        except ModelUnavailable as error:
+            return error.message
+        return None
+
     def _needed(self, entry: CatalogEntry) -> int:
         gpus = [device for device in self._devices if device != CPU]
         on_cpu = self._launcher.environment.get("REELZERO_DEVICE") == CPU

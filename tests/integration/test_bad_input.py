@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import update
 from starlette.testclient import TestClient
 
 from eventing.api.app import create_app
@@ -19,6 +20,7 @@ from eventing.contract.errors import ConfigurationError
 from eventing.dispatch.endpoints import RemoteEndpoints
 from eventing.service import Service
 from eventing.settings import Endpoint, Settings
+from eventing.store.tables import jobs
 from eventing.testing import Script
 from tests.integration.conftest import MakeStack, Stack
 from tests.support.receivers import Delivery
@@ -372,3 +374,33 @@ async def test_no_event_however_strange_is_a_500(stack: Stack) -> None:
         assert status in (202, 400, 413, 415, 422, 429), text
 
     await asyncio.to_thread(fuzz)
+
+
+@pytest.mark.parametrize("stage", ["denoise", "decode"])
+async def test_a_step_past_the_last_breaks_no_list(make_stack: MakeStack, stage: str) -> None:
+    async with make_stack() as stack:
+        stack.predictor.scripts = [Script(gate=asyncio.Event())]
+        job_id = await stack.submit()
+        progress = {"stage": stage, "step": 9, "total_steps": 4, "elapsed_seconds": 1.0}
+        async with stack.service.container.database.write() as connection:  # as an earlier release stored it
+            await connection.execute(update(jobs).where(jobs.c.id == job_id).values(progress=progress))
+        for path in ("/v1/jobs", "/v1/videos", f"/v1/jobs/{job_id}", f"/v1/videos/{job_id}"):
+            answer = await stack.get(path)
+            assert answer.status == 200, await answer.text()
+        shown = await (await stack.get(f"/v1/jobs/{job_id}")).json()
+        assert 0 <= shown["percent"] <= 100
+
+
+async def test_a_model_that_cannot_run_here_is_refused_with_the_reason(
+    make_stack: MakeStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reason = "tiny needs 1 GPU and this machine has no GPU"
+    monkeypatch.setattr(RemoteEndpoints, "obstacle", lambda _self, _model: reason)
+    async with make_stack() as stack:
+        (model,) = (await (await stack.get("/v1/models")).json())["data"]
+        assert model["unavailable"] == {"default": reason}
+        assert (await stack.get("/v2/models/tiny/ready")).status == 503
+        answer = await stack.post("/v1/jobs", json=OK)
+        problem = await answer.json()
+        assert (answer.status, problem["field"]) == (422, "model") and reason in problem["detail"]
+        assert await stored(stack) == 0

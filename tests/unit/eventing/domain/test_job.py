@@ -127,3 +127,11 @@ def test_backoff_doubles_within_bounds() -> None:
     for tries in range(40):
         delay = state.backoff(tries, base=0.5)
         assert min(60.0, 2.0**tries) * 0.25 <= delay <= min(60.0, 2.0**tries) * 0.5
+
+
+def test_progress_is_bounded_on_entry() -> None:
+    job = state.claim(make_job(), "h", 200.0, 30)
+    wild = Progress(stage=Stage.denoise, step=9, total_steps=4)
+    kept = state.renew(job, 1, wild, 201.0, 30).progress
+    assert (kept.step, kept.total_steps, kept.percent()) == (4, 4, 85)
+    assert wild.percent() == 85
