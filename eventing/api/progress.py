@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -64,17 +65,21 @@ async def _stream(
     watchers: Watchers, snapshot: Snapshot, prefix: str, last_id: str | None
 ) -> AsyncIterator[str]:
     """Yield an event whenever the state differs; end after the terminal one, or when the job is deleted."""
+    silent_since = time.monotonic()
     with watchers.follow(snapshot) as watched:
         while (latest := watched.snapshot) is not None:
             seen = watched.signal.mark()
             event_id, text = _event(latest, prefix)
             if event_id != last_id:
-                last_id = event_id
+                last_id, silent_since = event_id, time.monotonic()
                 yield text
             if latest.job.status.is_terminal:
                 return
-            await watched.signal.wait(seen, KEEP_ALIVE_SECONDS)
-            if watched.signal.mark() == seen:
+            # By the clock: each renewal of the lease signals, and shows nothing new during a cold start.
+            left = silent_since + KEEP_ALIVE_SECONDS - time.monotonic()
+            await watched.signal.wait(seen, max(0.0, left))
+            if time.monotonic() >= silent_since + KEEP_ALIVE_SECONDS:
+                silent_since = time.monotonic()
                 yield KEEP_ALIVE
 
 

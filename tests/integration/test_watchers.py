@@ -119,6 +119,19 @@ async def test_a_stream_outlives_its_database(make_stack: MakeStack, monkeypatch
         assert text.strip().splitlines()[-2] == "event: completed"
 
 
+async def test_a_stream_whose_lease_is_renewed_is_kept_alive(
+    make_stack: MakeStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eventing.api.progress.KEEP_ALIVE_SECONDS", 2.5)  # longer than between two renewals
+    async with make_stack(lease_seconds=3) as stack, held(stack) as (job_id,):
+        async with (
+            asyncio.timeout(120),
+            stack.http.get(f"{stack.service.url}/v1/jobs/{job_id}/events") as stream,
+        ):
+            while await message(stream) != {"": "still here"}:
+                pass
+
+
 async def test_a_stream_resumes_after_the_last_event(stack: Stack) -> None:
     async with held(stack, 2) as (running, waiting):
         path = f"/v1/jobs/{waiting}/events"
