@@ -1,4 +1,4 @@
-"""Render what is committed under config/ and charts/reelzero/files from its one source, the chart.
+"""Render the generated files under config/ and charts/reelzero from their one source, the chart.
 
     python -m config.render          write
     python -m config.render --check  fail if a committed file differs from what would be written
@@ -31,10 +31,10 @@ Object = dict[str, Any]
 
 
 class Dumper(yaml.SafeDumper):
-    """YAML as a person would write it: texts of several lines as blocks, and no anchors."""
+    """Write YAML that is easy to read: texts of several lines as blocks, and no anchors."""
 
     def ignore_aliases(self, data: Any) -> bool:
-        """Repeat what occurs twice."""
+        """Write a value that occurs twice in full."""
         return True
 
 
@@ -47,7 +47,7 @@ Dumper.add_representer(str, _string)
 
 
 def render(values: Object, namespace: str = NAMESPACE, name: str = "reelzero") -> list[Object]:
-    """The chart's objects, tests included, through Helm's own engine."""
+    """Return the chart's objects, including its tests. Helm's own engine renders them."""
     with helm_python.Chart.load(CHART) as chart:
         files = chart.render(values, name=name, namespace=namespace)
     texts = (text for path, text in sorted(files.items()) if path.endswith(".yaml"))
@@ -55,23 +55,23 @@ def render(values: Object, namespace: str = NAMESPACE, name: str = "reelzero") -
 
 
 def plain(values: Object) -> list[Object]:
-    """The chart's objects as they are without Helm: no hooks, none of its labels, each with its namespace."""
+    """Return the chart's objects without Helm's hooks and labels, each with its namespace."""
     return [_without_helm(body) for body in render(values) if not _is_hook(body)]
 
 
 def example(name: str) -> Object:
-    """The values of charts/reelzero/examples/NAME."""
+    """Return the values of charts/reelzero/examples/NAME."""
     values: Object = yaml.safe_load((CHART / "examples" / name).read_text(encoding="utf-8"))
     return values
 
 
 def key(body: Object) -> tuple[str, str]:
-    """What identifies an object within the namespace."""
+    """Return what identifies an object in its namespace."""
     return body["kind"], body["metadata"]["name"]
 
 
 def outputs() -> dict[Path, str]:
-    """Every generated file and its text."""
+    """Return every generated file with its text."""
     config = ROOT / "config"
     base = plain(BASE_VALUES)
     files = {
@@ -105,7 +105,7 @@ def _patch_of(old: Object, new: Object) -> Object:
 
 
 def _change(old: Any, new: Any) -> Any:
-    """A strategic merge patch from old to new: keys that differ, and list items by their names."""
+    """Return a strategic merge patch from old to new: keys that differ, and list items by their names."""
     if isinstance(old, dict) and isinstance(new, dict):
         gone = dict.fromkeys(old.keys() - new.keys())
         return {name: _change(old.get(name), new[name]) for name in new if old.get(name) != new[name]} | gone
@@ -154,13 +154,13 @@ def _text(what: str, bodies: list[Object]) -> str:
 
 
 def main(check: bool) -> int:
-    """Write or compare; 1 if something differs."""
+    """Write the files, or compare them; return 1 if one differs."""
     if check:
         stale = _stale()
         for path in stale:
             print(f"stale: {path.relative_to(ROOT)}")
         return 1 if stale else 0
-    while stale := _stale():  # the chart is rendered with the catalog that an earlier turn wrote
+    while stale := _stale():  # again: the chart reads the catalog that the first round wrote
         for path, text in stale.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")

@@ -1,6 +1,6 @@
-"""The table of values in the chart's README, from the comments in values.yaml.
+"""Make the table of values for the chart's README from the comments in values.yaml.
 
-A value is documented by a comment that starts with `# -- `, right above it; more comment lines may follow.
+A comment that starts with `# -- ` documents the value right below it. It may go on over more comment lines.
 """
 
 from __future__ import annotations
@@ -16,30 +16,31 @@ KEY = re.compile(r"^( *)([A-Za-z0-9]+):")
 
 
 def documented(text: str) -> Iterator[tuple[str, str]]:
-    """(dotted path, meaning) of every documented value."""
+    """Yield (dotted path, meaning) of every documented value."""
     stack: list[str] = []
-    said: list[str] | None = None
+    comment_lines: list[str] | None = None
     for line in text.splitlines():
         comment = line.strip().removeprefix("# ") if line.strip().startswith("# ") else None
         if comment is not None:
-            said = [comment[3:]] if comment.startswith("-- ") else said and [*said, comment]
+            further = comment_lines and [*comment_lines, comment]
+            comment_lines = [comment[3:]] if comment.startswith("-- ") else further
             continue
         if match := KEY.match(line):
             stack = [*stack[: len(match[1]) // 2], match[2]]
-            if said:
-                yield ".".join(stack), " ".join(said)
-        said = None
+            if comment_lines:
+                yield ".".join(stack), " ".join(comment_lines)
+        comment_lines = None
 
 
 def default(values: Any, path: str) -> str:
-    """The default of a value, as JSON."""
+    """Return the default of a value as JSON."""
     for step in path.split("."):
         values = values[step]
     return json.dumps(values)
 
 
 def table(text: str) -> str:
-    """Markdown rows: value, default, meaning."""
+    """Return a Markdown table: value, default, meaning."""
     values = yaml.safe_load(text)
     rows = [f"| `{path}` | `{default(values, path)}` | {what} |" for path, what in documented(text)]
     return "\n".join(["| value | default | meaning |", "|---|---|---|", *rows])
