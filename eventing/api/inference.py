@@ -17,10 +17,11 @@ from fastapi.responses import JSONResponse
 
 from eventing import __version__
 from eventing.api.auth import Owner
+from eventing.api.bodies import json_charset
 from eventing.api.dependencies import Container, ContainerDep
 from eventing.api.origin import V2Origin
 from eventing.api.waiting import Gone, until_ended
-from eventing.contract import v2
+from eventing.contract import media_types, v2
 from eventing.contract.errors import (
     Conflict,
     GenerationError,
@@ -135,8 +136,8 @@ async def infer(
 
 
 async def _decoded(request: Request) -> v2.InferRequest:
-    if request.headers.get("content-encoding", "identity") != "identity":
-        raise UnsupportedMedia("compressed bodies are not read here", field="content-encoding")
+    if not media_types.is_utf8(json_charset(request, "application/octet-stream")):
+        raise UnsupportedMedia("the charset of a V2 request must be utf-8", field="content-type")
     return v2.decode(await request.body(), request.headers.get("inference-header-content-length"))
 
 

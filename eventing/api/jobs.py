@@ -6,16 +6,17 @@ import asyncio
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from eventing.api.auth import Owner, carries_credentials
+from eventing.api.bodies import JobBody
 from eventing.api.content import stream_file, stream_manifest
 from eventing.api.dependencies import Container, ContainerDep
 from eventing.api.origin import PutOrigin, RestOrigin
 from eventing.api.views import JobPage, JobView, job_view
 from eventing.contract.errors import Conflict
-from eventing.contract.models import JOB_ID_PATTERN, Frozen, JobRequest, StoredFile, VideoResult
+from eventing.contract.models import JOB_ID_PATTERN, Frozen, StoredFile, VideoResult
 from eventing.domain.destinations import target_of
 from eventing.domain.job import Job, Status
 from eventing.store.listing import CURSOR_PATTERN, cursor_of
@@ -31,10 +32,11 @@ After = Annotated[
 ]
 PRINTABLE = r"^[^\x00-\x1f]*$"  # a database takes no NUL
 Variant = Literal["video", "poster", "spritesheet", "manifest"]
-Request_ = Annotated[
-    JobRequest,
-    Body(openapi_examples={"red circle": {"value": {"prompt": "a red circle moving right", "seed": 7}}}),
-]
+_REQUEST = {
+    "schema": {"$ref": "#/components/schemas/JobRequest"},
+    "example": {"prompt": "a red circle moving right", "seed": 7},
+}
+_BODY = {"requestBody": {"required": True, "content": {"application/json": _REQUEST}}}
 
 
 class ResultView(Frozen):
@@ -46,17 +48,17 @@ class ResultView(Frozen):
     result: VideoResult
 
 
-@router.post("/jobs", status_code=202)
-async def submit(body: Request_, container: ContainerDep, origin: RestOrigin, response: Response) -> JobView:
+@router.post("/jobs", status_code=202, openapi_extra=_BODY)
+async def submit(origin: RestOrigin, body: JobBody, container: ContainerDep, response: Response) -> JobView:
     """Store a job and answer at once. The same `Idempotency-Key` leads to the same job."""
     job, _ = await container.jobs.submit(body, origin)
     response.headers["Location"] = f"/v1/jobs/{job.public_id}"
     return job_view(job, container.settings.path_prefix)
 
 
-@router.put("/jobs/{job_id}", status_code=202, responses={200: {"model": JobView}})
+@router.put("/jobs/{job_id}", status_code=202, responses={200: {"model": JobView}}, openapi_extra=_BODY)
 async def put(
-    job_id: JobId, body: Request_, container: ContainerDep, origin: PutOrigin, response: Response
+    job_id: JobId, origin: PutOrigin, body: JobBody, container: ContainerDep, response: Response
 ) -> JobView:
     """Store a job under an id of the caller's choice; repeating the call answers 200 with the same job."""
     job, new = await container.jobs.submit(body, replace(origin, job_id=job_id))

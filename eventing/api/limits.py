@@ -1,4 +1,4 @@
-"""Bodies have a largest size and a latest arrival, checked while they come in, before anything is parsed."""
+"""Bound bodies before anything is parsed: in size, in time, and in that they are not compressed."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import asyncio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from eventing.api.problems import answer
-from eventing.contract.errors import MalformedRequest, ReelzeroError, TooLarge
+from eventing.contract.errors import MalformedRequest, ReelzeroError, TooLarge, UnsupportedMedia
 
 DISCARD_BYTES = 64 << 20
 
 
 class BodyLimits:
-    """ASGI middleware that reads the body whole (it is small) and hands it on, or refuses it."""
+    """ASGI middleware that reads the whole body, which is small, and passes it on or refuses it."""
 
     def __init__(self, app: ASGIApp, max_bytes: int, seconds: float) -> None:
         self._app = app
@@ -28,6 +28,7 @@ class BodyLimits:
         try:
             async with asyncio.timeout(self._seconds):
                 body = await self._read(receive)
+            _check_encoding(scope)
         except TimeoutError:
             late = MalformedRequest(f"the body did not arrive within {self._seconds:g} s")
             await answer(late, scope["path"], {"Connection": "close"})(scope, receive, send)
@@ -47,13 +48,22 @@ class BodyLimits:
             size += len(chunk)
             if size <= self._max:
                 body += chunk
-            # The rest is read and dropped: a client that still writes would otherwise see a reset
-            # connection in place of our answer. What never ends is cut.
+            # Read and drop the rest: a client that still writes would see a reset connection and not the
+            # answer. A body without an end is cut.
             if not message.get("more_body") or size > DISCARD_BYTES:
                 break
         if size > self._max:
             raise TooLarge(f"the body may have {self._max} bytes at most")
         return bytes(body)
+
+
+def _check_encoding(scope: Scope) -> None:
+    encodings = [value for name, value in scope["headers"] if name == b"content-encoding"]
+    if any(value.strip().lower() != b"identity" for value in encodings):
+        raise UnsupportedMedia(
+            "compressed bodies are not read here; send the body without Content-Encoding",
+            field="content-encoding",
+        )
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from eventing.api import openai
 from eventing.api.auth import Owner
+from eventing.api.bodies import read_fields
 from eventing.api.content import stream_file
 from eventing.api.dependencies import Container, ContainerDep
-from eventing.api.forms import read_fields
 from eventing.api.origin import OpenAIOrigin
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import Conflict, StorageError, Unavailable

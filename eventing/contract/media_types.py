@@ -16,6 +16,11 @@ def parse(content_type: str) -> tuple[str, str]:
     return media, str(message.get_param("charset") or "utf-8")
 
 
+def is_utf8(charset: str) -> bool:
+    """Tell whether a charset is UTF-8."""
+    return charset.lower() in ("utf-8", "utf8")
+
+
 def is_json(media: str) -> bool:
     """Tell whether a body of this media type is JSON. A body without a type is."""
     return media in ("", "application/json", "text/json") or media.endswith("+json")

@@ -71,7 +71,9 @@ def read(body: bytes, charset: str = "utf-8") -> Any:
 def check(value: Any) -> None:
     """Raises MalformedRequest for a value that cannot be stored and sent, naming the member."""
     if problem := _problem(value):
-        raise MalformedRequest(f"the body {problem}", field=_culprit(value))
+        field = _culprit(value)
+        where = "the body" if field is None else f"{field[:64]}: the value"
+        raise MalformedRequest(f"{where} {problem}", field=field)
 
 
 def fits(value: Any) -> bool:
