@@ -1,4 +1,4 @@
-"""The predictor: one KServe process that turns one request at a time into a video.
+"""Turn one request at a time into a video, in one KServe process.
 
-Heavy on purpose: torch lives here. It keeps no job state; eventing does that.
+Only this package imports torch. It keeps no job state; eventing does.
 """

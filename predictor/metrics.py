@@ -1,6 +1,6 @@
-"""The predictor's own Prometheus metrics, on the registry that KServe's `/metrics` serves.
+"""Define the predictor's Prometheus metrics, on the registry that KServe's `/metrics` serves.
 
-KServe's histograms end at 10 s, which says nothing about videos; these reach half an hour.
+KServe's own histograms end at 10 s, too short for videos; these end at half an hour.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every setting of the predictor, read once from the environment into a frozen object."""
+"""Define every setting of the predictor, read once from the environment into a frozen object."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pydantic import Field
 from eventing.contract.budget import HEARTBEAT_SECONDS
 from eventing.contract.env import S3Settings
 
-STORAGE_MOUNT = Path("/mnt/models")  # where KServe's storage initializer puts STORAGE_URI
+STORAGE_MOUNT = Path("/mnt/models")  # KServe's storage initializer copies STORAGE_URI to it
 
 
 class PredictorSettings(S3Settings):
-    """One predictor process: which model, on which device, and where its files go."""
+    """Settings of one predictor process: its model, its device, and where its files go."""
 
     model: str = Field("tiny", description="Catalog name of the model this predictor serves.")
     model_dir: Path | None = Field(
@@ -39,7 +39,7 @@ class PredictorSettings(S3Settings):
         description="A heartbeat record goes out when a stream was silent for this long.",
     )
     predictor_host: str = Field(
-        "0.0.0.0",  # noqa: S104 - a pod is reached from outside; one machine sets 127.0.0.1
+        "0.0.0.0",  # noqa: S104 - a pod serves other pods; the one-machine edition sets 127.0.0.1
         description="Address the predictor's HTTP port listens on; its gRPC port always takes all.",
     )
     catalog_dir: Path | None = Field(None, description="Folder with more catalog entries (YAML).")
@@ -47,7 +47,7 @@ class PredictorSettings(S3Settings):
     log_prompts: bool = Field(False, description="Write prompts to the log.")
 
     def weights_folder(self) -> Path | None:
-        """The folder the operator gave, by setting or by mount; None: look for bundled or cached weights."""
+        """Return the folder that is set or mounted by KServe; None means bundled or cached weights."""
         if self.model_dir is not None:
             return self.model_dir
         return STORAGE_MOUNT if STORAGE_MOUNT.is_dir() else None

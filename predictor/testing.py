@@ -1,8 +1,8 @@
-"""A predictor that can be held at a stage: for fault tests, and started by nothing that is shipped.
+"""Run a predictor that stops at a stage, for tests only.
 
-`python -m predictor.testing` is `python -m predictor`, except that with REELZERO_HOLD_STAGE and
-REELZERO_HOLD_FILE set, the device thread touches `FILE.reached` when it gets to that stage and waits there
-until FILE exists. Stages: load, encode_prompt, denoise, decode, encode_video, upload, after_upload.
+`python -m predictor.testing` is `python -m predictor`, with one addition. If REELZERO_HOLD_STAGE and
+REELZERO_HOLD_FILE are set, the device thread touches `FILE.reached` at that stage and waits for FILE.
+Stages: load, encode_prompt, denoise, decode, encode_video, upload, after_upload.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pathlib import Path
 
 from predictor.serving.server import main
 
-POLL = 0.01  # seconds; a file has no event to wait for
+POLL = 0.01  # seconds between two looks at the file
 
 
 def hold_at(stage: str, file: Path) -> Callable[[str], None]:
-    """An `on_stage` that holds the device thread at one stage until a file exists."""
+    """Return an `on_stage` that stops the device thread at one stage until a file exists."""
 
     def on_stage(reached: str) -> None:
         if reached != stage:
@@ -31,7 +31,7 @@ def hold_at(stage: str, file: Path) -> Callable[[str], None]:
 
 
 def from_environment() -> Callable[[str], None]:
-    """The hold that the environment asks for. Raises KeyError if it names none."""
+    """Return the `on_stage` that the environment describes. Raises KeyError if it describes none."""
     return hold_at(os.environ["REELZERO_HOLD_STAGE"], Path(os.environ["REELZERO_HOLD_FILE"]))
 
 

@@ -1,1 +1,1 @@
-"""One device, one thread, one job at a time."""
+"""Run one attempt at a time on one device, in one thread."""

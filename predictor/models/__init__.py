@@ -1,1 +1,1 @@
-"""Weights on disk and in memory, and one pipeline per diffusers family."""
+"""Check weights on disk, load them, and run one pipeline per diffusers family."""

@@ -1,7 +1,7 @@
-"""Find a model's weights, check every file by name, and load them: one path for every model.
+"""Find a model's weights, check every file, and load them.
 
-A folder given by the operator (STORAGE_URI lands in /mnt/models) comes first, then the folder bundled with
-this package, then the Hugging Face cache. Whatever is wrong is a ModelUnavailable that names the file.
+A folder set by the operator (or STORAGE_URI in /mnt/models) comes first, then the folder bundled with this
+package, then the Hugging Face cache. Every error is a ModelUnavailable that names the file.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from predictor.models.pipelines import Pipeline
 
 ASSETS = Path(__file__).parents[1] / "assets"
-LOCAL = "local"  # a revision: weights that came from no hub, or from one that left no note
-NOTE = ".cache/huggingface/download/model_index.json.metadata"  # huggingface_hub's; begins with the commit
+LOCAL = "local"  # the revision of weights whose folder has no note of a commit
+NOTE = ".cache/huggingface/download/model_index.json.metadata"  # huggingface_hub's; line 1 is the commit
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """Weights in memory. `revision` is what the manifests name, `device` a torch device."""
+    """Weights in memory. `revision` goes into manifests; `device` is a torch device."""
 
     entry: CatalogEntry
     pipeline: Pipeline
@@ -40,7 +40,7 @@ class LoadedModel:
 
 
 def load_model(entry: CatalogEntry, settings: PredictorSettings) -> LoadedModel:
-    """Load the model on the calling thread, which then runs it. Raises ModelUnavailable."""
+    """Load the model on the calling thread, which must also run it. Raises ModelUnavailable."""
     folder, revision = find_folder(entry, settings)
     check_folder(folder)
     device = pick_device(settings.device)
@@ -51,9 +51,9 @@ def load_model(entry: CatalogEntry, settings: PredictorSettings) -> LoadedModel:
 
 
 def find_folder(entry: CatalogEntry, settings: PredictorSettings) -> tuple[Path, str]:
-    """The folder of the weights and the revision they are. Raises ModelUnavailable saying what to do."""
-    if (given := settings.weights_folder()) is not None:
-        return given, _noted_commit(given)
+    """Return the folder of the weights and their revision. Raises ModelUnavailable saying what to do."""
+    if (folder := settings.weights_folder()) is not None:
+        return folder, _noted_commit(folder)
     if entry.bundled:
         return ASSETS / entry.bundled, entry.revision
     if entry.repository:
@@ -65,8 +65,8 @@ def find_folder(entry: CatalogEntry, settings: PredictorSettings) -> tuple[Path,
 
 
 def pick_device(wanted: str) -> str:
-    """The torch device for a setting: `auto` is the first GPU, or the CPU where there is none."""
-    import torch  # noqa: PLC0415 - takes a second; the process is alive before it
+    """Return the torch device for a setting: `auto` is the first GPU, or the CPU if there is none."""
+    import torch  # noqa: PLC0415 - takes a second; liveness must not wait for it
 
     if wanted == "auto":
         return "cuda:0" if torch.cuda.is_available() else "cpu"
@@ -76,7 +76,7 @@ def pick_device(wanted: str) -> str:
 
 
 def _prepare_torch(device: str, threads: int | None) -> None:
-    """Settings of torch that belong to the calling thread."""
+    """Set the options of torch that are per thread."""
     import torch  # noqa: PLC0415 - see pick_device
 
     if threads is not None:
@@ -86,7 +86,7 @@ def _prepare_torch(device: str, threads: int | None) -> None:
 
 
 def _quiet_libraries() -> None:
-    """No progress bars between the lines of the log, and no prompts in it: diffusers quotes what it cuts."""
+    """Turn off progress bars and warnings: diffusers quotes the part of a prompt that it cuts."""
     from diffusers.utils import logging as diffusers_logging  # noqa: PLC0415 - see pick_device
     from transformers.utils import logging as transformers_logging  # noqa: PLC0415 - see pick_device
 
@@ -96,7 +96,7 @@ def _quiet_libraries() -> None:
 
 
 def _noted_commit(folder: Path) -> str:
-    """The commit a folder was downloaded at, as KServe does for hf://; the catalog's may be another."""
+    """Return the commit that huggingface_hub noted in a folder, as with KServe's hf://, or `local`."""
     try:
         first = (folder / NOTE).read_text(encoding="utf-8").partition("\n")[0]
     except (OSError, UnicodeDecodeError):
@@ -108,13 +108,13 @@ def _cached(repository: str, revision: str, download: bool) -> tuple[Path, str]:
     from huggingface_hub import snapshot_download  # noqa: PLC0415 - see pick_device
 
     try:
-        found = Path(snapshot_download(repository, revision=revision, local_files_only=not download))
+        snapshot = Path(snapshot_download(repository, revision=revision, local_files_only=not download))
     except Exception as error:
         raise ModelUnavailable(
             f"{repository} at {revision} is not in the Hugging Face cache: set REELZERO_MODEL_DIR to "
             "a folder with it, or REELZERO_ALLOW_DOWNLOAD=true to fetch it"
         ) from error
-    return found, found.name  # a snapshot's folder is named after its commit
+    return snapshot, snapshot.name  # the folder's name is the commit
 
 
 def _load(entry: CatalogEntry, folder: Path, device: str) -> Pipeline:

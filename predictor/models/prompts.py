@@ -1,4 +1,4 @@
-"""What a model cannot take from a prompt: words it does not know and text past its limit, as warnings."""
+"""Warn about what a model ignores in a prompt: words it does not know, and text past its token limit."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from eventing.contract.validation import first_problem
 from predictor.models.weights import read_json
 
 WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
-SHOWN = 10  # unknown words named one by one; a novel would make a novel of warnings
+SHOWN = 10  # unknown words named one by one; more are only counted
 
 
 class Vocabulary(Frozen):
     """`vocabulary.json` beside the weights of a model with few words.
 
-    `known` maps each word it learnt to the form it was taught; `ignored` lists words that mean nothing to it
-    and need no warning, such as articles. All in lower case.
+    `known` maps each word to the form used in training. `ignored` lists words without a meaning that need no
+    warning, such as articles. All are in lower case.
     """
 
     known: dict[str, str]
@@ -30,7 +30,7 @@ class Vocabulary(Frozen):
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
-        """The folder's vocabulary, or None if it has none. Raises ModelUnavailable naming the file."""
+        """Read the vocabulary of a folder; None if it has none. Raises ModelUnavailable naming the file."""
         path = folder / "vocabulary.json"
         if not path.is_file():
             return None
@@ -41,7 +41,7 @@ class Vocabulary(Frozen):
             raise ModelUnavailable(f"{path} is not a vocabulary: {problem}") from error
 
     def warnings(self, prompt: str) -> list[str]:
-        """One warning for every distinct word of the prompt that the model does not know."""
+        """Return one warning for each distinct word of the prompt that the model does not know."""
         words = dict.fromkeys(WORD.findall(prompt.lower()))
         unknown = [word for word in words if word not in self.known and word not in self.ignored]
         named = [f"'{word}' is not a word this model knows; it was ignored" for word in unknown[:SHOWN]]
@@ -52,7 +52,7 @@ class Vocabulary(Frozen):
 def prompt_warnings(
     prompt: str, limit: int, tokenizer: Callable[..., Any], vocabulary: Vocabulary | None
 ) -> tuple[str, ...]:
-    """Everything of a prompt that the model will not see. `limit` is in tokens."""
+    """Return warnings about everything in a prompt that the model ignores. `limit` is in tokens."""
     tokens = len(tokenizer(prompt, truncation=False, verbose=False).input_ids)
     cut = [f"the prompt has {tokens} tokens; this model reads the first {limit}"] if tokens > limit else []
     return (*cut, *(vocabulary.warnings(prompt) if vocabulary else ()))

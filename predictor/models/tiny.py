@@ -1,8 +1,8 @@
-"""Build tiny pipelines with random weights, for tests and for trying the service without a download.
+"""Build tiny pipelines with random weights, for tests and for a first try without a download.
 
-`python -m predictor.models.tiny FOLDER [--family cogvideox|mochi|wan|ltx]`: the pictures are noise by design.
-Every builder is seeded, so a family always gets the same weights. The classes are those of the real
-models; only their numbers are small.
+Run `python -m predictor.models.tiny FOLDER [--family cogvideox|mochi|wan|ltx]`. The pictures are noise.
+Builders are seeded, so a family always gets the same weights. They use the real models' classes, only
+smaller.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ from diffusers import (
 )
 from transformers import T5Config, T5EncoderModel, T5TokenizerFast, UMT5Config, UMT5EncoderModel
 
-WIDTH = 32  # of the text embeddings
-TOKENS = 16  # the longest text
+WIDTH = 32  # of text embeddings
+TOKENS = 16  # the most that a prompt has
 SEED = 0
 
 
 def tokenizer() -> Any:
-    """A tokenizer that knows single characters."""
+    """Build a tokenizer that knows single characters."""
     characters = string.ascii_letters + string.digits + string.punctuation
     special = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", -10.0), ("▁", -2.0)]
     return T5TokenizerFast(vocab=special + [(character, -3.0) for character in characters], extra_ids=0)
 
 
 def text_encoder(config: type[Any] = T5Config, model: type[Any] = T5EncoderModel) -> Any:
-    """One layer of T5 or of UMT5."""
+    """Build one layer of T5 or of UMT5."""
     return model(
         config(
             vocab_size=len(tokenizer()),
@@ -64,7 +64,7 @@ def text_encoder(config: type[Any] = T5Config, model: type[Any] = T5EncoderModel
 
 
 def cogvideox() -> Any:
-    """8k+1 frames, sizes divisible by 16."""
+    """Build a CogVideoX: 8k+1 frames, sides that are multiples of 16."""
     transformer = CogVideoXTransformer3DModel(
         num_attention_heads=2,
         attention_head_dim=16,
@@ -99,7 +99,7 @@ def cogvideox() -> Any:
 
 
 def mochi() -> Any:
-    """6k+1 frames, sizes divisible by 16."""
+    """Build a Mochi: 6k+1 frames, sides that are multiples of 16."""
     transformer = MochiTransformer3DModel(
         patch_size=2,
         num_attention_heads=2,
@@ -129,7 +129,7 @@ def mochi() -> Any:
 
 
 def wan() -> Any:
-    """4k+1 frames, sizes divisible by 16."""
+    """Build a Wan: 4k+1 frames, sides that are multiples of 16."""
     transformer = WanTransformer3DModel(
         patch_size=(1, 2, 2),
         num_attention_heads=2,
@@ -164,7 +164,10 @@ def wan() -> Any:
 
 
 def ltx(conditioned: bool = False) -> Any:
-    """4k+1 frames, sizes divisible by 32; `conditioned`: the VAE wants noise, as those from 0.9.1 on do."""
+    """Build an LTX-Video: 4k+1 frames, sides that are multiples of 32.
+
+    With `conditioned`, the VAE takes noise and a timestep, as from version 0.9.1.
+    """
     transformer = LTXVideoTransformer3DModel(
         in_channels=8,
         out_channels=8,
@@ -211,7 +214,7 @@ def build(folder: Path, family: str = "cogvideox") -> None:
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m predictor.models.tiny", description=__doc__)
     parser.add_argument("folder", type=Path, help="where the pipeline is written")
     parser.add_argument("--family", choices=sorted(BUILDERS), default="cogvideox")

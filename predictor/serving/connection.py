@@ -1,4 +1,4 @@
-"""The caller's connection: whether it is still there, and how much it may send.
+"""Notice closed connections at once, and bound request bodies.
 
 Frameworks notice a closed connection only when they read or write, and a job that runs for minutes does
 neither. This pure-ASGI middleware goes on reading once the body is complete, so that a disconnect is
@@ -24,20 +24,20 @@ JSON_HEADER = (b"content-type", b"application/json")
 
 
 class Caller:
-    """The other end of one HTTP request."""
+    """The client of one HTTP request."""
 
     def __init__(self) -> None:
         self._gone = False
         self._on_gone: list[Callable[[], None]] = []
 
     def when_gone(self, action: Callable[[], None]) -> None:
-        """Run an action as soon as the connection is closed; at once if it is already."""
+        """Run an action when the connection closes, or now if it is closed."""
         self._on_gone.append(action)
         if self._gone:
             action()
 
     def leave(self) -> None:
-        """The connection is closed."""
+        """Run the actions: the connection is closed."""
         self._gone = True
         for action in self._on_gone:
             action()
@@ -87,7 +87,7 @@ class _Pump:
             return message
         self._size += len(message.get("body", b""))
         if self._size > BODY_LIMIT:
-            # The one kind of error that FastAPI lets through while it reads a body.
+            # FastAPI lets only this exception through while it reads a body.
             raise HTTPException(413, f"the body is over the limit of {BODY_LIMIT} bytes")
         if not message.get("more_body"):
             self._waiter = asyncio.create_task(self._wait())

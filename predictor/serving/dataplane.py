@@ -1,4 +1,4 @@
-"""KServe's data plane, told the truth: liveness of the device, readiness of the weights, no second load."""
+"""Answer KServe's questions about the model: liveness of the device, readiness of the weights."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from predictor.serving.model import VideoModel
 
 
 class OneModel(ModelRepository):  # type: ignore[misc] # kserve ships no types
-    """A repository of one model that stays: KServe unloads on SIGTERM, which would make a draining model
-    unknown (404), and whenever somebody calls `/v2/repository/models/{m}/unload`.
+    """A repository of one model that stays loaded.
+
+    KServe unloads on `/v2/repository/models/{m}/unload` and on SIGTERM, which would make a draining model
+    unknown (404).
     """
 
     def __init__(self, model: VideoModel) -> None:
@@ -27,28 +29,28 @@ class OneModel(ModelRepository):  # type: ignore[misc] # kserve ships no types
 
 
 class PredictorDataPlane(DataPlane):  # type: ignore[misc] # kserve ships no types
-    """What both of KServe's servers ask about the model."""
+    """Answers both of KServe's servers, HTTP and gRPC."""
 
     def __init__(self, models: ModelRepository, model: VideoModel) -> None:
         super().__init__(model_registry=models)
         self._video_model = model
 
     async def live(self) -> dict[str, str]:
-        """Alive unless the device is lost: then only a new process helps, and the kubelet brings one."""
+        """Report the device as lost, so that the kubelet replaces the process; otherwise alive."""
         lost = self._video_model.worker.look() is State.lost
         return {"status": "device lost" if lost else "alive"}
 
     async def ready(self) -> bool:
-        """Server readiness is the model's."""
+        """Return the readiness of the model, which is also the server's."""
         return self._video_model.worker.ready
 
     async def model_ready(self, model_name: str, disable_predictor_health_check: bool = False) -> bool:
-        """Readiness; for an inference (the flag) only existence, since the worker says why it refuses."""
+        """Return the readiness; for an inference (the flag) only that the model exists: the worker refuses it."""
         self.get_model_from_registry(model_name)
         return disable_predictor_health_check or self._video_model.worker.ready
 
     async def get_model(self, name: str) -> VideoModel:
-        """The model, ready or not: KServe would load an unready one a second time, on the event loop."""
+        """Return the model, ready or not: KServe would load an unready one again, on the event loop."""
         model = self.get_model_from_registry(name)
         assert isinstance(model, VideoModel)  # noqa: S101 - for the type checker
         return model

@@ -1,4 +1,4 @@
-"""The KServe model: V2 requests in, a run on the worker, V2 answers out; the same over REST and gRPC."""
+"""Serve V2 requests, over REST and gRPC alike: each is a run on the worker."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ GRPC_STATUS: dict[type[ReelzeroError], StatusCode] = {
 
 
 class FailedAttempt(GenerationError):
-    """A run ended with a failed record; carries that record's code."""
+    """A run ended with a failed record. Carries the code of that record."""
 
     def __init__(self, record: FailedRecord) -> None:
         super().__init__(record.error.message)
@@ -55,7 +55,7 @@ class VideoModel(Model):  # type: ignore[misc] # kserve ships no types
         return self.worker.ready
 
     def load(self) -> bool:
-        """Refuse: the worker loads in its own thread, once, and KServe must not do it on the event loop."""
+        """Refuse. The worker loads in its own thread; KServe would load on the event loop."""
         raise RuntimeError("the weights are loaded in the background")
 
     def get_input_types(self) -> list[dict[str, Any]]:
@@ -69,7 +69,7 @@ class VideoModel(Model):  # type: ignore[misc] # kserve ships no types
     async def predict(
         self, payload: Any, headers: dict[str, str] | None = None, response_headers: Any = None
     ) -> InferResponse:
-        """Run a V2 inference to its end. Raises what the caller's protocol can carry."""
+        """Run a V2 inference to its end. Raises errors in the form of the caller's protocol."""
         if not isinstance(payload, InferRequest):
             raise MalformedRequest("use the V2 protocol: POST /v2/models/{model}/infer")
         try:
@@ -80,14 +80,14 @@ class VideoModel(Model):  # type: ignore[misc] # kserve ships no types
             raise
 
     def begin(self, attempt: Attempt) -> Run:
-        """Take the device for a job of this call, and let go when its caller does. Raises as Worker.take."""
+        """Take the device, and cancel when the client closes its connection. Raises as Worker.take does."""
         run = self.worker.take(attempt)
         if (caller := connection.current.get()) is not None:
             caller.when_gone(run.cancel)
         return run
 
     async def finish(self, run: Run) -> VideoResult | InlineVideo:
-        """Wait for a run's result. Raises FailedAttempt with the code of what went wrong."""
+        """Wait for the result of a run. Raises FailedAttempt with the code of the failure."""
         record = await run.result(self.heartbeat_seconds)
         if isinstance(record, FailedRecord):
             raise FailedAttempt(record)
@@ -101,7 +101,7 @@ class VideoModel(Model):  # type: ignore[misc] # kserve ships no types
 
 
 def to_grpc(error: ReelzeroError) -> GrpcException:
-    """The gRPC status of an error, with `code: message` as its details."""
+    """Return the gRPC status of an error, with `code: message` as its details."""
     details = f"{error.code}: {sentence(error)}"
     for kind, status in GRPC_STATUS.items():
         if isinstance(error, kind):

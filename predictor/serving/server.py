@@ -1,4 +1,4 @@
-"""Wiring: settings, worker, KServe's server with our routes, readiness and drain."""
+"""Start the predictor: settings, worker, KServe's server with our routes, readiness and drain."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 def main(on_stage: Callable[[str], None] = ignore) -> None:
-    """Serve until SIGTERM; the running job is finished first. `on_stage` is for tests."""
+    """Serve until SIGTERM, then finish the running job. `on_stage` is for tests."""
     arguments = parse_arguments()
     try:
         settings = read(PredictorSettings)
@@ -59,7 +59,7 @@ def main(on_stage: Callable[[str], None] = ignore) -> None:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """KServe's own command line, with room for an inline video in a gRPC message."""
+    """Read KServe's command line, with room for an inline video in a gRPC message."""
     parser = argparse.ArgumentParser(
         prog="python -m predictor",
         description="Serve one text-to-video model. Everything else is set by REELZERO_… variables.",
@@ -69,7 +69,7 @@ def parse_arguments() -> argparse.Namespace:
         grpc_max_send_message_length=MESSAGE_BYTES, grpc_max_receive_message_length=MESSAGE_BYTES
     )
     arguments = parser.parse_args()
-    kserve.model_server.args = arguments  # its gRPC server reads the limits from there and nowhere else
+    kserve.model_server.args = arguments  # its gRPC server reads the limits from there only
     return arguments
 
 
@@ -92,7 +92,7 @@ def require_free_port(port: int) -> None:
 
 
 def quiet_kserve() -> None:
-    """KServe logs two timing lines for every request, probes included; warnings are enough."""
+    """Log KServe's warnings only: it writes two lines for every request, probes included."""
     for name in ("kserve", "kserve.trace", "uvicorn.access"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -114,13 +114,13 @@ class Server(ModelServer):  # type: ignore[misc] # kserve ships no types
 
     async def _serve(self) -> None:
         config = self._rest_server.config
-        config.host = self._host  # KServe listens on all addresses and has no option
+        config.host = self._host  # KServe has no option for it and listens on all addresses
         config.http = BoundedHttp
         await super()._serve()
 
 
 def prepare(app: FastAPI, model: VideoModel) -> None:
-    """Everything of ours on KServe's application, before it starts."""
+    """Add our routes and middleware to KServe's application before it starts."""
     routes.install(app, model)
     subscriber.install(app, model)
     app.add_middleware(ConnectionMiddleware)
@@ -128,7 +128,7 @@ def prepare(app: FastAPI, model: VideoModel) -> None:
 
 
 def lifespan(worker: Worker) -> Callable[[Any], Any]:
-    """Refuse new work from the moment of SIGTERM: gRPC would take it while HTTP still drains."""
+    """Refuse new work from SIGTERM on: gRPC would still take it while HTTP drains."""
 
     @asynccontextmanager
     async def run(_app: Any) -> AsyncIterator[None]:
