@@ -1,1 +1,1 @@
-"""How the model shapes-tiny is made: clips, captions, text encoder, latents, transformer, evaluation."""
+"""Train the model shapes-tiny: clips, captions, text encoder, latents, transformer, evaluation."""

@@ -1,4 +1,4 @@
-"""Batches for the transformer: scenes, their captions, noise, and what the model should make of them."""
+"""Draw batches for the transformer: scenes, captions, noise, and the clean clips to predict."""
 
 import random
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from training.domain import FRAMES, Domain, Scene, draw_scene
 from training.latents import CHANNELS, LATENT_SIDE, encode
 from training.text import embed, tokens
 
-SILENT = 0.02  # how many captions say nothing at all, which means the default in everything
+SILENT = 0.02  # share of captions that name nothing, which means every default
 LAST = 999
-EDGE_WEIGHT = 6.0  # more for a distance near an edge than for anything else
+EDGE_WEIGHT = 6.0  # weight of the error of a distance near an edge; 1 elsewhere
 NEAR = 0.3
 
 
@@ -33,7 +33,7 @@ class Batch:
 
 
 def build_scheduler() -> CogVideoXDDIMScheduler:
-    """Build the sampler; the model predicts the clean clip, and its first step sees nothing but noise."""
+    """Build the sampler. The model predicts the clean clip; its first step sees only noise."""
     return CogVideoXDDIMScheduler(
         prediction_type="sample",
         rescale_betas_zero_snr=True,
@@ -44,18 +44,18 @@ def build_scheduler() -> CogVideoXDDIMScheduler:
 
 
 def choose_frames(size: int, count: int) -> Tensor:
-    """Choose the first frame, which holds the dials, and random others, in order."""
+    """Choose the first frame, which holds the dials, and random others, in ascending order."""
     others = torch.rand(size, FRAMES - 1).argsort(-1)[:, : count - 1] + 1
     return torch.cat([torch.zeros(size, 1, dtype=torch.long), others.sort(-1).values], dim=1)
 
 
 def choose_times(size: int) -> Tensor:
-    """Choose noise levels: pure noise half of the time, because there the clip is made up."""
+    """Choose noise levels: pure noise half of the time, because that step decides the clip."""
     return torch.where(torch.rand(size) < 0.5, LAST, torch.randint(0, LAST + 1, (size,)))
 
 
 def scenes_and_captions(domain: Domain, size: int, rng: random.Random) -> tuple[list[Scene], list[str]]:
-    """Draw scenes from the combinations that may be trained on, and word them."""
+    """Draw scenes from the combinations for training, with captions."""
     pairs = [
         nothing_said(rng) if rng.random() < SILENT else training_pair(draw_scene(domain, rng), rng)
         for _ in range(size)
@@ -64,7 +64,7 @@ def scenes_and_captions(domain: Domain, size: int, rng: random.Random) -> tuple[
 
 
 class Batches:
-    """Draws batches for ever."""
+    """Draws batches without end."""
 
     def __init__(
         self, domain: Domain, tokenizer: PreTrainedTokenizerFast, encoder: T5EncoderModel, rng: random.Random

@@ -1,4 +1,4 @@
-"""Captions for scenes, in many wordings, with attributes left out and unknown words thrown in."""
+"""Write captions for scenes: in many wordings, without some attributes, with unknown words added."""
 
 import random
 from dataclasses import replace
@@ -16,7 +16,7 @@ MOVE = (
 
 
 def _synonym(table: dict[str, str], meaning: str, rng: random.Random) -> str:
-    """Give the plain word half of the time, else any word of the same meaning."""
+    """Return the plain word half of the time, else any word of the same meaning."""
     words = table[meaning].split()
     return words[0] if rng.random() < 0.5 else rng.choice(words)
 
@@ -52,22 +52,22 @@ def motion_phrase(motion: str, rng: random.Random) -> str:
     return f"{rng.choice(MOVE)} {_direction(motion, rng)}"
 
 
-def thing_phrase(thing: Thing, said: frozenset[str], rng: random.Random) -> str:
-    """Say what a thing is and does; attributes that are not in said are left out."""
+def thing_phrase(thing: Thing, names: frozenset[str], rng: random.Random) -> str:
+    """Say what a thing is and does. Attributes that are not in `names` are left out."""
     adjectives = [_synonym(SIZE_WORDS, thing.size, rng)] if thing.size in SIZE_WORDS else []
-    if "colour" in said:
+    if "colour" in names:
         adjectives.append(_synonym(COLOUR_WORDS, thing.colour, rng))
     if rng.random() < 0.15:
         adjectives.reverse()
     article = rng.choice(["a", "a", "a", "the", "one", ""])
-    noun = _synonym(SHAPE_WORDS, thing.shape, rng) if "shape" in said else rng.choice(["shape", "it", ""])
+    noun = _synonym(SHAPE_WORDS, thing.shape, rng) if "shape" in names else rng.choice(["shape", "it", ""])
     link = rng.choice(["", "", "", "that is", "which is", "is"])
-    motion = motion_phrase(thing.motion, rng) if "motion" in said else ""
+    motion = motion_phrase(thing.motion, rng) if "motion" in names else ""
     return f"{article} {' '.join(adjectives)} {noun} {link if motion else ''} {motion}"
 
 
 def background_phrase(background: str, rng: random.Random) -> str:
-    """Say what the scene is on; black is often left unsaid."""
+    """Name the background; often leave black out."""
     if background == "black" and rng.random() < 0.7:
         return ""
     name = _synonym(COLOUR_WORDS, background, rng)
@@ -77,50 +77,50 @@ def background_phrase(background: str, rng: random.Random) -> str:
 
 
 def with_noise(words: list[str], rng: random.Random) -> list[str]:
-    """Throw unknown words in, in one caption of four."""
+    """Add unknown words to one caption of four."""
     if rng.random() < 0.25:
         for _ in range(rng.randint(1, 4)):
             words.insert(rng.randint(0, len(words)), UNKNOWN)
     return words
 
 
-def left_out(scene: Scene, said: frozenset[str]) -> Scene:
-    """Give the scene that a caption means when it says only some attributes: the defaults for the rest."""
-    unsaid = {name: DEFAULTS[name] for name in ("colour", "shape", "motion") if name not in said}
-    return replace(scene, things=tuple(replace(thing, **unsaid) for thing in scene.things))
+def left_out(scene: Scene, names: frozenset[str]) -> Scene:
+    """Return the scene that a caption with some attributes means: the others have their defaults."""
+    missing = {name: DEFAULTS[name] for name in ("colour", "shape", "motion") if name not in names}
+    return replace(scene, things=tuple(replace(thing, **missing) for thing in scene.things))
 
 
 def caption(
-    scene: Scene, rng: random.Random, said: frozenset[str] = frozenset({"colour", "shape", "motion"})
+    scene: Scene, rng: random.Random, names: frozenset[str] = frozenset({"colour", "shape", "motion"})
 ) -> str:
-    """Word a scene in at most LONGEST words: what a tokenizer cuts off cannot be asked for."""
-    while len(words := _wording(scene, rng, said)) > LONGEST:
+    """Describe a scene in at most LONGEST words, because the tokenizer cuts what is longer."""
+    while len(words := _wording(scene, rng, names)) > LONGEST:
         pass
     return " ".join(words)
 
 
-def _wording(scene: Scene, rng: random.Random, said: frozenset[str]) -> list[str]:
-    phrase = " and ".join(thing_phrase(thing, said, rng) for thing in scene.things)
+def _wording(scene: Scene, rng: random.Random, names: frozenset[str]) -> list[str]:
+    phrase = " and ".join(thing_phrase(thing, names, rng) for thing in scene.things)
     back = background_phrase(scene.background, rng)
     parts = [back, phrase] if back and rng.random() < 0.15 else [phrase, back]
     return with_noise(" ".join(parts).split(), rng)
 
 
 def nothing_said(rng: random.Random) -> tuple[Scene, str]:
-    """Give a caption of unknown words only, or none, with the one scene that it means.
+    """Return a caption of unknown words or of none, with the scene of all defaults.
 
-    If it could mean anything, these few captions would make most of the loss.
+    With a random scene, these few captions would make up most of the loss.
     """
     thing = Thing(DEFAULTS["colour"], DEFAULTS["shape"], DEFAULTS["motion"], DEFAULTS["size"])
     return Scene((thing,), DEFAULTS["background"]), " ".join([UNKNOWN] * rng.randint(0, 5))
 
 
 def training_pair(scene: Scene, rng: random.Random) -> tuple[Scene, str]:
-    """Give a scene with its caption; one caption in eight leaves something out and means the default."""
-    said = frozenset(name for name in ("colour", "shape", "motion") if rng.random() > 0.05)
-    meant = left_out(scene, said)
-    hidden = any(thing.colour == meant.background for thing in meant.things)
-    leaks = any(map(held_out, meant.things)) and not any(map(held_out, scene.things))
+    """Return a scene with its caption. One caption in eight leaves something out and means the default."""
+    names = frozenset(name for name in ("colour", "shape", "motion") if rng.random() > 0.05)
+    meaning = left_out(scene, names)
+    hidden = any(thing.colour == meaning.background for thing in meaning.things)
+    leaks = any(map(held_out, meaning.things)) and not any(map(held_out, scene.things))
     if hidden or leaks:
         return scene, caption(scene, rng)
-    return meant, caption(meant, rng, said)
+    return meaning, caption(meaning, rng, names)

@@ -1,7 +1,7 @@
-"""Is this the video that was asked for? Looks at the frames alone, with numpy and Pillow, also after H.264.
+"""Check whether a video shows what its prompt asks for, from the frames alone, also after H.264.
 
-`check(frames, prompt)` reads from the prompt what should be seen and from the frames what is seen. It
-shares the words and the colours with the training, but neither its rendering nor its model.
+`check(frames, prompt)` compares what the prompt names with what the frames show. It uses numpy and Pillow. It
+shares words and colours with the training, but neither the rendering nor the model.
 """
 
 import math
@@ -19,9 +19,9 @@ Frames = NDArray[np.uint8]  # (time, height, width, 3)
 Mask = NDArray[np.bool_]
 
 SEEN = 48.0  # colour distance from the background at which a pixel may belong to an object
-FAR = 90.0  # colour distance at which a colour is none of the palette
-ALIKE = 0.72  # least overlap of a shape with its ideal
-MOVED = 9.0  # pixels of 64
+FAR = 90.0  # colour distance from which a colour is not in the palette
+ALIKE = 0.72  # smallest overlap of a shape with its ideal
+MOVED = 9.0  # pixels, in a frame of 64
 RESIZED = 1.7  # last area over first
 CORNERS = {"square": (4, 45.0, None), "triangle": (3, 0.0, None), "star": (5, 0.0, 0.416)}
 OVERSAMPLE = 4
@@ -29,7 +29,7 @@ OVERSAMPLE = 4
 
 @dataclass(frozen=True)
 class Attributes:
-    """What a prompt asks for, or what frames show; None is whatever was not said, or cannot be told."""
+    """What a prompt asks for, or what frames show. None means not named, or not recognised."""
 
     colour: str | None
     motion: str | None
@@ -39,7 +39,7 @@ class Attributes:
 
 @dataclass(frozen=True)
 class Verdict:
-    """For each attribute, whether the frames show what was asked for."""
+    """The result for each attribute: whether the frames show what the prompt asks for."""
 
     wanted: Attributes
     seen: Attributes
@@ -50,11 +50,11 @@ class Verdict:
 
     @property
     def ok(self) -> bool:
-        """Everything that was asked for is there."""
+        """Whether everything in the prompt is there."""
         return self.colour and self.motion and self.shape and self.background
 
     def explain(self) -> str:
-        """Say what was asked for and seen, one attribute after the other."""
+        """Return the wanted and the seen value of every attribute, as text."""
         names = ("colour", "motion", "shape", "background")
         return "; ".join(self._explain(name) for name in names)
 
@@ -64,9 +64,9 @@ class Verdict:
 
 
 def parse(prompt: str) -> Attributes:
-    """Read what a prompt with one thing asks for; words that nobody knows are passed over."""
+    """Read what a prompt with one thing asks for. Unknown words are ignored."""
     words = [word for word in split(prompt) if word in MEANINGS or word in VERBS or word in FILLERS]
-    found: dict[str, str] = {}
+    attributes: dict[str, str] = {}
     background = "black"
     for i, word in enumerate(words):
         meaning = MEANINGS.get(word)
@@ -75,12 +75,12 @@ def parse(prompt: str) -> Attributes:
         if meaning in PALETTE and words[i + 1 : i + 2] and words[i + 1] in BACKGROUND_NOUNS:
             background = meaning
         elif meaning in PALETTE:
-            found.setdefault("colour", meaning)
+            attributes.setdefault("colour", meaning)
         elif meaning in SHAPES:
-            found.setdefault("shape", meaning)
+            attributes.setdefault("shape", meaning)
         elif meaning not in ("small", "large") and "from" not in words[max(0, i - 2) : i]:
-            found["motion"] = meaning
-    return Attributes(found.get("colour"), found.get("motion"), found.get("shape"), background)
+            attributes["motion"] = meaning
+    return Attributes(attributes.get("colour"), attributes.get("motion"), attributes.get("shape"), background)
 
 
 def check(frames: Frames, prompt: str) -> Verdict:
@@ -106,21 +106,21 @@ def look(frames: Frames) -> Attributes:
 
 
 def _border(video: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give the pixels of the outer two rows and columns."""
+    """Return the pixels of the outer two rows and columns."""
     edge = np.ones(video.shape[1:3], dtype=bool)
     edge[2:-2, 2:-2] = False
     return video[:, edge].reshape(-1, 3)
 
 
 def _colour_name(colour: NDArray[np.float32], names: tuple[str, ...]) -> str | None:
-    """Give the nearest colour of the palette, if it is near at all."""
+    """Return the nearest colour of the palette, or None if all are far."""
     distances = {name: float(np.linalg.norm(colour - np.array(PALETTE[name]))) for name in names}
     best = min(distances, key=distances.__getitem__)
     return best if distances[best] < FAR else None
 
 
 def _foreground(video: NDArray[np.float32], behind: NDArray[np.float32]) -> NDArray[np.float32] | None:
-    """Give the colour of what differs most from the background: soft edges count little."""
+    """Return the colour of the pixels that differ most from the background; soft edges count little."""
     distance = np.linalg.norm(video - behind, axis=-1)
     if (distance > SEEN).mean() < 0.004:
         return None
@@ -130,14 +130,14 @@ def _foreground(video: NDArray[np.float32], behind: NDArray[np.float32]) -> NDAr
 
 
 def _masks(video: NDArray[np.float32], behind: NDArray[np.float32], front: NDArray[np.float32]) -> list[Mask]:
-    """Give the pixels that are nearer to the foreground's colour than to the background's, without crumbs."""
+    """Return the pixels nearer to the foreground's colour than to the background's, without small spots."""
     axis = front - behind
     share = ((video - behind) @ axis) / float(axis @ axis)
     return [largest(frame > 0.5) for frame in share]
 
 
 def largest(mask: Mask) -> Mask:
-    """Keep the largest connected part, found by letting labels spread."""
+    """Keep the largest connected part. Labels spread over neighbours until nothing changes."""
     labels = np.where(mask, np.arange(1, mask.size + 1).reshape(mask.shape), 0)
     while True:
         padded = np.pad(labels, 1)
@@ -156,7 +156,7 @@ def _centre(mask: Mask) -> tuple[float, float]:
 
 
 def motion_of(masks: list[Mask]) -> str | None:
-    """Tell a motion from the centres and areas of the first and last three frames."""
+    """Recognise a motion from the centres and areas of the first and last three frames."""
     scale = SIDE / masks[0].shape[1]
     first, last = masks[:3], masks[-3:]
     ratio = sum(mask.sum() for mask in last) / sum(mask.sum() for mask in first)
@@ -172,7 +172,7 @@ def motion_of(masks: list[Mask]) -> str | None:
 
 
 def shape_of(masks: list[Mask]) -> str | None:
-    """Give the shape whose ideal overlaps best with the masks, over the larger half of the frames."""
+    """Return the shape whose ideal overlaps best with the masks, over the larger half of the frames."""
     chosen = sorted(masks, key=lambda mask: int(mask.sum()))[len(masks) // 2 :: 2]
     scores = {shape: float(np.mean([_overlap(mask, shape) for mask in chosen])) for shape in SHAPES}
     best = max(scores, key=scores.__getitem__)
@@ -180,7 +180,7 @@ def shape_of(masks: list[Mask]) -> str | None:
 
 
 def _overlap(mask: Mask, shape: str) -> float:
-    """Give the best overlap (intersection over union) with the ideal mask of the same area and centre."""
+    """Return the best overlap (intersection over union) with the ideal mask of the same area and centre."""
     turns = (0,) if shape == "circle" else (-10, 0, 10)
     ideals = [
         _ideal(shape, float(mask.sum()) * scale, _centre(mask), turn, mask.shape)
@@ -192,7 +192,7 @@ def _overlap(mask: Mask, shape: str) -> float:
 
 @lru_cache
 def _outline(shape: str, turn: float) -> NDArray[np.float64]:
-    """Give the outline of a shape with area 1 around its centre of mass."""
+    """Return the outline of a shape with area 1 around its centre of mass."""
     corners, start, inner = CORNERS.get(shape, (64, 0.0, None))
     radii = [1.0] if inner is None else [1.0, inner]
     count = corners * len(radii)
@@ -205,7 +205,7 @@ def _outline(shape: str, turn: float) -> NDArray[np.float64]:
 
 
 def _ideal(shape: str, area: float, centre: tuple[float, float], turn: float, size: tuple[int, ...]) -> Mask:
-    """Draw the ideal mask of a shape, finely, and keep the pixels that it covers by half."""
+    """Draw the ideal mask of a shape at a higher resolution; keep pixels that are at least half covered."""
     height, width = size
     points = (_outline(shape, turn) * math.sqrt(area) + np.array(centre) + 0.5) * OVERSAMPLE
     picture = Image.new("L", (width * OVERSAMPLE, height * OVERSAMPLE))

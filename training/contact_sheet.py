@@ -65,7 +65,7 @@ def main() -> None:
     prompts = [*PROMPTS, *held_out_prompts(DOMAINS[arguments.domain], 24 - len(PROMPTS), seed=24)]
     clips = generate(load_model(arguments.model), prompts, list(range(len(prompts))))
     for prompt, clip in zip(prompts, clips, strict=True):
-        if " and " not in prompt:  # two things are judged by training.pairs
+        if " and " not in prompt:  # training.pairs judges prompts with two things
             print(f"{prompt}: {check(np.asarray(clip), prompt).explain()}")
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     sheet([row(prompt, clip) for prompt, clip in zip(prompts, clips, strict=True)]).save(

@@ -1,15 +1,15 @@
-"""How the starting noise of a clip sets its places: a few sums over the noise, each standard normal.
+"""Read the places and sizes of a clip from its starting noise: sums over the noise, each standard normal.
 
-A diffusion model usually learns by itself which clip a noise becomes. Here the pairing is chosen: while
-training, the places and sizes of a clip are read from the noise that is put on it. The noise stays standard
-normal and the places keep their distribution, but now noise and prompt determine the clip, so nothing
-has to be guessed in the first step. Every seed still gives other places.
+A diffusion model usually learns by itself which clip a noise becomes. Here the training fixes the pairing:
+the places and sizes of a clip come from the noise that is added to it. The noise stays standard normal, and
+the places keep their distribution. Noise and prompt now determine the clip, so the first step has nothing to
+guess. Another seed still gives other places.
 """
 
 import torch
 from torch import Tensor
 
-COUNT = 6  # x, y and size of the first thing, then of the second
+COUNT = 6  # x, y and size of the first thing, then those of the second
 
 
 def dials(noise: Tensor) -> Tensor:

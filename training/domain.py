@@ -1,4 +1,4 @@
-"""What the model can show: things with a colour, a shape, a motion and a size, on a background."""
+"""Define what the model can show: things with a colour, shape, motion and size, on a background."""
 
 import random
 import zlib
@@ -26,7 +26,7 @@ SHAPES = ("circle", "square", "triangle", "star")
 MOTIONS = ("left", "right", "up", "down", "growing", "shrinking")
 SIZES = ("small", "large", "any")
 BACKGROUNDS = ("black", "gray", *COLOURS)
-# What a caption that says nothing about an attribute gets.
+# The value of an attribute that a caption does not name.
 DEFAULTS = {"colour": "white", "shape": "circle", "motion": "right", "size": "any", "background": "black"}
 
 
@@ -42,7 +42,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Scene:
-    """One clip without its places: the things, first one behind, and what they are on."""
+    """One clip without its places: the background, and the things from back to front."""
 
     things: tuple[Thing, ...]
     background: str = "black"
@@ -57,11 +57,11 @@ class Domain:
     motions: tuple[str, ...]
     sizes: tuple[str, ...]
     backgrounds: tuple[str, ...]
-    pairs: float = 0.0  # how many of the scenes hold two things
+    pairs: float = 0.0  # share of scenes with two things
 
     @property
     def meanings(self) -> frozenset[str]:
-        """Everything that a word can mean in this domain."""
+        """Return everything that a word can mean in this domain."""
         return frozenset({*self.colours, *self.shapes, *self.motions, *self.sizes, *self.backgrounds})
 
 
@@ -72,12 +72,12 @@ DOMAINS = {"narrow": NARROW, "wide": WIDE, "wider": WIDER}
 
 
 def held_out(thing: Thing) -> bool:
-    """Tell whether this colour, shape and motion together are kept away from training: about one in six."""
+    """Return whether training never shows this colour, shape and motion together: about one in six."""
     return zlib.crc32(f"{thing.colour} {thing.shape} {thing.motion}".encode()) % 5 == 0
 
 
 def draw_thing(domain: Domain, rng: random.Random, unseen: bool) -> Thing:
-    """Draw a thing, from the combinations that training never sees if unseen."""
+    """Draw a thing. With `unseen`, draw it from the combinations that training never shows."""
     while True:
         thing = Thing(
             rng.choice(domain.colours),
@@ -90,7 +90,7 @@ def draw_thing(domain: Domain, rng: random.Random, unseen: bool) -> Thing:
 
 
 def draw_background(domain: Domain, things: tuple[Thing, ...], rng: random.Random) -> str:
-    """Draw a background that every thing can be seen on; black as often as all the others together."""
+    """Draw a background on which every thing is visible: black as often as all others together."""
     taken = {thing.colour for thing in things}
     others = [name for name in domain.backgrounds if name not in taken and name != "black"]
     return rng.choice(others) if others and rng.random() < 0.6 else "black"

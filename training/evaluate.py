@@ -1,4 +1,4 @@
-"""Print what a model reaches on prompts with combinations it was never trained on, and how fast it is."""
+"""Print how well a model follows prompts with combinations that training never showed, and its speed."""
 
 import argparse
 import random
@@ -27,14 +27,14 @@ TOGETHER = 10  # clips generated at once
 
 @dataclass(frozen=True)
 class Result:
-    """One prompt with what came of it."""
+    """One prompt with its result."""
 
     prompt: str
     verdict: Verdict
 
 
 def held_out_prompts(domain: Domain, count: int, seed: int) -> list[str]:
-    """Word scenes whose colour, shape and motion were never together in training."""
+    """Write prompts whose colour, shape and motion were never together in training."""
     rng = random.Random(seed)
     return [caption(draw_scene(domain, rng, unseen=True), rng) for _ in range(count)]
 
@@ -64,7 +64,7 @@ def generate(
 
 
 def enlarge(pipe: CogVideoXPipeline) -> None:
-    """Let the same latents be drawn at twice the width and height."""
+    """Make the decoder draw the same latents at twice the width and height."""
     pipe.vae = build_autoencoder(doublings=2)
     pipe.vae_scale_factor_spatial = 4
 
@@ -72,7 +72,7 @@ def enlarge(pipe: CogVideoXPipeline) -> None:
 def evaluate(
     pipe: CogVideoXPipeline, prompts: list[str], steps: int, guidance: float, side: int = SIDE
 ) -> list[Result]:
-    """Generate and check every prompt; its number is its seed."""
+    """Generate and check every prompt. The number of a prompt is its seed."""
     results = []
     for start in range(0, len(prompts), TOGETHER):
         part = prompts[start : start + TOGETHER]
@@ -82,7 +82,7 @@ def evaluate(
 
 
 def table(results: list[Result]) -> str:
-    """Give the shares of right attributes as a table in Markdown."""
+    """Return the shares of right attributes as a table in Markdown."""
     names = ("colour", "motion", "shape", "background", "ok")
     shares = [100 * sum(getattr(r.verdict, name) for r in results) / len(results) for name in names]
     head = "| prompts | colour | motion | shape | background | all |\n|---|---|---|---|---|---|\n"
@@ -90,14 +90,14 @@ def table(results: list[Result]) -> str:
 
 
 def by_shape(results: list[Result]) -> str:
-    """Give, for each shape asked for, how often it came out."""
-    asked = Counter(r.verdict.wanted.shape for r in results)
+    """Return how often each shape of the prompts is right."""
+    total = Counter(r.verdict.wanted.shape for r in results)
     right = Counter(r.verdict.wanted.shape for r in results if r.verdict.shape)
-    return ", ".join(f"{name} {right[name]}/{count}" for name, count in sorted(asked.items(), key=str))
+    return ", ".join(f"{name} {right[name]}/{count}" for name, count in sorted(total.items(), key=str))
 
 
 def seconds_for_one(pipe: CogVideoXPipeline, steps: int, guidance: float, side: int) -> float:
-    """Time one clip on one thread."""
+    """Measure the time of one clip on one thread."""
     generate(pipe, ["a red circle moving right"], [0], 1, guidance, side)
     started = time.perf_counter()
     generate(pipe, ["a red circle moving right"], [0], steps, guidance, side)

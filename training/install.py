@@ -1,6 +1,6 @@
-"""Put a trained model where the predictor ships it: `python -m training.install FOLDER/model`.
+"""Copy a trained model into the predictor's package: `python -m training.install FOLDER/model`.
 
-The card that is there stays.
+The README.md in the target stays.
 """
 
 import argparse
@@ -14,7 +14,7 @@ LIMIT = 15_000_000
 
 
 def install(source: Path, target: Path) -> int:
-    """Replace the model in target, keep its README.md, and give the size of all in bytes."""
+    """Replace the model in `target`, keep its README.md, and return the size of all files in bytes."""
     card = target / "README.md"
     text = card.read_text(encoding="utf-8") if card.exists() else None
     if target.exists():

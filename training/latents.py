@@ -1,4 +1,4 @@
-"""Latents: a clip as layers, two values apart, and CogVideoX's own autoencoder as what draws them.
+"""Encode a clip as layers, and set CogVideoX's own autoencoder to draw them.
 
 Channels: colour of what is behind (3), of the first thing (3), of the second in front of it (3), all in
 -1..1; then for each thing the distance to its edge over REACH pixels, positive inside and clamped to -1..1. A
@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from training.domain import FRAMES, SIDE, Scene
 from training.render import colours, layer
 
-SCALE = 2  # pixels of the video for one latent, both ways
-REACH = 12.0  # a wide ramp, not a step: smooth, and every patch near a thing sees where it is
+SCALE = 2  # pixels of the video per latent, in each direction
+REACH = 12.0  # a wide ramp is smooth, and every patch near a thing shows its place
 CHANNELS = 11
 LATENT_SIDE = SIDE // SCALE
 
@@ -37,14 +37,14 @@ GAIN = 64.0  # silu(64 x) / 64 is nearly a ReLU
 
 
 def encode(scenes: Sequence[Scene], dials: Tensor, frames: Tensor | None = None) -> Tensor:
-    """Give the latents (batch, frames, 11, 32, 32) of scenes with their places.
+    """Return the latents (batch, frames, 11, 32, 32) of scenes with their places.
 
-    frames (batch, count) picks the moments of each clip; without it they are all there.
+    `frames` (batch, count) chooses frames of each clip; by default all of them.
     """
     frames = torch.arange(FRAMES).expand(len(scenes), -1) if frames is None else frames
     latents = torch.full((len(scenes), frames.shape[1], CHANNELS, LATENT_SIDE, LATENT_SIDE), -1.0)
     latents[:, :, :3] = colours([scene.background for scene in scenes])
-    # A clip with one thing has a second one of the same colour that is nowhere.
+    # A clip with one thing has a second one of the same colour and without any pixel.
     latents[:, :, 6:9] = colours([scene.things[-1].colour for scene in scenes])
     for slot in range(max(len(scene.things) for scene in scenes)):
         rows, painted, far = layer(scenes, slot, dials, frames, LATENT_SIDE)
@@ -56,7 +56,7 @@ def encode(scenes: Sequence[Scene], dials: Tensor, frames: Tensor | None = None)
 def build_autoencoder(doublings: int = 1) -> AutoencoderKLCogVideoX:
     """Build the autoencoder whose decoder draws the layers, twice as large as the latents for each doubling.
 
-    The model in the box has one; with two the same latents are drawn at 128x128, edges as sharp as before.
+    The shipped model has one. With two, the decoder draws the same latents at 128x128, as sharp as before.
     """
     side = LATENT_SIDE << doublings
     vae = AutoencoderKLCogVideoX(
@@ -79,7 +79,7 @@ def build_autoencoder(doublings: int = 1) -> AutoencoderKLCogVideoX:
 
 
 def _draw(vae: AutoencoderKLCogVideoX, pixels: float) -> None:
-    """Set the decoder's weights; every block that is not named here passes its input on."""
+    """Set the decoder's weights. A block that is not named here returns its input."""
     decoder, ramp = vae.decoder, REACH * pixels / UNIT
     layers = {(c, c): 1.0 for c in range(9)} | {(c + MIRRORED, c): -1.0 for c in range(9)}
     layers |= {(channel, 9 + slot): ramp for slot, pair in enumerate(EDGES) for channel in pair}
@@ -95,7 +95,7 @@ def _draw(vae: AutoencoderKLCogVideoX, pixels: float) -> None:
 
 
 def _both(channels: tuple[int, ...]) -> tuple[int, ...]:
-    """Give the channels of colours and their mirrored ones."""
+    """Return the channels of colours and their mirrored ones."""
     return channels + tuple(channel + MIRRORED for channel in channels)
 
 

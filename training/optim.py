@@ -1,4 +1,4 @@
-"""The optimisers: Muon for the matrices inside the blocks, AdamW for everything else."""
+"""Build the optimisers: Muon for the matrices inside the blocks, AdamW for everything else."""
 
 import torch
 from diffusers import CogVideoXTransformer3DModel
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 MUON_LR = 4e-3
 ADAM_LR = 1.5e-3
 SLOW_LR = 5e-5
-# What reads the dials from the start: at the others' pace it is overwritten before anything comes to use it.
+# These read the dials from the start. At the normal rate they would be overwritten before they are used.
 SLOW = ("patch_embed.", "transformer_blocks.0.norm1.", "transformer_blocks.0.attn1.")
 
 
@@ -25,7 +25,7 @@ def build_optimizers(model: CogVideoXTransformer3DModel) -> list[torch.optim.Opt
 
 
 def rate(step: int, steps: int) -> float:
-    """Give the factor on the learning rates: up for 100 steps, level, down to nothing over the last half."""
+    """Return the factor on the learning rates: up for 100 steps, constant, down to 0 over the last half."""
     return min(1.0, (step + 1) / 100, 2 * (steps - step) / steps)
 
 

@@ -1,8 +1,8 @@
-"""Two things in one prompt: what a model makes of "a red circle moving right and a blue square moving up".
+"""Measure prompts with two things, such as "a red circle moving right and a blue square moving up".
 
-`python -m training.pairs` prints the shares of right things. Each is told by its colour, so only prompts
-with two colours are asked. Where one thing hides the other its shape and motion can be told less well, so the
-same judge's figures on rendered clips stand beside the model's.
+`python -m training.pairs` prints the shares of right things. A thing is recognised by its colour, so every
+prompt has two colours. Where one thing hides the other, shape and motion are harder to recognise. The table
+therefore also has the figures of rendered clips, by the same checker.
 """
 
 import argparse
@@ -25,7 +25,7 @@ PAIRS = replace(DOMAINS["wide"], pairs=1.0)
 
 @dataclass(frozen=True)
 class Seen:
-    """For one thing of a prompt, what of it is there."""
+    """The result for one thing of a prompt."""
 
     colour: bool
     motion: bool
@@ -33,7 +33,7 @@ class Seen:
 
     @property
     def ok(self) -> bool:
-        """All of it."""
+        """Whether all of it is there."""
         return self.colour and self.motion and self.shape
 
 
@@ -44,7 +44,7 @@ def parse_pair(prompt: str) -> tuple[Attributes, Attributes]:
 
 
 def check_pair(frames: Frames, wanted: tuple[Attributes, Attributes], background: str) -> list[Seen]:
-    """Look for each thing among the pixels that are nearest to its colour."""
+    """Check each thing among the pixels that are nearest to its colour."""
     names = [background, *(str(thing.colour) for thing in wanted)]
     palette = np.array([PALETTE[name] for name in names], dtype=np.float32)
     nearest = np.linalg.norm(frames[..., None, :].astype(np.float32) - palette, axis=-1).argmin(-1)
@@ -59,17 +59,17 @@ def _seen(pixels: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], thing: Attrib
 
 
 def scenes(count: int, seed: int) -> list[Scene]:
-    """Draw scenes of two colours whose things were each never shown in training."""
-    rng, found = random.Random(seed), list[Scene]()
-    while len(found) < count:
+    """Draw scenes of two colours whose things training never showed."""
+    rng, result = random.Random(seed), list[Scene]()
+    while len(result) < count:
         scene = draw_scene(PAIRS, rng, unseen=True)
         if scene.things[0].colour != scene.things[1].colour:
-            found.append(scene)
-    return found
+            result.append(scene)
+    return result
 
 
 def shares(results: list[list[Seen]]) -> str:
-    """Give a row of a table: colour, motion, shape, one thing right, both things right; in percent."""
+    """Return a table row in percent: colour, motion, shape, one thing right, both things right."""
     things = [seen for pair in results for seen in pair]
     parts = [
         np.mean([getattr(seen, name) for seen in things]) for name in ("colour", "motion", "shape", "ok")

@@ -1,4 +1,4 @@
-"""Saving the parts as one CogVideoXPipeline folder in half precision."""
+"""Save the parts as one CogVideoXPipeline folder in half precision."""
 
 import copy
 import hashlib
@@ -37,7 +37,7 @@ def save_model(
 
 
 def write_sums(folder: Path) -> None:
-    """Write SHA256SUMS over everything else in the folder; `sha256sum -c` reads it."""
+    """Write SHA256SUMS over all other files of the folder, for `sha256sum -c`."""
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "SHA256SUMS")
     lines = [
         f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(folder).as_posix()}" for p in files

@@ -1,4 +1,4 @@
-"""Rendering of scenes: anti-aliased shapes that move or change size, a whole batch at once."""
+"""Render scenes: anti-aliased shapes that move or change size, a whole batch at once."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from training.domain import FRAMES, PALETTE, SIDE, Scene, Thing
 
 TRAVEL = 22.0  # pixels from the first frame to the last
 GROWTH = 2.0  # last radius over first
-EXTENT = 1.25  # how far the tips of a shape reach, in radii
+EXTENT = 1.25  # radii from the centre to the tips of a shape
 RADII = {"small": (9.0, 10.0), "large": (13.0, 14.5), "any": (9.0, 14.5)}
 STAR_INNER = 0.52
 DIRECTIONS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
@@ -38,7 +38,7 @@ def _triangle(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _star(x: Tensor, y: Tensor) -> Tensor:
-    """Fold the plane into half a ray of the star and take the distance to the one edge that is left."""
+    """Fold the plane into half a ray of the star, and return the distance to its one edge."""
     tenth = math.pi / 5
     angle = ((torch.atan2(x, -y) + tenth).remainder(2 * tenth) - tenth).abs()
     radius = (x.square() + y.square()).sqrt()
@@ -56,7 +56,7 @@ def _span(low: float, high: float, part: float) -> float:
 
 
 def path(thing: Thing, dial: Sequence[float]) -> Path:
-    """Place a thing: the dials give x, y and radius within what keeps it in the frame all the time."""
+    """Place a thing: the dials set x, y and radius within the range that keeps it inside the frame."""
     radius = _span(*RADII[thing.size], dial[2])
     if thing.motion in DIRECTIONS:
         dx, dy = (TRAVEL * part for part in DIRECTIONS[thing.motion])
@@ -72,7 +72,7 @@ def path(thing: Thing, dial: Sequence[float]) -> Path:
 
 
 def _tracks(things: Sequence[Thing], dials: Tensor, frames: Tensor) -> Tensor:
-    """Give x, y and radius of one thing per clip: (3, batch, frames)."""
+    """Return x, y and radius of one thing per clip: (3, batch, frames)."""
     paths = [path(thing, dial) for thing, dial in zip(things, dials.tolist(), strict=True)]
     start, end = (torch.tensor([getattr(p, name) for p in paths]) for name in ("start", "end"))
     time = (frames / (FRAMES - 1))[..., None]
@@ -80,29 +80,29 @@ def _tracks(things: Sequence[Thing], dials: Tensor, frames: Tensor) -> Tensor:
 
 
 def distances(things: Sequence[Thing], dials: Tensor, frames: Tensor, side: int) -> Tensor:
-    """Give the distances to the edge of one thing per clip, in pixels and negative inside.
+    """Return the distances to the edge of one thing per clip, in pixels and negative inside.
 
-    The shape is (batch, frames, side, side); they are taken at the middles of side x side equal parts.
+    The shape is (batch, frames, side, side). They are measured at the centres of side x side equal parts.
     """
     x, y, radius = _tracks(things, dials, frames)[..., None, None]
     middle = (torch.arange(side) + 0.5) * (SIDE / side)
     gx, gy = (middle - x) / radius, (middle[:, None] - y) / radius
-    found = torch.empty(*radius.shape[:2], side, side)
+    result = torch.empty(*radius.shape[:2], side, side)
     for shape in {thing.shape for thing in things}:
         rows = [i for i, thing in enumerate(things) if thing.shape == shape]
-        found[rows] = DISTANCES[shape](gx[rows], gy[rows]) * radius[rows]
-    return found
+        result[rows] = DISTANCES[shape](gx[rows], gy[rows]) * radius[rows]
+    return result
 
 
 def colours(names: Sequence[str]) -> Tensor:
-    """Give colours by name as (batch, 1, 3, 1, 1) in -1..1."""
+    """Return colours by name as (batch, 1, 3, 1, 1) in -1..1."""
     return torch.tensor([PALETTE[name] for name in names])[:, None, :, None, None] / 127.5 - 1
 
 
 def layer(
     scenes: Sequence[Scene], slot: int, dials: Tensor, frames: Tensor, side: int
 ) -> tuple[list[int], Tensor, Tensor]:
-    """Give the rows of the scenes that have a thing in a slot, its colours and its distances."""
+    """Return the rows of the scenes with a thing in a slot, its colours and its distances."""
     rows = [i for i, scene in enumerate(scenes) if len(scene.things) > slot]
     things = [scenes[i].things[slot] for i in rows]
     far = distances(things, dials[rows, 3 * slot : 3 * slot + 3], frames[rows], side)

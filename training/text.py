@@ -1,4 +1,4 @@
-"""The text side: a word tokenizer that keeps lower-casing on disk, and a small T5 taught what words mean."""
+"""Build the text side: a word tokenizer that also lower-cases when loaded, and a small trained T5."""
 
 import random
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ WIDTHS = [len(values) for values in ATTRIBUTES.values()]
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
-    """Build a tokenizer of whole words; everything but letters and digits only parts them.
+    """Build a tokenizer of whole words; other characters than letters and digits only separate them.
 
     It is not a T5Tokenizer: that class rebuilds its normalizer on loading and would forget lower-casing.
     """
@@ -42,7 +42,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def tokens(tokenizer: PreTrainedTokenizerFast, prompts: list[str]) -> Tensor:
-    """Give word numbers (batch, MAX_WORDS), as CogVideoXPipeline does."""
+    """Return word numbers (batch, MAX_WORDS), as CogVideoXPipeline does."""
     options = {"padding": "max_length", "max_length": MAX_WORDS, "truncation": True, "return_tensors": "pt"}
     numbers: Tensor = tokenizer(prompts, **options).input_ids
     return numbers
@@ -61,10 +61,10 @@ def build_encoder(words: int) -> T5EncoderModel:
 
 
 def _look_at_neighbours(encoder: T5EncoderModel) -> None:
-    """Start each head looking at one of the nearest words: what a colour belongs to is learnt sooner."""
+    """Start each head on one of the nearest words, which speeds up learning what a colour belongs to."""
     bias = encoder.encoder.block[0].layer[0].SelfAttention.relative_attention_bias.weight
     nn.init.zeros_(bias)
-    for head, bucket in enumerate((9, 1, 10, 2)):  # T5's numbers for one word on, one back, two on, two back
+    for head, bucket in enumerate((9, 1, 10, 2)):  # T5's buckets for the words at +1, -1, +2, -2
         bias.data[bucket, head] = 4.0
 
 
@@ -72,7 +72,7 @@ def _look_at_neighbours(encoder: T5EncoderModel) -> None:
 class Meaning:
     """What a batch of captions means, as class numbers: (batch, slots, attributes) and (batch,)."""
 
-    things: Tensor  # -1 where there is no such thing
+    things: Tensor  # -1 where a thing is missing
     background: Tensor
 
 
@@ -87,7 +87,7 @@ def meaning(scenes: list[Scene]) -> Meaning:
 
 
 class Heads(nn.Module):
-    """Reads every attribute from every token; only there to teach the encoder."""
+    """Reads every attribute from every token, to train the encoder only."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class Heads(nn.Module):
         self.background = nn.Linear(WIDTH, len(BACKGROUNDS))
 
     def forward(self, hidden: Tensor, wanted: Meaning) -> tuple[Tensor, Tensor]:
-        """Give the loss over all tokens, and for each caption whether its last token has everything right."""
+        """Return the loss over all tokens, and per caption whether its last token has everything right."""
         losses, right = [self._loss(self.background(hidden), wanted.background)], []
         right.append(self.background(hidden[:, -1]).argmax(-1) == wanted.background)
         for slot, head in enumerate(self.things):
@@ -115,15 +115,15 @@ class Heads(nn.Module):
 
 
 def text_batch(domain: Domain, size: int, rng: random.Random) -> tuple[list[Scene], list[str]]:
-    """Draw scenes of all combinations with captions: words may be known in combinations never rendered."""
+    """Draw scenes of all combinations with captions, also those that the transformer never sees."""
     pairs = [training_pair(draw_scene(domain, rng, unseen=rng.random() < 0.2), rng) for _ in range(size)]
     return [scene for scene, _ in pairs], [words for _, words in pairs]
 
 
 def train_encoder(seed: int, folder: Path, steps: int = 3000) -> None:
-    """Teach a new encoder to put the meaning of a caption on every one of its tokens, and save it.
+    """Train a new encoder to put the meaning of a caption on each of its tokens, and save it.
 
-    It learns all the words, whatever domain the transformer is then trained on.
+    It learns all words, whatever the domain of the transformer.
     """
     torch.manual_seed(seed)
     rng = random.Random(seed)
@@ -158,7 +158,7 @@ def load_encoder(folder: Path) -> tuple[PreTrainedTokenizerFast, T5EncoderModel]
 
 
 def embed(encoder: T5EncoderModel, ids: Tensor) -> Tensor:
-    """Give the text embeddings (batch, MAX_WORDS, WIDTH), as CogVideoXPipeline computes them."""
+    """Return the text embeddings (batch, MAX_WORDS, WIDTH), as CogVideoXPipeline computes them."""
     with torch.no_grad():
         embeddings: Tensor = encoder(ids)[0]
         return embeddings

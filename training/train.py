@@ -1,4 +1,4 @@
-"""Train shapes-tiny from a seed: `python -m training.train --out FOLDER`; resumes from its checkpoint."""
+"""Train shapes-tiny from a seed: `python -m training.train --out FOLDER`. It resumes from its checkpoint."""
 
 import argparse
 import copy
@@ -21,13 +21,13 @@ from training.text import load_encoder, train_encoder
 from training.transformer import ManualAttention, Trainee, build_transformer, to_patches
 from training.workers import end_with_parent
 
-BATCH = 20  # clips a step and process
-FEW = 3  # frames of each clip while learning; all of them in the last part
+BATCH = 20  # clips per step and process
+FEW = 3  # frames of each clip; all of them in the last part
 CHECKPOINT_EVERY = 100
 
 
 def loss_of(trainee: Trainee, batch: Batch) -> tuple[Tensor, float]:
-    """Give the weighted error of a batch, and the plain one where the model saw only noise."""
+    """Return the weighted error of a batch, and the plain error where the model saw only noise."""
     with torch.autocast("cpu", torch.bfloat16):
         guess = trainee(to_patches(batch.noisy), batch.frames, batch.text, batch.time)
     error = (guess.float() - to_patches(batch.clean)).square()
@@ -45,7 +45,7 @@ def average_gradients(model: CogVideoXTransformer3DModel) -> None:
 
 
 class Trainer:
-    """Holds everything that a training changes, and can put it on disk and take it up again."""
+    """Holds everything that a training changes, and saves and loads it."""
 
     def __init__(self, steps: int, checkpoint: Path) -> None:
         self.model, self.step, self.steps, self.checkpoint = build_transformer(), 0, steps, checkpoint
@@ -57,7 +57,7 @@ class Trainer:
             self.load()
 
     def load(self) -> None:
-        """Take up the training where the checkpoint left it."""
+        """Continue from the checkpoint."""
         state = torch.load(self.checkpoint, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
@@ -66,7 +66,7 @@ class Trainer:
         self.step = state["step"]
 
     def save(self) -> None:
-        """Write the checkpoint; the old one stays until the new one is whole."""
+        """Write the checkpoint. The old one stays until the new one is complete."""
         state = {
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
@@ -95,7 +95,7 @@ class Trainer:
 
 
 def frames_at(step: int, steps: int) -> tuple[int, int]:
-    """Give the clips and the frames of each for a step: few frames, but whole clips in the last tenth."""
+    """Return clips and frames per clip for a step: few frames, but whole clips in the last tenth."""
     return (BATCH, FEW) if step < 0.9 * steps else (BATCH // 3, 17)
 
 
@@ -107,7 +107,7 @@ def work(rank: int, arguments: argparse.Namespace) -> None:
     dist.init_process_group(
         "gloo", init_method=f"file://{out.resolve()}/rendezvous", rank=rank, world_size=arguments.processes
     )
-    torch.manual_seed(arguments.seed)  # the same weights everywhere, then other batches
+    torch.manual_seed(arguments.seed)  # equal weights in every process; batches differ
     tokenizer, encoder = load_encoder(out / "text")
     trainer = Trainer(arguments.steps, out / "checkpoint.pt")
     torch.manual_seed(arguments.seed * 1_000_003 + trainer.step * 16 + rank)
@@ -126,7 +126,7 @@ def work(rank: int, arguments: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Read the arguments, teach the text encoder if it is not there yet, then the transformer."""
+    """Read the arguments, train the text encoder if it is missing, then the transformer."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="checkpoints and the finished model go here")
     parser.add_argument("--seed", type=int, default=0)

@@ -1,4 +1,4 @@
-"""The transformer: CogVideoX's own class, and a forward pass over some of a clip's frames for training."""
+"""Build the transformer of CogVideoX's own class, and train it on some frames of a clip."""
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +13,7 @@ from training.text import MAX_WORDS, WIDTH
 
 PATCH = 8  # latents
 GRID = LATENT_SIDE // PATCH
-QUIET = 0.1  # how loud the patches begin: in pure noise they tell nothing but the dials
+QUIET = 0.1  # scale of the patch weights at the start: pure noise only carries the dials
 
 
 def build_transformer(heads: int = 4, layers: int = 4) -> CogVideoXTransformer3DModel:
@@ -56,10 +56,10 @@ def _open_gates(linear: nn.Linear) -> None:
 
 @torch.no_grad()
 def _read_dials(model: CogVideoXTransformer3DModel) -> None:
-    """Start the first head of the first block as a reader of the dials; training may change it slowly.
+    """Start the first head of the first block as a reader of the dials. Training changes it slowly.
 
-    Six features of a patch begin as its share of the six sums, and the head begins by averaging them over the
-    first frame. Left to chance, a training takes long to find them.
+    Six features of a patch start as its share of the six sums. The head averages them over the first frame.
+    From random weights, training takes long to find the sums.
     """
     embed, attention = model.patch_embed, model.transformer_blocks[0].attn1
     size, count = attention.to_k.out_features // attention.heads, COUNT
@@ -73,7 +73,7 @@ def _read_dials(model: CogVideoXTransformer3DModel) -> None:
     for layer in (attention.to_q, attention.to_k, attention.to_v):
         layer.weight[:size] = 0
         layer.bias[:size] = 0
-    # The key says how much a frame is the first one, against a fixed part; the query always asks for that.
+    # The key measures how much a frame is the first one; the query always looks for that.
     states = F.layer_norm(embed.pos_embedding[0, MAX_WORDS:].float(), (attention.to_k.in_features,))[:, :when]
     is_first = (torch.arange(len(states)) < GRID * GRID).float() - 0.1
     centred = states - states.mean(0)
@@ -95,7 +95,7 @@ def to_patches(video: Tensor) -> Tensor:
 
 
 class ManualAttention:
-    """Attention by plain matrix products: while training on a CPU faster than the fused kernel."""
+    """Attention by plain matrix products. In training on a CPU it is faster than the fused kernel."""
 
     def __call__(
         self,
@@ -105,7 +105,7 @@ class ManualAttention:
         attention_mask: None = None,
         image_rotary_emb: None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Attend over text and video together; gives the video's and the text's part."""
+        """Attend over text and video together; return the video's and the text's part."""
         joint = torch.cat([encoder_hidden_states, hidden_states], dim=1)
         layers = (attn.to_q, attn.to_k, attn.to_v)
         query, key, value = (layer(joint).unflatten(-1, (attn.heads, -1)).transpose(1, 2) for layer in layers)
@@ -117,7 +117,7 @@ class ManualAttention:
 
 
 class Trainee(nn.Module):
-    """Runs the transformer on chosen frames and gives patches; the same numbers as its own forward on all."""
+    """Runs the transformer on chosen frames. On all frames it returns what its own forward returns."""
 
     def __init__(self, model: CogVideoXTransformer3DModel) -> None:
         super().__init__()
@@ -128,7 +128,7 @@ class Trainee(nn.Module):
         model = self.model
         embed = model.patch_embed
         emb = model.time_embedding(model.time_proj(time))
-        # As a matrix product: some bf16 patch convolutions of oneDNN give wrong numbers.
+        # A matrix product, because some bf16 patch convolutions of oneDNN return wrong numbers.
         video = F.linear(patches, embed.proj.weight.flatten(1), embed.proj.bias)
         positions = embed.pos_embedding[0, MAX_WORDS:].view(FRAMES, GRID * GRID, -1)[frames].flatten(1, 2)
         video, words = video + positions.to(video.dtype), embed.text_proj(text)

@@ -1,4 +1,4 @@
-"""Does the checker judge rightly? Rendered clips, through H.264 too, with right and with wrong captions."""
+"""Measure the checker on rendered clips, also after H.264, with right and with wrong captions."""
 
 import random
 import tempfile
@@ -53,7 +53,7 @@ def wrong(scene: Scene, domain: Domain, rng: random.Random) -> Scene:
 
 
 def validate(domain: Domain, count: int, seed: int = 7) -> dict[str, float]:
-    """Give the shares of clips rightly accepted and of wrong captions rightly refused, in percent."""
+    """Return the shares of right captions accepted and of wrong captions refused, in percent."""
     rng = random.Random(seed)
     totals = {"accepted": 0, "accepted after H.264": 0, "refused": 0, "refused after H.264": 0}
     for scene, frames in rendered(domain, count, seed):

@@ -1,4 +1,4 @@
-"""The words that the model knows, each with the one meaning that it has."""
+"""List the words that the model knows, each with its one meaning."""
 
 import json
 import re
@@ -23,7 +23,7 @@ SHAPE_WORDS = {
     "triangle": "triangle triangles pyramid wedge",
     "star": "star stars pentagram",
 }
-# Words that are a motion by themselves; "move" and its like only carry a direction.
+# Words that name a motion by themselves; "move" and the like need a direction.
 MOTION_WORDS = {
     "left": "left leftward leftwards",
     "right": "right rightward rightwards",
@@ -57,17 +57,17 @@ BACKGROUND_NOUNS = ("background", "backdrop")
 
 
 def split(text: str) -> list[str]:
-    """Give the words of a prompt in lower case, as the tokenizer sees them."""
+    """Return the words of a prompt in lower case, as the tokenizer sees them."""
     return re.findall(r"[a-z0-9]+", text.lower())
 
 
 def vocabulary(meanings: frozenset[str]) -> dict[str, object]:
-    """Give what vocabulary.json holds: each word with one of these meanings, and the words without any."""
+    """Return the content of vocabulary.json: words with one of these meanings, and words without any."""
     known = {word: meaning for word, meaning in MEANINGS.items() if meaning in meanings}
     return {"known": known, "ignored": sorted(set(VERBS + FILLERS))}
 
 
 def write_vocabulary(folder: Path, meanings: frozenset[str]) -> None:
-    """Put the vocabulary beside the model, so that a service can warn about every other word."""
+    """Write the vocabulary beside the model, so that the predictor can warn about other words."""
     text = json.dumps(vocabulary(meanings), indent=1, ensure_ascii=False)
     (folder / "vocabulary.json").write_text(text + "\n", encoding="utf-8")

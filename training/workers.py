@@ -1,4 +1,4 @@
-"""Worker processes that end with the process that spawned them, in whatever way that ended."""
+"""End worker processes together with the process that spawned them, also if it is killed."""
 
 import multiprocessing
 import os
@@ -6,9 +6,9 @@ import threading
 
 
 def end_with_parent() -> None:
-    """End this process as soon as its parent has.
+    """End this process when its parent ends.
 
-    torch asks for SIGINT at the parent's death, which a training started in the background ignores.
+    torch requests a SIGINT at the parent's death, but a background process ignores it.
     """
     threading.Thread(target=_wait_and_end, daemon=True).start()
 

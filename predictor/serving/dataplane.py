@@ -45,7 +45,7 @@ class PredictorDataPlane(DataPlane):  # type: ignore[misc] # kserve ships no typ
         return self._video_model.worker.ready
 
     async def model_ready(self, model_name: str, disable_predictor_health_check: bool = False) -> bool:
-        """Return the readiness; for an inference (the flag) only that the model exists: the worker refuses it."""
+        """Return the readiness; for an inference (the flag) only whether the model exists."""
         self.get_model_from_registry(model_name)
         return disable_predictor_health_check or self._video_model.worker.ready
 
