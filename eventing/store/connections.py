@@ -38,7 +38,7 @@ PARAMETERS = ("host", "port", "connect_timeout", CACHE, *HANDED_ON)
 
 
 def parse(text: str) -> URL:
-    """The URL with its parameters under one name each. Raises ConfigurationError naming what is wrong."""
+    """Check a URL and return it with one name per parameter. Raises ConfigurationError naming the fault."""
     try:
         url = make_url(text)
     except (ArgumentError, ValueError) as error:
@@ -51,7 +51,7 @@ def parse(text: str) -> URL:
 
 
 def file_url(path: Path) -> str:
-    """The URL of a SQLite file, whatever characters its path has."""
+    """Return the URL of a SQLite file, whatever characters its path has."""
     return URL.create("sqlite+aiosqlite", database=str(path.absolute())).render_as_string()
 
 
@@ -61,7 +61,7 @@ def is_pooled(url: URL) -> bool:
 
 
 def make_engine(url: URL, connections: int) -> AsyncEngine:
-    """An engine that opens at most so many connections. Opens none yet."""
+    """Make an engine that opens at most so many connections. It opens none yet."""
     make = _sqlite_engine if url.drivername.startswith("sqlite") else _postgresql_engine
     return make(url, {"pool_size": connections, "max_overflow": 0, "pool_timeout": POOL_SECONDS})
 

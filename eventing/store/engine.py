@@ -69,7 +69,7 @@ class Transactions:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that commits at the end, or rolls back on any error."""
+        """Open a transaction that commits at the end, or rolls back on any error."""
         async with translated(), self._in_turn(), self._connected() as raw:
             connection = await raw.execution_options(immediate=True) if self.is_sqlite else raw
             async with connection.begin():
@@ -77,13 +77,13 @@ class Transactions:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction for reading only."""
+        """Open a transaction for reading only."""
         async with translated(), self._connected() as connection:
             yield connection
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[AsyncConnection]:
-        """A connection, after a wait if the server has none free: one of ours may come back first."""
+        """Take a connection. Wait if the server has none free, until one of the pool or of the server is."""
         if self._file and not self._file.check():
             await self.engine.dispose()
         loop = asyncio.get_running_loop()
@@ -101,7 +101,7 @@ class Transactions:
 
     @asynccontextmanager
     async def _in_turn(self) -> AsyncIterator[None]:
-        """One writer of this process at a time on SQLite, first come, first served.
+        """Let one writer of this process at a time in on SQLite, in the order of arrival.
 
         SQLite itself has no queue: a writer that finds it locked sleeps up to 100 ms and tries again.
         """
@@ -128,7 +128,7 @@ class Database(Transactions):
         self.reserved = Transactions(make_engine(self.url, share), self._turn)
 
     async def ping(self) -> float:
-        """The database's clock, if jobs can be stored now. Raises Unavailable."""
+        """Return the database's clock. Raises Unavailable if no job can be stored now."""
         async with self.read() as connection:
             clock = await now(connection)
             if not self.is_sqlite:
@@ -152,7 +152,7 @@ class Database(Transactions):
             )
 
     async def create_file(self) -> None:
-        """Make the file of a SQLite database, readable by its owner only. Leaves one that exists as it is."""
+        """Make the file of a SQLite database, for its owner only. A file that exists stays as it is."""
         async with translated():
             if self._file:
                 self._file.create()
@@ -164,7 +164,7 @@ class Database(Transactions):
 
 
 async def now(connection: AsyncConnection) -> float:
-    """The database's clock."""
+    """Return the time by the database's clock, in seconds since the epoch."""
     return float((await connection.execute(select(db_now()))).scalar_one())
 
 

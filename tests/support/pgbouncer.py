@@ -19,13 +19,13 @@ START_SECONDS = 120
 
 
 def find() -> str | None:
-    """The program; None if it is not installed."""
+    """Return the program's path; None if it is not installed."""
     return shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin")
 
 
 @contextmanager
 def pgbouncer(program: str, server: str, folder: Path) -> Iterator[str]:
-    """The URL of a pgbouncer, %s for the database, before the PostgreSQL whose socket is in `server`."""
+    """Run a pgbouncer before the PostgreSQL whose socket is in `server`; yield its URL, %s for the database."""
     settings = {
         "listen_addr": "", "listen_port": PORT, "unix_socket_dir": folder, "pool_mode": "transaction",
         "auth_type": "trust", "auth_file": folder / "users", "max_client_conn": 500,
@@ -48,7 +48,7 @@ def pgbouncer(program: str, server: str, folder: Path) -> Iterator[str]:
 
 
 def socket_of(pattern: str) -> str:
-    """The folder of the socket of a PostgreSQL, from its URL; empty if it has none."""
+    """Return the folder of a PostgreSQL's socket from its URL; empty if the URL has none."""
     host = make_url(pattern % "postgres").query.get("host", "")
     return host if isinstance(host, str) else ""
 

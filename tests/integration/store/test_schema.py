@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, select
 
 from eventing.contract.errors import ConfigurationError, NotFound, Unavailable
 from eventing.store.engine import Database, now
 from eventing.store.keys import KeyStore
-from eventing.store.schema import migrate
-from eventing.store.tables import metadata
+from eventing.store.schema import SCRIPTS, migrate
+from eventing.store.tables import metadata, schema_history
 
 
 async def test_the_migrated_schema_is_the_declared_one(database: Database) -> None:
@@ -31,6 +32,15 @@ async def test_replicas_may_migrate_at_the_same_time(database_url: str) -> None:
     await asyncio.gather(*(migrate(replica) for replica in replicas))
     for replica in replicas:
         await replica.close()
+
+
+async def test_every_new_migration_declares_whether_it_is_additive(database: Database) -> None:
+    scripts = [script.module for script in ScriptDirectory(str(SCRIPTS)).walk_revisions()]
+    declared = {module.revision: module.additive for module in scripts if module.revision >= "0004"}
+    async with database.read() as connection:
+        rows = await connection.execute(select(schema_history.c.revision, schema_history.c.additive))
+        assert {row.revision: row.additive for row in rows} == declared
+    assert {type(additive) for additive in declared.values()} == {bool}
 
 
 async def test_the_clock_is_the_databases_and_moves(database: Database) -> None:
