@@ -25,7 +25,7 @@ def find() -> str | None:
 
 @contextmanager
 def pgbouncer(program: str, server: str, folder: Path) -> Iterator[str]:
-    """Run a pgbouncer before the PostgreSQL whose socket is in `server`; yield its URL, %s for the database."""
+    """Run a pgbouncer before the PostgreSQL whose socket is in `server`. Yield its URL, %s for the name."""
     settings = {
         "listen_addr": "", "listen_port": PORT, "unix_socket_dir": folder, "pool_mode": "transaction",
         "auth_type": "trust", "auth_file": folder / "users", "max_client_conn": 500,
