@@ -68,7 +68,7 @@ class Service:
         container, settings = self.container, self.settings
         self._socket = _listen(settings.host, settings.port)
         self.port: int = self._socket.getsockname()[1]
-        self._client = PredictorClient(settings.heartbeat_timeout_seconds)
+        self._client = PredictorClient(settings.heartbeat_timeout_seconds, settings.predictor_token)
         self._sender = Sender(settings, container.bucket, _overrides())
         self._attempts = Attempts(
             container.claims, container.bucket, container.catalog, self._endpoints, self._client,

@@ -55,6 +55,12 @@ class Settings(S3Settings):
     endpoints: tuple[Endpoint, ...] = Field(
         (), description="JSON list: model, lane, url, capacity, max_frames."
     )
+    predictor_token: str | None = Field(
+        None,
+        pattern=r"^[!-~]{16,}$",
+        repr=False,
+        description="Bearer token that predictors want; the same as theirs.",
+    )
     default_model: str | None = Field(
         None, description="Model for requests that name none; else the first endpoint's."
     )
@@ -153,6 +159,11 @@ class Settings(S3Settings):
     def path_prefix(self) -> str:
         """Path of `public_url` without a slash at its end; empty if there is none."""
         return urlsplit(self.public_url).path.rstrip("/")
+
+    @field_validator("predictor_token", mode="before")
+    @classmethod
+    def _empty_is_no_token(cls, value: Any) -> Any:
+        return value or None
 
     @model_validator(mode="after")
     def _oidc_is_whole(self) -> Self:

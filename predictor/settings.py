@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from eventing.contract.budget import HEARTBEAT_SECONDS
 from eventing.contract.env import S3Settings
@@ -42,9 +43,20 @@ class PredictorSettings(S3Settings):
         "0.0.0.0",  # noqa: S104 - a pod serves other pods; the one-machine edition sets 127.0.0.1
         description="Address the predictor's HTTP port listens on; its gRPC port always takes all.",
     )
+    predictor_token: str | None = Field(
+        None,
+        pattern=r"^[!-~]{16,}$",
+        repr=False,
+        description="Bearer token that callers must send, health aside; empty: anyone is served.",
+    )
     catalog_dir: Path | None = Field(None, description="Folder with more catalog entries (YAML).")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
     log_prompts: bool = Field(False, description="Write prompts to the log.")
+
+    @field_validator("predictor_token", mode="before")
+    @classmethod
+    def _empty_is_no_token(cls, value: Any) -> Any:
+        return value or None
 
     def weights_folder(self) -> Path | None:
         """Return the folder that is set or mounted by KServe; None means bundled or cached weights."""

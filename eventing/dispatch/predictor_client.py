@@ -54,12 +54,15 @@ class Broken(Exception):
 
 
 class PredictorClient:
-    """HTTP to predictors: one session for the whole process."""
+    """HTTP to predictors: one session for the whole process. `token` is REELZERO_PREDICTOR_TOKEN."""
 
-    def __init__(self, heartbeat_timeout: float) -> None:
+    def __init__(self, heartbeat_timeout: float, token: str | None = None) -> None:
         self._silence = heartbeat_timeout
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0), read_bufsize=LINE_LIMIT
+            connector=aiohttp.TCPConnector(limit=0),
+            read_bufsize=LINE_LIMIT,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"Authorization": f"Bearer {token}"} if token else {},
         )
 
     async def close(self) -> None:

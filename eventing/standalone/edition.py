@@ -165,6 +165,7 @@ class Edition:
             PREFIX + "S3_BUCKET": settings.s3_bucket,
             PREFIX + "S3_ENDPOINT": settings.s3_endpoint or "",
             PREFIX + "S3_REGION": settings.s3_region,
+            PREFIX + "PREDICTOR_TOKEN": settings.predictor_token or "",
         }
         launcher = Launcher(data.path, environment, self.options.models_dir)
         routes = [(endpoint.model, endpoint.lane) for endpoint in settings.endpoints]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,6 +58,8 @@ def build_settings(
         "public_url": f"http://{reachable(options.host, socket.gethostname())}:{port}",
         "endpoints": endpoints(catalog, options.models),
         "webhook_secrets": (data.webhook_secret(),),
+        # Other users of this machine reach the predictors' ports too.
+        "predictor_token": secrets.token_urlsafe(32),
         "auth": "open" if options.is_private else "required",
     }
     chosen: dict[str, Any] = {

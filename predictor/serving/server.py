@@ -24,7 +24,7 @@ from eventing.contract.errors import ReelzeroError
 from predictor.device.worker import Worker
 from predictor.generation.monitor import ignore
 from predictor.models.loading import load_model
-from predictor.serving import routes, subscriber
+from predictor.serving import routes, subscriber, token
 from predictor.serving.connection import ConnectionMiddleware
 from predictor.serving.dataplane import OneModel, PredictorDataPlane
 from predictor.serving.model import VideoModel
@@ -50,6 +50,7 @@ def main(on_stage: Callable[[str], None] = ignore) -> None:
     if arguments.enable_grpc:
         require_free_port(arguments.grpc_port)
     server = Server(arguments, model, settings.predictor_host)
+    token.install(kserve.model_server.app, settings.predictor_token)
     worker.begin()
     server.start([])
     if worker.occupied:

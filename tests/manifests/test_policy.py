@@ -241,3 +241,15 @@ def test_a_trigger_asks_for_the_token_that_eventing_takes() -> None:
     env = {e["name"]: e.get("value") for e in deployment["spec"]["template"]["spec"]["containers"][0]["env"]}
     assert requests["spec"]["subscriber"]["audience"] == env["REELZERO_OIDC_AUDIENCE"] == "reelzero"
     assert env["REELZERO_OIDC_OWNERS"] == "system:serviceaccount:shop:checkout=shop"
+
+
+def test_both_sides_and_the_scraper_read_the_predictors_token_from_one_secret() -> None:
+    bodies = RENDERED["predictors with a token"]
+    reference = {"name": "predictor", "key": "token"}
+    for container in containers(bodies):
+        env = {item["name"]: item for item in container.get("env", [])}
+        if "REELZERO_S3_BUCKET" in env:
+            assert env["REELZERO_PREDICTOR_TOKEN"]["valueFrom"]["secretKeyRef"] == reference
+    monitors = {body["metadata"]["name"]: body for body in of(bodies, "PodMonitor")}
+    (of_predictors,) = [body for name, body in monitors.items() if name.endswith("-predictor")]
+    assert of_predictors["spec"]["podMetricsEndpoints"][0]["authorization"]["credentials"] == reference

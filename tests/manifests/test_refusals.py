@@ -47,6 +47,10 @@ REFUSED = {
         with_values(database={"secretName": ""}),
         ["database.secretName", "name the Secret"],
     ),
+    "a token that a scraper cannot send": (
+        model() | {"predictorToken": {"secretName": "t"}, "metrics": {"scrape": "annotations"}},
+        ["metrics.scrape", "predictorToken.secretName", "podMonitor"],
+    ),
     "no S3 secret": (model() | {"s3": {}}, ["s3.secretName", "workloadIdentity"]),
     "two models of one name": (with_values(models=TWICE), ["models[1].name", '"tiny"', "lanes"]),
     "two lanes of one name": (

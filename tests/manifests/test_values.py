@@ -16,6 +16,7 @@ from predictor.settings import PredictorSettings
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
 SCHEMA = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
 SET_BY_THE_CHART = {
+    "predictor_token",
     "host",
     "port",
     "database_url",
@@ -42,6 +43,7 @@ SET_BY_THE_CHART = {
     "auth",  # open is for one machine: it refuses to listen on a cluster's addresses
 }
 PREDICTOR_SET_BY_THE_CHART = {
+    "predictor_token",
     "model",
     "model_dir",
     "device",

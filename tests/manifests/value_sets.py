@@ -36,6 +36,12 @@ VALUE_SETS: dict[str, Values] = {
     "longest budget": model(coldStartSeconds=1170, generationSeconds=2340),
     "always on": model(minReplicas=3, maxReplicas=3),
     "no network policies": model() | {"networkPolicy": {"enabled": False}},
+    "predictors with a token": model()
+    | {
+        "predictorToken": {"secretName": "predictor"},
+        "metrics": {"scrape": "podMonitor"},
+        "grpc": {"enabled": True},
+    },
     "scraped by annotation": model() | {"metrics": {"scrape": "annotations"}},
     "a broker of theirs": model() | {"events": {"broker": {"create": False, "name": "default"}}},
     "a long release": model() | {"fullnameOverride": "a-release-with-quite-a-name"},

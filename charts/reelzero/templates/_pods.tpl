@@ -25,6 +25,15 @@ seccompProfile: { type: RuntimeDefault }
   valueFrom: { secretKeyRef: { name: {{ $.Values.s3.secretName | quote }}, key: {{ . }} } }
 {{- end }}
 {{- end }}
+{{- with .Values.predictorToken }}
+{{- if .secretName }}
+{{- if eq $.Values.metrics.scrape "annotations" }}
+{{- include "reelzero.fail" (list "metrics.scrape" "annotations carry no token, which predictorToken.secretName asks of scrapers too; use podMonitor or none") }}
+{{- end }}
+- name: REELZERO_PREDICTOR_TOKEN
+  valueFrom: { secretKeyRef: { name: {{ .secretName | quote }}, key: {{ .secretKey | quote }} } }
+{{- end }}
+{{- end }}
 {{- with .Values.telemetry.otlpEndpoint }}
 - { name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ . | quote }} }
 {{- end }}
