@@ -1,4 +1,4 @@
-"""The FastAPI application: routes, limits and error answers put together."""
+"""Assemble the FastAPI application from routes, limits and error answers."""
 
 from __future__ import annotations
 

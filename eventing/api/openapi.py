@@ -1,7 +1,7 @@
-"""The OpenAPI document as it really is: schemas of bodies read by hand, errors in each protocol's form, keys.
+"""Build the OpenAPI document.
 
-FastAPI describes what it parses itself. Bodies that come as forms, events or tensors, and errors that are not
-its own, are added here, in one place.
+FastAPI describes what it parses itself. This adds the bodies that the routes read by their own code (jobs,
+forms, events, tensors), the error format of each path, and the keys.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def install(app: FastAPI) -> None:
 
 
 def build(app: FastAPI) -> dict[str, Any]:
-    """The document."""
+    """Return the document."""
     whole = get_openapi(
         title=app.title, version=app.version, description=app.description,
         license_info=app.license_info, routes=app.routes,

@@ -1,4 +1,4 @@
-"""The CloudEvents we send and receive: their types and the payloads of those we send."""
+"""Types of the CloudEvents that are received and sent, and payloads of those that are sent."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class JobEventData(Frozen):
     model: str
     attempts: int = Field(description="Attempts that reached a predictor.")
     result: VideoResult | None = None
-    result_url: str | None = Field(None, description="Redirects to a presigned URL; itself never expires.")
+    result_url: str | None = Field(None, description="Redirects to a presigned URL. It never expires.")
     error: Failure | None = None
     metadata: dict[str, str] = Field(default_factory=dict)
     submitted_at: datetime
@@ -36,7 +36,7 @@ class JobEventData(Frozen):
     completed_at: datetime | None = None
     queue_seconds: float | None = Field(None, description="From submission to the last claim.")
     cold_start_seconds: float | None = Field(
-        None, description="From the claim to the predictor's first word."
+        None, description="From the claim to the predictor's first record."
     )
 
 
@@ -50,7 +50,7 @@ class ProgressEventData(Frozen):
 
 
 class RejectedEventData(Frozen):
-    """Payload of rejected: what was wrong with an event that came through a broker."""
+    """Payload of rejected: why an incoming event cannot become a job."""
 
     rejected_source: str
     rejected_id: str

@@ -66,7 +66,7 @@ def configure(service: str, level: str = "INFO") -> None:
 
 @contextmanager
 def job_context(job_id: str, traceparent: str | None = None) -> Iterator[None]:
-    """Logs inside carry the job id; spans inside continue the caller's trace."""
+    """Give the job id to every log line inside, and make every span inside continue the caller's trace."""
     job = _job_id.set(job_id)
     parent = _propagator.extract({"traceparent": traceparent}) if traceparent else None
     token = otel_context.attach(parent) if parent is not None else None
@@ -79,7 +79,7 @@ def job_context(job_id: str, traceparent: str | None = None) -> Iterator[None]:
 
 
 def current_traceparent() -> str | None:
-    """The W3C traceparent of the current span, to hand on."""
+    """Return the W3C traceparent of the current span; None outside any span."""
     carrier: dict[str, str] = {}
     _propagator.inject(carrier)
     return carrier.get("traceparent")
