@@ -1,4 +1,4 @@
-"""Prometheus metrics of the eventing service. Buckets reach half an hour: this is video."""
+"""Prometheus metrics of the eventing service. Buckets reach half an hour, since videos take minutes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ PUT_BACK = Counter("reelzero_jobs_put_back_total", "Jobs returned to the queue."
 ADOPTED = Counter("reelzero_results_adopted_total", "Finished files found after a lost report.", ["model"])
 QUEUE = Histogram("reelzero_queue_seconds", "Submission to last claim.", ["model", "lane"], buckets=SECONDS)
 COLD_START = Histogram(
-    "reelzero_cold_start_seconds", "Claim to the predictor's first word.", ["model", "lane"], buckets=SECONDS
+    "reelzero_cold_start_seconds",
+    "Claim to the predictor's first answer.",
+    ["model", "lane"],
+    buckets=SECONDS,
 )
 JOB = Histogram(
     "reelzero_job_seconds", "Submission to the end.", ["model", "lane", "status"], buckets=SECONDS

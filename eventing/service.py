@@ -1,7 +1,7 @@
 """The eventing service as one object: API, dispatcher, relay and sweeper in one event loop.
 
-`start` returns when it serves; `stop` claims nothing more at once, finishes open streams within the
-grace, delivers what is due, and closes. If a part that must never end does end, `failed` is set.
+`start` returns when the port is served. `stop` ends claiming at once, gives open streams their time, delivers
+due messages and closes. `failed` is set if a loop that must never end has ended.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Service:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Return the URL that it listens on."""
         return f"http://{self.settings.host}:{self.port}"
 
     async def start(self) -> None:
@@ -102,11 +102,11 @@ class Service:
             await asyncio.sleep(self.settings.poll_seconds)
 
     def hurry(self) -> None:
-        """Let `stop` wait for no open attempt any longer; the rest stays. Only after `start`."""
+        """Make `stop` wait for no open attempt; it still does the rest. Call it only after `start`."""
         self._dispatcher.hurry()
 
     async def stop(self, drain_seconds: float | None = None) -> None:
-        """End: open attempts get `drain_seconds` (the longest budget if None), then their jobs go back."""
+        """Stop after `drain_seconds` (None: the longest budget); jobs of open attempts are queued again."""
         if drain_seconds is None:
             drain_seconds = self.settings.drain_seconds
         if drain_seconds is None:
@@ -131,7 +131,7 @@ class Service:
             async with asyncio.timeout(self.settings.webhook_timeout_seconds):
                 await self._relay.drain()
         except (ReelzeroError, TimeoutError):
-            log.warning("some events wait in the outbox; the next start delivers them")
+            log.warning("some events are still in the outbox; the next start delivers them")
 
     async def _serve(self) -> None:
         config = uvicorn.Config(
@@ -139,7 +139,7 @@ class Service:
             timeout_graceful_shutdown=5, timeout_keep_alive=30, http=BoundedHttp,
         )  # fmt: skip
         self._server = uvicorn.Server(config)
-        # The service owns the signals, not uvicorn: stopping has an order of its own.
+        # The service handles the process signals, not uvicorn, because its parts stop in a fixed order.
         self._serving = asyncio.create_task(self._server._serve([self._socket]), name="http")
         while not self._server.started:
             if self._serving.done():
@@ -171,7 +171,7 @@ class Service:
             try:
                 await self.container.jobs.remove_expired()
             except ReelzeroError as error:
-                log.warning("retention has to wait: %s", error)
+                log.warning("expired jobs cannot be removed yet: %s", error)
             await asyncio.sleep(SWEEP_SECONDS)
 
 
@@ -194,6 +194,6 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _overrides() -> dict[str, str]:
-    """Extensions a Knative SinkBinding wants on every event (K_CE_OVERRIDES)."""
+    """Return the extensions that a Knative SinkBinding adds to every event (K_CE_OVERRIDES)."""
     text = os.environ.get("K_CE_OVERRIDES", "")
     return dict(json.loads(text).get("extensions", {})) if text else {}

@@ -21,8 +21,8 @@ from eventing.contract.models import Frozen
 class Endpoint(Frozen):
     """Where jobs of one model and lane are sent, and how many at once.
 
-    On a cluster this is an InferenceService: `capacity` = maxReplicas x containerConcurrency, so that the
-    requests in flight are exactly what Knative's autoscaler should see.
+    On a cluster this is an InferenceService with `capacity` = maxReplicas x containerConcurrency. Then the
+    requests in flight are exactly those that Knative's autoscaler has to count.
     """
 
     model: str
@@ -180,5 +180,5 @@ class Settings(S3Settings):
 
 
 def pairs(entries: Iterable[str]) -> dict[str, str]:
-    """`key=value` entries as a mapping; a key may contain `=`, as URIs do."""
+    """Return `key=value` entries as a mapping; a key may contain `=`, as URIs do."""
     return {key: value for key, _, value in (entry.rpartition("=") for entry in entries)}

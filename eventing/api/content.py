@@ -1,4 +1,4 @@
-"""Files of a result streamed from S3 through us, whole or in part (RFC 9110, 14: one byte range)."""
+"""Files of a result streamed from S3 through this service, whole or one byte range (RFC 9110, 14)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RANGE = re.compile(r"^bytes=(\d{0,18})-(\d{0,18})$")
 
 
 async def stream_file(container: Container, request: Request, file: StoredFile, name: str) -> Response:
-    """The answer to a GET or HEAD for a file. Raises NotFound, Unavailable."""
+    """Answer a GET or HEAD for a file. Raises NotFound, Unavailable."""
     tag = f'"{file.sha256}"'
     headers = {"ETag": tag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-cache"}
     if tag in request.headers.get("if-none-match", ""):
@@ -55,7 +55,7 @@ async def stream_manifest(container: Container, uri: str) -> Response:
 
 
 def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
-    """First and last byte; None for the whole file, as also for several ranges or other units.
+    """Return the first and the last byte; None for the whole file, several ranges, or other units.
 
     Raises UnsatisfiableRange.
     """
@@ -66,7 +66,7 @@ def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
     first = int(start) if start else max(0, size - int(end))
     last = min(int(end), size - 1) if start and end else size - 1
     if start and end and int(end) < first:
-        return None  # not a range at all: such a header is ignored
+        return None  # not a valid range: RFC 9110 says to ignore it
     if first >= size:
         raise UnsatisfiableRange(f"the file has {size} bytes")
     return first, last

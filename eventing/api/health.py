@@ -17,7 +17,7 @@ router = APIRouter(tags=["operation"])
 
 @router.get("/healthz")
 async def live() -> dict[str, str]:
-    """The process answers."""
+    """The process is alive."""
     return {"status": "ok"}
 
 
@@ -31,7 +31,7 @@ async def ready(container: ContainerDep) -> dict[str, str]:
 
 @router.get("/metrics", response_class=Response)
 async def metrics(container: ContainerDep) -> Response:
-    """Prometheus metrics; the gauges are read from the database, so any replica tells the truth."""
+    """Prometheus metrics. The gauges are read from the database, so every replica shows the same."""
     DEPTH.clear()
     for (model, lane, status), count in (await container.job_store.depths()).items():
         DEPTH.labels(model, lane, status).set(count)

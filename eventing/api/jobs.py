@@ -88,7 +88,7 @@ async def page(
 
 @router.get("/jobs/{job_id}")
 async def read(job_id: JobId, container: ContainerDep, owner: Owner) -> JobView:
-    """One job; a queued one with its place in the queue."""
+    """One job; a queued one with its position in the queue."""
     job = await container.job_store.get(job_id, owner)
     position = await container.job_store.position(job) if job.status is Status.queued else None
     return job_view(job, container.settings.path_prefix, position)
@@ -138,7 +138,7 @@ async def result(
 
 @router.get("/jobs/{job_id}/deliveries")
 async def deliveries(job_id: JobId, container: ContainerDep, owner: Owner) -> dict[str, Any]:
-    """Where the job's events went: each message with its tries."""
+    """The job's outgoing messages, each with its delivery tries."""
     job = await container.job_store.get(job_id, owner)
     messages = await container.outbox.messages(job_id=job.id)
     data = [
@@ -154,7 +154,7 @@ def _delivery(job: Job, message: OutboxMessage) -> dict[str, Any]:
 
 
 def finished_result(job: Job) -> VideoResult:
-    """The job's result. Raises Conflict saying why there is none (yet)."""
+    """Return the job's result. Raises Conflict with the reason if there is none yet, or never will be."""
     if job.public_result is not None:
         return job.public_result
     if not job.status.is_terminal:
@@ -171,7 +171,7 @@ async def _file(container: Container, request: Request, finished: VideoResult, v
 
 
 async def presigned(container: Container, finished: VideoResult, variant: Variant) -> str:
-    """A presigned URL of one of the result's files."""
+    """Return a presigned URL of one of the result's files."""
     key = container.bucket.key(_uri(finished, variant))
     name = f"{finished.job_id}-{key.rpartition('/')[2]}"
     return await asyncio.to_thread(container.bucket.presign, key, container.settings.presign_seconds, name)

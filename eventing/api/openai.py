@@ -1,4 +1,4 @@
-"""The OpenAI Videos contract as pure translation: their request to ours, our job to theirs, our errors too.
+"""The OpenAI Videos contract as pure translation of requests, jobs and errors.
 
 Source: the generated types of the official Python and Node SDKs. `status` knows only queued, in_progress,
 completed and failed, so a cancelled job shows as failed with the code `cancelled`.
@@ -98,17 +98,17 @@ class VideoDeleted(Frozen):
 
 
 def parse(fields: dict[str, Any]) -> VideoCreate:
-    """The request. Raises InvalidRequest naming the parameter."""
+    """Return the request. Raises InvalidRequest naming the parameter."""
     return validated(VideoCreate, fields, HINTS)
 
 
 def parse_remix(fields: dict[str, Any]) -> VideoRemix:
-    """The request. Raises InvalidRequest naming the parameter."""
+    """Return the request. Raises InvalidRequest naming the parameter."""
     return validated(VideoRemix, fields)
 
 
 def job_request(asked: VideoCreate, entry: CatalogEntry) -> JobRequest:
-    """Our request for theirs. Raises InvalidRequest for a size or length that the model cannot make."""
+    """Return the job request. Raises InvalidRequest for a size or length that the model cannot make."""
     own = {"seconds", "size", "input_reference", "callback_format"}
     fields = asked.model_dump(exclude=own, exclude_unset=True) | {"model": entry.name}
     for ours, theirs in (("width", "size"), ("height", "size"), ("num_frames", "seconds")):
@@ -122,12 +122,12 @@ def job_request(asked: VideoCreate, entry: CatalogEntry) -> JobRequest:
 
 
 def remix_request(source: Job, prompt: str) -> dict[str, Any]:
-    """The fields of a job like another one, seed included, with a new prompt."""
+    """Return the fields of a job like `source`, seed included, with a new prompt."""
     return source.spec.model_dump(mode="json") | {"prompt": prompt}
 
 
 def video(job: Job) -> Video:
-    """The contract's view of a job."""
+    """Return the contract's view of a job."""
     cancelled = job.status is Status.cancelled
     failed = job.status in (Status.failed, Status.cancelled)
     return Video(
@@ -147,7 +147,7 @@ def video(job: Job) -> Video:
 
 
 def poll_after_ms(job: Job) -> int:
-    """When to ask again: about a tenth of what the job still needs, as far as its progress tells."""
+    """Return when to poll again: after about a tenth of the time that the job probably still needs."""
     percent = job.progress.percent()
     if not percent:
         return 2 * POLL_FASTEST_MS
@@ -164,10 +164,10 @@ def _size(size: str, entry: CatalogEntry) -> tuple[int, int]:
 
 
 def _frames(seconds: float, fps: int, entry: CatalogEntry) -> int:
-    """The nearest count of frames, if it is one: what lies outside the model's range is refused."""
+    """Return the nearest count of frames. Raises InvalidRequest if it is outside the model's range."""
     rule, wanted = entry.frames, seconds * fps
     nearest = rule.nearest(wanted)
-    # One step of the rule is the rounding that a client must expect; a whole second never is too much.
+    # A client must expect rounding by one step of the rule.
     if abs(nearest - wanted) > max(rule.multiple, 1):
         raise InvalidRequest(
             f"{entry.name} cannot make {seconds:g} s at {fps} frames per second; "

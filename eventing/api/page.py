@@ -1,4 +1,4 @@
-"""The small web page: prompt, progress, video. Everything it does goes through the public API."""
+"""The web page: prompt, progress, video. It uses the public API only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
 STATIC = Path(__file__).parent / "static"
-# Videos come from S3, whose address is not ours; nothing else may be loaded from elsewhere.
+# Videos come from S3, which has another origin; nothing else may be loaded from elsewhere.
 POLICY = "default-src 'self'; media-src *; img-src * data:; frame-ancestors 'none'; base-uri 'none'"
 router = APIRouter(include_in_schema=False)
 files = StaticFiles(directory=STATIC)

@@ -88,10 +88,11 @@ def list_jobs(
         page, more = await container.job_store.page(owner, limit=limit, statuses=tuple(status or ()))
         rows = [
             (j.id, j.owner, str(j.status), f"{j.percent} %", j.model, j.lane, str(j.attempts_used),
-             _when(j.submitted_at), _error(j), j.spec.prompt)
+             _when(j.submitted_at), _error(j), j.holder or "", j.chosen_id or "", j.spec.prompt)
             for j in page
         ]  # fmt: skip
-        heads = ("id", "owner", "status", "done", "model", "lane", "attempts", "submitted", "error", "prompt")
+        heads = ("id", "owner", "status", "done", "model", "lane", "attempts", "submitted", "error",
+                 "held by", "chosen id", "prompt")  # fmt: skip
         _table(heads, rows, ("id", "status", "done", "error", "prompt"))
         if more:
             typer.echo(f"more than {limit}; use --limit")

@@ -1,7 +1,7 @@
-"""Which messages a transition makes, and where each goes. Pure: no clock, no network.
+"""The messages of a transition, and where each goes. Pure: no clock, no network.
 
-CloudEvents 1.0.2, JSON format. An event's `id` is the job's id and the event's number, so a repeated delivery
-is the same event to every receiver (same `source` and `id`).
+CloudEvents 1.0.2, JSON format. The `id` of an event is made of the id of the job's row and the number of the
+event, so a receiver recognises a repeated delivery by `source` and `id`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from eventing.domain.job import Job
 
 @dataclass(frozen=True)
 class Message:
-    """One row for the outbox: an event and where it goes."""
+    """One row of the outbox: an event and its destination."""
 
     event_id: str
     event_type: str
@@ -41,14 +41,14 @@ class Message:
 
 @dataclass(frozen=True)
 class Announcer:
-    """Turns transitions into messages. `sink` says whether one is configured."""
+    """Makes messages of transitions. `sink` is True if a sink is configured."""
 
     source: str
     public_url: str
     sink: bool
 
     def transition(self, old: Job, new: Job) -> list[Message]:
-        """Messages of a transition; none if it is nobody's business."""
+        """Return the messages of a transition; none if it emits no event."""
         if new.sequence == old.sequence:
             return []
         if new.status.is_terminal:
@@ -57,7 +57,7 @@ class Announcer:
         return self._messages(event, new, [Sink()])
 
     def progressed(self, job: Job) -> list[Message]:
-        """A progress message for the sink. Its id has a part of its own: it uses up no sequence number."""
+        """Return a progress message for the sink. It uses up no sequence number, so its id has a suffix."""
         data = ProgressEventData(
             job_id=job.public_id, model=job.model, progress=job.progress, percent=job.progress.percent()
         )
@@ -68,11 +68,11 @@ class Announcer:
     def rejected(
         self, source: str, event_id: str, owner: str, error: Failure, field: str | None
     ) -> list[Message]:
-        """One message about an event that cannot become a job."""
+        """Return one message about an incoming event that cannot become a job, if there is a sink."""
         data = RejectedEventData(rejected_source=source, rejected_id=event_id, error=error, field=field)
         event: dict[str, Any] = {
             "specversion": "1.0",
-            # Hashed: an id of ours is never longer than our own columns, whatever a producer sends.
+            # A hash, since a producer's id may be longer than the column.
             "id": "rejected-" + hashlib.sha256(f"{source}\n{event_id}".encode()).hexdigest()[:32],
             "source": self.source,
             "type": REJECTED,
@@ -108,7 +108,7 @@ class Announcer:
     def _body(self, job: Job, event: dict[str, Any], destination: Destination) -> str:
         if job.callback_format != "openai" or not isinstance(destination, Webhook):
             return json.dumps(event)
-        # The OpenAI contract knows only these two ends: a cancelled job is a failed one.
+        # The OpenAI contract has only these two ends: a cancelled job counts as failed.
         kind = "video.completed" if job.status is Status.completed else "video.failed"
         created = int(job.completed_at or job.updated_at)
         body = {"id": f"evt_{event['id']}", "object": "event", "created_at": created, "type": kind}
@@ -149,10 +149,10 @@ class Announcer:
 
 
 def timestamp(epoch: float) -> datetime:
-    """Epoch seconds as an aware UTC time."""
+    """Return epoch seconds as an aware UTC time."""
     return datetime.fromtimestamp(epoch, UTC)
 
 
 def seconds(start: float | None, end: float | None) -> float | None:
-    """Elapsed seconds, if both ends are known."""
+    """Return the elapsed seconds; None if either end is unknown."""
     return None if start is None or end is None else round(max(0.0, end - start), 3)

@@ -1,12 +1,12 @@
-"""A job and everything that may happen to it, as pure functions on a frozen record.
+"""A job and its transitions, as pure functions on a frozen record.
 
     queued ──claim──► in_progress ──► completed | failed | cancelled
        ▲                   │
        └──── put back ─────┘          (retry, busy predictor, lapsed lease)
 
-No function here reads a clock or a database: the store gives `now` by the database's clock, writes the
-returned record only while the row still is the one that was read, and in the same transaction puts the
-events of the transition into the outbox.
+No function here reads a clock or a database. The store passes `now` from the database's clock and writes the
+returned record only if the row has not changed since it was read. The same transaction puts the events of the
+transition into the outbox.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from eventing.contract.models import Status as Status  # noqa: PLC0414 - re-expo
 
 
 class LeaseLost(Exception):
-    """The holder's lease is gone or another attempt has it: whatever it reports is refused."""
+    """The lease has ended or belongs to another attempt, so every report of this holder is refused."""
 
 
 QUEUED = Progress(stage=Stage.queued)
@@ -78,7 +78,7 @@ class Job:
         return 100 if self.status is Status.completed else self.progress.percent()
 
     def evolve(self, now: float, **changes: Any) -> Job:
-        """A changed copy."""
+        """Return a changed copy."""
         return replace(self, updated_at=now, **changes)
 
 
@@ -115,13 +115,13 @@ def check_lease(job: Job, attempt: int, now: float) -> None:
 
 
 def renew(job: Job, attempt: int, progress: Progress | None, now: float, lease: float) -> Job:
-    """Prolong the lease and record the latest progress."""
+    """Renew the lease and record the latest progress."""
     check_lease(job, attempt, now)
     return job.evolve(now, lease_until=now + lease, progress=(progress or job.progress).bounded())
 
 
 def start(job: Job, attempt: int, now: float) -> Job:
-    """The predictor took the job: from here on the attempt counts."""
+    """Record that a predictor took the job; from now on the attempt counts."""
     check_lease(job, attempt, now)
     if job.started_at is not None:
         return job
@@ -147,14 +147,14 @@ def fail(job: Job, attempt: int, failure: Failure, now: float, keep: float) -> J
 
 
 def cancel(job: Job, now: float, keep: float) -> Job:
-    """End because somebody asked. Legal from every state that is not terminal."""
+    """End as cancelled. Legal from every state that is not terminal."""
     return _end(
         job, Status.cancelled, now, keep, error=Failure(code="cancelled", message="cancelled on request")
     )
 
 
 def request_cancel(job: Job, now: float, keep: float) -> Job:
-    """A waiting job is cancelled at once, a running one by its holder, an ended one stays as it is."""
+    """Cancel a waiting job now, mark a running one for its holder, and leave an ended one as it is."""
     if job.status.is_terminal:
         return job
     if job.status is Status.queued:
@@ -167,7 +167,7 @@ def put_back(
 ) -> Job:
     """Return a held job to the queue for a later attempt, keeping the cause visible.
 
-    `used`: the attempt counts, also where the predictor did not come to speak.
+    `used`: the attempt counts, even if no predictor answered.
     """
     check_lease(job, attempt, now)
     if used and job.started_at is None:
@@ -176,10 +176,10 @@ def put_back(
 
 
 def lapse(job: Job, now: float, keep: float) -> Job:
-    """Free a job whose holder went silent.
+    """Free a job whose lease has ended.
 
-    It is queued even when its attempts are used up: the next holder first looks for a finished file to
-    adopt, and only then fails it.
+    It is queued even if its attempts are used up. The next holder first looks for a finished file to adopt,
+    and only then fails the job.
     """
     if job.status is not Status.in_progress or job.lease_until is None or job.lease_until >= now:
         raise LeaseLost(f"job {job.id} is held")
@@ -188,7 +188,7 @@ def lapse(job: Job, now: float, keep: float) -> Job:
 
 
 def miss_deadline(job: Job, now: float, keep: float) -> Job:
-    """Fail a waiting job nobody wants any more."""
+    """Fail a waiting job whose start deadline has passed."""
     if job.status is not Status.queued or job.start_by is None or job.start_by > now:
         raise LeaseLost(f"job {job.id} may still start")
     message = "the job had not started by its start deadline"
@@ -196,7 +196,7 @@ def miss_deadline(job: Job, now: float, keep: float) -> Job:
 
 
 def requeue(job: Job, now: float) -> Job:
-    """An operator's second chance for a failed or cancelled job, with all attempts again."""
+    """Queue a failed or cancelled job again, with all its attempts."""
     if job.status not in (Status.failed, Status.cancelled):
         raise ValueError(f"job {job.id} is {job.status}; only a failed or cancelled job can be queued again")
     return job.evolve(
@@ -214,7 +214,7 @@ def requeue(job: Job, now: float) -> Job:
 
 
 def backoff(tries: int, base: float) -> float:
-    """Seconds before the next try: doubling from `base` up to 60 times it, with jitter against lockstep."""
+    """Return the seconds before the next try: they double from `base` up to 60 times it, with jitter."""
     return base * min(60.0, 2.0 ** min(tries, 16)) * random.uniform(0.5, 1.0)  # noqa: S311 -- not a secret
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Pool:
-    """Jobs of these (model, lane) pairs share `capacity` places."""
+    """Jobs of these (model, lane) pairs share `capacity` slots."""
 
     name: str
     capacity: int

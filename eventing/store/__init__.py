@@ -1,1 +1,1 @@
-"""Everything that is remembered: jobs, places, messages, keys. SQL lives here and nowhere else."""
+"""Everything that is stored: jobs, slots, messages, keys. All SQL is here."""

@@ -1,8 +1,8 @@
-"""Jobs as dispatchers see them: claim a place and a job together, renew, finish, free what lapsed.
+"""The job table as dispatchers see it: claim a slot and a job together, renew, finish, free lapsed jobs.
 
-One statement picks a free place and the oldest job that may use it and locks both (SKIP LOCKED on
-PostgreSQL, so racing replicas take different rows and never wait for each other; on SQLite the whole
-transaction is exclusive). Every later write carries the attempt number as its fencing token.
+One statement picks a free slot and the oldest job that may use it, and locks both. On PostgreSQL it skips
+locked rows, so racing replicas take different rows and never wait for each other. On SQLite the whole
+transaction is exclusive. Every later write carries the attempt number as its fencing token.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from eventing.store.tables import jobs, slots
 from eventing.store.transitions import add_messages, drop_progress, locked, transition, write_transition
 
 SWEEP_LIMIT = 100
-_TAKE_PLACE = update(slots).where(slots.c.pool == bindparam("at_pool"), slots.c.n == bindparam("at_n"))
+_TAKE_SLOT = update(slots).where(slots.c.pool == bindparam("at_pool"), slots.c.n == bindparam("at_n"))
 
 
 @shielded_methods
 class ClaimStore:
-    """The dispatchers' half of the job table. `holder` names this process."""
+    """The dispatchers' half of the job table. `holder` names this process on the jobs that it runs."""
 
     def __init__(
         self, database: Database, announcer: Announcer, holder: str, *, lease: float, keep_seconds: float
@@ -46,7 +46,7 @@ class ClaimStore:
         self._keep = keep_seconds
 
     async def prepare(self, pools: tuple[Pool, ...]) -> None:
-        """Make the pools' places; extra places of a larger past are dropped once they are free."""
+        """Make the slots of the pools, and drop free ones that a pool of an earlier, larger capacity left."""
         async with self._database.write() as connection:
             for pool in pools:
                 for n in range(1, pool.capacity + 1):
@@ -55,17 +55,17 @@ class ClaimStore:
                 await connection.execute(delete(slots).where(extra))
 
     async def claim(self, pool: Pool) -> Job | None:
-        """Take a free place and the oldest job that may use it; None if there is no such pair."""
+        """Take a free slot and the oldest job that may use it; None if there is no such pair."""
         async with self._database.write() as connection:
             job = await self._claim(connection, pool, _oldest_of(pool))
             return job or await self._probe(connection, pool)
 
     async def renew(self, job: Job, progress: Progress | None) -> Job:
-        """Prolong the lease and store progress. The answer shows a requested cancel. Raises LeaseLost."""
+        """Renew the lease and store progress. The job returned shows a requested cancel. Raises LeaseLost."""
         return await self._change(job, lambda j, at: state.renew(j, job.attempt, progress, at, self.lease))
 
     async def start(self, job: Job) -> Job:
-        """The predictor's first word came: the attempt counts, and the model does start. Raises LeaseLost."""
+        """Record the predictor's first answer: the attempt counts, the circuit closes. Raises LeaseLost."""
         async with self._database.write() as connection:
             old, at = await locked(connection, job.id)
             new = state.start(old, job.attempt, at)
@@ -74,15 +74,15 @@ class ClaimStore:
             return new
 
     async def complete(self, job: Job, result: VideoResult) -> Job:
-        """End with a result, or as cancelled if that was asked before. Raises LeaseLost."""
+        """End with a result, or as cancelled if a cancel was requested before. Raises LeaseLost."""
         return await self._change(job, lambda j, at: state.complete(j, job.attempt, result, at, self._keep))
 
     async def fail(self, job: Job, failure: Failure) -> Job:
-        """End without one. Raises LeaseLost."""
+        """End without a result. Raises LeaseLost."""
         return await self._change(job, lambda j, at: state.fail(j, job.attempt, failure, at, self._keep))
 
     async def put_back(self, job: Job, cause: Failure, delay: float, *, used: bool = False) -> Job:
-        """Back into the queue for another attempt; `used` counts this one even if it never started.
+        """Return the job to the queue for another attempt; `used` counts this one even if it never started.
 
         Raises LeaseLost.
         """
@@ -91,7 +91,7 @@ class ClaimStore:
         )
 
     async def announce_progress(self, job: Job) -> None:
-        """Put a progress event into the outbox in place of one that still waits; nothing after the end."""
+        """Put a progress event into the outbox and drop an older one that waits; do nothing after the end."""
         async with self._database.write() as connection:
             current, at = await locked(connection, job.id)
             if current.attempt == job.attempt and not current.status.is_terminal:
@@ -114,12 +114,12 @@ class ClaimStore:
             return await circuit_breaker.open_circuits(connection)
 
     async def free_lapsed(self) -> int:
-        """Queue again, or cancel, jobs whose holder went silent; how many."""
+        """Queue again, or cancel, the jobs whose lease has ended; return how many."""
         due = (jobs.c.status == "in_progress") & (jobs.c.lease_until < db_now())
         return await self._each(due, lambda job, at: state.lapse(job, at, self._keep))
 
     async def fail_overdue(self) -> int:
-        """Fail waiting jobs whose start deadline has passed; how many."""
+        """Fail the waiting jobs whose start deadline has passed; return how many."""
         due = (jobs.c.status == "queued") & (jobs.c.start_by < db_now())
         return await self._each(due, lambda job, at: state.miss_deadline(job, at, self._keep))
 
@@ -128,11 +128,11 @@ class ClaimStore:
         if row is None:
             return None
         values = dict(row)
-        place, at = {"at_pool": pool.name, "at_n": values.pop("place_n")}, values.pop("at")
+        slot, at = {"at_pool": pool.name, "at_n": values.pop("slot_n")}, values.pop("at")
         old = job_from_row(values)
         new = state.claim(old, self._holder, at, self.lease)
         await write_transition(connection, old, new, self._announcer)
-        await connection.execute(_TAKE_PLACE, place | {"job_id": new.id, "attempt": new.attempt})
+        await connection.execute(_TAKE_SLOT, slot | {"job_id": new.id, "attempt": new.attempt})
         return new
 
     async def _probe(self, connection: AsyncConnection, pool: Pool) -> Job | None:
@@ -153,14 +153,14 @@ class ClaimStore:
             try:
                 await transition(self._database, self._announcer, job_id, change)
             except LeaseLost:
-                continue  # another replica was faster, or the holder came back in time
+                continue  # another replica was faster, or the holder renewed in time
             count += 1
         return count
 
 
 @lru_cache(maxsize=256)
 def _oldest_of(pool: Pool) -> Select[Any]:
-    if len(pool.routes) == 1:  # equal, not IN: then the index gives the oldest without sorting the queue
+    if len(pool.routes) == 1:  # equality, not IN: the index then gives the oldest without a sort
         of_pool = _is_route(pool.routes[0])
     else:
         of_pool = tuple_(jobs.c.model, jobs.c.lane).in_(pool.routes)
@@ -178,17 +178,17 @@ def _is_route(route: tuple[str, str]) -> ColumnElement[bool]:
 
 
 def _pair(pool: Pool, eligible: ColumnElement[bool]) -> Select[Any]:
-    """A free place and the oldest eligible job, both locked, and the time then. Kept: making it costs."""
+    """Return the query of a free slot and the oldest eligible job. Cached, since making it is slow."""
     free = (slots.c.pool == pool.name) & (slots.c.n <= pool.capacity) & slots.c.job_id.is_(None)
-    place = (
-        select(slots.c.n).where(free).order_by(slots.c.n).limit(1).with_for_update(skip_locked=True)
-    ).cte("place")
+    slot = (select(slots.c.n).where(free).order_by(slots.c.n).limit(1).with_for_update(skip_locked=True)).cte(
+        "slot"
+    )
     oldest = (
         select(jobs)
-        .where(circuit_breaker.is_ready() & eligible & exists(select(place.c.n)))
+        .where(circuit_breaker.is_ready() & eligible & exists(select(slot.c.n)))
         .order_by(jobs.c.submitted_at, jobs.c.id)
         .limit(1)
         .with_for_update(skip_locked=True)
     ).cte("oldest")
-    both = place.join(oldest, true())
-    return select(place.c.n.label("place_n"), oldest, db_now().label("at")).select_from(both)
+    both = slot.join(oldest, true())
+    return select(slot.c.n.label("slot_n"), oldest, db_now().label("at")).select_from(both)

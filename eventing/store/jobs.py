@@ -31,7 +31,7 @@ _BEFORE = select(
 
 @dataclass(frozen=True)
 class Submission:
-    """A job to be, before the database has given it a time. `key` makes it idempotent."""
+    """A job before the database has set its times. `key` makes the submission idempotent."""
 
     job: Job
     key: str | None = None
@@ -39,13 +39,13 @@ class Submission:
 
 
 def digest(request: JobRequest) -> str:
-    """SHA-256 of what was asked, so that a key used again with another body is noticed."""
+    """Return the SHA-256 of a request, which shows that a key was used again with another body."""
     canonical = json.dumps(request.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def event_key(source: str, event_id: str, prefix: str = "event") -> str:
-    """The idempotency key of an event; hashed, since both parts together may be longer than a key."""
+    """Return the idempotency key of an event; a hash, since both parts together may be too long for a key."""
     return f"{prefix}:" + hashlib.sha256(f"{source}\n{event_id}".encode()).hexdigest()
 
 
@@ -111,7 +111,7 @@ class JobStore:
             return int((await connection.execute(query)).scalar_one())
 
     async def depths(self) -> dict[tuple[str, str, str], int]:
-        """Number of live jobs by (model, lane, status), for metrics."""
+        """Return the number of jobs that have not ended by (model, lane, status), for metrics."""
         columns = (jobs.c.model, jobs.c.lane, jobs.c.status)
         live = jobs.c.status.in_(["queued", "in_progress"])
         async with self._database.read() as connection:
@@ -126,7 +126,7 @@ class JobStore:
         )
 
     async def requeue(self, job_id: str) -> Job:
-        """An operator's second chance for a failed or cancelled job. Raises NotFound, Conflict."""
+        """Queue a failed or cancelled job again, with all its attempts. Raises NotFound, Conflict."""
         try:
             return await transition(self._database, self._announcer, job_id, state.requeue)
         except ValueError as error:

@@ -1,4 +1,4 @@
-"""API keys: shown once, stored as a hash, each with an owner whose jobs no other key can see."""
+"""API keys: shown once, stored as a hash. Each has an owner, and sees only that owner's jobs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class KeyStore:
         self._database = database
 
     async def create(self, owner: str) -> str:
-        """A new key for the owner: the only time it can be seen."""
+        """Make a key for the owner and return it; it cannot be shown again."""
         key_id = secrets.token_hex(6)
         key = f"rz_{key_id}_{secrets.token_urlsafe(32)}"
         async with self._database.write() as connection:
@@ -42,26 +42,26 @@ class KeyStore:
         return key
 
     async def owner_of(self, key: str) -> str | None:
-        """The owner of a valid key. The stored hash is compared in constant time."""
+        """Return the owner of a valid key, else None. The hash is compared in constant time."""
         parts = key.split("_", 2)
         key_id = parts[1] if len(parts) == 3 and parts[0] == "rz" else ""
         query = select(api_keys).where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
         async with self._database.read() as connection:
             row = (await connection.execute(query)).first()
-        # A 256-bit random secret needs no slow hash: there is nothing to guess.
+        # A random secret of 256 bits needs no slow hash: it cannot be guessed.
         same = hmac.compare_digest(row.hash if row else "0" * 64, _hash(key))
         return row.owner if row and same else None
 
     async def revoke(self, key_id: str) -> None:
-        """End a key's life at once. Raises NotFound."""
+        """Make a key invalid at once. Raises NotFound."""
         mine = (api_keys.c.id == key_id) & api_keys.c.revoked_at.is_(None)
         async with self._database.write() as connection:
-            gone = update(api_keys).where(mine).values(revoked_at=await now(connection))
-            if (await connection.execute(gone)).rowcount != 1:
+            revocation = update(api_keys).where(mine).values(revoked_at=await now(connection))
+            if (await connection.execute(revocation)).rowcount != 1:
                 raise NotFound(f"there is no live key {key_id}")
 
     async def keys(self) -> list[ApiKey]:
-        """All keys, oldest first."""
+        """Return all keys, oldest first."""
         query = select(api_keys).order_by(api_keys.c.created_at)
         async with self._database.read() as connection:
             return [
@@ -70,7 +70,7 @@ class KeyStore:
             ]
 
     async def any(self) -> bool:
-        """Whether at least one live key exists."""
+        """Return whether at least one valid key exists."""
         query = select(func.count()).where(api_keys.c.revoked_at.is_(None))
         async with self._database.read() as connection:
             return (await connection.execute(query)).scalar_one() > 0

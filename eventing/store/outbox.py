@@ -1,8 +1,8 @@
-"""Messages that must leave: claimed under a lease, delivered at least once, kept when they cannot be.
+"""Outgoing messages: claimed under a lease, delivered at least once, kept if they cannot be delivered.
 
-The schedule is Standard Webhooks' (0 s, 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h). A message
-never overtakes one of the same job and destination that is due or in flight, and progress is tried once: so
-no progress follows the end.
+The schedule is that of Standard Webhooks (0 s, 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h). A
+message never overtakes one of the same job and destination that is due or in flight. Progress is tried once,
+so none arrives after the end of its job.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _LOG_TRY = insert(deliveries).from_select(
         db_now(),
         bindparam("took", type_=_log.seconds.type),
         bindparam("http_status", type_=_log.http_status.type),
-        bindparam("said", type_=_log.error.type),
+        bindparam("reason", type_=_log.error.type),
     ).where(_log.outbox_id == bindparam("message", type_=_log.outbox_id.type)),
 )
 
 
-# Kept, since making a statement costs more than running it.
+# Made once, since making a statement costs more than running it.
 _LEASE = (
     update(outbox)
     .where(outbox.c.id.in_(bindparam("mine", expanding=True)))
@@ -46,11 +46,12 @@ _LEASE = (
 
 
 def _due() -> Select[Any]:
-    """Due messages that are not on their way, while no other of the same job and destination is, or is due
-    before them: another relay may be about to take that one.
+    """Return the query of messages to send now, in order per job and destination.
+
+    It skips a message if an earlier one is in flight or due: another relay may be about to take that one.
     """
     other = outbox.alias("other")
-    # Progress has the number of the event before it.
+    # A progress event has the sequence number of the event before it.
     same = (other.c.sequence == outbox.c.sequence) & (other.c.created_at < outbox.c.created_at)
     earlier = ((other.c.sequence < outbox.c.sequence) | same) & (other.c.next_at <= db_now())
     in_flight = (
@@ -91,7 +92,7 @@ class OutboxMessage:
 
 @dataclass(frozen=True)
 class Try:
-    """How one delivery went. `final` ends it for good; `retry_after` (seconds) is the receiver's wish."""
+    """The outcome of one try. `final` means no retry; `retry_after` is the receiver's wish in seconds."""
 
     ok: bool
     seconds: float
@@ -103,14 +104,14 @@ class Try:
 
 @shielded_methods
 class OutboxStore:
-    """The outbox table and the log of tries."""
+    """The outbox table and the log of delivery tries."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._reserved = database.reserved  # deliveries never wait behind the callers
 
     async def claim(self, limit: int) -> list[OutboxMessage]:
-        """Due messages, leased to the caller, oldest first."""
+        """Lease due messages to the caller; return them oldest first."""
         async with self._reserved.write() as connection:
             rows = (await connection.execute(_DUE, {"most": limit})).mappings().all()
             tried = [row["id"] for row in rows if _was_tried(row)]
@@ -123,12 +124,12 @@ class OutboxStore:
         return messages
 
     async def record(self, message: OutboxMessage, outcome: Try) -> bool:
-        """Log a try and settle the message: delivered, dead, or due again.
+        """Log a try and update the message: delivered, dead, or due again.
 
-        False if it is gone, as its job was deleted meanwhile.
+        Return False if the message is gone because its job was deleted meanwhile.
         """
         log: dict[str, object] = {"message": message.id, "took": outcome.seconds}
-        log |= {"http_status": outcome.http_status, "said": outcome.error}
+        log |= {"http_status": outcome.http_status, "reason": outcome.error}
         settled = _settle(message, outcome) | {"tries": message.tries + 1, "lease_until": None}
         still = (outbox.c.id == message.id) & (outbox.c.status == "pending")
         async with self._reserved.write() as connection:
@@ -149,7 +150,7 @@ class OutboxStore:
         status: str | None = None,
         limit: int = 100,
     ) -> list[OutboxMessage]:
-        """Messages, newest first."""
+        """Return messages, newest first."""
         query = select(outbox).order_by(outbox.c.created_at.desc(), outbox.c.id).limit(limit)
         for column, value in ((outbox.c.job_id, job_id), (outbox.c.owner, owner), (outbox.c.status, status)):
             query = query.where(column == value) if value is not None else query
@@ -157,23 +158,23 @@ class OutboxStore:
             return [_message(row) for row in (await connection.execute(query)).mappings()]
 
     async def tries(self, message_id: str) -> list[dict[str, object]]:
-        """The log of one message, first try first."""
+        """Return the tries of one message, oldest first."""
         query = select(deliveries).where(deliveries.c.outbox_id == message_id).order_by(deliveries.c["try"])
         async with self._database.read() as connection:
             return [dict(row) for row in (await connection.execute(query)).mappings()]
 
     async def replay(self, message_id: str, owner: str | None = None) -> None:
-        """Send a message again now, whatever became of it. Raises NotFound."""
+        """Make a message due now, whatever its status. Raises NotFound."""
         mine = outbox.c.id == message_id
         mine = mine if owner is None else mine & (outbox.c.owner == owner)
         again = {"status": "pending", "next_at": db_now(), "lease_until": None}
         async with self._database.write() as connection:
-            done = await connection.execute(update(outbox).where(mine).values(**again))
-            if done.rowcount != 1:
+            result = await connection.execute(update(outbox).where(mine).values(**again))
+            if result.rowcount != 1:
                 raise NotFound(f"there is no delivery {message_id}")
 
     async def sweep(self, keep_seconds: float) -> None:
-        """Delete old delivered messages that belong to no job (those of jobs go with their jobs)."""
+        """Delete old settled messages that belong to no job; the others are deleted with their jobs."""
         old: ColumnElement[bool] = outbox.c.created_at < db_now() - keep_seconds
         over = outbox.c.job_id.is_(None) & (outbox.c.status != "pending")
         async with self._database.write() as connection:
@@ -181,7 +182,7 @@ class OutboxStore:
 
 
 def _was_tried(row: Mapping[Any, Any]) -> bool:
-    """Whether this is progress whose relay died with it."""
+    """Return whether this is a progress message whose relay ended before it recorded the try."""
     return row["event_type"] == PROGRESSED and row["lease_until"] is not None
 
 

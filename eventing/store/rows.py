@@ -1,4 +1,4 @@
-"""Rows to records and back: the only place that knows both."""
+"""Translate rows to records and back. No other module knows both."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _RECORDS: dict[str, type[Frozen]] = {
 
 
 def job_from_row(row: Mapping[Any, Any]) -> Job:
-    """A Job from a row of the jobs table."""
+    """Return the job of a row of the jobs table."""
     values: dict[str, Any] = dict(row)
     for name, kind in _RECORDS.items():
         if values[name] is not None:
@@ -29,7 +29,7 @@ def job_from_row(row: Mapping[Any, Any]) -> Job:
 
 
 def job_values(job: Job) -> dict[str, Any]:
-    """All columns of a job."""
+    """Return all columns of a job."""
     values = {field.name: getattr(job, field.name) for field in dataclasses.fields(job)}
     for name in _RECORDS:
         if values[name] is not None:
@@ -38,7 +38,7 @@ def job_values(job: Job) -> dict[str, Any]:
 
 
 def changed_values(old: Job, new: Job) -> dict[str, Any]:
-    """Only the columns a transition changed."""
+    """Return only the columns that a transition has changed."""
     before, after = job_values(old), job_values(new)
     return {name: value for name, value in after.items() if before[name] != value}
 

@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 
 def _partial(name: str, *columns: str, where: str) -> Index:
-    """An index of some rows only, on both databases."""
+    """Return an index of some rows only, on both databases."""
     return Index(name, *columns, postgresql_where=text(where), sqlite_where=text(where))
 
 
@@ -68,15 +68,15 @@ jobs = Table(
     Column("sequence", Integer, nullable=False),
     Column("chosen_id", String(64)),  # the id that the owner chose; the row's own id is made from both
     Index("ix_jobs_listing", "owner", "submitted_at", "id"),
-    # Partial indexes hold only live rows, so claims stay fast however long the history is.
+    # Partial indexes hold live rows only, so claims stay fast with a long history.
     _partial("ix_jobs_queue", "model", "lane", "submitted_at", where="status = 'queued'"),
     _partial("ix_jobs_waiting", "owner", where="status = 'queued'"),
     _partial("ix_jobs_leases", "lease_until", where="status = 'in_progress'"),
     Index("ix_jobs_expiry", "expires_at"),
 )
 
-# One row per place in a pool. A claim takes a free row and a job together, so racing replicas cannot
-# exceed the cap however they race; counting running jobs first could.
+# One row per slot of a pool. A claim takes a free row and a job together, so racing replicas cannot exceed
+# the capacity. Counting the running jobs first could.
 slots = Table(
     "slots",
     metadata,
@@ -154,7 +154,7 @@ api_keys = Table(
     Column("revoked_at", Double),
 )
 
-# Models whose predictors do not start: while a row has three failures or more, only one probe at a time.
+# The circuit breaker: with three failures or more in a row, one probe job at a time goes out.
 model_state = Table(
     "model_state",
     metadata,

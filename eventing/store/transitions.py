@@ -1,4 +1,4 @@
-"""Writing a transition: the row, its place in the pool and its outbox rows, in one transaction."""
+"""Write a transition: the row, its slot in the pool and its outbox rows, in one transaction."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from eventing.store.engine import Transactions, db_now
 from eventing.store.rows import changed_values, job_from_row, message_values
 from eventing.store.tables import jobs, outbox, slots
 
-# The clock is read outside of the part that locks: after the wait for the row, not before.
+# The clock is read outside the locking part, so it is read after the wait for the row.
 _row = select(jobs).where(jobs.c.id == bindparam("job_id")).with_for_update().cte("row")
 _LOCK = select(_row, db_now().label("at"))
 
 
 async def locked(connection: AsyncConnection, job_id: str) -> tuple[Job, float]:
-    """The job, locked until the transaction ends, and the database's time then. Raises NotFound."""
+    """Lock a job until the transaction ends; return it with the database's time. Raises NotFound."""
     row = (await connection.execute(_LOCK, {"job_id": job_id})).mappings().first()
     if row is None:
         raise NotFound(f"there is no job {job_id}")
@@ -36,7 +36,7 @@ _WRITE = update(jobs).where(
     jobs.c.status == bindparam("old_status"),
     jobs.c.attempt == bindparam("old_attempt"),
 )
-_FREE_PLACE = (
+_FREE_SLOT = (
     update(slots)
     .where(slots.c.job_id == bindparam("old_id"), slots.c.attempt == bindparam("old_attempt"))
     .values(job_id=None, attempt=None)
@@ -44,13 +44,13 @@ _FREE_PLACE = (
 
 
 async def write_transition(connection: AsyncConnection, old: Job, new: Job, announcer: Announcer) -> None:
-    """Store what changed, only while the row still is the one that was read. Raises LeaseLost."""
-    guard = {"old_id": old.id, "old_status": str(old.status), "old_attempt": old.attempt}
-    done = await connection.execute(_WRITE, guard | changed_values(old, new))
-    if done.rowcount != 1:
+    """Store the changes if the row is still the one that was read. Raises LeaseLost if it is not."""
+    unchanged = {"old_id": old.id, "old_status": str(old.status), "old_attempt": old.attempt}
+    result = await connection.execute(_WRITE, unchanged | changed_values(old, new))
+    if result.rowcount != 1:
         raise LeaseLost(f"job {old.id} changed under attempt {old.attempt}")
     if old.status is Status.in_progress and new.status is not Status.in_progress:
-        await _free_place(connection, old)
+        await _free_slot(connection, old)
     if new.status.is_terminal and announcer.sink:
         await drop_progress(connection, old.id)
     await add_messages(connection, announcer.transition(old, new), new.updated_at)
@@ -85,12 +85,12 @@ async def transition(
         return new
 
 
-async def _free_place(connection: AsyncConnection, job: Job) -> None:
-    await connection.execute(_FREE_PLACE, {"old_id": job.id, "old_attempt": job.attempt})
+async def _free_slot(connection: AsyncConnection, job: Job) -> None:
+    await connection.execute(_FREE_SLOT, {"old_id": job.id, "old_attempt": job.attempt})
 
 
 async def drop_progress(connection: AsyncConnection, job_id: str) -> None:
-    """Delete progress messages that still wait: only the latest matters, and none after the end."""
+    """Delete progress messages that wait: only the latest matters, and none is sent after the end."""
     pending = (
         (outbox.c.job_id == job_id) & (outbox.c.event_type == PROGRESSED) & (outbox.c.status == "pending")
     )
