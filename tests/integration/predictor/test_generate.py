@@ -32,7 +32,7 @@ def test_a_stream_tells_every_stage_and_ends_with_the_file(shared: Predictor) ->
     stream = shared.stream(output="inline", seed=3, num_frames=17, width=128, height=128, fps=12)
     assert stream.status == 200
     assert stream.response.headers.get_content_type() == "text/event-stream"
-    records = list(stream)
+    records = [record for record in stream if record["type"] != "heartbeat"]  # a busy machine has silences
     assert [record["type"] for record in records[:-1]] == ["progress"] * (len(records) - 1)
     assert list(dict.fromkeys(record["progress"]["stage"] for record in records[:-1])) == STAGES
     steps = [r["progress"]["step"] for r in records[:-1] if r["progress"]["stage"] == "denoise"]

@@ -21,7 +21,7 @@ from eventing.settings import Endpoint
 from tests.integration.conftest import MakeStack
 from tests.integration.predictor.conftest import READY, Queue, Start
 from tests.integration.predictor.held import Held
-from tests.integration.predictor.process import Predictor, reached, wait_for
+from tests.integration.predictor.process import START_LIMIT, Predictor, reached, wait_for
 from tests.knative import pod
 from tests.knative.real import RealQueueProxy
 
@@ -61,7 +61,7 @@ async def test_a_request_waits_for_the_weights_and_is_then_served(
     go = tmp_path / "go"
     predictor = start(hold=("load", go))
     _needs_the_activator(queue, predictor)
-    async with queue(predictor) as proxy:
+    async with queue(predictor, timeout=START_LIMIT) as proxy:
         call = asyncio.create_task(last(proxy.url))
         await up(predictor, "/v2/health/live")
         await at(go)
