@@ -107,17 +107,17 @@ def parse_remix(fields: dict[str, Any]) -> VideoRemix:
     return validated(VideoRemix, fields)
 
 
-def job_request(asked: VideoCreate, entry: CatalogEntry) -> JobRequest:
+def job_request(body: VideoCreate, entry: CatalogEntry) -> JobRequest:
     """Return the job request. Raises InvalidRequest for a size or length that the model cannot make."""
     own = {"seconds", "size", "input_reference", "callback_format"}
-    fields = asked.model_dump(exclude=own, exclude_unset=True) | {"model": entry.name}
+    fields = body.model_dump(exclude=own, exclude_unset=True) | {"model": entry.name}
     for ours, theirs in (("width", "size"), ("height", "size"), ("num_frames", "seconds")):
-        if getattr(asked, theirs) is not None and fields.get(ours) is not None:
+        if getattr(body, theirs) is not None and fields.get(ours) is not None:
             raise InvalidRequest(f"{theirs} and {ours} say the same; give one of them", field=theirs)
-    if asked.size is not None:
-        fields["width"], fields["height"] = _size(asked.size, entry)
-    if asked.seconds is not None:
-        fields["num_frames"] = _frames(float(asked.seconds), asked.fps or entry.fps, entry)
+    if body.size is not None:
+        fields["width"], fields["height"] = _size(body.size, entry)
+    if body.seconds is not None:
+        fields["num_frames"] = _frames(float(body.seconds), body.fps or entry.fps, entry)
     return JobRequest.model_validate(fields)
 
 
@@ -165,10 +165,10 @@ def _size(size: str, entry: CatalogEntry) -> tuple[int, int]:
 
 def _frames(seconds: float, fps: int, entry: CatalogEntry) -> int:
     """Return the nearest count of frames. Raises InvalidRequest if it is outside the model's range."""
-    rule, wanted = entry.frames, seconds * fps
-    nearest = rule.nearest(wanted)
+    rule, exact = entry.frames, seconds * fps
+    nearest = rule.nearest(exact)
     # A client must expect rounding by one step of the rule.
-    if abs(nearest - wanted) > max(rule.multiple, 1):
+    if abs(nearest - exact) > max(rule.multiple, 1):
         raise InvalidRequest(
             f"{entry.name} cannot make {seconds:g} s at {fps} frames per second; "
             f"it makes {rule.min / fps:.3g} to {rule.max / fps:.3g} s",

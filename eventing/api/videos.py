@@ -43,10 +43,10 @@ async def create(
     request: Request, container: ContainerDep, origin: OpenAIOrigin, response: Response
 ) -> openai.Video:
     """Queue a video. Beside the contract's fields all fields of `POST /v1/jobs` are taken."""
-    asked = openai.parse(await read_fields(request))
-    wanted = openai.job_request(asked, _entry(container, asked.model))
-    origin = replace(origin, callback_format=asked.callback_format)
-    job, _ = await container.jobs.submit(wanted, origin)
+    body = openai.parse(await read_fields(request))
+    request_ = openai.job_request(body, _entry(container, body.model))
+    origin = replace(origin, callback_format=body.callback_format)
+    job, _ = await container.jobs.submit(request_, origin)
     return _shown(job, response)
 
 
@@ -107,15 +107,15 @@ async def remix(
         raise Conflict(
             f"video {source.public_id} is {openai.video(source).status}; only a completed one is remixed"
         )
-    asked = openai.parse_remix(fields)
-    request_ = parse_request(openai.remix_request(source, asked.prompt))
+    body = openai.parse_remix(fields)
+    request_ = parse_request(openai.remix_request(source, body.prompt))
     job, _ = await container.jobs.submit(request_, replace(origin, remixed_from=source.public_id))
     return _shown(job, response)
 
 
-def _entry(container: Container, asked: str | None) -> CatalogEntry:
+def _entry(container: Container, name: str | None) -> CatalogEntry:
     aliases = pairs(container.settings.model_aliases)
-    return container.catalog.get(aliases.get(asked, asked) if asked else container.served.default())
+    return container.catalog.get(aliases.get(name, name) if name else container.served.default())
 
 
 def _shown(job: Job, response: Response) -> openai.Video:

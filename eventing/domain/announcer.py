@@ -130,14 +130,14 @@ class Announcer:
         return event | ({"traceparent": job.traceparent} if job.traceparent else {})
 
     def _job_data(self, job: Job) -> JobEventData:
-        done = job.status is Status.completed
+        completed = job.status is Status.completed
         return JobEventData(
             job_id=job.public_id,
             status=job.status,
             model=job.model,
             attempts=job.attempts_used,
             result=job.public_result,
-            result_url=f"{self.public_url}/v1/jobs/{job.public_id}/result" if done else None,
+            result_url=f"{self.public_url}/v1/jobs/{job.public_id}/result" if completed else None,
             error=job.error,
             metadata=job.metadata,
             submitted_at=timestamp(job.submitted_at),

@@ -96,10 +96,10 @@ class JobStore:
 
         `after` is a cursor or the id of a job, deleted or not. Raises InvalidRequest, NotFound.
         """
-        wanted = listing.Filter(owner, statuses, model, lane)
+        only = listing.Filter(owner, statuses, model, lane)
         async with self._database.read() as connection:
             start = None if after is None else await listing.find_position(connection, after, owner)
-            query = await listing.page_query(connection, wanted, start, ascending=ascending)
+            query = await listing.page_query(connection, only, start, ascending=ascending)
             rows = (await connection.execute(query.limit(limit + 1))).mappings().all()
         return [job_from_row(row) for row in rows[:limit]], len(rows) > limit
 

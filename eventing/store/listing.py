@@ -86,10 +86,10 @@ async def find_position(connection: AsyncConnection, after: str, owner: str | No
 
 
 async def page_query(
-    connection: AsyncConnection, wanted: Filter, after: Position | None, *, ascending: bool
+    connection: AsyncConnection, only: Filter, after: Position | None, *, ascending: bool
 ) -> Select[tuple[object, ...]]:
     """Return the query of a page, without a limit."""
-    query: Select[tuple[object, ...]] = select(jobs).where(*_conditions(wanted))
+    query: Select[tuple[object, ...]] = select(jobs).where(*_conditions(only))
     order = (jobs.c.submitted_at, jobs.c.id)
     if after is not None:
         place = (after.submitted_at, after.id)
@@ -111,11 +111,11 @@ def ahead_of(job: Job) -> ColumnElement[bool]:
     return or_(jobs.c.submitted_at < job.submitted_at, same)
 
 
-def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
-    columns = ((jobs.c.owner, wanted.owner), (jobs.c.model, wanted.model), (jobs.c.lane, wanted.lane))
+def _conditions(only: Filter) -> list[ColumnElement[bool]]:
+    columns = ((jobs.c.owner, only.owner), (jobs.c.model, only.model), (jobs.c.lane, only.lane))
     conditions = [column == value for column, value in columns if value is not None]
-    if wanted.statuses:
-        conditions.append(jobs.c.status.in_([str(status) for status in wanted.statuses]))
+    if only.statuses:
+        conditions.append(jobs.c.status.in_([str(status) for status in only.statuses]))
     return conditions
 
 
