@@ -1,8 +1,10 @@
 """Watching jobs: one reader per process, however many streams and callers wait.
 
-The reader runs only while something is watched. Changes made by this process are read at once (`changed`);
-changes by other replicas are found by a poll. Each look is one small statement for all watched jobs, then
-one for the rows that differ. While the database is away the watchers keep their last snapshot and wait.
+The reader runs only while something is watched. It looks at three paces:
+    at once         jobs that this process changed (`changed`), and jobs without a snapshot
+    with each poll  jobs that other replicas changed: one statement for all watched jobs
+    complete        queue positions, deleted jobs, and what a poll could miss: at most 1 % of the time
+While the database is away the watchers keep their last snapshot and wait.
 """
 
 from __future__ import annotations
@@ -20,6 +22,9 @@ from eventing.signal import Signal
 from eventing.store.watched import Version, WatchStore, version_of
 
 GAP = 0.1  # least seconds between two looks: a busy queue must not make the reader busy
+OVERLAP = 5.0  # seconds that a poll looks back further: a change is visible only after its commit
+LONGEST_PAUSE = 30.0  # seconds between complete looks
+PAUSE = 100  # a complete look that took one second is repeated after this many
 log = logging.getLogger(__name__)
 
 
@@ -38,20 +43,17 @@ class Watched:
     job_id: str
     owner: str
     snapshot: Snapshot | None = None
+    version: Version | None = None
     deleted: bool = False
     error: ReelzeroError | None = None  # why the first look failed
     watchers: int = 0
     signal: Signal = field(default_factory=Signal)
 
-    @property
-    def version(self) -> Version | None:
-        """The version of the snapshot."""
-        return version_of(self.snapshot.job) if self.snapshot else None
-
-    def show(self, snapshot: Snapshot) -> None:
+    def show(self, job: Job, position: int | None) -> None:
         """Replace the snapshot and wake the watchers, if it differs."""
-        if snapshot != self.snapshot:
-            self.snapshot = snapshot
+        old = self.snapshot
+        if old is None or job is not old.job or position != old.position:
+            self.snapshot, self.version = Snapshot(job, position), version_of(job)
             self.signal.notify()
 
     def delete(self) -> None:
@@ -106,8 +108,9 @@ class Watchers:
 
     @contextmanager
     def _watch(self, job_id: str, owner: str, snapshot: Snapshot | None) -> Iterator[Watched]:
-        watched = self._watched.setdefault((job_id, owner), Watched(job_id, owner, snapshot))
-        watched.snapshot = watched.snapshot or snapshot
+        watched = self._watched.setdefault((job_id, owner), Watched(job_id, owner))
+        if watched.snapshot is None and snapshot is not None:
+            watched.snapshot, watched.version = snapshot, version_of(snapshot.job)
         watched.watchers += 1
         if watched.snapshot is None:
             watched.error, watched.deleted = None, False
@@ -128,38 +131,52 @@ class Watchers:
             self._reader = None
 
     async def _run(self) -> None:
-        next_poll = 0.0
+        poll_at = complete_at = 0.0
+        polled = time.monotonic()
         while True:
-            seen = self._signal.mark()
-            everything = time.monotonic() >= next_poll
-            if everything:
-                next_poll = time.monotonic() + self._poll
-            await self._refresh(self._due(everything))
+            mark, begin = self._signal.mark(), time.monotonic()
+            if begin >= complete_at:
+                done = await self._refresh(list(self._watched.values()))
+                pause = PAUSE * (time.monotonic() - begin) if done else 0.0
+                complete_at = time.monotonic() + min(max(self._poll, pause), LONGEST_PAUSE)
+            if begin >= poll_at:
+                poll_at = begin + self._poll
+                if await self._poll_changes(begin - polled + OVERLAP):
+                    polled = begin
+            await self._refresh(self._due())
             await asyncio.sleep(GAP)
-            await self._signal.wait(seen, max(0.0, next_poll - time.monotonic()))
+            await self._signal.wait(mark, max(0.0, min(poll_at, complete_at) - time.monotonic()))
 
-    def _due(self, everything: bool) -> list[Watched]:
-        dirty, self._dirty = self._dirty, set()
-        return [
-            watched
-            for watched in self._watched.values()
-            if everything or watched.snapshot is None or watched.job_id in dirty
-        ]
-
-    async def _refresh(self, due: list[Watched]) -> None:
-        """Look at these jobs. No error ends the reader: it looks again with the next poll."""
+    async def _poll_changes(self, seconds: float) -> bool:
+        """Mark what changed within the last seconds; False if the database could not say."""
         try:
-            if due:
-                await self._look(due)
-            self._away = False
+            self._dirty.update(await self._store.changed({w.job_id for w in self._watched.values()}, seconds))
+        except ReelzeroError:
+            return False  # the next complete look logs it
+        return True
+
+    def _due(self) -> list[Watched]:
+        dirty, self._dirty = self._dirty, set()
+        return [w for w in self._watched.values() if w.snapshot is None or w.job_id in dirty]
+
+    async def _refresh(self, due: list[Watched]) -> bool:
+        """Look at these jobs; False if that failed. No error ends the reader: it looks again later."""
+        if not due:
+            return True
+        try:
+            await self._look(due)
         except ReelzeroError as error:
             if not self._away:
                 log.warning("watched jobs cannot be read now: %s", error)
             self._away = True
             self._fail(due, error)
+            return False
         except Exception:
             log.exception("watched jobs cannot be read")
             self._fail(due, Unavailable("the job cannot be read now", retry_after=5))
+            return False
+        self._away = False
+        return True
 
     def _fail(self, due: list[Watched], error: ReelzeroError) -> None:
         for watched in due:
@@ -167,14 +184,23 @@ class Watchers:
 
     async def _look(self, due: list[Watched]) -> None:
         versions = await self._store.versions({watched.job_id for watched in due})
-        stale = [w for w in due if (v := versions.get(w.job_id)) and v.owner == w.owner and v != w.version]
-        rows = await self._store.jobs({watched.job_id for watched in stale})
-        latest = {w.job_id: w.snapshot.job for w in due if w.snapshot} | rows
-        queued = {job.id for job in latest.values() if job.status is Status.queued}
-        positions = await self._store.positions(queued) if queued else {}
+        present, stale = [], set()
         for watched in due:
             version = versions.get(watched.job_id)
-            if version is None or version.owner != watched.owner:
+            if version is None or version[0] != watched.owner:
                 watched.delete()
-            elif (job := latest.get(watched.job_id)) and job.owner == watched.owner:
-                watched.show(Snapshot(job, positions.get(job.id)))
+                continue
+            present.append(watched)
+            if version != watched.version:
+                stale.add(watched.job_id)
+        await self._show(present, await self._store.jobs(stale) if stale else {})
+
+    async def _show(self, present: list[Watched], rows: dict[str, Job]) -> None:
+        """Show the rows that were read, and the queue positions of the others."""
+        latest = {w.job_id: w.snapshot.job for w in present if w.snapshot} | rows
+        queued = {job.id for job in latest.values() if job.status is Status.queued}
+        positions = await self._store.positions(queued) if queued else {}
+        for watched in present:
+            job = latest.get(watched.job_id)
+            if job and job.owner == watched.owner:
+                watched.show(job, positions.get(job.id))

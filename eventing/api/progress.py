@@ -29,7 +29,7 @@ from eventing.domain.job import Status
 from eventing.store.listing import ids_of
 from eventing.watchers import Snapshot, Watchers
 
-KEEP_ALIVE_SECONDS = 15.0  # proxies cut a connection that is silent for 30 to 60 s
+KEEP_ALIVE_SECONDS = 25.0  # common proxies cut a connection that is silent for 30 to 60 s
 KEEP_ALIVE = ": still here\n\n"
 router = APIRouter(prefix="/v1", tags=["jobs"])
 LastEventId = Annotated[str | None, Header(max_length=64, description="The id of the last event received.")]

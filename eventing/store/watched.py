@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import String, bindparam, func, literal_column, select
+from sqlalchemy import Double, String, bindparam, func, literal_column, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql import ColumnElement
 
 from eventing.domain.job import Job
-from eventing.store.engine import Database
+from eventing.store.engine import Database, db_now
 from eventing.store.rows import job_from_row
 from eventing.store.shielded import shielded_methods
 from eventing.store.tables import jobs
@@ -22,19 +22,15 @@ from eventing.store.tables import jobs
 ROWS_AT_ONCE = 200  # decoding more rows in one step would hold up the event loop for over 10 ms
 
 
-class Version(NamedTuple):
-    """What differs whenever a row differs. The time alone could repeat within the clock's resolution."""
-
-    owner: str
-    updated_at: float
-    status: str
-    attempt: int
-    sequence: int
+# What differs whenever a row differs: owner, time of the change, status, attempt, number of events. The time
+# alone could repeat within the clock's resolution.
+Version = tuple[str, float, str, int, int]
+_VERSION = (jobs.c.owner, jobs.c.updated_at, jobs.c.status, jobs.c.attempt, jobs.c.sequence)
 
 
 def version_of(job: Job) -> Version:
     """Return the version of a job that was read."""
-    return Version(job.owner, job.updated_at, str(job.status), job.attempt, job.sequence)
+    return job.owner, job.updated_at, str(job.status), job.attempt, job.sequence
 
 
 @shielded_methods
@@ -43,20 +39,25 @@ class WatchStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._versions = select(jobs.c.id, *(jobs.c[name] for name in Version._fields)).where(
-            self._is_one_of(jobs.c.id)
-        )
-        self._rows = select(jobs).where(self._is_one_of(jobs.c.id))
+        watched = self._is_one_of(jobs.c.id)
+        self._versions = select(jobs.c.id, *_VERSION).where(watched)
+        start = select(db_now() - bindparam("seconds", type_=Double())).scalar_subquery()
+        self._changed = self._versions.where(jobs.c.updated_at > start)
+        self._rows = select(jobs).where(watched)
         ranked = _ranked()
         self._positions = select(ranked).where(self._is_one_of(ranked.c.id))
 
     async def versions(self, ids: Collection[str]) -> dict[str, Version]:
         """Return the version of each job that exists."""
-        return {row[0]: Version(*row[1:]) for row in await self._fetch(self._versions, ids)}
+        return {row[0]: row[1:] for row in await self._fetch(self._versions, ids)}
+
+    async def changed(self, ids: Collection[str], seconds: float) -> list[str]:
+        """Return the ids of the jobs that changed within the last seconds by the database's clock."""
+        return [row[0] for row in await self._fetch(self._changed, ids, seconds=seconds)]
 
     async def positions(self, ids: Collection[str]) -> dict[str, int]:
         """Return for each queued job how many queued jobs of its model and lane are ahead."""
-        return {row.id: row.ahead for row in await self._fetch(self._positions, ids)}
+        return {row[0]: row[1] for row in await self._fetch(self._positions, ids)}
 
     async def jobs(self, ids: Collection[str]) -> dict[str, Job]:
         """Return each job that exists."""
@@ -66,10 +67,10 @@ class WatchStore:
             rows |= {row.id: job_from_row(row._mapping) for row in await self._fetch(self._rows, batch)}
         return rows
 
-    async def _fetch(self, query: Any, ids: Collection[str]) -> Any:
+    async def _fetch(self, query: Any, ids: Collection[str], **values: Any) -> Any:
         value = json.dumps(list(ids)) if self._database.is_sqlite else list(ids)
         async with self._database.read() as connection:
-            return (await connection.execute(query, {"ids": value})).all()
+            return (await connection.execute(query, values | {"ids": value})).all()
 
     def _is_one_of(self, column: ColumnElement[str]) -> ColumnElement[bool]:
         if self._database.is_sqlite:

@@ -13,6 +13,7 @@ import gc
 import importlib
 import json
 import os
+import resource
 import selectors
 import signal
 import sys
@@ -29,6 +30,8 @@ def main() -> None:
     for module in sys.argv[1:]:
         importlib.import_module(module)
     gc.freeze()
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # thousands of streams at one replica
     ended, signal_end = os.pipe()
     os.set_blocking(signal_end, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
