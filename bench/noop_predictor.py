@@ -1,4 +1,5 @@
-"""A predictor process that generates nothing: the real protocol over HTTP, without files.
+"""A predictor process that generates nothing: the real protocol over HTTP, with files of
+a few bytes in S3.
 
 It replaces as many predictors as there are slots. REELZERO_NOOP_PORT is its port. It writes a line with
 the job's id and the time to REELZERO_NOOP_JOURNAL when a job arrives.
@@ -12,6 +13,8 @@ import signal
 import time
 from pathlib import Path
 
+from eventing.contract.env import S3Settings, read
+from eventing.contract.s3 import Bucket
 from eventing.testing import FakePredictor
 
 
@@ -32,7 +35,9 @@ async def serve() -> None:
     """Serve until SIGTERM."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    async with Noop(port=int(os.environ["REELZERO_NOOP_PORT"]), on_start=journal):
+    async with Noop(
+        Bucket(read(S3Settings).s3()), port=int(os.environ["REELZERO_NOOP_PORT"]), on_start=journal
+    ):
         await stop.wait()
 
 

@@ -100,7 +100,12 @@ async def _predictor(world: World, stack: AsyncExitStack) -> tuple[int, Path]:
     """Start a no-op predictor; return its port and the journal of job starts."""
     port = free_port()
     journal = world.folder / f"starts-{port}"
-    own = {"REELZERO_NOOP_PORT": str(port), "REELZERO_NOOP_JOURNAL": str(journal)}
+    own = {
+        "REELZERO_NOOP_PORT": str(port),
+        "REELZERO_NOOP_JOURNAL": str(journal),
+        "REELZERO_S3_ENDPOINT": world.s3.endpoint or "",
+        "REELZERO_S3_BUCKET": world.s3.bucket,
+    }
     process = await world.start(stack, f"noop-{port}", [sys.executable, "-m", "bench.noop_predictor"], **own)
     await _ready(port, "/v2/models/tiny/ready", process)
     return port, journal

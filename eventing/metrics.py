@@ -13,7 +13,13 @@ ADOPTED = Counter("reelzero_results_adopted_total", "Finished files found after 
 QUEUE = Histogram("reelzero_queue_seconds", "Submission to last claim.", ["model", "lane"], buckets=SECONDS)
 COLD_START = Histogram(
     "reelzero_cold_start_seconds",
-    "Claim to the predictor's first answer.",
+    "Claim to the first record, where the predictor loaded its weights for the job.",
+    ["model", "lane"],
+    buckets=SECONDS,
+)
+WARM_START = Histogram(
+    "reelzero_warm_start_seconds",
+    "Claim to the first record, where the predictor was loaded already.",
     ["model", "lane"],
     buckets=SECONDS,
 )

@@ -43,6 +43,7 @@ from eventing.contract.stream import (
 DENOISE = Progress(stage=Stage.denoise, step=1, total_steps=2)
 AFTER_DENOISE = (Stage.decode, Stage.encode_video, Stage.upload)
 Hook = Callable[[str, str], Awaitable[None]]
+Lie = Callable[[VideoResult], VideoResult]
 
 
 async def _nothing(_stage: str, _job_id: str) -> None:
@@ -59,8 +60,17 @@ class Script:
     break_after: int | None = None  # records, then the connection is cut
     lose_report: bool = False  # the manifest is written, the stream is cut
     late: bool = False  # the stream is cut, the manifest comes later (once `on_stage("late")` returns)
+    lie: Lie | None = None  # makes the manifest and the record wrong
+    misreport: Lie | None = None  # makes only the record wrong
+    no_manifest: bool = False
+    location: str = ""  # where the answer redirects to
+    progress: Progress | None = None  # sent in place of the first step
+    at_once: bool = False  # the first record is the terminal one
     heartbeats: int = 0
     gate: asyncio.Event | None = None
+
+
+HONEST = Script()
 
 
 @dataclass
@@ -118,7 +128,9 @@ class FakePredictor:
         self.requests.append({"model": request.match_info["model"], **body.model_dump(mode="json")})
         script = self.scripts.pop(0) if self.scripts else Script()
         if script.status != 200:
-            return web.json_response({"error": "no", "code": script.code}, status=script.status)
+            headers = {"Location": script.location} if script.location else {}
+            problem = {"error": "no", "code": script.code}
+            return web.json_response(problem, status=script.status, headers=headers)
         self._take(assignment)
         try:
             answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
@@ -161,12 +173,15 @@ class FakePredictor:
                 await self.on_stage(record.progress.stage.value, assignment.job_id)
 
     async def _work(self, assignment: Assignment, script: Script) -> AsyncIterator[Frozen]:
+        if script.at_once:
+            yield CompletedRecord(result=await self._finish(assignment, script))
+            return
         yield ProgressRecord(progress=Progress(stage=Stage.encode_prompt))
         try:
             if earlier := await self._find(assignment):
                 yield CompletedRecord(result=earlier)
                 return
-            yield ProgressRecord(progress=DENOISE)
+            yield ProgressRecord(progress=script.progress or DENOISE)
             for _ in range(script.heartbeats):
                 yield HeartbeatRecord(progress=DENOISE)
             if script.gate:
@@ -188,7 +203,7 @@ class FakePredictor:
             self._late.add(finishing)
             finishing.add_done_callback(self._late.discard)
             return None
-        result = await self._finish(assignment)
+        result = await self._finish(assignment, script)
         await self.on_stage("after_upload", result.job_id)
         return None if script.lose_report else CompletedRecord(result=result)
 
@@ -204,20 +219,40 @@ class FakePredictor:
         manifest = await asyncio.to_thread(self.bucket.get, key)
         return None if manifest is None else Manifest.model_validate_json(manifest).result
 
-    async def _finish(self, assignment: Assignment) -> VideoResult:
-        result = fake_result(assignment.spec, assignment.job_id, assignment.attempt, self.bucket)
-        if self.bucket and not await asyncio.to_thread(self._store, assignment.spec, result):
+    async def _finish(self, assignment: Assignment, script: Script = HONEST) -> VideoResult:
+        spec = assignment.spec
+        result = fake_result(spec, assignment.job_id, assignment.attempt, self.bucket)
+        if script.lie or script.no_manifest:
+            return await asyncio.to_thread(self._lie, spec, result, script)
+        if self.bucket and not await asyncio.to_thread(self._store, spec, result):
             return await self._find(assignment) or result  # another run was first
+        return script.misreport(result) if script.misreport else result
+
+    def _lie(self, spec: GenerationSpec, result: VideoResult, script: Script) -> VideoResult:
+        """Store the files as they are, with a wrong manifest or none; return what to report."""
+        assert self.bucket is not None  # noqa: S101 -- lies are about a bucket
+        self._store_files(result)
+        if script.lie:
+            result, address = script.lie(result), manifest_key(result.job_id, result.attempt)
+            self.bucket.put(address, _manifest(spec, result), "application/json")
         return result
 
     def _store(self, spec: GenerationSpec, result: VideoResult) -> bool:
         assert self.bucket is not None  # noqa: S101 -- the caller checked
+        self._store_files(result)
+        key = manifest_key(result.job_id, result.attempt)
+        return self.bucket.put_once(key, _manifest(spec, result), "application/json")
+
+    def _store_files(self, result: VideoResult) -> None:
+        assert self.bucket is not None  # noqa: S101 -- the caller checked
         for file in (result.video, result.poster, result.spritesheet):
             body = _content(result.job_id, result.attempt, file.uri.rpartition("/")[2])
             self.bucket.put(self.bucket.key(file.uri), body, file.content_type)
-        manifest = Manifest(request=spec, result=result, created_at=datetime.now(UTC).isoformat())
-        key = manifest_key(result.job_id, result.attempt)
-        return self.bucket.put_once(key, manifest.model_dump_json().encode(), "application/json")
+
+
+def _manifest(spec: GenerationSpec, result: VideoResult) -> bytes:
+    manifest = Manifest(request=spec, result=result, created_at=datetime.now(UTC).isoformat())
+    return manifest.model_dump_json().encode()
 
 
 def _flat(body: GenerateBody, model: str) -> Assignment:

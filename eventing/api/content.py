@@ -14,15 +14,18 @@ from eventing.api.dependencies import Container
 from eventing.api.problems import answer
 from eventing.contract.errors import NotFound, StorageError, Unavailable, UnsatisfiableRange
 from eventing.contract.models import StoredFile
+from eventing.contract.s3 import safe_name
 
 CHUNK = 256 << 10
+UNSTORED = {"Cache-Control": "private, no-cache"}
+AS_TYPED = {"X-Content-Type-Options": "nosniff"}  # a browser must not guess another type from the bytes
 RANGE = re.compile(r"^bytes=(\d{0,18})-(\d{0,18})$")
 
 
 async def stream_file(container: Container, request: Request, file: StoredFile, name: str) -> Response:
     """Answer a GET or HEAD for a file. Raises NotFound, Unavailable."""
     tag = f'"{file.sha256}"'
-    headers = {"ETag": tag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-cache"}
+    headers = {"ETag": tag, "Accept-Ranges": "bytes", **UNSTORED, **AS_TYPED}
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     if request.headers.get("if-range", tag) == tag:
@@ -33,7 +36,10 @@ async def stream_file(container: Container, request: Request, file: StoredFile, 
     else:
         part = None
     first, last = part or (0, file.bytes - 1)
-    headers |= {"Content-Length": str(last - first + 1), "Content-Disposition": f'inline; filename="{name}"'}
+    headers |= {
+        "Content-Length": str(last - first + 1),
+        "Content-Disposition": f'inline; filename="{safe_name(name)}"',
+    }
     if part:
         headers["Content-Range"] = f"bytes {first}-{last}/{file.bytes}"
     status = 206 if part else 200
@@ -51,7 +57,13 @@ async def stream_manifest(container: Container, uri: str) -> Response:
         raise Unavailable("object storage cannot be reached", retry_after=5) from error
     if body is None:
         raise NotFound("the file is no longer there")
-    return Response(body, media_type="application/json", headers={"Cache-Control": "private, no-cache"})
+    return Response(
+        body, media_type="application/json", headers={"Cache-Control": "private, no-cache", **AS_TYPED}
+    )
+
+
+def _disposition(name: str) -> str:
+    return f'inline; filename="{safe_name(name)}"'
 
 
 def byte_range(header: str | None, size: int) -> tuple[int, int] | None:

@@ -58,6 +58,11 @@ def client(endpoint: str | None, region: str) -> Any:
     return made
 
 
+def safe_name(name: str) -> str:
+    """Return a file name that needs no quoting in a header, in a shell or on a disk."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name).lstrip(".") or "file"
+
+
 class Bucket:
     """The calls reelzero makes. All block; run them in a thread from asyncio. Raise StorageError."""
 
@@ -118,6 +123,18 @@ class Bucket:
             raise self._failure("get_object", key, error) from error
         return body
 
+    def head(self, key: str) -> tuple[int, str] | None:
+        """Return an object's size in bytes and its content type; None if there is no object."""
+        try:
+            answer = self._client.head_object(Bucket=self.name, Key=key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("NoSuchKey", "404", "NotFound"):
+                return None
+            raise self._failure("head_object", key, error) from error
+        except BotoCoreError as error:
+            raise self._failure("head_object", key, error) from error
+        return int(answer["ContentLength"]), str(answer.get("ContentType", ""))
+
     def open(self, key: str, first: int, last: int) -> Any:
         """A readable stream of the bytes first..last, both included; None if there is no object."""
         try:
@@ -154,7 +171,7 @@ class Bucket:
         """A GET URL on the public endpoint that works for `seconds`."""
         params = {"Bucket": self.name, "Key": key}
         if filename:
-            params["ResponseContentDisposition"] = f'inline; filename="{filename}"'
+            params["ResponseContentDisposition"] = f'inline; filename="{safe_name(filename)}"'
         public = client(self.location.public_endpoint or self.location.endpoint, self.location.region)
         url: str = public.generate_presigned_url("get_object", Params=params, ExpiresIn=seconds)
         return url

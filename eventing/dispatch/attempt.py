@@ -11,19 +11,19 @@ import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
 from eventing.contract.catalog import Catalog
 from eventing.contract.errors import ModelUnavailable, ReelzeroError, StorageError, Unavailable
-from eventing.contract.models import Failure, Manifest, Progress, VideoResult, manifest_key
+from eventing.contract.models import Failure, Progress, VideoResult
 from eventing.contract.s3 import Bucket
 from eventing.contract.telemetry import job_context, tracer
+from eventing.dispatch import results
 from eventing.dispatch.endpoints import Endpoints
 from eventing.dispatch.lease import End, Lease
 from eventing.dispatch.predictor_client import Broken, Failed, NotStarted, PredictorClient
+from eventing.dispatch.results import WrongResult
 from eventing.domain import job as state
 from eventing.domain.job import Job, LeaseLost
-from eventing.metrics import ADOPTED, COLD_START, ENDED, JOB, PUT_BACK, QUEUE
+from eventing.metrics import ADOPTED, COLD_START, ENDED, JOB, PUT_BACK, QUEUE, WARM_START
 from eventing.settings import Settings
 from eventing.signal import Signal
 from eventing.store.circuit_breaker import OPEN_AFTER
@@ -135,15 +135,29 @@ class Attempts:
     async def _generate(self, job: Job, lease: Lease) -> VideoResult:
         started = False
 
-        async def report(progress: Progress) -> None:
+        async def report(progress: Progress | None) -> None:
             nonlocal started
-            lease.report(progress)
+            if progress:
+                lease.report(progress)
             started = started or await self._started(job)
 
         budget = self._catalog.get(job.model).time_budget()
         async with AsyncExitStack() as stack:
             url = await self._open(job, stack)
-            return await self._client.generate(url, job.spec, job.id, job.attempt, budget, report)
+            reported = await self._client.generate(url, job.spec, job.id, job.attempt, budget, report)
+        return await self._verified(job, reported)
+
+    async def _verified(self, job: Job, reported: VideoResult) -> VideoResult:
+        """Return what the manifest in S3 says. Raises Broken if that is not what was reported."""
+        try:
+            stored = await results.find(self._bucket, job, job.attempt)
+        except WrongResult as error:
+            raise Broken(f"the predictor reported a result that is none: {error}") from error
+        if stored is None:
+            raise Broken("the predictor reported a result without a manifest in S3")
+        if stored != reported:
+            raise Broken("the predictor reported another result than its manifest has")
+        return stored
 
     async def _open(self, job: Job, stack: AsyncExitStack) -> str:
         """Where the job's predictor is, held until the stack ends. Raises Failed, NotStarted."""
@@ -157,26 +171,24 @@ class Attempts:
     async def _started(self, job: Job) -> bool:
         """Store that the predictor spoke; False if the database is away: the work goes on meanwhile."""
         try:
-            now = await self._claims.start(job)
+            await self._claims.start(job)
         except Unavailable as error:
             log.warning("the start cannot be stored yet: %s", error)
             return False
         self._watchers.changed(job.id)
         if self._sink:
             self._message_due.notify()
-        COLD_START.labels(job.model, job.lane).observe((now.started_at or 0) - (now.claimed_at or 0))
         return True
 
     async def _adopt(self, job: Job, last: int) -> VideoResult | None:
         """The result of the latest attempt up to `last` that finished although its report was lost."""
         for attempt in range(last, 0, -1):
-            body = await asyncio.to_thread(self._bucket.get, manifest_key(job.id, attempt))
-            if body is None:
-                continue
             try:
-                result = Manifest.model_validate_json(body).result
-            except ValidationError:
-                log.exception("a manifest cannot be read; its attempt is ignored", extra={"attempt": attempt})
+                result = await results.find(self._bucket, job, attempt)
+            except WrongResult as error:
+                log.warning("a result is ignored: %s", error, extra={"attempt": attempt})
+                continue
+            if result is None:
                 continue
             log.info("a finished result is adopted", extra={"attempt": attempt})
             ADOPTED.labels(job.model).inc()
@@ -233,7 +245,20 @@ class Attempts:
             PUT_BACK.labels(job.model, job.lane, code).inc()
             log.info("put back into the queue", extra={"code": code})
             return
+        if isinstance(verdict, VideoResult):
+            _time_start(job, verdict)
         code = job.error.code if job.error else ""
         ENDED.labels(job.model, job.lane, job.status, code).inc()
         JOB.labels(job.model, job.lane, job.status).observe((job.completed_at or 0) - job.submitted_at)
         log.info("ended", extra={"status": str(job.status), "code": code})
+
+
+def _time_start(job: Job, result: VideoResult) -> None:
+    """Record the time from claim to the first record, as a cold start if the weights were loaded for it.
+
+    A predictor reports its load time with the first job after its start, and 0 with all later ones.
+    """
+    if job.started_at is None or job.claimed_at is None or result.attempt != job.attempt:
+        return  # adopted: another attempt started it
+    histogram = COLD_START if result.timings.load > 0 else WARM_START
+    histogram.labels(job.model, job.lane).observe(job.started_at - job.claimed_at)

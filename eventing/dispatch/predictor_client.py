@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import aiohttp
@@ -30,7 +31,7 @@ from eventing.contract.telemetry import current_traceparent
 from eventing.contract.validation import first_problem
 
 LINE_LIMIT = 1 << 20
-OnProgress = Callable[[Progress], Awaitable[None]]
+OnRecord = Callable[[Progress | None], Awaitable[None]]
 
 
 class NotStarted(Exception):
@@ -70,15 +71,20 @@ class PredictorClient:
         await self._session.close()
 
     async def generate(
-        self, url: str, spec: GenerationSpec, job_id: str, attempt: int, budget: Budget, report: OnProgress
+        self, url: str, spec: GenerationSpec, job_id: str, attempt: int, budget: Budget, report: OnRecord
     ) -> VideoResult:
-        """Run one attempt. `report` hears every record. Raises NotStarted, Failed, Broken."""
+        """Run one attempt and return the result that the predictor reports.
+
+        `report` gets the progress of each record, and None for a terminal record that is the first.
+        Raises NotStarted, Failed, Broken.
+        """
         assignment = Assignment(spec=spec, job_id=job_id, attempt=attempt)
         request = self._session.post(
             f"{url}/v2/models/{spec.model}/generate_stream",
             json=GenerateBody.of(assignment).model_dump(mode="json"),
             headers={"Accept": "text/event-stream", **_trace_headers()},
             timeout=aiohttp.ClientTimeout(total=budget.client_timeout, sock_connect=30),
+            allow_redirects=False,  # the job would go to an address that no setting names
         )
         started = False
         try:
@@ -86,12 +92,12 @@ class PredictorClient:
                 if answer.status != 200:
                     raise await _refusal(answer)
                 async for record in self._records(answer):
-                    if isinstance(record, CompletedRecord):
+                    if isinstance(record, CompletedRecord | FailedRecord):
+                        if not started:
+                            await report(None)
                         return _result(record)
-                    if isinstance(record, FailedRecord):
-                        raise Failed(record.error)
                     started = True
-                    await report(record.progress)
+                    await report(_bounded(record.progress))
             cause: Exception | None = None
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             cause = error
@@ -107,6 +113,8 @@ class PredictorClient:
                     line = await answer.content.readline()
             except TimeoutError as error:
                 raise TimeoutError(f"no heartbeat for {self._silence:g} s") from error
+            except ValueError as error:
+                raise Broken(f"a record is longer than {LINE_LIMIT} bytes") from error
             if not line:
                 return
             if line.startswith(b"data:"):
@@ -117,7 +125,16 @@ class PredictorClient:
                     raise Broken(f"a record could not be read: {problem}") from error
 
 
-def _result(record: CompletedRecord) -> VideoResult:
+def _bounded(progress: Progress) -> Progress:
+    """Return a progress that can be stored and shown: no step after the last, no infinite time."""
+    seconds = progress.elapsed_seconds if math.isfinite(progress.elapsed_seconds) else 0.0
+    step = min(progress.step, progress.total_steps)
+    return progress.model_copy(update={"step": step, "elapsed_seconds": seconds})
+
+
+def _result(record: CompletedRecord | FailedRecord) -> VideoResult:
+    if isinstance(record, FailedRecord):
+        raise Failed(record.error)
     if record.result is None:
         raise Broken("the predictor answered without a result in S3")
     return record.result

@@ -1,0 +1,93 @@
+"""The result of an attempt as it lies in S3. A predictor's word alone never completes a job.
+
+What is verified, for a reported result and for an adopted one alike:
+- the manifest exists at the attempt's own key and is for this job, attempt and model;
+- every file has an address of its own below the attempt's prefix in our bucket, and the type of its kind;
+- the object there has that type and size, and its bytes have the recorded SHA-256.
+The bytes are read once, in a thread: checksums that S3 keeps differ between servers and between whole and
+multipart uploads, and a read of some megabytes is cheap beside seconds to minutes of a GPU.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from urllib.parse import unquote
+
+from pydantic import ValidationError
+
+from eventing.contract.models import Manifest, StoredFile, VideoResult, attempt_prefix, manifest_key
+from eventing.contract.s3 import Bucket
+from eventing.contract.validation import first_problem
+from eventing.domain.job import Job
+
+KINDS = {"video": "video/mp4", "poster": "image/jpeg", "spritesheet": "image/jpeg"}
+CHUNK = 1 << 20
+
+
+class WrongResult(Exception):
+    """What an attempt left in S3 is not a result of this attempt; the message says why."""
+
+
+async def find(bucket: Bucket, job: Job, attempt: int) -> VideoResult | None:
+    """Return the verified result of an attempt, or None without a manifest.
+
+    Raises WrongResult, StorageError.
+    """
+    return await asyncio.to_thread(_find, bucket, job, attempt)
+
+
+def _find(bucket: Bucket, job: Job, attempt: int) -> VideoResult | None:
+    body = bucket.get(manifest_key(job.id, attempt))
+    if body is None:
+        return None
+    result = _parsed(body)
+    _check_identity(bucket, result, job, attempt)
+    files = {kind: getattr(result, kind) for kind in KINDS}
+    if len({file.uri for file in files.values()} | {result.manifest_uri}) != len(files) + 1:
+        raise WrongResult("two files of the manifest have the same address")
+    for kind, file in files.items():
+        _check_address(bucket, kind, file, attempt_prefix(job.id, attempt))
+        _check_object(bucket, kind, file)
+    return result
+
+
+def _parsed(body: bytes) -> VideoResult:
+    try:
+        return Manifest.model_validate_json(body).result
+    except ValidationError as error:
+        problem = first_problem(error).sentence("the manifest")
+        raise WrongResult(f"the manifest cannot be read: {problem}") from error
+
+
+def _check_identity(bucket: Bucket, result: VideoResult, job: Job, attempt: int) -> None:
+    expected = (job.id, attempt, job.model, bucket.uri(manifest_key(job.id, attempt)))
+    if (result.job_id, result.attempt, result.model, result.manifest_uri) != expected:
+        raise WrongResult(
+            f"the manifest is for job {result.job_id}, attempt {result.attempt}, model {result.model}"
+            f" at {result.manifest_uri}"
+        )
+
+
+def _check_address(bucket: Bucket, kind: str, file: StoredFile, prefix: str) -> None:
+    below = file.uri.removeprefix(bucket.uri(prefix))
+    if below == file.uri or not below or {"", ".", ".."} & set(unquote(below).split("/")):
+        raise WrongResult(f"the address of the {kind} is not below {bucket.uri(prefix)}: {file.uri}")
+    if file.content_type != KINDS[kind]:
+        raise WrongResult(f"the {kind} must have the type {KINDS[kind]}, not {file.content_type}")
+
+
+def _check_object(bucket: Bucket, kind: str, file: StoredFile) -> None:
+    head = bucket.head(bucket.key(file.uri))
+    if head is None:
+        raise WrongResult(f"the {kind} is not in S3: {file.uri}")
+    if head != (file.bytes, file.content_type):
+        raise WrongResult(f"the {kind} in S3 has {head[0]} bytes and the type {head[1]}, unlike its record")
+    body = bucket.open(bucket.key(file.uri), 0, file.bytes - 1) if file.bytes else None
+    if body is None:
+        raise WrongResult(f"the {kind} is empty or gone: {file.uri}")
+    digest = hashlib.sha256()
+    for chunk in body.iter_chunks(CHUNK):
+        digest.update(chunk)
+    if digest.hexdigest() != file.sha256:
+        raise WrongResult(f"the checksum of the {kind} in S3 differs from its record")
