@@ -23,6 +23,7 @@ from eventing.api.limits import BodyLimits
 from eventing.api.oidc import TokenVerifier
 from eventing.api.origins import OriginCheck
 from eventing.api.prefix import PathPrefix
+from eventing.contract.http_methods import HeadAndOptions
 
 
 def create_app(container: Container) -> FastAPI:
@@ -37,6 +38,7 @@ def create_app(container: Container) -> FastAPI:
     app.state.tokens = TokenVerifier(container.settings)
     app.state.rate_limit = RateLimit(container.settings.rate_per_minute)
     problems.install(app)
+    app.add_middleware(HeadAndOptions)
     app.add_middleware(
         BodyLimits,
         max_bytes=container.settings.max_body_bytes,

@@ -54,7 +54,7 @@ def _openai(error: ReelzeroError) -> dict[str, object]:
 
 def _v2(error: ReelzeroError) -> dict[str, object]:
     """Write `{"error": "…"}` as V2 has it, with the code and the field for programs beside it."""
-    return {"error": error.message, "code": error.code, "field": error.field}
+    return {"error": error.sentence(), "code": error.code, "field": error.field}
 
 
 PROBLEM = ErrorFormat(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Path, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from eventing.api.auth import Owner
-from eventing.api.dependencies import ContainerDep
+from eventing.api.dependencies import Container, ContainerDep
+from eventing.contract.errors import NotFound
 from eventing.metrics import DEPTH, PAUSED
 from eventing.store.schema import check as check_schema
 
+HIDDEN = {"notes", "bundled", "offload", "vae_tiling"}
 router = APIRouter(tags=["operation"])
 
 
@@ -44,17 +47,31 @@ async def metrics(container: ContainerDep) -> Response:
 @router.get("/v1/models", tags=["models"])
 async def models(container: ContainerDep, _: Owner) -> dict[str, Any]:
     """The models served here: what they can make, their lanes, and why a lane cannot start, if so."""
-    unavailable = await container.claims.open_circuits() | container.served.obstacles()
-    hidden = {"notes", "bundled", "offload", "vae_tiling"}
-    data = [
-        container.catalog.get(name).model_dump(mode="json", exclude=hidden)
-        | {
-            "id": name,
-            "object": "model",
-            "default": name == container.served.default(),
-            "lanes": container.served.lanes(name),
-            "unavailable": {lane: why for (model, lane), why in unavailable.items() if model == name},
-        }
-        for name in container.served.models()
-    ]
-    return {"object": "list", "data": data}
+    obstacles = await container.claims.open_circuits() | container.served.obstacles()
+    names = container.served.models()
+    return {"object": "list", "data": [_model(container, name, obstacles) for name in names]}
+
+
+@router.get("/v1/models/{model}", tags=["models"])
+async def model(
+    model: Annotated[str, Path(max_length=64)], container: ContainerDep, _: Owner
+) -> dict[str, Any]:
+    """One of the models served here."""
+    if model not in container.served.models():
+        raise NotFound(f"model {model} is not served here", field="model")
+    obstacles = await container.claims.open_circuits() | container.served.obstacles()
+    return _model(container, model, obstacles)
+
+
+def _model(container: Container, name: str, obstacles: Mapping[tuple[str, str], str]) -> dict[str, Any]:
+    """A model as OpenAI's clients read it, with its catalog entry and its lanes beside it."""
+    entry = container.catalog.get(name)
+    return entry.model_dump(mode="json", exclude=HIDDEN) | {
+        "id": name,
+        "object": "model",
+        "created": 0,  # Unix seconds; the catalog does not say when a model was made
+        "owned_by": (entry.repository or "reelzero").partition("/")[0],
+        "default": name == container.served.default(),
+        "lanes": container.served.lanes(name),
+        "unavailable": {lane: cause for (model, lane), cause in obstacles.items() if model == name},
+    }

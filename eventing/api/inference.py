@@ -1,9 +1,9 @@
 """`/v2`: the Open Inference Protocol over the durable queue, for clients that know no other address.
 
-`POST /v2/models/{model}/infer` waits in the queue and answers as the predictor would, however cold the GPU.
-With `Prefer: respond-async` (RFC 7240) it answers 202 with the job's address at once, with `wait=N` after
-at most N seconds. A waiting caller who goes away cancels the job, for nobody else knows of it; one who named
-it (Idempotency-Key, or the parameter `job_id`) may come back for it, and the job goes on.
+`POST /v2/models/{model}/infer` waits in the queue and answers as the predictor does, also at zero GPUs. With
+`Prefer: respond-async` (RFC 7240) it answers 202 with the job's address at once; with `wait=N`, after at most
+N seconds. A caller that disconnects while it waits cancels the job, unless it named the job by
+Idempotency-Key or the parameter `job_id`: then it can ask again, and the job goes on.
 """
 
 from __future__ import annotations
@@ -12,31 +12,31 @@ import re
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from fastapi.responses import JSONResponse
 
 from eventing import __version__
 from eventing.api.auth import Owner
-from eventing.api.bodies import json_charset
-from eventing.api.dependencies import Container, ContainerDep
+from eventing.api.dependencies import ContainerDep
 from eventing.api.origin import V2Origin
 from eventing.api.waiting import Gone, until_ended
-from eventing.contract import media_types, v2
+from eventing.contract import v2
 from eventing.contract.errors import (
-    Conflict,
+    Cancelled,
     GenerationError,
     InvalidRequest,
     ModelUnavailable,
     NotFound,
     ReelzeroError,
-    UnsupportedMedia,
 )
 from eventing.contract.models import JOB_ID_PATTERN
 from eventing.domain.job import Job
 from eventing.jobs import parse_request
 
+AWAY = frozenset({ModelUnavailable.code, "start_deadline_passed"})
 WAIT = re.compile(r"^wait=(\d{1,5})$")
 router = APIRouter(prefix="/v2", tags=["v2 inference"])
+of_model = APIRouter()  # below a model's path, and below that of its version
 Model = Annotated[str, Path(max_length=64, description="A model served here.")]
 _EXAMPLE = {
     "inputs": [{"name": "prompt", "datatype": "BYTES", "shape": [1], "data": ["a red circle moving right"]}],
@@ -50,6 +50,22 @@ _INFER = {
         },
     }
 }
+
+
+class JobFailed(ReelzeroError):
+    """The job of a waiting caller ended without a result. 503 if its predictors do not start."""
+
+    def __init__(self, job: Job) -> None:
+        code = job.error.code if job.error else GenerationError.code
+        cause = job.error.message if job.error else "no result"
+        cancelled = code == Cancelled.code
+        super().__init__(
+            f"job {job.public_id} was cancelled"
+            if cancelled
+            else f"job {job.public_id} {job.status}: {cause}"
+        )
+        self.code = code
+        self.status = 409 if cancelled else 503 if code in AWAY else 500
 
 
 @router.get("")
@@ -77,32 +93,32 @@ async def models(container: ContainerDep, _: Owner) -> dict[str, list[str]]:
     return {"models": container.served.models()}
 
 
-@router.get("/models/{model}")
-async def metadata(model: Model, container: ContainerDep, _: Owner) -> dict[str, Any]:
+async def served(model: Model, request: Request, container: ContainerDep) -> str:
+    """Check that the path names a model served here, and a version that its metadata lists."""
+    if not container.served.lanes(model):
+        raise NotFound(f"model {model} is not served here")
+    v2.require_version(container.catalog.get(model), request.path_params.get("version"))
+    return model
+
+
+Served = Annotated[str, Depends(served)]
+
+
+@of_model.get("")
+async def metadata(model: Served, container: ContainerDep, _: Owner) -> dict[str, Any]:
     """Model metadata: the real inputs, outputs and parameters."""
-    _served(container, model)
-    entry = container.catalog.get(model)
-    return {
-        "name": model,
-        "versions": [entry.revision],
-        "platform": f"diffusers_{entry.family}",
-        "inputs": v2.tensors(v2.INPUTS),
-        "outputs": v2.tensors(v2.OUTPUTS),
-        "parameters": {
-            "job_id": "id of the job; the same id and request lead to the same job",
-            "lane": f"one of {', '.join(container.served.lanes(model))}",
-            "callback_url": "receives a signed webhook when the job ends",
-            "start_within_seconds": "fail the job if it has not started by then",
-            "sizes": [f"{width}x{height}" for width, height in entry.sizes],
-            "num_frames": entry.frames.describe(),
-        },
+    parameters = {
+        "job_id": "id of the job; the same id and request lead to the same job",
+        "lane": f"one of {', '.join(container.served.lanes(model))}",
+        "callback_url": "receives a signed webhook when the job ends",
+        "start_within_seconds": "fail the job if it has not started by then",
     }
+    return v2.metadata(container.catalog.get(model), v2.STORED_OUTPUTS, parameters)
 
 
-@router.get("/models/{model}/ready")
-async def model_ready(model: Model, container: ContainerDep, _: Owner) -> dict[str, Any]:
+@of_model.get("/ready")
+async def model_ready(model: Served, container: ContainerDep, _: Owner) -> dict[str, Any]:
     """Ready also at zero predictors: the queue waits for them. Not if they are known not to start."""
-    _served(container, model)
     unavailable = await container.claims.open_circuits() | container.served.obstacles()
     lanes = container.served.lanes(model)
     if all((model, lane) in unavailable for lane in lanes):
@@ -110,20 +126,18 @@ async def model_ready(model: Model, container: ContainerDep, _: Owner) -> dict[s
     return {"name": model, "ready": True}
 
 
-@router.post("/models/{model}/infer", openapi_extra=_INFER, responses={202: {"description": "Queued."}})
+@of_model.post("/infer", openapi_extra=_INFER, responses={202: {"description": "Queued."}})
 async def infer(
-    model: Model, request: Request, container: ContainerDep, origin: V2Origin,
+    model: Served, request: Request, container: ContainerDep, origin: V2Origin,
     prefer: Annotated[list[str] | None, Header()] = None,
 ) -> Response:  # fmt: skip
-    """Make a video and wait for it, or with `Prefer: respond-async` be told where to look."""
-    _served(container, model)
-    asked = await _decoded(request)
-    fields = dict(asked.fields)
+    """Make a video and wait for it. With `Prefer: respond-async`, answer at once with the job's address."""
+    wanted = v2.decode(await request.body(), request.headers)
+    v2.require_model(wanted.fields, model)
+    fields = {**wanted.fields, "model": model}
     job_id = _job_id(fields.pop("job_id", None))
-    if fields.pop("output", "s3") != "s3":
-        raise InvalidRequest("output: only s3; ask the predictor itself for inline", field="output")
-    if fields.setdefault("model", model) != model:
-        raise InvalidRequest(f"model: this is {model}", field="model")
+    if fields.pop("output", None) not in (None, "s3"):
+        raise InvalidRequest("output: only s3; the predictor itself takes inline", field="output")
     job, new = await container.jobs.submit(parse_request(fields), replace(origin, job_id=job_id))
     named = bool(job_id or origin.key) or not new
     try:
@@ -132,13 +146,11 @@ async def infer(
         if not named:
             await container.jobs.cancel(job.id, origin.owner)
         return Response(status_code=499)
-    return _answer(asked, job) if job.status.is_terminal else _accepted(asked, job)
+    return _answer(wanted, job) if job.status.is_terminal else _accepted(wanted, job)
 
 
-async def _decoded(request: Request) -> v2.InferRequest:
-    if not media_types.is_utf8(json_charset(request, "application/octet-stream")):
-        raise UnsupportedMedia("the charset of a V2 request must be utf-8", field="content-type")
-    return v2.decode(await request.body(), request.headers.get("inference-header-content-length"))
+router.include_router(of_model, prefix="/models/{model}")
+router.include_router(of_model, prefix="/models/{model}/versions/{version}", include_in_schema=False)
 
 
 def _job_id(value: Any) -> str | None:
@@ -155,38 +167,19 @@ def _patience(prefer: list[str]) -> float | None:
     return next((float(match[1]) for wish in wishes if (match := WAIT.match(wish))), 0.0)
 
 
-def _answer(asked: v2.InferRequest, job: Job) -> Response:
-    if job.public_result is None:
-        raise _failure(job)
-    body, header_length = v2.encode(asked, job.model, job.public_result)
-    if header_length is None:
-        return Response(body, media_type="application/json")
-    headers = {"Inference-Header-Content-Length": str(header_length)}
-    return Response(body, media_type="application/octet-stream", headers=headers)
+def _answer(wanted: v2.InferRequest, job: Job) -> Response:
+    result = job.public_result
+    if result is None:
+        raise JobFailed(job)
+    body, headers = v2.encode(wanted, job.model, result.revision, result)
+    return Response(body, headers=headers)
 
 
-def _accepted(asked: v2.InferRequest, job: Job) -> Response:
+def _accepted(wanted: v2.InferRequest, job: Job) -> Response:
     where = f"/v1/jobs/{job.public_id}"
     body: dict[str, Any] = {
         "model_name": job.model,
         "parameters": {"job_id": job.public_id, "status": job.status},
     }
     headers = {"Location": where, "Preference-Applied": "respond-async", "Retry-After": "2"}
-    return JSONResponse(body | ({"id": asked.id} if asked.id is not None else {}), 202, headers)
-
-
-def _failure(job: Job) -> ReelzeroError:
-    cause = job.error.message if job.error else "no result"
-    error: ReelzeroError = GenerationError(f"job {job.public_id} {job.status}: {cause}")
-    if job.error and job.error.code == "cancelled":
-        error = Conflict(f"job {job.public_id} was cancelled")
-    if job.error:
-        error.code = job.error.code
-    if error.code in ("model_unavailable", "start_deadline_passed"):
-        error.status = 503
-    return error
-
-
-def _served(container: Container, model: str) -> None:
-    if not container.served.lanes(model):
-        raise NotFound(f"model {model} is not served here")
+    return JSONResponse(body | ({"id": wanted.id} if wanted.id is not None else {}), 202, headers)

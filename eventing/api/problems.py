@@ -18,6 +18,7 @@ from eventing.contract.errors import (
     TooLarge,
     UnsupportedMedia,
 )
+from eventing.contract.http_methods import allowed_methods
 from eventing.contract.models import JobRequest
 from eventing.contract.validation import Words, refusal
 
@@ -67,7 +68,10 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
-        return answer(_from_http(error), request.url.path, dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(allowed_methods(request.app.routes, request.scope))
+        return answer(_from_http(error), request.url.path, headers)
 
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -43,6 +43,12 @@ class ReelzeroError(Exception):
         self.field = field
         self.retry_after = retry_after
 
+    def sentence(self) -> str:
+        """The message with the field in front, for protocols whose errors are one line of text."""
+        if self.field is None or self.field.lower() in self.message.lower():
+            return self.message
+        return f"{self.field}: {self.message}"
+
 
 class InvalidRequest(ReelzeroError):
     """The request is well formed but cannot be done as asked."""

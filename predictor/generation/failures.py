@@ -45,13 +45,6 @@ def as_failure(error: ReelzeroError) -> Failure:
     return Failure(code=error.code, message=error.message, retryable=error.retryable)
 
 
-def sentence(error: ReelzeroError) -> str:
-    """Return the message with the field in front, for protocols whose errors are one line of text."""
-    if error.field is None or error.field in error.message:
-        return error.message
-    return f"{error.field}: {error.message}"
-
-
 def _explain(error: Exception) -> ReelzeroError:
     # Compare names and not classes: this module must not import torch, which the load thread imports.
     name, text = type(error).__name__, str(error).lower()

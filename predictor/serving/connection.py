@@ -20,7 +20,6 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 BODY_LIMIT = 1 << 20  # bytes; a request is a prompt and a few numbers
-JSON_HEADER = (b"content-type", b"application/json")
 
 
 class Caller:
@@ -47,7 +46,7 @@ current: ContextVar[Caller | None] = ContextVar("caller", default=None)  # None:
 
 
 class ConnectionMiddleware:
-    """Watches every HTTP connection, bounds bodies, and fills in the content type that tritonclient omits."""
+    """Watches every HTTP connection and bounds bodies."""
 
     def __init__(self, app: App) -> None:
         self.app = app
@@ -57,7 +56,6 @@ class ConnectionMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        _default_to_json(scope)
         pump = _Pump(receive)
         token = current.set(pump.caller)
         try:
@@ -102,14 +100,3 @@ class _Pump:
             pass
         self._closed.set()
         self.caller.leave()
-
-
-def _default_to_json(scope: MutableMapping[str, Any]) -> None:
-    """An inference is JSON unless it says that binary tensors follow, whatever its content type.
-
-    tritonclient names no type and `curl -d` names a form; FastAPI's strict reading refuses both.
-    """
-    names = {name for name, _ in scope["headers"]}
-    if scope["path"].endswith("/infer") and b"inference-header-content-length" not in names:
-        others = [(name, value) for name, value in scope["headers"] if name != b"content-type"]
-        scope["headers"] = [*others, JSON_HEADER]

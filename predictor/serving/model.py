@@ -8,6 +8,7 @@ from grpc import StatusCode
 from grpc_interceptor.exceptions import GrpcException
 from kserve import InferRequest, InferResponse, Model
 
+from eventing.contract import v2
 from eventing.contract.errors import (
     Cancelled,
     GenerationError,
@@ -23,7 +24,6 @@ from eventing.contract.stream import FailedRecord, InlineVideo
 from predictor.device.run import Run
 from predictor.device.worker import Worker
 from predictor.generation.attempt import Attempt, make_attempt
-from predictor.generation.failures import sentence
 from predictor.serving import connection, tensors
 
 GRPC_STATUS: dict[type[ReelzeroError], StatusCode] = {
@@ -60,11 +60,11 @@ class VideoModel(Model):  # type: ignore[misc] # kserve ships no types
 
     def get_input_types(self) -> list[dict[str, Any]]:
         """V2 metadata."""
-        return tensors.input_types()
+        return v2.tensors(v2.INPUTS)
 
     def get_output_types(self) -> list[dict[str, Any]]:
         """V2 metadata."""
-        return tensors.output_types()
+        return v2.tensors(v2.OUTPUTS)
 
     async def predict(
         self, payload: Any, headers: dict[str, str] | None = None, response_headers: Any = None
@@ -97,12 +97,13 @@ class VideoModel(Model):  # type: ignore[misc] # kserve ships no types
 
     async def _infer(self, request: InferRequest, traceparent: str | None) -> InferResponse:
         attempt = make_attempt(self.worker.entry, tensors.read_fields(request), traceparent)
-        return tensors.answer(request, await self.finish(self.begin(attempt)))
+        result = await self.finish(self.begin(attempt))
+        return tensors.answer(request, self.worker.entry.revision, result)
 
 
 def to_grpc(error: ReelzeroError) -> GrpcException:
     """Return the gRPC status of an error, with `code: message` as its details."""
-    details = f"{error.code}: {sentence(error)}"
+    details = f"{error.code}: {error.sentence()}"
     for kind, status in GRPC_STATUS.items():
         if isinstance(error, kind):
             return GrpcException(details=details, status_code=status)

@@ -1,94 +1,84 @@
-"""HTTP routes beside KServe's own: the V2 generate extension, readiness that says why, and full metadata.
-
-Errors have the V2 form `{"error": "..."}` with the machine-readable `code` and `field` beside it.
-"""
+"""HTTP routes in front of KServe's: V2 inference and generation, readiness with its cause, metadata."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
-from starlette.exceptions import HTTPException
 
-from eventing.contract import strictjson
-from eventing.contract.errors import InvalidRequest, MalformedRequest, NotFound, ReelzeroError
+from eventing.contract import strictjson, v2
+from eventing.contract.errors import InvalidRequest, NotFound
 from eventing.contract.models import VideoResult
 from eventing.contract.stream import CompletedRecord, GenerateBody, InlineVideo
-from eventing.contract.validation import Words, refusal, validated
+from eventing.contract.validation import validated
 from predictor.device.run import Run
 from predictor.generation.attempt import Attempt, assigned, make_attempt
-from predictor.generation.failures import sentence
-from predictor.serving import tensors
 from predictor.serving.model import VideoModel
 
-KSERVE_PARTS = ("body", "InferenceRequest", "bytes")  # of its union type; they mean nothing to a caller
-log = logging.getLogger(__name__)
+PARAMETERS = {
+    "output": "s3 (default) or inline",
+    "job_id": "id under which the result is stored; a fresh one if absent",
+    "attempt": "attempt number, from 1; a finished attempt is answered, not repeated",
+}
 
 
 def install(app: FastAPI, model: VideoModel) -> None:
-    """Add routes and error handlers. First come, first served: ours go before KServe's."""
-    router = APIRouter(prefix="/v2/models/{name}")
+    """Add the routes below the model's path and its version's, in front of those that KServe adds later."""
+    for prefix in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}"):
+        app.include_router(_router(model), prefix=prefix)
 
-    def ours(name: str) -> VideoModel:
-        if name != model.name:
-            raise NotFound(f"this predictor serves {model.name}, not {name}")
-        return model
+
+def _router(model: VideoModel) -> APIRouter:
+    router = APIRouter(dependencies=[Depends(_only(model))])
 
     @router.get("")
-    async def metadata(name: str) -> dict[str, Any]:
-        return describe(ours(name))
+    async def metadata() -> dict[str, Any]:
+        return v2.metadata(model.worker.entry, v2.OUTPUTS, PARAMETERS)
 
     @router.get("/ready")
-    async def ready(name: str) -> JSONResponse:
-        worker = ours(name).worker
+    async def ready() -> JSONResponse:
+        worker = model.worker
         if worker.ready:
-            return JSONResponse({"name": name, "ready": True})
-        return JSONResponse(
-            {"error": worker.cause, "code": worker.state.value, "name": name, "ready": False}, status_code=503
-        )
+            return JSONResponse({"name": model.name, "ready": True})
+        cause = {"error": worker.cause, "code": worker.state.value, "name": model.name, "ready": False}
+        return JSONResponse(cause, status_code=503)
+
+    @router.post("/infer")
+    async def infer(request: Request) -> Response:
+        wanted = v2.decode(await request.body(), request.headers)
+        v2.require_model(wanted.fields, model.name)
+        attempt = make_attempt(model.worker.entry, wanted.fields, request.headers.get("traceparent"))
+        result = await model.finish(model.begin(attempt))
+        body, headers = v2.encode(wanted, model.name, model.worker.entry.revision, result)
+        return Response(body, headers=headers)
 
     @router.post("/generate_stream")
-    async def generate_stream(name: str, request: Request) -> StreamingResponse:
-        run = ours(name).begin(await read_attempt(model, request))
+    async def generate_stream(request: Request) -> StreamingResponse:
+        run = model.begin(await read_attempt(model, request))
         stream = server_sent(run, model.heartbeat_seconds)
-        return StreamingResponse(
-            stream, media_type="text/event-stream", headers={"cache-control": "no-store"}
-        )
+        headers = {"cache-control": "no-store"}
+        return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
     @router.post("/generate")
-    async def generate(name: str, request: Request) -> JSONResponse:
-        attempt = await read_attempt(ours(name), request)
-        result = await model.finish(model.begin(attempt))
+    async def generate(request: Request) -> JSONResponse:
+        result = await model.finish(model.begin(await read_attempt(model, request)))
         return JSONResponse(_completed(result).model_dump(mode="json", exclude_none=True))
 
-    app.include_router(router)
-    app.add_exception_handler(ReelzeroError, _reelzero_error)
-    app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_exception_handler(HTTPException, _http_error)
+    return router
 
 
-def describe(model: VideoModel) -> dict[str, Any]:
-    """V2 model metadata, with the parameters and the catalog's limits as an extension."""
-    entry = model.worker.entry
-    return {
-        "name": model.name,
-        "versions": [entry.revision],
-        "platform": f"diffusers_{entry.family}",
-        "inputs": tensors.input_types(),
-        "outputs": tensors.output_types(),
-        "parameters": {
-            "output": "s3 (default) or inline",
-            "job_id": "id under which the result is stored; a fresh one if absent",
-            "attempt": "attempt number, from 1; a finished attempt is answered, not repeated",
-            "model": "must be this model, if given",
-            "sizes": [f"{width}x{height}" for width, height in entry.sizes],
-            "num_frames": entry.frames.describe(),
-        },
-    }
+def _only(model: VideoModel) -> Callable[[Request], Awaitable[None]]:
+    """A check that the path names this model, and a version that the metadata lists."""
+
+    async def check(request: Request) -> None:
+        name = request.path_params["name"]
+        if name != model.name:
+            raise NotFound(f"model {name} is not served here")
+        v2.require_version(model.worker.entry, request.path_params.get("version"))
+
+    return check
 
 
 async def read_attempt(model: VideoModel, request: Request) -> Attempt:
@@ -112,25 +102,3 @@ def _completed(result: VideoResult | InlineVideo) -> CompletedRecord:
     if isinstance(result, InlineVideo):
         return CompletedRecord(inline=result)
     return CompletedRecord(result=result)
-
-
-async def _reelzero_error(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, ReelzeroError)  # noqa: S101 - registered for this class only
-    log.info("refused", extra={"code": error.code, "field": error.field, "status": error.status})
-    headers = {"retry-after": f"{error.retry_after:g}"} if error.retry_after else {}
-    body = {"error": sentence(error), "code": error.code, "field": error.field}
-    return JSONResponse(body, status_code=error.status, headers=headers)
-
-
-async def _validation_error(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
-    wrong = refusal(error, Words(skip=KSERVE_PARTS))
-    return await _reelzero_error(request, MalformedRequest(wrong.message, field=wrong.field))
-
-
-async def _http_error(_request: Request, error: Exception) -> JSONResponse:
-    """What the framework refuses: no such route, a wrong method, a body that is too large or no JSON."""
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
-    code = {404: "not_found", 413: "body_too_large"}.get(error.status_code, "malformed_request")
-    body = {"error": str(error.detail), "code": code, "field": None}
-    return JSONResponse(body, status_code=error.status_code, headers=error.headers)

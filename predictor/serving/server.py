@@ -21,10 +21,11 @@ from eventing.contract.bounded_http import BoundedHttp
 from eventing.contract.catalog import load_catalog
 from eventing.contract.env import read
 from eventing.contract.errors import ReelzeroError
+from eventing.contract.http_methods import HeadAndOptions
 from predictor.device.worker import Worker
 from predictor.generation.monitor import ignore
 from predictor.models.loading import load_model
-from predictor.serving import routes, subscriber, token
+from predictor.serving import errors, routes, subscriber, token
 from predictor.serving.connection import ConnectionMiddleware
 from predictor.serving.dataplane import OneModel, PredictorDataPlane
 from predictor.serving.model import VideoModel
@@ -123,7 +124,9 @@ class Server(ModelServer):  # type: ignore[misc] # kserve ships no types
 def prepare(app: FastAPI, model: VideoModel) -> None:
     """Add our routes and middleware to KServe's application before it starts."""
     routes.install(app, model)
+    errors.install(app)
     subscriber.install(app, model)
+    app.add_middleware(HeadAndOptions)
     app.add_middleware(ConnectionMiddleware)
     app.router.lifespan_context = lifespan(model.worker)
 

@@ -20,6 +20,7 @@ from tests.support.builders import make_job
 
 # No deadline: how long an example takes says nothing here.
 fuzz = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+LENGTH = "inference-header-content-length"
 REFUSALS = {400, 415, 422}
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -143,14 +144,14 @@ def test_what_is_sent_in_binary_mode_is_read_back(id: str, source: str, subject:
 
 @fuzz
 @given(body=st.binary(max_size=200), length=st.none() | st.text(max_size=5) | st.integers(0, 250).map(str))
-def test_any_bytes_as_an_inference(body: bytes, length: str | None) -> None:
-    refuses_or_reads(lambda: v2.decode(body, length))
+def test_any_bytes_as_an_inference(body: bytes, length: str) -> None:
+    refuses_or_reads(lambda: v2.decode(body, {} if length is None else {LENGTH: length}))
 
 
 @pytest.mark.parametrize("length", ["9" * 5000, "0" * 5000, "²", "-1", "1.0", "", "9"])
-def test_a_length_that_is_none_is_refused(length: str | None) -> None:
+def test_a_length_that_is_none_is_refused(length: str) -> None:
     with pytest.raises(MalformedRequest, match="Inference-Header-Content-Length"):
-        v2.decode(b"{}", length)
+        v2.decode(b"{}", {LENGTH: length})
 
 
 @fuzz
@@ -166,12 +167,14 @@ def test_any_tensor(
     tensor |= {"parameters": {"binary_data_size": size}} if size is not None else {}
     tensor |= {"shape": [1]} if isinstance(shape, bool | None) else {}
     head = json.dumps({"inputs": [tensor], "outputs": outputs}).encode()
-    refuses_or_reads(lambda: v2.decode(head + tail, str(len(head))))
+    refuses_or_reads(lambda: v2.decode(head + tail, {LENGTH: str(len(head))}))
 
 
 @fuzz
 @given(
-    st.text(st.characters(codec="utf-8")), st.integers(0, 2**32 - 1), st.sets(st.sampled_from([*v2.OUTPUTS]))
+    st.text(st.characters(codec="utf-8")),
+    st.integers(0, 2**32 - 1),
+    st.sets(st.sampled_from([*v2.STORED_OUTPUTS])),
 )
 def test_binary_tensors_are_read_as_they_were_meant_and_outputs_written_so(
     prompt: str, seed: int, binary: set[str]
@@ -182,13 +185,14 @@ def test_binary_tensors_are_read_as_they_were_meant_and_outputs_written_so(
         {"name": name, "datatype": kind, "shape": [1], "parameters": {"binary_data_size": len(data)}}
         for (name, kind), data in zip(names, raw, strict=True)
     ]
-    outputs = [{"name": name, "parameters": {"binary_data": name in binary}} for name in v2.OUTPUTS]
+    outputs = [{"name": name, "parameters": {"binary_data": name in binary}} for name in v2.STORED_OUTPUTS]
     head = json.dumps({"inputs": inputs, "outputs": outputs}).encode()
-    request = v2.decode(head + b"".join(raw), str(len(head)))
+    request = v2.decode(head + b"".join(raw), {LENGTH: str(len(head))})
     assert request.fields == {"prompt": prompt, "seed": seed} and request.binary == binary
     job = make_job()
     result = fake_result(job.spec, job.id, 1, None)
-    body, length = v2.encode(request, "tiny", result)
+    body, headers = v2.encode(request, "tiny", "1", result)
+    length = int(headers[LENGTH]) if LENGTH in headers else None
     assert (length is None) == (not binary)
     answer = json.loads(body[:length])
     rest = body[length:] if length else b""

@@ -100,28 +100,6 @@ async def test_a_body_over_the_limit_is_refused_while_it_arrives() -> None:
     assert error.value.status_code == 413
 
 
-@pytest.mark.parametrize(
-    ("headers", "expected"),
-    [
-        ({}, [b"application/json"]),
-        ({"content_type": "application/x-www-form-urlencoded"}, [b"application/json"]),
-        ({"content_type": "application/json"}, [b"application/json"]),
-        (
-            {"content_type": "application/octet-stream", "inference_header_content_length": "9"},
-            [b"application/octet-stream"],
-        ),
-        ({"inference_header_content_length": "9"}, []),
-    ],
-)
-async def test_an_inference_is_json_unless_it_says_binary(
-    headers: dict[str, str], expected: list[bytes]
-) -> None:
-    async def app(inner: Any, _receive: Any, _send: Any) -> None:
-        assert [value for name, value in inner["headers"] if name == b"content-type"] == expected
-
-    await serve(app, Wire(), scope(**headers))
-
-
 async def test_other_scopes_pass_untouched() -> None:
     seen = []
 

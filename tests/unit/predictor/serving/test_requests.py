@@ -18,7 +18,6 @@ from eventing.contract.errors import InvalidRequest, MalformedRequest, ReelzeroE
 from eventing.contract.models import Quality, StoredFile, Timings, VideoResult
 from eventing.contract.stream import InlineVideo, Output
 from predictor.generation.attempt import make_attempt
-from predictor.serving import tensors
 from predictor.serving.tensors import answer, read_fields
 
 TIMINGS = Timings(encode_prompt=1, denoise=1, decode=1, encode_video=1, upload=1, total=5)
@@ -169,18 +168,18 @@ def test_no_tensor_makes_anything_but_a_job_or_a_named_error(
 
 
 @pytest.mark.parametrize(
-    ("result", "names"), [(STORED, tensors.STORED), (INLINE, tensors.INLINE)], ids=["stored", "inline"]
+    ("result", "names"), [(STORED, v2.STORED_OUTPUTS), (INLINE, v2.INLINE_OUTPUTS)], ids=["stored", "inline"]
 )
 def test_an_answer_has_all_outputs_or_those_asked_for(result: Any, names: Any) -> None:
-    response = answer(request(), result).to_rest()[0]
+    response = answer(request(), "1", result).to_rest()[0]
     assert [output["name"] for output in response["outputs"]] == list(names)
-    one = answer(request(outputs=["seed"]), result).to_rest()[0]
+    one = answer(request(outputs=["seed"]), "1", result).to_rest()[0]
     assert [(output["name"], output["data"]) for output in one["outputs"]] == [("seed", [3])]
-    grpc = answer(request(), result).to_grpc()
+    grpc = answer(request(), "1", result).to_grpc()
     assert [output.name for output in grpc.outputs] == list(names)
 
 
-def test_every_output_is_in_the_metadata() -> None:
-    listed = {output["name"] for output in tensors.output_types()}
-    assert listed == set(tensors.STORED) | set(tensors.INLINE)
-    assert {tensor["name"] for tensor in tensors.input_types()} == set(v2.INPUTS)
+def test_every_output_is_in_the_metadata(entry: CatalogEntry) -> None:
+    metadata = v2.metadata(entry, v2.OUTPUTS, {})
+    assert {output["name"] for output in metadata["outputs"]} == {*v2.STORED_OUTPUTS, *v2.INLINE_OUTPUTS}
+    assert {tensor["name"] for tensor in metadata["inputs"]} == set(v2.INPUTS)

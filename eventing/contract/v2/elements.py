@@ -1,0 +1,106 @@
+"""One element of a V2 tensor: from JSON or bytes to a Python value, and back to bytes.
+
+Elements of BYTES are a 4-byte little-endian length and the bytes. Numbers may come in any numeric datatype or
+as text, since some clients can send nothing else.
+"""
+
+from __future__ import annotations
+
+import struct
+from contextlib import suppress
+from typing import Any
+
+from eventing.contract.errors import InvalidRequest, MalformedRequest
+
+FORMATS = {
+    "UINT8": "B", "UINT16": "H", "UINT32": "I", "UINT64": "Q",
+    "INT8": "b", "INT16": "h", "INT32": "i", "INT64": "q", "FP16": "e", "FP32": "f", "FP64": "d",
+}  # fmt: skip
+FLOATS = frozenset({"FP16", "FP32", "FP64"})
+SHOWN = 40  # characters of a wrong value that a message quotes
+
+
+def check_tensor(name: str, datatype: Any, shape: Any) -> None:
+    """Raise MalformedRequest or InvalidRequest unless this is one element of a datatype read here."""
+    if not isinstance(datatype, str) or (datatype != "BYTES" and datatype not in FORMATS):
+        known = ", ".join(["BYTES", *FORMATS])
+        raise MalformedRequest(
+            f"input {name!r}: datatype must be one of {known}, not {str(datatype)[:SHOWN]!r}", field=name
+        )
+    if not isinstance(shape, list) or not all(type(side) is int and side >= 0 for side in shape):
+        raise MalformedRequest(f"input {name!r}: shape must be a list of integers from 0", field=name)
+    if any(side != 1 for side in shape):
+        raise InvalidRequest(f"input {name!r}: must have one element, so its shape is [1]", field=name)
+
+
+def from_json(name: str, datatype: str, data: Any) -> Any:
+    """The element in nested lists of one. Raises MalformedRequest."""
+    while isinstance(data, list) and len(data) == 1:
+        data = data[0]
+    if not _fits(datatype, data):
+        raise MalformedRequest(f"input {name!r}: data must be one element of {datatype}", field=name)
+    if isinstance(data, bytes):  # of a gRPC request
+        return _text(name, data)
+    return _plain(datatype, data)
+
+
+def from_bytes(name: str, datatype: str, raw: bytes) -> Any:
+    """The element in bytes that hold nothing else. Raises MalformedRequest."""
+    try:
+        if datatype != "BYTES":
+            (value,) = struct.unpack("<" + FORMATS[datatype], raw)
+            return _plain(datatype, value)
+        (length,) = struct.unpack_from("<I", raw)
+    except struct.error as error:
+        raise MalformedRequest(f"input {name!r}: must hold one element of {datatype}", field=name) from error
+    if length != len(raw) - 4:
+        raise MalformedRequest(f"input {name!r}: must hold one element of BYTES", field=name)
+    return _text(name, raw[4:])
+
+
+def to_bytes(datatype: str, value: str | int) -> bytes:
+    """The binary form of an element."""
+    if datatype != "BYTES":
+        return struct.pack("<" + FORMATS[datatype], value)
+    text = str(value).encode()
+    return struct.pack("<I", len(text)) + text
+
+
+def _fits(datatype: str, data: Any) -> bool:
+    """Whether a value is one of the datatype and in its range; 7.0 is an integer, as JSON has it."""
+    if datatype == "BYTES":
+        return isinstance(data, str | bytes)
+    if isinstance(data, bool) or not isinstance(data, int | float):
+        return False
+    if datatype not in FLOATS and isinstance(data, float):
+        if not data.is_integer():
+            return False
+        data = int(data)
+    try:
+        struct.pack("<" + FORMATS[datatype], data)
+    except (struct.error, OverflowError):
+        return False
+    return True
+
+
+def _text(name: str, raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise MalformedRequest(f"input {name!r}: must be UTF-8", field=name) from error
+
+
+def _plain(datatype: str, value: Any) -> Any:
+    if isinstance(value, str):
+        return value
+    return _shortest(float(value), FORMATS[datatype]) if datatype in FLOATS else int(value)
+
+
+def _shortest(value: float, form: str) -> float:
+    """The shortest number with the same bits: 6.1 and not 6.099999904632568, which 32 bits make of it."""
+    for digits in range(1, 17):
+        short = float(f"{value:.{digits}g}")
+        with suppress(OverflowError):  # rounded up past the datatype's largest number
+            if struct.pack(form, short) == struct.pack(form, value):
+                return short
+    return value
