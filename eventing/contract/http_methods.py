@@ -66,5 +66,11 @@ async def _head(app: ASGIApp, scope: Scope, send: Send) -> None:
             await send(message)
             await send({"type": "http.response.body", "body": b""})
             begun.set()
+        elif message.get("more_body"):
+            raise ConnectionError("a HEAD wants no body")  # ends a stream, as a closed connection does
 
-    await app({**scope, "method": "GET"}, receive, send_start)
+    try:
+        await app({**scope, "method": "GET"}, receive, send_start)
+    except Exception:
+        if not begun.is_set():
+            raise
