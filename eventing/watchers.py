@@ -1,10 +1,10 @@
-"""Watching jobs: one reader per process, however many streams and callers wait.
+"""Keep watched jobs up to date: one reader per process, for any number of streams and waiting requests.
 
-The reader runs only while something is watched. It looks at three paces:
-    at once         jobs that this process changed (`changed`), and jobs without a snapshot
-    with each poll  jobs that other replicas changed: one statement for all watched jobs
-    complete        queue positions, deleted jobs, and what a poll could miss: at most 1 % of the time
-While the database is away the watchers keep their last snapshot and wait.
+The reader runs only while a job is watched. It reads at three paces:
+    at once          jobs that this process changed (`changed`), and jobs without a snapshot
+    with each poll   jobs that other replicas changed: one statement for all watched jobs
+    complete reads   queue positions, deleted jobs, and changes that a poll missed: at most 1 % of the time
+While the database is away the watchers keep their last snapshot.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from eventing.domain.job import Job, Status
 from eventing.signal import Signal
 from eventing.store.watched import Version, WatchStore, version_of
 
-GAP = 0.1  # least seconds between two looks: a busy queue must not make the reader busy
-OVERLAP = 5.0  # seconds that a poll looks back further: a change is visible only after its commit
-LONGEST_PAUSE = 30.0  # seconds between complete looks
-PAUSE = 100  # a complete look that took one second is repeated after this many
+GAP = 0.1  # least seconds between two reads, so that a busy queue does not keep the reader busy
+OVERLAP = 5.0  # seconds that a poll looks back further, since a change is visible only after its commit
+LONGEST_PAUSE = 30.0  # seconds between two complete reads
+PAUSE = 100  # seconds of pause for each second that a complete read took
 log = logging.getLogger(__name__)
 
 
@@ -38,31 +38,31 @@ class Snapshot:
 
 @dataclass
 class Watched:
-    """A job with at least one watcher. `snapshot` is None before the first look and after a deletion."""
+    """A job with at least one watcher. `snapshot` is None before the first read and after a deletion."""
 
     job_id: str
     owner: str
     snapshot: Snapshot | None = None
     version: Version | None = None
     deleted: bool = False
-    error: ReelzeroError | None = None  # why the first look failed
+    error: ReelzeroError | None = None  # why the first read failed
     watchers: int = 0
     signal: Signal = field(default_factory=Signal)
 
     def show(self, job: Job, position: int | None) -> None:
-        """Replace the snapshot and wake the watchers, if it differs."""
+        """Replace the snapshot and signal the watchers, if it differs."""
         old = self.snapshot
         if old is None or job is not old.job or position != old.position:
             self.snapshot, self.version = Snapshot(job, position), version_of(job)
             self.signal.notify()
 
     def delete(self) -> None:
-        """Signal the watchers: the job is gone, or its id belongs to another owner now."""
+        """Signal the watchers that the job is deleted, or that its id belongs to another owner now."""
         self.snapshot, self.deleted = None, True
         self.signal.notify()
 
     def fail(self, error: ReelzeroError) -> None:
-        """Signal the watchers that wait for the first look."""
+        """Signal the watchers that the first read failed; later failures keep the snapshot."""
         if self.snapshot is None:
             self.error = error
             self.signal.notify()
@@ -86,13 +86,13 @@ class Watchers:
         return len(self._watched)
 
     def changed(self, job_id: str) -> None:
-        """Note that this process changed a job: its watchers see it at once."""
+        """Read a job again at once, because this process changed it."""
         if self._watched:
             self._dirty.add(job_id)
             self._signal.notify()
 
     async def look(self, job_id: str, owner: str) -> Snapshot:
-        """Read one job together with all that are asked for now. Raises NotFound, Unavailable."""
+        """Return the state of one job. Concurrent calls share one query. Raises NotFound, Unavailable."""
         with self._watch(job_id, owner, None) as watched:
             while watched.snapshot is None and not watched.deleted and watched.error is None:
                 await watched.signal.wait(watched.signal.mark(), 60)
@@ -102,7 +102,7 @@ class Watchers:
 
     @contextmanager
     def follow(self, snapshot: Snapshot) -> Iterator[Watched]:
-        """Keep a job's snapshot up to date. Wait on `signal`."""
+        """Keep a job's snapshot up to date inside the context; its `signal` reports each change."""
         with self._watch(snapshot.job.id, snapshot.job.owner, snapshot) as watched:
             yield watched
 
@@ -148,11 +148,11 @@ class Watchers:
             await self._signal.wait(mark, max(0.0, min(poll_at, complete_at) - time.monotonic()))
 
     async def _poll_changes(self, seconds: float) -> bool:
-        """Mark what changed within the last seconds; False if the database could not say."""
+        """Mark the jobs that changed in the last seconds. Return False if the database is away."""
         try:
             self._dirty.update(await self._store.changed({w.job_id for w in self._watched.values()}, seconds))
         except ReelzeroError:
-            return False  # the next complete look logs it
+            return False  # the next complete read logs it
         return True
 
     def _due(self) -> list[Watched]:
@@ -160,7 +160,7 @@ class Watchers:
         return [w for w in self._watched.values() if w.snapshot is None or w.job_id in dirty]
 
     async def _refresh(self, due: list[Watched]) -> bool:
-        """Look at these jobs; False if that failed. No error ends the reader: it looks again later."""
+        """Read these jobs. Return False if that failed; no error ends the reader, it reads again later."""
         if not due:
             return True
         try:
@@ -183,6 +183,7 @@ class Watchers:
             watched.fail(error)
 
     async def _look(self, due: list[Watched]) -> None:
+        """Compare versions, and read only the rows that changed."""
         versions = await self._store.versions({watched.job_id for watched in due})
         present, stale = [], set()
         for watched in due:
@@ -196,7 +197,7 @@ class Watchers:
         await self._show(present, await self._store.jobs(stale) if stale else {})
 
     async def _show(self, present: list[Watched], rows: dict[str, Job]) -> None:
-        """Show the rows that were read, and the queue positions of the others."""
+        """Put the new rows and the queue positions into the snapshots."""
         latest = {w.job_id: w.snapshot.job for w in present if w.snapshot} | rows
         queued = {job.id for job in latest.values() if job.status is Status.queued}
         positions = await self._store.positions(queued) if queued else {}

@@ -1,1 +1,1 @@
-"""From a waiting job to its verdict: claim, open a predictor, follow its stream."""
+"""Run queued jobs: claim one for a free slot, hold its lease, follow the predictor's stream to a verdict."""

@@ -1,6 +1,11 @@
-"""One attempt at a job, from claim to verdict.
+"""Run one claimed job to its verdict: adopt a finished result, or generate on a predictor; retry or end.
 
-adopt what an earlier attempt finished, or open a predictor, follow its stream, and write the end.
+1. Look in S3 for a result that an earlier attempt finished, and adopt it.
+2. Otherwise open a predictor and follow its stream.
+3. Write the verdict: completed, failed, cancelled, or put back into the queue for a retry.
+
+The lease is renewed beside all this (lease.py). When the lease ends, the work is cancelled, which closes the
+stream; that is also how a requested cancel stops a running generation.
 """
 
 from __future__ import annotations
@@ -31,24 +36,24 @@ from eventing.store.claims import ClaimStore
 from eventing.store.shielded import finish
 from eventing.watchers import Watchers
 
-REPORT_RETRY = 1.0
+REPORT_RETRY = 1.0  # seconds between two tries to write a verdict
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Retry:
-    """Back into the queue, because nothing is decided yet."""
+    """Put the job back into the queue: a later attempt may succeed. `delay` is in seconds."""
 
     failure: Failure
     delay: float
-    used: bool = False  # the attempt counts, also where the predictor did not come to speak
+    used: bool = False  # count the attempt, even if no record of a predictor arrived
 
 
-Verdict = VideoResult | Failure | Retry | None  # None: cancelled, or no longer ours to judge
+Verdict = VideoResult | Failure | Retry | None  # None: the lease is lost, so there is nothing to write
 
 
 class Attempts:
-    """Runs claimed jobs. Holds what all attempts share; keeps no state of its own."""
+    """Runs claimed jobs, one call of `run` each. Holds what all attempts share, and no state of any."""
 
     def __init__(
         self, claims: ClaimStore, bucket: Bucket, catalog: Catalog, endpoints: Endpoints,
@@ -66,17 +71,17 @@ class Attempts:
         self._watchers = watchers
         self._sink = bool(settings.sink_url)
 
-    async def run(self, job: Job, asked: float) -> None:
-        """Bring a job to a verdict and write it; `asked` is the monotonic time before it was claimed.
+    async def run(self, job: Job, claimed_at: float) -> None:
+        """Bring a job to a verdict and write it. `claimed_at` is the monotonic time before the claim.
 
-        Cancelling this closes the stream and puts the job back.
+        Cancelling this task closes the stream and puts the job back.
         """
         with job_context(job.id, job.traceparent), tracer.start_as_current_span("attempt") as span:
             span.set_attributes({"job.id": job.id, "job.attempt": job.attempt, "job.model": job.model})
             log.info("claimed", extra={"attempt": job.attempt, "model": job.model})
             QUEUE.labels(job.model, job.lane).observe((job.claimed_at or 0) - job.submitted_at)
             self._watchers.changed(job.id)
-            lease = Lease(self._claims, self._watchers, job, claimed=asked, announce=self._announce)
+            lease = Lease(self._claims, self._watchers, job, claimed_at=claimed_at, announce=self._announce)
             holding = asyncio.create_task(lease.hold())
             try:
                 await self._settle(job, await self._held(job, lease, holding))
@@ -88,7 +93,7 @@ class Attempts:
                 holding.cancel()
 
     async def _held(self, job: Job, lease: Lease, holding: asyncio.Task[End]) -> Verdict:
-        """The verdict of the work, unless the lease ends first: then the work stops at once."""
+        """Return the verdict of the work. If the lease ends first, stop the work at once."""
         working = asyncio.create_task(self._work(job, lease))
         try:
             await asyncio.wait({working, holding}, return_when=asyncio.FIRST_COMPLETED)
@@ -101,7 +106,7 @@ class Attempts:
         finally:
             if not working.done():
                 working.cancel()
-                await asyncio.wait({working})  # the stream is closed before the place is free again
+                await asyncio.wait({working})  # close the stream before the slot is free again
 
     async def _work(self, job: Job, lease: Lease) -> Verdict:
         try:
@@ -114,10 +119,10 @@ class Attempts:
             failure = Failure(code=error.code, message=error.message, retryable=True)
             return Retry(failure, state.backoff(job.attempt, self._retry))
         except LeaseLost as error:
-            log.warning("the attempt is no longer ours: %s", error)
+            log.warning("the lease is lost: %s", error)
             return None
         except Exception:
-            log.exception("the attempt failed on our side")
+            log.exception("the attempt failed with an unexpected error")
             failure = Failure(code="internal_error", message="an internal error; see the log", retryable=True)
             return self._judge(failure, job.attempts_used + 1)
 
@@ -148,19 +153,19 @@ class Attempts:
         return await self._verified(job, reported)
 
     async def _verified(self, job: Job, reported: VideoResult) -> VideoResult:
-        """Return what the manifest in S3 says. Raises Broken if that is not what was reported."""
+        """Return the result in the manifest. Raises Broken if the predictor reported another one."""
         try:
             stored = await results.find(self._bucket, job, job.attempt)
         except WrongResult as error:
-            raise Broken(f"the predictor reported a result that is none: {error}") from error
+            raise Broken(f"the predictor reported a result that S3 does not confirm: {error}") from error
         if stored is None:
             raise Broken("the predictor reported a result without a manifest in S3")
         if stored != reported:
-            raise Broken("the predictor reported another result than its manifest has")
+            raise Broken("the predictor reported a result that differs from its manifest")
         return stored
 
     async def _open(self, job: Job, stack: AsyncExitStack) -> str:
-        """Where the job's predictor is, held until the stack ends. Raises Failed, NotStarted."""
+        """Return the URL of a predictor, kept open until the stack ends. Raises Failed, NotStarted."""
         try:
             return await stack.enter_async_context(self._endpoints.open(job.model, job.lane))
         except ModelUnavailable as error:
@@ -169,7 +174,7 @@ class Attempts:
             raise NotStarted(error.code, error.message) from error
 
     async def _started(self, job: Job) -> bool:
-        """Store that the predictor spoke; False if the database is away: the work goes on meanwhile."""
+        """Store that the predictor took the job. Return False if the database is away; the work goes on."""
         try:
             await self._claims.start(job)
         except Unavailable as error:
@@ -181,7 +186,7 @@ class Attempts:
         return True
 
     async def _adopt(self, job: Job, last: int) -> VideoResult | None:
-        """The result of the latest attempt up to `last` that finished although its report was lost."""
+        """Return the result of the latest finished attempt, from `last` down to 1, whose report was lost."""
         for attempt in range(last, 0, -1):
             try:
                 result = await results.find(self._bucket, job, attempt)
@@ -196,12 +201,13 @@ class Attempts:
         return None
 
     def _judge(self, failure: Failure, used: int) -> Failure | Retry:
-        """Another attempt if the cause may pass and one is left; `used` counts this one."""
+        """Return a retry if the failure is retryable and an attempt is left. `used` includes this attempt."""
         if failure.retryable and used < self._max_attempts:
             return Retry(failure, state.backoff(used, self._retry), used=True)
         return failure
 
     async def _not_started(self, job: Job, refusal: NotStarted) -> Retry:
+        """Return a retry that uses up no attempt. Count failed starts: they open the circuit breaker."""
         failure = Failure(code=refusal.code, message=str(refusal), retryable=True)
         if refusal.code == "busy":
             await self._claims.close_circuit(job)
@@ -214,7 +220,7 @@ class Attempts:
         return Retry(Failure(code="model_unavailable", message=message, retryable=True), 0.0)
 
     async def _settle(self, job: Job, verdict: Verdict) -> None:
-        """Write the verdict, for as long as the lease may last; what is refused is only logged."""
+        """Write the verdict. Try again while the database is away, at most for one lease; log a refusal."""
         deadline = time.monotonic() + self._claims.lease
         while verdict is not None:
             try:

@@ -1,4 +1,4 @@
-"""The dispatcher: fills the free slots of every pool with claimed jobs, and sweeps lapsed leases."""
+"""Fill the free slots of every pool with claimed jobs, and sweep lapsed leases and missed start deadlines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class Dispatcher:
-    """Claims while it runs; `drain` stops claiming and lets open attempts end."""
+    """Claims jobs and starts their attempts. `drain` stops claiming and lets open attempts end."""
 
     def __init__(
         self, claims: ClaimStore, attempts: Attempts, pools: tuple[Pool, ...], job_ready: Signal,
@@ -34,7 +34,7 @@ class Dispatcher:
         self._running: dict[str, set[asyncio.Task[None]]] = {pool.name: set() for pool in pools}
 
     async def start(self) -> list[asyncio.Task[None]]:
-        """Make the slots and begin. Return the tasks, which must never end on their own."""
+        """Create the slots and start the loops. Return their tasks, which must never end on their own."""
         await self._claims.prepare(self._pools)
         self._loops = [
             asyncio.create_task(self._fill(pool), name=f"fill {pool.name}") for pool in self._pools
@@ -43,11 +43,11 @@ class Dispatcher:
         return self._loops
 
     def hurry(self) -> None:
-        """Give open attempts no more time when draining."""
+        """End a drain now: open attempts get no more time."""
         self._hurry.set()
 
     async def drain(self, seconds: float) -> None:
-        """Stop claiming at once, give open attempts this long or until `hurry`, then put their jobs back."""
+        """Stop claiming at once. Wait up to `seconds` or until `hurry`, then put the open jobs back."""
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
@@ -71,6 +71,7 @@ class Dispatcher:
                 wait.cancel()
 
     async def _fill(self, pool: Pool) -> None:
+        """Start attempts while there are jobs and free slots; else wait for a signal or the poll."""
         while True:
             mark = self._job_ready.mark()
             if not await self._begin(pool):
@@ -78,9 +79,9 @@ class Dispatcher:
 
     @shielded  # a claim that commits during shutdown must still be run or put back
     async def _begin(self, pool: Pool) -> bool:
-        """Claim a job and start its attempt; False if there is no free slot or no job."""
+        """Claim a job and start its attempt. Return False if there is no free slot or no job."""
         running = self._running[pool.name]
-        claimed_at = time.monotonic()  # before the claim: the lease ends by this count first, never later
+        claimed_at = time.monotonic()  # before the claim: the lease must end here first
         try:
             job = await self._claims.claim(pool) if len(running) < pool.capacity else None
         except ReelzeroError as error:
@@ -95,6 +96,7 @@ class Dispatcher:
         return True
 
     async def _sweep(self) -> None:
+        """Free jobs whose lease has lapsed and fail jobs past their start deadline, once per poll."""
         while True:
             try:
                 freed = await self._claims.free_lapsed() + await self._claims.fail_overdue()

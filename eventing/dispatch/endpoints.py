@@ -1,7 +1,7 @@
-"""Where claimed jobs are sent. The dispatcher sees only this: pools with a capacity, and a URL to call.
+"""Where predictors are: pools with a capacity, and a URL to call for each job.
 
-On a cluster a pool is one InferenceService and the URL is fixed; Knative starts what is behind it. On one
-machine all models share the pool of local devices, and opening an endpoint starts a process.
+On a cluster a pool is one InferenceService with a fixed URL, and Knative starts its pods. On one machine all
+models share one pool of local devices, and opening an endpoint starts a process (standalone/predictors.py).
 """
 
 from __future__ import annotations
@@ -15,36 +15,36 @@ from eventing.settings import Endpoint
 
 
 class Endpoints(Protocol):
-    """Source of predictors."""
+    """What the dispatcher needs to reach predictors."""
 
     def pools(self) -> tuple[Pool, ...]:
-        """The pools, fixed for the life of the process."""
+        """Return the pools. They stay the same for the life of the process."""
         ...
 
     def open(self, model: str, lane: str) -> AbstractAsyncContextManager[str]:
-        """Base URL of a predictor that serves the model, held until the context ends.
+        """Give the base URL of a predictor of the model, kept for this job until the context ends.
 
         Raises ModelUnavailable if it cannot be started; the message says why.
         """
         ...
 
     def obstacle(self, model: str) -> str | None:
-        """Return why no predictor of the model can ever start here; None if one may."""
+        """Return why no predictor of the model can ever start here; None if one can."""
         ...
 
     async def close(self) -> None:
-        """Stop what was started."""
+        """Stop the predictors that this object started."""
         ...
 
 
 class RemoteEndpoints:
-    """InferenceServices, by their URLs."""
+    """Predictors at the URLs in the settings: the InferenceServices of a cluster."""
 
     def __init__(self, endpoints: Iterable[Endpoint]) -> None:
         self._endpoints = {(endpoint.model, endpoint.lane): endpoint for endpoint in endpoints}
 
     def pools(self) -> tuple[Pool, ...]:
-        """One pool per endpoint."""
+        """Return one pool per endpoint."""
         return tuple(
             Pool(f"{model}/{lane}", endpoint.capacity, ((model, lane),))
             for (model, lane), endpoint in self._endpoints.items()
@@ -52,7 +52,7 @@ class RemoteEndpoints:
 
     @asynccontextmanager
     async def open(self, model: str, lane: str) -> AsyncIterator[str]:
-        """The URL; whoever is behind it wakes by the request itself."""
+        """Give the URL. The request itself makes Knative start a pod."""
         yield self._endpoints[model, lane].url.rstrip("/")
 
     def obstacle(self, model: str) -> str | None:
@@ -60,4 +60,4 @@ class RemoteEndpoints:
         return None
 
     async def close(self) -> None:
-        """Nothing was started."""
+        """Do nothing: this object starts no predictor."""

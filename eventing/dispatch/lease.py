@@ -1,8 +1,12 @@
-"""Holding a job: a timer renews the lease from claim to end, whatever the stream says.
+"""Renew the lease of a claimed job by a timer, from the claim to the end of its attempt.
 
-No byte flows while a GPU wakes up, so the timer alone keeps the job ours. Each renewal carries the latest
-progress and brings back a cancel request or the loss of the lease. The holder counts from before its
-request, on a monotonic clock, and gives up before the database would: two holders never overlap.
+The timer does not depend on the predictor's stream: no byte arrives while a GPU starts. Each renewal stores
+the latest progress and reads whether a cancel was requested. A cancel or a lost lease ends `hold`, and then
+attempt.py stops the work.
+
+Two holders never overlap. The holder counts the lease on a monotonic clock from before its request, and gives
+up at 80 % of it. The database counts from its own later moment; a lapsed job is freed by the dispatcher's
+sweep only then.
 """
 
 from __future__ import annotations
@@ -18,40 +22,41 @@ from eventing.domain.job import Job, LeaseLost
 from eventing.store.claims import ClaimStore
 from eventing.watchers import Watchers
 
-TICK = 0.5  # progress and cancel requests travel at this pace
-ANNOUNCE_EVERY = 5.0
+TICK = 0.5  # seconds between two looks for new progress or a due renewal
+ANNOUNCE_EVERY = 5.0  # least seconds between two progress events
+SHARE = 0.8  # of the lease, after which the holder gives up
 log = logging.getLogger(__name__)
 
 
 class End(StrEnum):
-    """Why a holder must let go."""
+    """Why the holder must stop its attempt."""
 
     cancelled = "cancelled"
     lost = "lost"
 
 
 class Lease:
-    """The renewal of one claimed job."""
+    """The renewal of one job's lease. `claimed_at` is the monotonic time before the claim."""
 
     def __init__(
-        self, claims: ClaimStore, watchers: Watchers, job: Job, *, claimed: float, announce: bool
+        self, claims: ClaimStore, watchers: Watchers, job: Job, *, claimed_at: float, announce: bool
     ) -> None:
         self._claims = claims
         self._watchers = watchers
         self._job = job
-        self._safe_until = claimed + claims.lease * 0.8
+        self._safe_until = claimed_at + claims.lease * SHARE
         self._progress: Progress | None = None
-        self._written: Progress | None = None
+        self._stored: Progress | None = None
         self._announce = announce
-        self._announced = 0.0
-        self._renewed = claimed
+        self._announced_at = 0.0
+        self._renewed_at = claimed_at
 
     def report(self, progress: Progress) -> None:
-        """The latest progress, stored with the next renewal."""
+        """Keep the latest progress; the next renewal stores it."""
         self._progress = progress
 
     async def hold(self) -> End:
-        """Renew until the job must be let go; the answer says why."""
+        """Renew until the attempt must stop. Return why it must."""
         while True:
             await asyncio.sleep(TICK)
             if time.monotonic() > self._safe_until:
@@ -64,35 +69,35 @@ class Lease:
                 log.warning("the lease cannot be renewed yet: %s", error)
 
     async def _renew(self) -> End | None:
-        asked = time.monotonic()
-        fresh = self._progress is not self._written
-        if not fresh and asked - self._renewed < min(self._claims.lease / 3, 2.0):
+        now = time.monotonic()
+        fresh = self._progress is not self._stored
+        if not fresh and now - self._renewed_at < min(self._claims.lease / 3, 2.0):
             return None
         progress = self._progress
         renewing = asyncio.ensure_future(self._claims.renew(self._job, progress))
-        renewing.add_done_callback(_look)
-        # Not wait_for: it would wait for a hanging transaction to end, past the lease.
-        await asyncio.wait({renewing}, timeout=max(0.1, self._safe_until - asked))
+        renewing.add_done_callback(_read_outcome)
+        # asyncio.wait, because wait_for would also wait for a hanging transaction, past the lease.
+        await asyncio.wait({renewing}, timeout=max(0.1, self._safe_until - now))
         if not renewing.done():
-            return None  # the next round sees that the time is up
+            return None  # `hold` gives up in its next round
         try:
             job = renewing.result()
         except (LeaseLost, NotFound) as error:
             log.warning("the lease is lost: %s", error)
             return End.lost
-        self._written, self._renewed = progress, asked
+        self._stored, self._renewed_at = progress, now
         if fresh:
             self._watchers.changed(job.id)
-        self._safe_until = asked + self._claims.lease * 0.8
+        self._safe_until = now + self._claims.lease * SHARE
         if job.cancel_requested:
             return End.cancelled
-        if self._announce and progress and asked - self._announced >= ANNOUNCE_EVERY:
-            self._announced = asked
+        if self._announce and progress and now - self._announced_at >= ANNOUNCE_EVERY:
+            self._announced_at = now
             await self._claims.announce_progress(job)
         return None
 
 
-def _look(renewing: asyncio.Future[Job]) -> None:
-    """Take note of how a renewal ended that nobody waited for to the end: the attempt was over first."""
+def _read_outcome(renewing: asyncio.Future[Job]) -> None:
+    """Read a renewal's error, so that asyncio does not log it when the attempt ended first."""
     if not renewing.cancelled():
         renewing.exception()

@@ -1,10 +1,10 @@
-"""One generation on a predictor: POST generate_stream, read server-sent records, end with exactly one.
+"""Call a predictor for one generation: POST generate_stream, then read records up to the terminal one.
 
-How a stream can end, and what it means for the job:
-    completed record          the result
-    failed record             Failed: the predictor's own verdict
-    nothing before an answer  NotStarted: busy, no pod, time-out in the activator; uses up no attempt
-    broken after the start    Broken: no terminal record, or silence
+How a stream can end:
+    a completed record        returns the result
+    a failed record           raises Failed: the predictor's own verdict
+    before the first record   raises NotStarted: busy, no pod, time-out in the activator; uses up no attempt
+    after the first record    raises Broken: the connection ended, or no heartbeat arrived in time
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from eventing.contract.stream import (
 from eventing.contract.telemetry import current_traceparent
 from eventing.contract.validation import first_problem
 
-LINE_LIMIT = 1 << 20
+LINE_LIMIT = 1 << 20  # bytes of one record
 OnRecord = Callable[[Progress | None], Awaitable[None]]
 
 
 class NotStarted(Exception):
-    """No predictor took the job. `busy`: one is there and works; else nothing that serves was reached."""
+    """No predictor took the job. The code is `busy` if one was reached and runs another job."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -43,7 +43,7 @@ class NotStarted(Exception):
 
 
 class Failed(Exception):
-    """The predictor took the job and gave its verdict."""
+    """The predictor took the job and reported that it failed."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
@@ -51,14 +51,14 @@ class Failed(Exception):
 
 
 class Broken(Exception):
-    """The stream ended, or fell silent, without a terminal record."""
+    """The stream ended or fell silent before a terminal record, or a record is not valid."""
 
 
 class PredictorClient:
-    """HTTP to predictors: one session for the whole process. `token` is REELZERO_PREDICTOR_TOKEN."""
+    """HTTP to predictors: one session for the process. `token` is REELZERO_PREDICTOR_TOKEN."""
 
     def __init__(self, heartbeat_timeout: float, token: str | None = None) -> None:
-        self._silence = heartbeat_timeout
+        self._silence = heartbeat_timeout  # seconds without a line after which a stream is broken
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
             read_bufsize=LINE_LIMIT,
@@ -67,7 +67,7 @@ class PredictorClient:
         )
 
     async def close(self) -> None:
-        """Close connections; open streams are cut, which aborts their generations."""
+        """Close all connections. A predictor aborts the generation of a closed stream."""
         await self._session.close()
 
     async def generate(
@@ -84,7 +84,7 @@ class PredictorClient:
             json=GenerateBody.of(assignment).model_dump(mode="json"),
             headers={"Accept": "text/event-stream", **_trace_headers()},
             timeout=aiohttp.ClientTimeout(total=budget.client_timeout, sock_connect=30),
-            allow_redirects=False,  # the job would go to an address that no setting names
+            allow_redirects=False,  # a redirect could lead to an address that no setting names
         )
         started = False
         try:
@@ -107,6 +107,7 @@ class PredictorClient:
         raise NotStarted("unreachable", f"no predictor took the job: {reason}") from cause
 
     async def _records(self, answer: aiohttp.ClientResponse) -> AsyncIterator[StreamRecord]:
+        """Yield the records of a stream. Raises TimeoutError after a silence, Broken for a wrong record."""
         while True:
             try:
                 async with asyncio.timeout(self._silence):
@@ -146,6 +147,7 @@ def _trace_headers() -> dict[str, str]:
 
 
 async def _refusal(answer: aiohttp.ClientResponse) -> Exception:
+    """Return the exception for an answer that is not 200: Failed if no retry can help, else NotStarted."""
     text = (await answer.content.read(4096)).decode("utf-8", "replace")
     try:
         body = json.loads(text)

@@ -1,11 +1,11 @@
-"""The result of an attempt as it lies in S3. A predictor's word alone never completes a job.
+"""Find and verify the result of an attempt in S3. No job is completed by a predictor's report alone.
 
-What is verified, for a reported result and for an adopted one alike:
+What is verified, for a reported and for an adopted result:
 - the manifest exists at the attempt's own key and is for this job, attempt and model;
-- every file has an address of its own below the attempt's prefix in our bucket, and the type of its kind;
+- every file has its own address below the attempt's prefix in the bucket, and the content type of its kind;
 - the object there has that type and size, and its bytes have the recorded SHA-256.
-The bytes are read once, in a thread: checksums that S3 keeps differ between servers and between whole and
-multipart uploads, and a read of some megabytes is cheap beside seconds to minutes of a GPU.
+The bytes are read once, in a thread. The checksums that S3 keeps are no substitute: they differ between
+servers, and between whole and multipart uploads. Reading some megabytes costs little beside a generation.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ CHUNK = 1 << 20
 
 
 class WrongResult(Exception):
-    """What an attempt left in S3 is not a result of this attempt; the message says why."""
+    """The manifest or a file in S3 is not a result of this attempt. The message says why."""
 
 
 async def find(bucket: Bucket, job: Job, attempt: int) -> VideoResult | None:
-    """Return the verified result of an attempt, or None without a manifest.
+    """Return the verified result of an attempt; None if it has no manifest.
 
     Raises WrongResult, StorageError.
     """

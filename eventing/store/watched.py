@@ -1,6 +1,7 @@
-"""Reads for watchers: the state of many jobs in one statement, so that a thousand streams cost one query.
+"""Read many watched jobs in one statement: their versions, rows and queue positions.
 
-All ids travel in one parameter. The statement is the same for any number of jobs, so it is compiled once.
+A thousand streams cost one query. All ids are one parameter, so the statement is the same for any number of
+jobs and is compiled once.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from eventing.store.tables import jobs
 ROWS_AT_ONCE = 200  # decoding more rows in one step would hold up the event loop for over 10 ms
 
 
-# What differs whenever a row differs: owner, time of the change, status, attempt, number of events. The time
-# alone could repeat within the clock's resolution.
+# Two states of a row differ in at least one of: owner, time of the change, status, attempt, number of events.
+# The time alone is not enough: two changes may fall into one tick of the clock.
 Version = tuple[str, float, str, int, int]
 _VERSION = (jobs.c.owner, jobs.c.updated_at, jobs.c.status, jobs.c.attempt, jobs.c.sequence)
 
 
 def version_of(job: Job) -> Version:
-    """Return the version of a job that was read."""
+    """Return the version of a job."""
     return job.owner, job.updated_at, str(job.status), job.attempt, job.sequence
 
 
@@ -56,7 +57,7 @@ class WatchStore:
         return [row[0] for row in await self._fetch(self._changed, ids, seconds=seconds)]
 
     async def positions(self, ids: Collection[str]) -> dict[str, int]:
-        """Return for each queued job how many queued jobs of its model and lane are ahead."""
+        """Return the queue position of each queued job: how many jobs of its model and lane are ahead."""
         return {row[0]: row[1] for row in await self._fetch(self._positions, ids)}
 
     async def jobs(self, ids: Collection[str]) -> dict[str, Job]:
@@ -79,8 +80,8 @@ class WatchStore:
 
 
 def _ranked() -> Any:
-    """SQL: each queued job with its place among the queued jobs of its model and lane, counted from 0."""
+    """Select each queued job with its position among those of its model and lane, counted from 0."""
     order = (jobs.c.submitted_at, jobs.c.id)
     number = func.row_number().over(partition_by=(jobs.c.model, jobs.c.lane), order_by=order)
-    queued = jobs.c.status == literal_column("'queued'")  # no parameter: it picks the partial index
+    queued = jobs.c.status == literal_column("'queued'")  # literal: for the partial index
     return select(jobs.c.id, (number - 1).label("ahead")).where(queued).subquery()

@@ -37,7 +37,7 @@ async def test_a_renewal_that_outlives_its_attempt_ends_quietly(tmp_path: Path) 
     claims = Claims()
     watchers = Watchers(WatchStore(Database(f"sqlite+aiosqlite:///{tmp_path}/jobs.db")), 1.0)
     now = asyncio.get_running_loop().time()
-    lease = Lease(cast(ClaimStore, claims), watchers, make_job(), claimed=now, announce=False)
+    lease = Lease(cast(ClaimStore, claims), watchers, make_job(), claimed_at=now, announce=False)
     lease.report(Progress(stage=Stage.denoise))  # news are stored with the next tick
     holding = asyncio.create_task(lease.hold())
     await claims.asked.wait()
