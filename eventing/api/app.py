@@ -33,6 +33,8 @@ def create_app(container: Container) -> FastAPI:
         version=__version__,
         description="Text to video that scales to zero. Errors are RFC 9457 problem details.",
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        docs_url=None,  # FastAPI's pages load scripts from another host; see page
+        redoc_url=None,
     )
     app.state.container = container
     app.state.tokens = TokenVerifier(container.settings)
@@ -46,8 +48,7 @@ def create_app(container: Container) -> FastAPI:
     )
     if container.settings.auth == "open":
         app.add_middleware(OriginCheck, allowed_hosts=container.settings.allowed_hosts)
-    if container.settings.path_prefix:
-        app.add_middleware(PathPrefix, prefix=container.settings.path_prefix)
+    app.add_middleware(PathPrefix, prefix=container.settings.path_prefix)
     for module in (jobs, progress, videos, inference, ingress, dead_letters, health, page):
         app.include_router(module.router)
     app.mount("/static", page.files, name="static")

@@ -6,28 +6,34 @@ Addresses that leave are relative to the host, so whether the proxy ends TLS doe
 
 from __future__ import annotations
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class PathPrefix:
-    """ASGI middleware. `prefix` is empty, or begins with a slash and does not end with one."""
+    """ASGI middleware. `prefix` is empty, or begins with a slash and does not end with one.
+
+    Without a prefix it still makes the framework's redirects relative: `/docs/` leads to `/docs`.
+    """
 
     def __init__(self, app: ASGIApp, prefix: str) -> None:
         self._app = app
         self._prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take the prefix off the path and put it before a Location on this host."""
+        """Take the prefix off the path, and put it before a Location on this host."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
 
+        own = f"{scope['scheme']}://{Headers(scope=scope).get('host', '')}"
+
         async def prefixed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(raw=message["headers"])
-                if headers.get("location", "").startswith("/"):
-                    headers["location"] = self._prefix + headers["location"]
+                path = headers.get("location", "").removeprefix(own)
+                if path.startswith("/") and not path.startswith("//"):  # which would name another host
+                    headers["location"] = self._prefix + path
             await send(message)
 
         await self._app({**scope, "path": self._inner(scope["path"])}, receive, prefixed)

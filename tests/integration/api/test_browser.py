@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from tests.integration.api.deployment import Deployment
+from eventing.contract.s3 import Bucket
+from tests.integration.api.deployment import Deployment, deployment
 
 playwright = pytest.importorskip("playwright.async_api", reason="pip install playwright runs this test")
 CHROMIUM = shutil.which("chromium")
@@ -36,6 +38,11 @@ ATTACK = """async (service) => {
 # text/plain turns name=value into {"prompt": "a red dot", "metadata": {"a=": "b"}}.
 FORM = """<form method=post enctype="text/plain" action="{url}/v1/jobs">
 <input name='{{"prompt": "a red dot", "metadata": {{"a' value='": "b"}}}}'></form>"""
+
+# Method and path of each operation that Swagger UI shows.
+SHOWN = """() => [...document.querySelectorAll(".opblock")].map(block => [
+  block.querySelector(".opblock-summary-method").textContent,
+  block.querySelector("[data-path]").dataset.path])"""
 
 
 @asynccontextmanager
@@ -108,3 +115,31 @@ async def test_a_link_from_elsewhere_opens_our_page(service: Deployment) -> None
         await page.set_content(f'<a href="{service.url}/">our page</a>')
         await page.click("a")
         await page.wait_for_selector("#prompt")
+
+
+@pytest.mark.parametrize("prefix", ["", "/video"])
+async def test_the_description_is_rendered_without_another_host(
+    tmp_path: Path, bucket: Bucket, prefix: str
+) -> None:
+    async with deployment(tmp_path, bucket, public_url=f"http://127.0.0.1{prefix}") as service:
+        async with new_page() as page:
+            loaded: list[str] = []
+            errors: list[str] = []
+            page.on("request", lambda request: loaded.append(request.url))
+            page.on("requestfailed", lambda request: errors.append(request.url))
+            page.on("pageerror", lambda error: errors.append(str(error)))
+            page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+            await page.goto(f"{service.url}{prefix}/docs")
+            await page.wait_for_selector(".opblock")
+            _, document = await service.call("GET", "/openapi.json")
+            described = [(m.upper(), path) for path, item in document["paths"].items() for m in item]
+            shown = {(method, path) for method, path in await page.evaluate(SHOWN)}
+            assert shown == set(described)
+            await page.click(".opblock:has([data-path='/v2/health/live']) .opblock-summary-control")
+            await page.click(".try-out__btn")
+            async with page.expect_response(lambda answer: "health" in answer.url) as answered:
+                await page.click(".execute")
+            assert (await answered.value).status == 200
+            await page.wait_for_selector(".live-responses-table .response")
+            elsewhere = [url for url in loaded if not url.startswith((service.url, "data:", "blob:"))]
+            assert (errors, elsewhere) == ([], [])

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import aiohttp
-import pytest
 from openapi_spec_validator import validate
 
 from tests.integration.api.deployment import Deployment
@@ -86,8 +85,3 @@ def form(fields: dict[str, Any]) -> aiohttp.FormData:
     for name, value in fields.items():
         data.add_field(name, str(value))
     return data
-
-
-@pytest.mark.parametrize("path", ["/docs", "/redoc"])
-async def test_it_can_be_read(service: Deployment, path: str) -> None:
-    assert (await service.call("GET", path))[0].status == 200
