@@ -1,1 +1,1 @@
-"""Everything both services share; the predictor imports nothing else of eventing."""
+"""What both services share: requests, events, errors, budgets, codecs. The predictor imports nothing else."""

@@ -1,8 +1,7 @@
-"""An HTTP connection whose request heads have a bounded size and must arrive within a bounded time.
+"""Bound the head of every HTTP request, in size and in time. Both services give this class to uvicorn.
 
-uvicorn bounds neither with httptools: without this, 200 MB of headers are kept in memory, and a client that
-never ends a header holds its connection for ever. Both services give this class to uvicorn. The applications
-bound the bodies.
+uvicorn with httptools bounds neither: without this, 200 MB of headers stay in memory, and a client that never
+ends its headers keeps the connection open without limit. Bodies are bounded by the applications.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ HEAD_SECONDS = 20.0  # from the first byte of a head, or from the connection, to
 
 
 class TooMuch(Exception):
-    """The head is over a limit. httptools turns it into its own error, which ends the connection."""
+    """The head is over a limit. httptools turns this into an error of its own, which ends the connection."""
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -29,8 +28,8 @@ class BoundedHttp(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._in_head = True
-        self._head_bytes = 0  # seen by the parser
-        self._fed_bytes = 0  # given to the parser; a header without an end is not seen
+        self._head_bytes = 0  # of complete parts, which the parser has reported
+        self._fed_bytes = 0  # of all that went to the parser, also of a header without an end
         self._is_over = False
         self._deadline = self.loop.call_later(HEAD_SECONDS, self._late)
 
@@ -40,7 +39,7 @@ class BoundedHttp(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what has arrived, and refuse a head that is too long without an end."""
+        """Parse what has arrived. Refuse a head that is too long and still has no end."""
         began_in_head = self._in_head
         if began_in_head and not self._fed_bytes:
             self._start_clock()
@@ -75,7 +74,7 @@ class BoundedHttp(HttpToolsProtocol):
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer a head that cannot be parsed, or that a limit cut."""
+        """Answer a head that cannot be parsed or is over a limit."""
         if self._is_over:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         else:

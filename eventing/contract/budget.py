@@ -1,22 +1,21 @@
-"""Every time-out of the chain, derived from two numbers per model: cold start and generation.
+"""Derive every time-out from two numbers per model: the seconds of a cold start and of a generation.
 
-caller ─ dispatcher ─ activator ─ queue-proxy ─ predictor: each hop must outlast the one behind it, or a
-finished video is reported as failed and generated again. The formulas and why they hold:
-docs/decisions/0003-time-from-one-budget.md.
+A request passes the caller, the dispatcher, the activator, the queue-proxy and the predictor. Each must wait
+longer than the one after it, or a finished video is reported as failed and generated again.
+docs/decisions/0003-time-from-one-budget.md explains each formula.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-DRAIN_SECONDS = (
-    30  # Knative's preStop hold: SIGTERM reaches the predictor this long after the pod's end began
-)
+# Knative's preStop hook holds SIGTERM back this long after it has begun to end a pod.
+DRAIN_SECONDS = 30
 UPLOAD_SECONDS = 60
 MARGIN_SECONDS = 30
-HEARTBEAT_SECONDS = 10  # how often a predictor that is busy says so
-HEARTBEATS_MISSED = 3  # this many missing are a broken stream; fewer may be a slow network
-KNATIVE_WINDOW_LIMIT = 3600  # scale-down windows and the largest sane revision timeout end at one hour
+HEARTBEAT_SECONDS = 10  # between two heartbeats of a running generation
+HEARTBEATS_MISSED = 3  # after which a stream is broken; fewer may be a slow network
+KNATIVE_WINDOW_LIMIT = 3600  # seconds; the longest scale-down window, and the longest sane revision timeout
 
 
 @dataclass(frozen=True)
@@ -28,30 +27,30 @@ class Budget:
 
     @property
     def predictor_limit(self) -> int:
-        """The predictor's own limit, counted from the moment it takes its device."""
+        """Return the predictor's own limit, counted from when the attempt gets the device."""
         return self.generation + UPLOAD_SECONDS
 
     @property
     def revision_timeout(self) -> int:
-        """InferenceService `timeout`; also the pod's grace period (Knative makes them equal)."""
+        """Return the InferenceService's `timeout`, which Knative also makes the pod's grace period."""
         return self.predictor_limit + max(self.cold_start, DRAIN_SECONDS) + MARGIN_SECONDS
 
     @property
     def drain_grace(self) -> int:
-        """KServe's `grace_period`: what is left of the pod's grace after the preStop hold."""
+        """Return KServe's `grace_period`: the part of the pod's grace period after the preStop hook."""
         return self.revision_timeout - DRAIN_SECONDS
 
     @property
     def progress_deadline(self) -> int:
-        """Knative's progress-deadline: a revision may take this long to become ready."""
+        """Return Knative's progress-deadline: how long a revision may take to become ready."""
         return max(600, self.cold_start + MARGIN_SECONDS)
 
     @property
     def client_timeout(self) -> int:
-        """The dispatcher's limit on one attempt: longer than anything behind it."""
+        """Return the dispatcher's limit on one attempt, which is longer than any limit after it."""
         return self.revision_timeout + MARGIN_SECONDS
 
     @property
     def eventing_grace(self) -> int:
-        """The grace of an eventing pod: its streams end by `client_timeout`, then events still go out."""
+        """Return the grace period of an eventing pod: time for its streams to end, then for its events."""
         return self.client_timeout + MARGIN_SECONDS

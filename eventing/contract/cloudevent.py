@@ -1,10 +1,12 @@
-"""CloudEvents 1.0.2 over HTTP as a pure codec: binary, structured and batch mode in, binary mode out.
+"""Decode and encode CloudEvents 1.0.2 over HTTP: binary, structured and batch mode in, binary mode out.
 
-Sources: the specification, its JSON format and its HTTP protocol binding. `decode` takes an event as it is,
-`check` says what is wrong with it: one wrong event does not refuse its batch, and the door for dead letters
-keeps events that no other door takes. Data is decoded in every mode where it is JSON that can be stored.
-Other data stays bytes, and `json_data` says why. The SDK is not used here: version 1 knows no batches,
-charsets, percent-encoded headers or types of extensions.
+Sources: the specification, its JSON format and its HTTP protocol binding. `decode` reads events without
+checking them and `check` raises what is wrong with one. They are separate because one wrong event must not
+refuse its batch, and because dead letters are kept even if they are wrong.
+
+Data that is JSON and can be stored is decoded in every mode. Other data stays bytes, for which `json_data`
+raises the reason. The official SDK is not used: its version 1 has no batches, charsets, percent-encoded
+headers or types of extensions.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in 
 
 @dataclass(frozen=True)
 class Event:
-    """An event as it came. `problem` says why it could not be read as a whole."""
+    """An event that is read and not yet checked. `problem` is why a part of it could not be read."""
 
     attributes: Mapping[str, Any]
     data: Any = None
@@ -53,7 +55,7 @@ class Event:
 
 
 def decode(body: bytes, headers: Mapping[str, str]) -> list[Event]:
-    """Return the events of a request, unchecked; header names are in lower case.
+    """Return the events of a request, unchecked. Header names must be in lower case.
 
     Raises MalformedRequest and UnsupportedMedia for a body that holds no events.
     """
@@ -71,7 +73,7 @@ def decode(body: bytes, headers: Mapping[str, str]) -> list[Event]:
 
 
 def check(event: Event) -> None:
-    """Raises MalformedRequest naming the first attribute that breaks the specification or our limits."""
+    """Raise MalformedRequest naming the first attribute that breaks the specification or a length limit."""
     if event.problem:
         raise event.problem
     for name in REQUIRED:
@@ -85,7 +87,7 @@ def check(event: Event) -> None:
 
 
 def is_named(event: Event) -> bool:
-    """Tell whether source and id are valid, so that the event can be spoken of."""
+    """Tell whether source and id are valid, so that another event can refer to this one."""
     try:
         for name in ("source", "id"):
             _check_required(name, event.get(name))
@@ -96,7 +98,7 @@ def is_named(event: Event) -> bool:
 
 
 def json_data(event: Event) -> Any:
-    """Return the data. Raises UnsupportedMedia if its type is not JSON, MalformedRequest if it is broken."""
+    """Return the data. Raises UnsupportedMedia if its type is not JSON, MalformedRequest if it is wrong."""
     if not isinstance(event.data, bytes):
         return event.data
     media, charset = media_types.parse(str(event.get("datacontenttype") or ""))
@@ -106,7 +108,7 @@ def json_data(event: Event) -> Any:
 
 
 def encode_binary(event: Mapping[str, Any]) -> tuple[dict[str, str], bytes]:
-    """Return headers and body of an event in its JSON format, whose data is JSON."""
+    """Return headers and body in binary mode of an event in its JSON format, whose data is JSON."""
     headers = {f"ce-{name}": quote(str(value), safe=PRINTABLE) for name, value in attributes(event).items()}
     return headers | {"content-type": "application/json"}, json.dumps(event.get("data")).encode()
 
@@ -117,7 +119,7 @@ def attributes(event: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def to_json(event: Event) -> dict[str, Any]:
-    """Return an event in its JSON format; what JSON cannot carry becomes text it can."""
+    """Return an event in its JSON format. Values that JSON cannot carry become text."""
     whole = {storable(name): _storable_value(value) for name, value in event.attributes.items()}
     if isinstance(event.data, bytes):
         return whole | {"data_base64": base64.b64encode(event.data).decode()}
@@ -136,54 +138,53 @@ def _storable_value(value: Any) -> Any:
 
 
 def _binary(body: bytes, headers: Mapping[str, str]) -> Event:
-    named = {name[3:]: _text(value) for name, value in headers.items() if name.startswith("ce-")}
-    if not named:
+    context = {name[3:]: _text(value) for name, value in headers.items() if name.startswith("ce-")}
+    if not context:
         raise MalformedRequest("the request is no CloudEvent: no ce- headers", field="specversion")
     if content_type := headers.get("content-type"):
-        named["datacontenttype"] = content_type.replace("\t", " ")
-    return Event(named, _decoded(named, body))
+        context["datacontenttype"] = content_type.replace("\t", " ")
+    return Event(context, _decoded(context, body))
 
 
 def _structured(item: Any) -> Event:
     if not isinstance(item, dict):
         return Event({}, problem=MalformedRequest("a structured event must be a JSON object"))
-    named = {k: v for k, v in item.items() if k not in ("data", "data_base64") and v is not None}
+    context = {k: v for k, v in item.items() if k not in ("data", "data_base64") and v is not None}
     try:
-        data, problem = _member(named, item)
+        data, problem = _structured_data(context, item)
     except RecursionError:
         return Event({}, problem=MalformedRequest("the data is nested too deeply to be read", field="data"))
     if isinstance(item, strictjson.Repeated):
         problem = MalformedRequest(f"the event names {item.name()[:64]!r} twice", field=item.name())
-    return Event(named, data, problem)
+    return Event(context, data, problem)
 
 
-def _member(named: dict[str, Any], item: dict[str, Any]) -> tuple[Any, ReelzeroError | None]:
+def _structured_data(context: dict[str, Any], item: dict[str, Any]) -> tuple[Any, ReelzeroError | None]:
     """Return the data of a structured event, and what is wrong with the members that carry it."""
     if "data_base64" not in item:
-        return _carried(named, item.get("data")), None
+        return _json_or_bytes(context, item.get("data")), None
     both = {name: item[name] for name in ("data", "data_base64") if name in item}
     try:
-        data = _decoded(named, base64.b64decode(item["data_base64"], validate=True))
+        data = _decoded(context, base64.b64decode(item["data_base64"], validate=True))
     except (binascii.Error, TypeError, ValueError):
-        unread = _as_bytes(both)
-        return unread, MalformedRequest("data_base64 is not base64", field="data_base64")
+        return _as_bytes(both), MalformedRequest("data_base64 is not base64", field="data_base64")
     if "data" in item:
         problem = MalformedRequest("an event has data or data_base64, not both", field="data_base64")
         return _as_bytes(both), problem
     return data, None
 
 
-def _carried(named: dict[str, Any], data: Any) -> Any:
+def _json_or_bytes(context: dict[str, Any], data: Any) -> Any:
     """Return the member `data`: JSON that can be stored as it is, anything else as bytes."""
     fits = strictjson.fits(data)
-    if data is None or (fits and media_types.is_json(_media(named)[0])):
+    if data is None or (fits and media_types.is_json(_media(context)[0])):
         return data
     return data.encode() if isinstance(data, str) and fits else _as_bytes(data)
 
 
-def _decoded(named: dict[str, Any], data: bytes) -> Any:
+def _decoded(context: dict[str, Any], data: bytes) -> Any:
     """Return JSON where the bytes are JSON that can be stored, else the bytes."""
-    media, charset = _media(named)
+    media, charset = _media(context)
     if not media_types.is_json(media):
         return data
     try:
@@ -196,8 +197,8 @@ def _as_bytes(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-def _media(named: dict[str, Any]) -> tuple[str, str]:
-    return media_types.parse(str(named.get("datacontenttype", "")))
+def _media(context: dict[str, Any]) -> tuple[str, str]:
+    return media_types.parse(str(context.get("datacontenttype", "")))
 
 
 def _check_required(name: str, value: Any) -> None:
@@ -216,7 +217,7 @@ def _check_attribute(name: str, value: Any) -> None:
         is_pair = SURROGATES.match(wrong[0])
         what = "text that is not UTF-8" if is_pair else f"the character U+{ord(wrong[0]):04X}"
         raise MalformedRequest(f"{name[:64]} has {what}, which CloudEvents forbids", field=name)
-    strictjson.check({name: value})  # extensions are anybody's
+    strictjson.check({name: value})  # extensions may have any JSON value
 
 
 def _text(header: str) -> str:

@@ -20,7 +20,7 @@ T = TypeVar("T", bound=BaseSettings)
 
 
 class S3Settings(BaseSettings):
-    """Object storage, as eventing and the predictor both read it."""
+    """The settings of object storage, which both services read."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True
@@ -39,7 +39,7 @@ class S3Settings(BaseSettings):
         return value or None
 
     def s3(self) -> S3Location:
-        """The location as the S3 client wants it."""
+        """Return the location for eventing.contract.s3."""
         return S3Location(self.s3_bucket, self.s3_endpoint, self.s3_public_endpoint, self.s3_region)
 
 
@@ -54,7 +54,7 @@ def read(kind: type[T], **overrides: Any) -> T:
 
 
 def _wrong_setting(problem: Problem) -> ConfigurationError:
-    if not problem.path:  # a rule over several settings names them itself
+    if not problem.path:  # the message of a rule over several settings names them
         return ConfigurationError(problem.message)
     setting, *inner = problem.path
     name = PREFIX + setting.upper()
@@ -62,7 +62,7 @@ def _wrong_setting(problem: Problem) -> ConfigurationError:
 
 
 def describe(kinds: Iterable[type[BaseSettings]]) -> list[tuple[str, str, str]]:
-    """(variable, default, meaning) of every setting, for the documentation and its test."""
+    """List (variable, default, meaning) of every setting, for the documentation and its test."""
     rows: dict[str, tuple[str, str, str]] = {}
     for kind in kinds:
         for name, field in kind.model_fields.items():

@@ -1,29 +1,29 @@
-"""Every error reelzero raises on purpose, in one tree.
+"""Define every error that reelzero raises on purpose, in one tree: its code, HTTP status, whether to retry.
 
 ReelzeroError                 code, message, field, retryable; HTTP status for the API
-├── InvalidRequest            422  the request cannot be done as asked; `field` says where
+├── InvalidRequest            422  a value of the request cannot be served; `field` names it
 ├── MalformedRequest          400  the bytes are not what the protocol says
-├── UnsupportedMedia          415  a content type we do not read
+├── UnsupportedMedia          415  a content type that is not read here
 ├── TooLarge                  413  the body is over the limit
 ├── UnsatisfiableRange        416  no byte of the range exists
 ├── Unauthorized              401  no key, or not a valid one
 ├── Forbidden                 403  a web page of another origin, or a Host that is not served
-├── NotFound                  404  no such job (or not yours: one answer for both)
+├── NotFound                  404  no such job, or it has another owner: one answer for both
 ├── Conflict                  409  the id or state does not allow it
 ├── TooMany                   429  rate or quota; `retry_after` seconds
-├── Unavailable               503  a part we need is away; `retry_after` seconds
+├── Unavailable               503  a needed part is away; `retry_after` seconds
 │   └── Busy                  503  this predictor runs another job
 ├── GenerationError           500  an attempt failed
-│   ├── OutOfMemory                not retryable: the same job would fail the same way
+│   ├── OutOfMemory                not retryable, since the same job would fail the same way
 │   ├── PipelineFault              a mistake in the pipeline's code or its input; not retryable
 │   ├── BrokenFrames               NaN or infinite pixels; not retryable
-│   ├── BrokenVideo                the file does not hold what was asked for; not retryable
-│   ├── DeviceLost                 retryable elsewhere; this predictor goes unready
-│   ├── StorageError               retryable: S3 was away
-│   ├── ScratchFull                retryable elsewhere: no room for the file before its upload
+│   ├── BrokenVideo                the file differs from the request; not retryable
+│   ├── DeviceLost                 retryable on another predictor; this one becomes unready
+│   ├── StorageError               retryable, since S3 was away
+│   ├── ScratchFull                retryable on another predictor: no room for the file before its upload
 │   ├── GenerationTimeout          over the model's time limit; not retryable
 │   └── ModelUnavailable           weights missing or corrupt; names the file
-├── Cancelled                 499  the caller closed the connection or asked to stop
+├── Cancelled                 499  the caller closed the connection or cancelled the job
 └── ConfigurationError             a setting is wrong; names the key (start-up only)
 """
 
@@ -31,7 +31,7 @@ from __future__ import annotations
 
 
 class ReelzeroError(Exception):
-    """Base of all errors raised on purpose. `code` is stable and public, `message` is for a person."""
+    """Base of all errors raised on purpose. `code` is stable and public; `message` is for people."""
 
     code = "internal_error"
     status = 500
@@ -44,14 +44,14 @@ class ReelzeroError(Exception):
         self.retry_after = retry_after
 
     def sentence(self) -> str:
-        """The message with the field in front, for protocols whose errors are one line of text."""
+        """Return the message with the field in front, for protocols whose errors are one line of text."""
         if self.field is None or self.field.lower() in self.message.lower():
             return self.message
         return f"{self.field}: {self.message}"
 
 
 class InvalidRequest(ReelzeroError):
-    """The request is well formed but cannot be done as asked."""
+    """The request is well formed, but a value in it cannot be served."""
 
     code, status = "invalid_request", 422
 
@@ -75,7 +75,7 @@ class TooLarge(ReelzeroError):
 
 
 class UnsatisfiableRange(ReelzeroError):
-    """A Range header that begins after the end of what it asks for."""
+    """The Range header begins after the end of the file."""
 
     code, status = "range_not_satisfiable", 416
 
@@ -93,7 +93,7 @@ class Forbidden(ReelzeroError):
 
 
 class NotFound(ReelzeroError):
-    """Nothing there, or it belongs to somebody else: the answer is the same."""
+    """There is nothing under this name, or it belongs to another owner: the answer is the same."""
 
     code, status = "not_found", 404
 
@@ -105,13 +105,13 @@ class Conflict(ReelzeroError):
 
 
 class TooMany(ReelzeroError):
-    """A rate or a quota is used up; `retry_after` says for how long."""
+    """A rate or a quota is used up; `retry_after` is the seconds until it is not."""
 
     code, status, retryable = "too_many_requests", 429, True
 
 
 class Unavailable(ReelzeroError):
-    """Something needed is away for now."""
+    """A needed part, such as the database, is away for now."""
 
     code, status, retryable = "unavailable", 503, True
 
@@ -142,7 +142,7 @@ class PipelineFault(GenerationError):
 
 
 class BrokenVideo(GenerationError):
-    """The video file holds other frames, another size or another rate than was asked for."""
+    """The video file differs from the request in its frames, size or frame rate."""
 
     code, retryable = "broken_video", False
 
@@ -184,7 +184,7 @@ class ModelUnavailable(GenerationError):
 
 
 class Cancelled(ReelzeroError):
-    """The caller went away or asked to stop."""
+    """The caller closed the connection or cancelled the job."""
 
     code, status = "cancelled", 499
 

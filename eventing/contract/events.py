@@ -1,4 +1,4 @@
-"""Types of the CloudEvents that are received and sent, and payloads of those that are sent."""
+"""Define the types of all CloudEvents, in and out, and the payloads of outgoing ones."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""HEAD, OPTIONS and `Allow` on every route, which FastAPI leaves to each route.
+"""Answer HEAD and OPTIONS on every path, and list the methods of a path for `Allow`.
 
-A HEAD is answered as the GET would be, without the body; a stream behind it stops at once. `Allow` lists the
-methods of all routes at a path; Starlette's own 405 lists those of the first route only.
+FastAPI leaves HEAD and OPTIONS to each route. Here a HEAD runs the GET and drops its body; a stream is ended
+at once. `Allow` lists the methods of all routes at a path; Starlette's own 405 lists only the first route's.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 def allowed_methods(routes: Sequence[BaseRoute], scope: Scope) -> list[str]:
-    """Every method that the path of a request takes; empty if there is no such path."""
+    """List every method that the path of a request takes; none if there is no such path."""
     methods = {method for method in METHODS if _takes(routes, scope, method)}
     if any(isinstance(route, Mount) and route.matches(scope)[0] is Match.FULL for route in routes):
         methods.add("GET")  # mounted files
@@ -27,7 +27,7 @@ def allowed_methods(routes: Sequence[BaseRoute], scope: Scope) -> list[str]:
 
 
 def _takes(routes: Sequence[BaseRoute], scope: Scope, method: str) -> bool:
-    """Whether a route takes a method. Only `matches` tells it, because FastAPI nests included routers."""
+    """Tell whether a route takes a method. Only `matches` can, as FastAPI nests included routers."""
     probe = {**scope, "method": method}
     return any(not isinstance(route, Mount) and route.matches(probe)[0] is Match.FULL for route in routes)
 
@@ -54,7 +54,7 @@ class HeadAndOptions:
 
 
 async def _head(app: ASGIApp, scope: Scope, send: Send) -> None:
-    """Run the GET of a HEAD: pass its status and headers on, and end it before its body."""
+    """Run the GET of a HEAD: send its status and headers, and end it before its body."""
     begun = asyncio.Event()
 
     async def receive() -> Message:
@@ -67,7 +67,7 @@ async def _head(app: ASGIApp, scope: Scope, send: Send) -> None:
             await send({"type": "http.response.body", "body": b""})
             begun.set()
         elif message.get("more_body"):
-            raise ConnectionError("a HEAD wants no body")  # ends a stream, as a closed connection does
+            raise ConnectionError("a HEAD has no body")  # ends a stream, as a closed connection does
 
     try:
         await app({**scope, "method": "GET"}, receive, send_start)

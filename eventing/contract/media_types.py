@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from email.message import Message
 
-LONGEST = 256  # characters that are read: Python's reader may take the square of the length
+LONGEST = 256  # characters that are read, since the time of Python's reader grows with the square
 
 
 def parse(content_type: str) -> tuple[str, str]:

@@ -1,7 +1,7 @@
-"""The words both sides speak: requests, progress, results and the stream between eventing and predictor.
+"""Define the records that both services exchange: requests, specs, progress, results, manifests, S3 keys.
 
 Everything here is a frozen pydantic model: what crosses a wire is validated once, at the edge, and never
-changed afterwards. Units are in the names or in the descriptions.
+changed afterwards. Units are in the names or in the descriptions. The stream's records are in stream.py.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ METADATA_LIMIT = 16
 
 
 class Frozen(BaseModel):
-    """An immutable record that refuses unknown fields, so that a typo is an error and not a default."""
+    """An immutable record. It refuses unknown fields, so that a typo is an error and not a default."""
 
-    # Errors do not quote what was sent: they go to logs and traces, prompts and addresses do not.
+    # Errors go to logs and traces, so they must not quote the input, such as prompts and addresses.
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
 
 
 class Incoming(Frozen):
-    """A record that callers send. More fields than it has are one error: 80,000 errors take a second."""
+    """A record that callers send. Surplus fields are one error together: 80,000 errors take a second."""
 
     @model_validator(mode="before")
     @classmethod
@@ -50,7 +50,7 @@ class Incoming(Frozen):
 
 
 class Quality(StrEnum):
-    """Catalog tiers; each model maps them to steps and guidance."""
+    """Quality tiers. The catalog maps them to steps and guidance for each model."""
 
     low = "low"
     medium = "medium"
@@ -58,22 +58,22 @@ class Quality(StrEnum):
 
 
 class Status(StrEnum):
-    """Life of a job."""
+    """The state of a job."""
 
-    queued = "queued"  # stored and acknowledged; waits for a place or for its back-off
-    in_progress = "in_progress"  # held by a dispatcher under a lease
-    completed = "completed"  # the named result exists in S3
+    queued = "queued"  # stored and acknowledged; waits for a slot or for its back-off
+    in_progress = "in_progress"  # a dispatcher holds it under a lease
+    completed = "completed"  # its result is in S3
     failed = "failed"  # no further attempt will be made
-    cancelled = "cancelled"  # somebody asked for it
+    cancelled = "cancelled"  # cancelled on request
 
     @property
     def is_terminal(self) -> bool:
-        """Whether nothing can happen any more."""
+        """Tell whether the job has ended."""
         return self in (Status.completed, Status.failed, Status.cancelled)
 
 
 class Stage(StrEnum):
-    """Where a job is. The first two belong to eventing, the others to the predictor, in this order."""
+    """The stage of a job, in order. eventing reports the first two, the predictor the others."""
 
     queued = "queued"
     starting = "starting"  # waiting for a predictor: zero to one
@@ -107,7 +107,7 @@ Guidance = Annotated[float, Field(ge=0, le=50, allow_inf_nan=False)]
 
 
 class VideoRequest(Incoming):
-    """What a caller may ask for. What is left out comes from the model's catalog entry."""
+    """A caller's request for a video. The model's catalog entry fills the fields that are absent."""
 
     prompt: Prompt = Field(description="What the video shows.")
     model: str | None = Field(
@@ -147,7 +147,7 @@ CallbackUrl = Annotated[
 
 
 class JobRequest(VideoRequest):
-    """A video request with what the job around it needs."""
+    """A video request with the fields of its job: lane, webhook, deadline, metadata."""
 
     lane: str | None = Field(
         None, pattern=r"^[a-z][a-z0-9-]{0,31}$", description="Queue lane, such as short or long."
@@ -175,7 +175,7 @@ class JobRequest(VideoRequest):
 
 
 class GenerationSpec(Frozen):
-    """A request with nothing left open: the catalog's answer to a VideoRequest."""
+    """A VideoRequest with every field filled by the catalog."""
 
     prompt: Prompt
     negative_prompt: Text
@@ -212,7 +212,7 @@ class Timings(Frozen):
 
 
 class VideoResult(Frozen):
-    """What one successful attempt produced; also the body of `manifest.json` beside the request."""
+    """The result of one successful attempt. The manifest holds it beside the request."""
 
     job_id: str
     attempt: int
@@ -233,7 +233,7 @@ class VideoResult(Frozen):
 
 
 class Manifest(Frozen):
-    """`manifest.json`: written last, and only once, so its presence means the attempt is complete."""
+    """`manifest.json`. It is written last and only once, so an attempt that has one is complete."""
 
     version: Literal[1] = 1
     request: GenerationSpec
@@ -242,7 +242,7 @@ class Manifest(Frozen):
 
 
 class Failure(Frozen):
-    """Why an attempt or a job failed. `code` is from eventing.contract.errors, `message` is for a person."""
+    """Why an attempt or a job failed. `code` is from eventing.contract.errors; `message` is for people."""
 
     code: str
     message: str
@@ -260,12 +260,12 @@ class Progress(Frozen):
     )
 
     def bounded(self) -> Progress:
-        """Return the progress with no step past the last: some schedulers take more than they announce."""
+        """Return the progress with no step past the last, since some schedulers take more than announced."""
         step = min(self.step, self.total_steps) if self.total_steps else self.step
         return self.model_copy(update={"step": step})
 
     def percent(self) -> int:
-        """Share of the whole job in percent: denoising counts for 5 to 85."""
+        """Return the share of the job that is done, in percent. Denoising is the part from 5 to 85."""
         floor = {Stage.decode: 85, Stage.encode_video: 92, Stage.upload: 96, Stage.encode_prompt: 2}
         if self.stage is Stage.denoise and self.total_steps:
             return 5 + round(80 * min(self.step, self.total_steps) / self.total_steps)
@@ -273,15 +273,15 @@ class Progress(Frozen):
 
 
 def job_prefix(job_id: str) -> str:
-    """Key prefix of all that belongs to a job."""
+    """Return the key prefix of a job's objects."""
     return f"jobs/{job_id}/"
 
 
 def attempt_prefix(job_id: str, attempt: int) -> str:
-    """Key prefix of one attempt: its manifest, which names the files, and below those of each run of it."""
+    """Return the key prefix of an attempt: its manifest, and below it a folder for each run's files."""
     return f"{job_prefix(job_id)}attempts/{attempt:04d}/"
 
 
 def manifest_key(job_id: str, attempt: int) -> str:
-    """Key of the manifest that makes an attempt complete."""
+    """Return the key of an attempt's manifest."""
     return attempt_prefix(job_id, attempt) + "manifest.json"

@@ -1,7 +1,7 @@
-"""S3 as both sides use it: one client, `s3://` URIs, and writes that happen at most once.
+"""Read and write S3 for both services: one client, `s3://` URIs, presigned URLs, writes at most once.
 
-Credentials come from the standard AWS chain (AWS_ACCESS_KEY_ID, a web identity, a profile); only what
-S3-compatible servers need beyond it is a setting of ours.
+Credentials come from the standard AWS chain (AWS_ACCESS_KEY_ID, a web identity, a profile). Only what
+S3-compatible servers need beyond it has a REELZERO_S3_… setting.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from eventing.contract.errors import StorageError
 
 @dataclass(frozen=True)
 class S3Location:
-    """A bucket and how to reach it. `public_endpoint` is what presigned URLs name."""
+    """A bucket and how to reach it. Presigned URLs lead to `public_endpoint`, if it is set."""
 
     bucket: str
     endpoint: str | None = None
@@ -31,7 +31,7 @@ class S3Location:
 
 @dataclass(frozen=True)
 class Folder:
-    """A prefix that may be deleted: at least two names deep, so it is never the bucket or all jobs."""
+    """A prefix that may be deleted. It has at least two names, so it is never the bucket or all jobs."""
 
     prefix: str
 
@@ -42,7 +42,7 @@ class Folder:
 
 @lru_cache(maxsize=8)
 def client(endpoint: str | None, region: str) -> Any:
-    """A thread-safe boto3 client with short connects and few retries: callers own the long ones."""
+    """Make a thread-safe boto3 client with few, short retries. Callers do the long ones themselves."""
     config = Config(
         connect_timeout=5,
         read_timeout=60,
@@ -52,10 +52,10 @@ def client(endpoint: str | None, region: str) -> Any:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    made = boto3.session.Session().client("s3", endpoint_url=endpoint, region_name=region, config=config)
-    # Without `Expect: 100-continue`: botocore reads on forever when a connection ends inside that answer.
-    made.meta.events.unregister("before-call.s3", add_expect_header)
-    return made
+    s3 = boto3.session.Session().client("s3", endpoint_url=endpoint, region_name=region, config=config)
+    # No `Expect: 100-continue`: botocore never stops reading when a connection ends inside that answer.
+    s3.meta.events.unregister("before-call.s3", add_expect_header)
+    return s3
 
 
 def safe_name(name: str) -> str:
@@ -64,7 +64,7 @@ def safe_name(name: str) -> str:
 
 
 class Bucket:
-    """The calls reelzero makes. All block; run them in a thread from asyncio. Raise StorageError."""
+    """One bucket. Every call blocks, so asyncio runs it in a thread, and raises StorageError."""
 
     def __init__(self, location: S3Location) -> None:
         self.location = location
@@ -72,26 +72,26 @@ class Bucket:
 
     @property
     def name(self) -> str:
-        """The bucket's name."""
+        """Return the bucket's name."""
         return self.location.bucket
 
     def uri(self, key: str) -> str:
-        """The s3:// URI of a key."""
+        """Return the s3:// URI of a key."""
         return f"s3://{self.name}/{key}"
 
     def key(self, uri: str) -> str:
-        """The key in an URI of this bucket."""
+        """Return the key in a URI of this bucket."""
         prefix = self.uri("")
         if not uri.startswith(prefix):
             raise StorageError(f"{uri} is not in bucket {self.name}")
         return uri[len(prefix) :]
 
     def put(self, key: str, body: bytes, content_type: str) -> None:
-        """Write an object, replacing what was there."""
+        """Write an object, or replace it."""
         self._call("put_object", Key=key, Body=body, ContentType=content_type)
 
     def put_once(self, key: str, body: bytes, content_type: str) -> bool:
-        """Write an object unless the key exists (`If-None-Match: *`); False if it did."""
+        """Write an object and return True; False if the key exists already (`If-None-Match: *`)."""
         try:
             self._client.put_object(
                 Bucket=self.name, Key=key, Body=body, ContentType=content_type, IfNoneMatch="*"
@@ -112,7 +112,7 @@ class Bucket:
             raise self._failure("upload_file", key, error) from error
 
     def get(self, key: str) -> bytes | None:
-        """The object's bytes, or None if there is none."""
+        """Return an object's bytes; None if there is no object."""
         try:
             body: bytes = self._client.get_object(Bucket=self.name, Key=key)["Body"].read()
         except ClientError as error:
@@ -136,10 +136,10 @@ class Bucket:
         return int(answer["ContentLength"]), str(answer.get("ContentType", ""))
 
     def open(self, key: str, first: int, last: int) -> Any:
-        """A readable stream of the bytes first..last, both included; None if there is no object."""
+        """Return a readable stream of the bytes first..last, both included; None if there is no object."""
         try:
-            wanted = f"bytes={first}-{last}"
-            return self._client.get_object(Bucket=self.name, Key=key, Range=wanted)["Body"]
+            span = f"bytes={first}-{last}"
+            return self._client.get_object(Bucket=self.name, Key=key, Range=span)["Body"]
         except ClientError as error:
             if error.response["Error"]["Code"] in ("NoSuchKey", "404", "NotFound"):
                 return None
@@ -148,7 +148,7 @@ class Bucket:
             raise self._failure("get_object", key, error) from error
 
     def keys(self, prefix: str) -> list[str]:
-        """All keys under a prefix."""
+        """List all keys under a prefix."""
         try:
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
             return [item["Key"] for page in pages for item in page.get("Contents", [])]
@@ -160,7 +160,7 @@ class Bucket:
         self._call("delete_object", Key=key)
 
     def delete_folder(self, folder: Folder) -> int:
-        """Delete every object of a folder; return how many there were."""
+        """Delete every object of a folder and return their number."""
         keys = self.keys(folder.prefix)
         for start in range(0, len(keys), 1000):
             batch = [{"Key": key} for key in keys[start : start + 1000]]
@@ -168,7 +168,7 @@ class Bucket:
         return len(keys)
 
     def presign(self, key: str, seconds: int, filename: str | None = None) -> str:
-        """A GET URL on the public endpoint that works for `seconds`."""
+        """Return a GET URL on the public endpoint that is valid for `seconds`."""
         params = {"Bucket": self.name, "Key": key}
         if filename:
             params["ResponseContentDisposition"] = f'inline; filename="{safe_name(filename)}"'
@@ -177,7 +177,7 @@ class Bucket:
         return url
 
     def ensure(self) -> None:
-        """Create the bucket if it is not there."""
+        """Create the bucket if it does not exist."""
         try:
             self._client.head_bucket(Bucket=self.name)
         except ClientError:

@@ -1,4 +1,4 @@
-"""JSON Schemas of every event and an AsyncAPI document, made from the models.
+"""Generate the JSON Schemas of all events and the AsyncAPI document from the models.
 
 `python -m eventing.contract.schemas` writes docs/schemas and docs/asyncapi.yaml; a test compares them.
 """
@@ -35,14 +35,14 @@ PAYLOADS: dict[str, tuple[type[BaseModel], str]] = {
     PROGRESSED: (ProgressEventData, "How far a job is; at most every 5 s, never after the end."),
     TERMINAL[Status.completed]: (JobEventData, "The video is in S3."),
     TERMINAL[Status.failed]: (JobEventData, "No further attempt will be made."),
-    TERMINAL[Status.cancelled]: (JobEventData, "Somebody asked for the end."),
+    TERMINAL[Status.cancelled]: (JobEventData, "The job was cancelled on request."),
     REJECTED: (RejectedEventData, "An event that cannot become a job; once per source and id."),
 }
 TEXT = {"type": "string", "minLength": 1}
 
 
 def event_schema(kind: str) -> dict[str, Any]:
-    """JSON Schema of one event in its JSON format."""
+    """Return the JSON Schema of one event in its JSON format."""
     model, meaning = PAYLOADS[kind]
     incoming = kind == REQUESTED
     data = model.model_json_schema(mode="validation" if incoming else "serialization")
@@ -64,15 +64,15 @@ def event_schema(kind: str) -> dict[str, Any]:
     schema: dict[str, Any] = {"$schema": DIALECT, "$id": f"{BASE}{kind}.json"}
     schema |= {"title": kind, "description": meaning}
     schema |= {"type": "object", "required": REQUIRED, "properties": properties}
-    # Extensions are anybody's right, so unknown attributes are allowed; unknown data fields are not.
+    # Unknown attributes are extensions, which CloudEvents allows. Unknown fields of the data are errors.
     return schema | {"$defs": definitions} if definitions else schema
 
 
 def asyncapi() -> dict[str, Any]:
-    """AsyncAPI 3.0: what we receive, what we send, by reference to the schemas."""
+    """Return the AsyncAPI 3.0 document: events in and out, by reference to their schemas."""
     messages = {_name(kind): _message(kind) for kind in PAYLOADS}
-    received = [_name(REQUESTED)]
-    sent = [name for name in messages if name not in received]
+    incoming = [_name(REQUESTED)]
+    outgoing = [name for name in messages if name not in incoming]
     webhook = [_name(kind) for kind in TERMINAL.values()]
     return {
         "asyncapi": "3.0.0",
@@ -84,8 +84,8 @@ def asyncapi() -> dict[str, Any]:
         },
         "defaultContentType": "application/cloudevents+json",
         "channels": {
-            "requests": _channel("/events", "Requests, from a Broker's Trigger or any producer.", received),
-            "sink": _channel(None, "Everything that happens to jobs (REELZERO_SINK_URL or K_SINK).", sent),
+            "requests": _channel("/events", "Requests, from a Broker's Trigger or any producer.", incoming),
+            "sink": _channel(None, "All events about jobs (REELZERO_SINK_URL or K_SINK).", outgoing),
             "webhook": _channel(None, "The end of one job, signed as Standard Webhooks.", webhook),
         },
         "operations": {
@@ -98,7 +98,7 @@ def asyncapi() -> dict[str, Any]:
 
 
 def documents() -> dict[str, str]:
-    """Every generated file below docs/, by its name."""
+    """Return the text of every generated file, by its name below docs/."""
     files = {
         f"schemas/{kind}.json": json.dumps(event_schema(kind), indent=2, ensure_ascii=False) + "\n"
         for kind in PAYLOADS
@@ -128,8 +128,8 @@ def _message(kind: str) -> dict[str, Any]:
 
 
 def _channel(address: str | None, meaning: str, messages: list[str]) -> dict[str, Any]:
-    found = {name: {"$ref": f"#/components/messages/{name}"} for name in messages}
-    return {"address": address, "description": meaning, "messages": found}
+    references = {name: {"$ref": f"#/components/messages/{name}"} for name in messages}
+    return {"address": address, "description": meaning, "messages": references}
 
 
 def _operation(action: str, channel: str) -> dict[str, Any]:

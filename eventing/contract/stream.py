@@ -1,6 +1,6 @@
-"""The stream between dispatcher and predictor: the request that opens it and the records it carries.
+"""Define the stream between dispatcher and predictor: the request that opens it, and its records.
 
-A stream is progress records, with a heartbeat in every silence of 10 s, and ends with one terminal record.
+A stream carries progress records, a heartbeat after 10 s without a record, and one terminal record last.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class Output(StrEnum):
 
 
 def fresh_id() -> str:
-    """A job id for a caller who sends none."""
+    """Make a job id for a caller who sends none."""
     return uuid.uuid4().hex
 
 
 class Address(Frozen):
-    """Where a result belongs."""
+    """Where a result belongs: a job, an attempt, and S3 or the answer."""
 
     job_id: str = Field(default_factory=fresh_id, pattern=JOB_ID_PATTERN)
     attempt: int = Field(1, ge=1, le=9999)
@@ -46,7 +46,7 @@ class Address(Frozen):
 
 
 class Assignment(Address):
-    """An attempt as a dispatcher sends it: its spec is finished, so no catalog is asked again."""
+    """An attempt as a dispatcher sends it. Its spec is complete, so the predictor resolves nothing."""
 
     spec: GenerationSpec
 
@@ -64,12 +64,12 @@ class GenerateBody(Incoming):
 
     @classmethod
     def of(cls, assignment: Assignment) -> Self:
-        """The body a dispatcher sends."""
+        """Return the body that a dispatcher sends."""
         parameters = assignment.model_dump(mode="json")
         return cls(id=assignment.job_id, text_input=assignment.spec.prompt, parameters=parameters)
 
     def assignment(self) -> Assignment | None:
-        """The attempt a dispatcher sent; None for other clients. Raises InvalidRequest naming the field."""
+        """Return a dispatcher's attempt; None for other clients. Raises InvalidRequest naming the field."""
         if "spec" not in self.parameters:
             return None
         assignment = validated(Assignment, self.parameters, whole="parameters")
@@ -79,14 +79,14 @@ class GenerateBody(Incoming):
 
 
 class ProgressRecord(Frozen):
-    """A change of stage or step. The first record of every stream is one, at once."""
+    """A change of stage or step. Every stream begins with one, at once."""
 
     type: Literal["progress"] = "progress"
     progress: Progress
 
 
 class HeartbeatRecord(Frozen):
-    """Sent every 10 s when nothing else was, in every stage."""
+    """Sent after every 10 s without another record, in every stage."""
 
     type: Literal["heartbeat"] = "heartbeat"
     progress: Progress

@@ -1,9 +1,8 @@
-"""Read JSON as RFC 8259 defines it, in a few charsets, within bounds, and such that it can be stored.
+"""Read JSON as RFC 8259 defines it, in a few charsets, within bounds, and only values that can be stored.
 
-Python's reader also takes NaN, numbers beyond a double, halves of surrogate pairs, hundreds of levels and
-repeated names. A JSON column of a database and UTF-8 do not take the first three, and of two members with one
-name every reader takes another.
-The bounds keep the time short: one body occupies the event loop while it is read.
+Python's reader also accepts NaN, numbers beyond a double, halves of surrogate pairs, hundreds of levels and
+repeated names. Databases or UTF-8 refuse the first three. Of two members with one name, some readers use the
+first and others the last. The bounds keep the time short, since reading a body blocks the event loop.
 """
 
 from __future__ import annotations
@@ -18,16 +17,16 @@ from typing import Any
 
 from eventing.contract.errors import MalformedRequest, UnsupportedMedia
 
-# Python knows a hundred codecs. One takes minutes for a body (punycode), some are no charset at all. The
-# names are not looked up in its registry, which imports any module of that name and remembers every miss.
+# Python has a hundred codecs. One takes minutes for a body (punycode), and some are no charsets. Its registry
+# is not used: it imports any module of the name and keeps every miss in memory.
 CHARSETS = frozenset({"utf_8", "utf_16", "utf_16_le", "utf_16_be", "utf_32", "ascii", "latin_1"})
-DEEPEST = 64  # levels
+DEEPEST = 64  # levels of nesting
 MOST_VALUES = 10_000  # in one body: reading, checking and storing that many takes up to 40 ms
-MOST_DIGITS = 10_000  # of all integers over 20 digits: Python needs the square of their length
+MOST_DIGITS = 10_000  # of all integers over 20 digits together: reading one takes the square of its length
 
 
 class Repeated(dict[str, Any]):
-    """An object that names a member twice. As a dict it has the last; `items`, and so its JSON, has all."""
+    """An object that names a member twice. Looking up gives the last; `items`, and so its JSON, has all."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
@@ -51,7 +50,7 @@ def loads(body: bytes, charset: str = "utf-8") -> Any:
 
 
 def read(body: bytes, charset: str = "utf-8") -> Any:
-    """Return the value in a body, also one that `check` refuses. Raises as `loads` does."""
+    """Return the value in a body without `check`. Raises as `loads` does."""
     try:
         text = body.decode(_codec(charset)).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
@@ -69,7 +68,7 @@ def read(body: bytes, charset: str = "utf-8") -> Any:
 
 
 def check(value: Any) -> None:
-    """Raises MalformedRequest for a value that cannot be stored and sent, naming the member."""
+    """Raise MalformedRequest naming the member whose value cannot be stored and sent."""
     if problem := _problem(value):
         field = _culprit(value)
         where = "the body" if field is None else f"{field[:64]}: the value"
@@ -101,7 +100,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _values(text: str) -> int:
-    """Count values, at least as many as there are: commas and opening brackets outside strings."""
+    """Count the values of a text, or a few more: commas and opening brackets outside strings."""
     marks = text.count(",") + text.count("[") + text.count("{") + 1
     if marks <= MOST_VALUES:
         return marks
@@ -126,7 +125,7 @@ def _codec(charset: str) -> str:
 
 def _problem(value: Any, deepest: int = DEEPEST) -> str | None:
     level = [value]
-    for _ in range(deepest):  # level by level: a recursion would end where Python's does
+    for _ in range(deepest):  # level by level, since a recursion would reach Python's limit
         if problem := _first_problem(level):
             return problem
         level = [inner for holder in level if isinstance(holder, dict | list) for inner in _inside(holder)]

@@ -1,4 +1,4 @@
-"""Logs, traces and metrics, set up once per process by `configure`.
+"""Set up logs and traces, once per process, by `configure`.
 
 Logs are one JSON object a line and carry the job and trace ids of the task that wrote them. Traces go out
 by OTLP when OTEL_EXPORTER_OTLP_ENDPOINT is set (the SDK reads its own variables). Metrics are Prometheus.

@@ -1,7 +1,8 @@
-"""Put pydantic's validation errors into words. No other file reads them.
+"""Turn pydantic's validation errors into InvalidRequest (422) or MalformedRequest (400), and into sentences.
 
-Both services, the settings and the catalog use it, so one mistake has one sentence everywhere: the field, and
-what would be right. A Frozen model hides its input in errors, so they can be logged without a prompt.
+No other file reads pydantic's errors. Both services, the settings and the catalog use this one, so a mistake
+has the same sentence everywhere: the field, and what would be right. A Frozen model hides its input in
+errors, so they can be logged without a prompt.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Errors(Protocol):
 
 @dataclass(frozen=True)
 class Words:
-    """What messages need to know about a model: `known` fields, and in `hints` what some of them look like.
+    """What messages say about a model: its `known` fields, and in `hints` what some of them look like.
 
     `whole` names the input itself. `skip` lists leading path parts that mean nothing to the caller.
     """
@@ -44,7 +45,7 @@ class Words:
 
 @dataclass(frozen=True)
 class Problem:
-    """The first wrong value: its path, empty for the whole input, and what would be right."""
+    """The first wrong value: its path, which is empty for the whole input, and what would be right."""
 
     path: tuple[str, ...]
     message: str
@@ -52,7 +53,7 @@ class Problem:
 
     @property
     def field(self) -> str | None:
-        """The path with dots; None for the whole input."""
+        """Return the path with dots; None for the whole input."""
         return ".".join(self.path) or None
 
     def sentence(self, whole: str) -> str:
@@ -66,7 +67,7 @@ PLAIN = Words()
 def first_problem(error: Errors, words: Words = PLAIN) -> Problem:
     """Describe the first error."""
     first = error.errors()[0]
-    if first["type"] == "json_invalid":  # its path is a position in the text, no field
+    if first["type"] == "json_invalid":  # its path is a position in the text and not a field
         return Problem((), f"not JSON: {first['ctx']['error']}", is_syntax=True)
     path = tuple(dropwhile(lambda part: part in words.skip, map(str, first["loc"])))
     message = str(first["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")

@@ -1,6 +1,7 @@
-"""The models this service knows: one YAML each, read once, and the rules that turn a request into a spec.
+"""Read the catalog of models, one YAML file each, and turn a request into a spec by the rules of its model.
 
-`resolve` is the only place where defaults are filled and limits checked, for every way in.
+`CatalogEntry.resolve` fills the defaults and checks sizes, frame counts and guidance. Every API uses it; no
+other code does this. The rule for frame counts is FrameRule.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ Family = Literal["cogvideox", "mochi", "wan", "ltx"]
 
 
 class FrameRule(Frozen):
-    """Frame counts a model can make: every n = multiple * k + 1 within min..max.
+    """The frame counts that a model can make: `multiple` * k + 1, from `min` to `max`.
 
-    Video VAEs compress time by `multiple` and keep the first frame alone.
+    Video VAEs keep the first frame and compress each `multiple` of the following ones into one.
     """
 
     multiple: int = Field(ge=1)
@@ -50,22 +51,22 @@ class FrameRule(Frozen):
         return self
 
     def allows(self, frames: int) -> bool:
-        """Whether the model makes exactly this many frames."""
+        """Tell whether the model makes exactly this many frames."""
         return self.min <= frames <= self.max and (frames - 1) % self.multiple == 0
 
     def nearest(self, frames: float) -> int:
-        """The allowed count closest to `frames`."""
+        """Return the allowed count that is closest to `frames`."""
         k = round((frames - 1) / self.multiple)
         return min(max(self.multiple * k + 1, self.min), self.max)
 
     def describe(self) -> str:
-        """The rule in words, for messages."""
+        """Put the rule into words for messages."""
         rule = f"{self.multiple}k+1 from {self.min} to {self.max}"
         return f"{rule}, such as {self.default}"
 
 
 class Tier(Frozen):
-    """Sampling effort of one quality tier."""
+    """Steps and guidance of one quality tier."""
 
     steps: Steps
     guidance: Guidance
@@ -80,7 +81,7 @@ class Tiers(Frozen):
 
 
 class BudgetEntry(Frozen):
-    """The two numbers every time-out is derived from, in seconds."""
+    """The two numbers, in seconds, from which every time-out is derived."""
 
     cold_start_seconds: int = Field(gt=0)
     generation_seconds: int = Field(gt=0)
@@ -104,7 +105,7 @@ class CatalogEntry(Frozen):
     frames: FrameRule
     fps: FrameRate
     quality: Tiers
-    max_guidance: Guidance = Field(50, description="1: a model that was trained to need none.")
+    max_guidance: Guidance = Field(50, description="1 for a model that was trained without guidance.")
     gpus: int = Field(ge=0, description="GPUs one predictor needs; 0 runs on a CPU.")
     gpu_memory_gib: int = Field(ge=0)
     offload: Literal["none", "model", "sequential"] = "none"
@@ -117,11 +118,11 @@ class CatalogEntry(Frozen):
     notes: str = ""
 
     def time_budget(self) -> Budget:
-        """The budget as the formulas want it."""
+        """Return the budget, whose formulas give every time-out."""
         return Budget(self.budget.cold_start_seconds, self.budget.generation_seconds)
 
     def resolve(self, request: VideoRequest) -> GenerationSpec:
-        """Fill what the request leaves open. Raises InvalidRequest naming the field the model cannot do."""
+        """Return the spec of a request, defaults included. Raises InvalidRequest naming the wrong field."""
         width, height = self._size(request)
         tier: Tier = getattr(self.quality, request.quality)
         return GenerationSpec(
@@ -147,8 +148,8 @@ class CatalogEntry(Frozen):
             return fits[0]
         field = "width" if request.width not in {s[0] for s in self.sizes} | {None} else "height"
         sizes = ", ".join(f"{w}x{h}" for w, h in self.sizes)
-        asked = f"{request.width or 'any'}x{request.height or 'any'}"
-        raise InvalidRequest(f"{self.name} cannot make {asked}; it makes {sizes}", field=field)
+        size = f"{request.width or 'any'}x{request.height or 'any'}"
+        raise InvalidRequest(f"{self.name} cannot make {size}; it makes {sizes}", field=field)
 
     def _guidance(self, request: VideoRequest, tier: Tier) -> float:
         guidance = tier.guidance if request.guidance_scale is None else request.guidance_scale
@@ -172,21 +173,21 @@ class CatalogEntry(Frozen):
 
 
 class Catalog:
-    """Entries by name."""
+    """All entries, by name."""
 
     def __init__(self, entries: tuple[CatalogEntry, ...]) -> None:
         self._entries = {entry.name: entry for entry in entries}
 
     def names(self) -> list[str]:
-        """All names, sorted."""
+        """Return all names, sorted."""
         return sorted(self._entries)
 
     def entries(self) -> list[CatalogEntry]:
-        """All entries, by name."""
+        """Return all entries, sorted by name."""
         return [self._entries[name] for name in self.names()]
 
     def get(self, name: str) -> CatalogEntry:
-        """The entry, or InvalidRequest naming what there is."""
+        """Return the entry of a name. Raises InvalidRequest that lists the names."""
         try:
             return self._entries[name]
         except KeyError:
@@ -194,13 +195,13 @@ class Catalog:
             raise InvalidRequest(f"unknown model {name!r}; known here: {known}", field="model") from None
 
     def only(self, names: set[str]) -> Catalog:
-        """The same catalog narrowed to what a deployment serves."""
+        """Return a catalog of these names only: the models that a deployment serves."""
         return Catalog(tuple(self.get(name) for name in sorted(names)))
 
 
 @cache
 def load_catalog(extra: Path | None = None) -> Catalog:
-    """The catalog in the package, with an operator's own folder on top. Raises ConfigurationError."""
+    """Read the package's entries, and those of an operator's folder, which win. Raises ConfigurationError."""
     files = sorted(HERE.glob("*.yaml")) + (sorted(extra.glob("*.yaml")) if extra else [])
     return Catalog(tuple(_read(path) for path in files))
 

@@ -1,4 +1,9 @@
-"""The Open Inference Protocol (V2) as both services use it: its table of names, its codec, its metadata."""
+"""The Open Inference Protocol (V2) as both services use it.
+
+table.py     names and datatypes of inputs and outputs, and the metadata
+codec.py     a whole request or answer: JSON and the binary tensor data extension
+elements.py  one element of a tensor, such as a number or a BYTES string
+"""
 
 from eventing.contract.v2.codec import InferRequest, decode, encode
 from eventing.contract.v2.elements import FORMATS, check_tensor, from_json

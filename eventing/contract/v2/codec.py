@@ -1,8 +1,8 @@
-"""V2 `infer` as a pure codec: JSON and the binary tensor data extension.
+"""Decode V2 `infer` requests and encode their answers: JSON, and the binary tensor data extension.
 
 Sources: the V2 REST specification and the binary tensor data extension. A binary request is JSON of
-`Inference-Header-Content-Length` bytes, then the tensors that carry `binary_data_size`, in order. The header
-alone decides, not the content type: tritonclient sends none.
+`Inference-Header-Content-Length` bytes. The tensors with a `binary_data_size` follow, in order. That header
+decides and not the content type, since tritonclient sends none. Elements are decoded in elements.py.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from eventing.contract.v2.table import (
 
 LENGTH_HEADER = "inference-header-content-length"
 BYTES = "application/octet-stream"
-LENGTH = re.compile("[0-9]{1,9}")  # more digits than any body's length has
+LENGTH = re.compile("[0-9]{1,9}")  # no body has a length of more digits
 SHOWN = 64  # characters of an unknown name that a message quotes
 
 
 @dataclass(frozen=True)
 class InferRequest:
-    """A request: its fields from inputs and parameters, and the outputs it wants, some of them binary."""
+    """A request: the fields from its inputs and parameters, the outputs to return, and which are binary."""
 
     id: str | None
     fields: Mapping[str, Any]
@@ -44,7 +44,7 @@ class InferRequest:
 
 
 def decode(body: bytes, headers: Mapping[str, str]) -> InferRequest:
-    """Read a body. Header names are lower case or looked up without case.
+    """Decode a body. Header names are in lower case, or `headers` ignores their case.
 
     Raises UnsupportedMedia, MalformedRequest, or InvalidRequest naming the tensor.
     """
@@ -66,7 +66,7 @@ def decode(body: bytes, headers: Mapping[str, str]) -> InferRequest:
 def encode(
     request: InferRequest, model: str, version: str, result: VideoResult | InlineVideo
 ) -> tuple[bytes, dict[str, str]]:
-    """The body of the answer, and its headers."""
+    """Return the body of the answer, and its headers."""
     values = output_values(result)
     outputs, parts = [], []
     for name in request.outputs:
@@ -90,30 +90,30 @@ def encode(
 
 
 class _Binary:
-    """The bytes after the JSON, taken in order."""
+    """Hands out the bytes after the JSON, in order."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._taken = 0
+        self._offset = 0
 
     def take(self, name: str, size: Any) -> bytes:
-        """The bytes of one tensor. Raises MalformedRequest unless that many are left."""
-        left = len(self._data) - self._taken
+        """Return the bytes of one tensor. Raises MalformedRequest if fewer are left."""
+        left = len(self._data) - self._offset
         if type(size) is not int or not 0 <= size <= left:
             raise MalformedRequest(
                 f"input {name!r}: binary_data_size must be a number of bytes that follow the JSON", field=name
             )
-        self._taken += size
-        return self._data[self._taken - size : self._taken]
+        self._offset += size
+        return self._data[self._offset - size : self._offset]
 
     def end(self) -> None:
         """Raise MalformedRequest if bytes are left."""
-        if left := len(self._data) - self._taken:
+        if left := len(self._data) - self._offset:
             raise MalformedRequest(f"{left} bytes follow the last tensor", field=LENGTH_HEADER)
 
 
 def _check_media(headers: Mapping[str, str]) -> None:
-    """Raise UnsupportedMedia for compressed bodies, other media types than JSON and bytes, other charsets."""
+    """Raise UnsupportedMedia for a compressed body, and for a media type or charset that is not read here."""
     if headers.get("content-encoding", "identity") != "identity":
         raise UnsupportedMedia("the body must not be compressed", field="content-encoding")
     media, charset = media_types.parse(headers.get("content-type", ""))
@@ -137,7 +137,7 @@ def _split(body: bytes, header_length: str | None) -> tuple[bytes, bytes]:
 
 
 def _add_inputs(fields: dict[str, Any], inputs: Any, binary: _Binary) -> None:
-    """Add the element of every input to the fields; stop at the first that is wrong."""
+    """Add the element of every input to the fields. Raises for the first wrong input."""
     if not isinstance(inputs, list):
         raise MalformedRequest("inputs: must be a list of tensors", field="inputs")
     for item in inputs:
@@ -160,15 +160,15 @@ def _element(name: str, tensor: dict[str, Any], binary: _Binary) -> Any:
 
 
 def _outputs(request: dict[str, Any], known: tuple[str, ...]) -> tuple[tuple[str, ...], frozenset[str]]:
-    """The names of the outputs wanted, and those wanted in binary form."""
+    """Return the names of the outputs to return, and of those in binary form."""
     everything = _flag(_parameters(request), "binary_data_output", False, "parameters")
-    wanted = request.get("outputs")
-    if wanted is None or wanted == []:
+    items = request.get("outputs")
+    if items is None or items == []:
         return known, frozenset(known if everything else ())
-    if not isinstance(wanted, list):
+    if not isinstance(items, list):
         raise MalformedRequest("outputs: must be a list", field="outputs")
     forms: dict[str, bool] = {}
-    for item in wanted:
+    for item in items:
         output = _object(item, "outputs")
         name = _name(output, "outputs")
         check_output(name, forms, known)

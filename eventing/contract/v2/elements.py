@@ -1,7 +1,7 @@
-"""One element of a V2 tensor: from JSON or bytes to a Python value, and back to bytes.
+"""Decode one element of a V2 tensor from JSON or from bytes, and encode it to bytes.
 
-Elements of BYTES are a 4-byte little-endian length and the bytes. Numbers may come in any numeric datatype or
-as text, since some clients can send nothing else.
+An element of BYTES in binary form is a 4-byte little-endian length and UTF-8 text. Numbers may have any
+numeric datatype or be text, since some clients cannot send the right one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SHOWN = 40  # characters of a wrong value that a message quotes
 
 
 def check_tensor(name: str, datatype: Any, shape: Any) -> None:
-    """Raise MalformedRequest or InvalidRequest unless this is one element of a datatype read here."""
+    """Raise MalformedRequest or InvalidRequest unless this is one element of a known datatype."""
     if not isinstance(datatype, str) or (datatype != "BYTES" and datatype not in FORMATS):
         known = ", ".join(["BYTES", *FORMATS])
         raise MalformedRequest(
@@ -34,18 +34,18 @@ def check_tensor(name: str, datatype: Any, shape: Any) -> None:
 
 
 def from_json(name: str, datatype: str, data: Any) -> Any:
-    """The element in nested lists of one. Raises MalformedRequest."""
+    """Return the element in nested lists of one item each. Raises MalformedRequest."""
     while isinstance(data, list) and len(data) == 1:
         data = data[0]
     if not _fits(datatype, data):
         raise MalformedRequest(f"input {name!r}: data must be one element of {datatype}", field=name)
-    if isinstance(data, bytes):  # of a gRPC request
+    if isinstance(data, bytes):  # from a gRPC request
         return _text(name, data)
     return _plain(datatype, data)
 
 
 def from_bytes(name: str, datatype: str, raw: bytes) -> Any:
-    """The element in bytes that hold nothing else. Raises MalformedRequest."""
+    """Return the element in bytes that hold nothing else. Raises MalformedRequest."""
     try:
         if datatype != "BYTES":
             (value,) = struct.unpack("<" + FORMATS[datatype], raw)
@@ -59,7 +59,7 @@ def from_bytes(name: str, datatype: str, raw: bytes) -> Any:
 
 
 def to_bytes(datatype: str, value: str | int) -> bytes:
-    """The binary form of an element."""
+    """Return the binary form of an element."""
     if datatype != "BYTES":
         return struct.pack("<" + FORMATS[datatype], value)
     text = str(value).encode()
@@ -67,7 +67,7 @@ def to_bytes(datatype: str, value: str | int) -> bytes:
 
 
 def _fits(datatype: str, data: Any) -> bool:
-    """Whether a value is one of the datatype and in its range; 7.0 is an integer, as JSON has it."""
+    """Tell whether a value has the datatype and is in its range. 7.0 is an integer, as in JSON."""
     if datatype == "BYTES":
         return isinstance(data, str | bytes)
     if isinstance(data, bool) or not isinstance(data, int | float):
@@ -97,7 +97,7 @@ def _plain(datatype: str, value: Any) -> Any:
 
 
 def _shortest(value: float, form: str) -> float:
-    """The shortest number with the same bits: 6.1 and not 6.099999904632568, which 32 bits make of it."""
+    """Return the shortest number with the same bits: 6.1 for an FP32 that reads as 6.099999904632568."""
     for digits in range(1, 17):
         short = float(f"{value:.{digits}g}")
         with suppress(OverflowError):  # rounded up past the datatype's largest number

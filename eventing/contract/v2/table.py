@@ -1,4 +1,4 @@
-"""Names and datatypes of V2 inputs and outputs, and the metadata that lists them."""
+"""List the names and datatypes of V2 inputs and outputs, check them, and make the metadata."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ INPUTS = {
     "guidance_scale": "FP32",
     "quality": "BYTES",
 }
-TRANSPORT = frozenset({"binary_data_output", "binary_data_size", "binary_data"})  # of the protocol itself
-PARAMETERS = ("output", "job_id", "attempt", "model")  # may come as tensors of one element too
+TRANSPORT = frozenset({"binary_data_output", "binary_data_size", "binary_data"})  # the protocol's own
+PARAMETERS = ("output", "job_id", "attempt", "model")  # may also be inputs of one element
 STORED_OUTPUTS: Mapping[str, Callable[[VideoResult], str | int]] = {
     "video_uri": lambda result: result.video.uri,
     "poster_uri": lambda result: result.poster.uri,
@@ -43,25 +43,25 @@ OUTPUTS = dict.fromkeys([*STORED_OUTPUTS, *INLINE_OUTPUTS], "BYTES") | {"seed": 
 
 
 def output_names(output: Any) -> tuple[str, ...]:
-    """The outputs of a result that stays in S3 or, with `output=inline`, is in the answer."""
+    """List the outputs of a result in S3 or, with `output=inline`, of one in the answer."""
     return tuple(INLINE_OUTPUTS if output == Output.inline else STORED_OUTPUTS)
 
 
 def output_values(result: VideoResult | InlineVideo) -> dict[str, str | int]:
-    """Every output by name."""
+    """Return the value of every output, by name."""
     if isinstance(result, InlineVideo):
         return {name: read(result) for name, read in INLINE_OUTPUTS.items()}
     return {name: read(result) for name, read in STORED_OUTPUTS.items()}
 
 
 def tensors(datatypes: Mapping[str, str], names: Iterable[str] | None = None) -> list[dict[str, Any]]:
-    """Inputs or outputs as metadata lists them: all, or only `names`."""
-    listed = datatypes if names is None else names
-    return [{"name": name, "datatype": datatypes[name], "shape": [1]} for name in listed]
+    """List inputs or outputs in the form of the metadata: all, or only `names`."""
+    listing = datatypes if names is None else names
+    return [{"name": name, "datatype": datatypes[name], "shape": [1]} for name in listing]
 
 
 def metadata(entry: CatalogEntry, outputs: Iterable[str], parameters: Mapping[str, str]) -> dict[str, Any]:
-    """Metadata of a model. Its parameters and limits are an extension."""
+    """Return the metadata of a model. `parameters` in it is an extension of V2: parameters and limits."""
     limits = {
         "model": "must be this model, if sent",
         "sizes": [f"{width}x{height}" for width, height in entry.sizes],
@@ -78,7 +78,7 @@ def metadata(entry: CatalogEntry, outputs: Iterable[str], parameters: Mapping[st
 
 
 def check_input(name: str, earlier: Container[str]) -> None:
-    """Raise InvalidRequest for an input that does not exist or that came before."""
+    """Raise InvalidRequest for an input that is unknown or sent twice."""
     if name not in INPUTS and name not in PARAMETERS:
         raise InvalidRequest(f"unknown input {name!r}; known: {', '.join(INPUTS)}", field=name)
     if name in earlier:
@@ -86,15 +86,15 @@ def check_input(name: str, earlier: Container[str]) -> None:
 
 
 def check_output(name: str, earlier: Container[str], known: Collection[str]) -> None:
-    """Raise InvalidRequest for an output that does not exist or that came before."""
+    """Raise InvalidRequest for an output that is unknown or named twice."""
     if name not in known:
         raise InvalidRequest(f"unknown output {name!r}; known here: {', '.join(known)}", field="outputs")
     if name in earlier:
-        raise InvalidRequest(f"output {name!r}: must be asked for once", field="outputs")
+        raise InvalidRequest(f"output {name!r}: must be named once", field="outputs")
 
 
 def require_version(entry: CatalogEntry, version: str | None) -> None:
-    """Raise NotFound for a version that the metadata does not list. None is the only one there is."""
+    """Raise NotFound for a version that the metadata does not list. None means the only version."""
     if version not in (None, entry.revision):
         raise NotFound(f"model {entry.name} has version {entry.revision} only")
 
