@@ -111,7 +111,7 @@ class Service:
             drain_seconds = self.settings.drain_seconds
         if drain_seconds is None:
             entries = [self.container.catalog.get(endpoint.model) for endpoint in self.settings.endpoints]
-            drain_seconds = max((entry.time_budget().client_timeout for entry in entries), default=0)
+            drain_seconds = max((entry.budget.client_timeout for entry in entries), default=0)
         await self._dispatcher.drain(drain_seconds)
         for task in self._tasks:
             task.cancel()

@@ -14,7 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from eventing.contract.budget import HEARTBEAT_SECONDS, HEARTBEATS_MISSED
-from eventing.contract.env import S3Settings
+from eventing.contract.env import SharedSettings
 from eventing.contract.models import Frozen
 
 
@@ -34,7 +34,7 @@ class Endpoint(Frozen):
     )
 
 
-class Settings(S3Settings):
+class Settings(SharedSettings):
     """The eventing service."""
 
     host: str = Field("127.0.0.1", description="Address to listen on. A public one needs API keys.")
@@ -55,19 +55,12 @@ class Settings(S3Settings):
     endpoints: tuple[Endpoint, ...] = Field(
         (), description="JSON list: model, lane, url, capacity, max_frames."
     )
-    predictor_token: str | None = Field(
-        None,
-        pattern=r"^[!-~]{16,}$",
-        repr=False,
-        description="Bearer token that predictors want; the same as theirs.",
-    )
     default_model: str | None = Field(
         None, description="Model for requests that name none; else the first endpoint's."
     )
     model_aliases: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Comma-separated alias=model for clients that cannot change the name they send."
     )
-    catalog_dir: Path | None = Field(None, description="Folder with more catalog entries (YAML).")
     sink_url: str | None = Field(None, description="Where completion events go; K_SINK if empty.")
     progress_events: bool = Field(False, description="Send progressed events to the sink, at most every 5 s.")
     webhook_secrets: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -135,8 +128,6 @@ class Settings(S3Settings):
     drain_seconds: float | None = Field(
         None, ge=0, description="On SIGTERM, wait this long for open streams; empty: the longest budget."
     )
-    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
-    log_prompts: bool = Field(False, description="Write prompts to the log.")
 
     @field_validator(
         "webhook_secrets",
@@ -159,11 +150,6 @@ class Settings(S3Settings):
     def path_prefix(self) -> str:
         """Path of `public_url` without a slash at its end; empty if there is none."""
         return urlsplit(self.public_url).path.rstrip("/")
-
-    @field_validator("predictor_token", mode="before")
-    @classmethod
-    def _empty_is_no_token(cls, value: Any) -> Any:
-        return value or None
 
     @model_validator(mode="after")
     def _oidc_is_whole(self) -> Self:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from eventing.contract.budget import HEARTBEAT_SECONDS
-from eventing.contract.env import S3Settings
+from eventing.contract.env import SharedSettings
 
 STORAGE_MOUNT = Path("/mnt/models")  # KServe's storage initializer copies STORAGE_URI to it
 
 
-class PredictorSettings(S3Settings):
+class PredictorSettings(SharedSettings):
     """Settings of one predictor process: its model, its device, and where its files go."""
 
     model: str = Field("tiny", description="Catalog name of the model this predictor serves.")
@@ -43,20 +42,6 @@ class PredictorSettings(S3Settings):
         "0.0.0.0",  # noqa: S104 - a pod serves other pods; the one-machine edition sets 127.0.0.1
         description="Address the predictor's HTTP port listens on; its gRPC port always takes all.",
     )
-    predictor_token: str | None = Field(
-        None,
-        pattern=r"^[!-~]{16,}$",
-        repr=False,
-        description="Bearer token that callers must send, health aside; empty: anyone is served.",
-    )
-    catalog_dir: Path | None = Field(None, description="Folder with more catalog entries (YAML).")
-    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
-    log_prompts: bool = Field(False, description="Write prompts to the log.")
-
-    @field_validator("predictor_token", mode="before")
-    @classmethod
-    def _empty_is_no_token(cls, value: Any) -> Any:
-        return value or None
 
     def weights_folder(self) -> Path | None:
         """Return the folder that is set or mounted by KServe; None means bundled or cached weights."""

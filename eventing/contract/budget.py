@@ -7,7 +7,9 @@ docs/decisions/0003-time-from-one-budget.md explains each formula.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pydantic import Field
+
+from eventing.contract.models import Frozen
 
 # Knative's preStop hook holds SIGTERM back this long after it has begun to end a pod.
 DRAIN_SECONDS = 30
@@ -18,22 +20,21 @@ HEARTBEATS_MISSED = 3  # after which a stream is broken; fewer may be a slow net
 KNATIVE_WINDOW_LIMIT = 3600  # seconds; the longest scale-down window, and the longest sane revision timeout
 
 
-@dataclass(frozen=True)
-class Budget:
+class Budget(Frozen):
     """Seconds a model may take to start and to generate its longest video."""
 
-    cold_start: int
-    generation: int
+    cold_start_seconds: int = Field(gt=0)
+    generation_seconds: int = Field(gt=0)
 
     @property
     def predictor_limit(self) -> int:
         """Return the predictor's own limit, counted from when the attempt gets the device."""
-        return self.generation + UPLOAD_SECONDS
+        return self.generation_seconds + UPLOAD_SECONDS
 
     @property
     def revision_timeout(self) -> int:
         """Return the InferenceService's `timeout`, which Knative also makes the pod's grace period."""
-        return self.predictor_limit + max(self.cold_start, DRAIN_SECONDS) + MARGIN_SECONDS
+        return self.predictor_limit + max(self.cold_start_seconds, DRAIN_SECONDS) + MARGIN_SECONDS
 
     @property
     def drain_grace(self) -> int:
@@ -43,7 +44,7 @@ class Budget:
     @property
     def progress_deadline(self) -> int:
         """Return Knative's progress-deadline: how long a revision may take to become ready."""
-        return max(600, self.cold_start + MARGIN_SECONDS)
+        return max(600, self.cold_start_seconds + MARGIN_SECONDS)
 
     @property
     def client_timeout(self) -> int:

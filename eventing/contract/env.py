@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError, field_validator
@@ -41,6 +42,25 @@ class S3Settings(BaseSettings):
     def s3(self) -> S3Location:
         """Return the location for eventing.contract.s3."""
         return S3Location(self.s3_bucket, self.s3_endpoint, self.s3_public_endpoint, self.s3_region)
+
+
+class SharedSettings(S3Settings):
+    """What eventing and the predictor both are set to, by the same names."""
+
+    catalog_dir: Path | None = Field(None, description="Folder with more catalog entries (YAML).")
+    predictor_token: str | None = Field(
+        None,
+        pattern=r"^[!-~]{16,}$",
+        repr=False,
+        description="Bearer token between eventing and predictors, the same on both; empty: none is needed.",
+    )
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_prompts: bool = Field(False, description="Write prompts to the log.")
+
+    @field_validator("predictor_token", mode="before")
+    @classmethod
+    def _empty_is_no_token(cls, value: Any) -> Any:
+        return value or None
 
 
 def read(kind: type[T], **overrides: Any) -> T:

@@ -146,7 +146,7 @@ class Attempts:
                 lease.report(progress)
             started = started or await self._started(job)
 
-        budget = self._catalog.get(job.model).time_budget()
+        budget = self._catalog.get(job.model).budget
         async with AsyncExitStack() as stack:
             url = await self._open(job, stack)
             reported = await self._client.generate(url, job.spec, job.id, job.attempt, budget, report)

@@ -64,7 +64,7 @@ def _budgets(container: Container) -> Iterator[Outcome]:
     if not container.settings.endpoints:
         yield Outcome("models", False, "none is served", "set REELZERO_ENDPOINTS")
     for endpoint in container.settings.endpoints:
-        budget = container.catalog.get(endpoint.model).time_budget()
+        budget = container.catalog.get(endpoint.model).budget
         text = (
             f"{endpoint.model}/{endpoint.lane}: {endpoint.capacity} at once, {budget.client_timeout} s each"
         )

@@ -144,9 +144,9 @@ class Manifests:
         for item in self.kind("ConfigMap"):
             entry = _entry(section(item.body, "data").get(f"{model}.yaml"))
             if entry is not None and entry.name == model and near(item.namespace, namespace):
-                return entry.time_budget()
+                return entry.budget
         try:
-            return load_catalog().get(model).time_budget()
+            return load_catalog().get(model).budget
         except InvalidRequest:
             return None
 

@@ -49,7 +49,8 @@ def _timeout(manifests: Manifests, workload: Workload) -> Iterator[Finding]:
     if budget and timeout < budget.revision_timeout:
         yield Finding(
             "timeout-below-budget", "error", str(workload),
-            f"{workload.model} may take {budget.cold_start} s to start and {budget.generation} s to generate;"
+            f"{workload.model} may take {budget.cold_start_seconds} s to start"
+            f" and {budget.generation_seconds} s to generate;"
             f" {timeout} s end it earlier, also in a draining pod, which has the same grace",
             f"raise the timeout to {budget.revision_timeout}, or lower the model's budget",
         )  # fmt: skip
@@ -84,11 +85,11 @@ def _response_start(workload: Workload) -> Iterator[Finding]:
 def _progress_deadline(manifests: Manifests, workload: Workload) -> Iterator[Finding]:
     budget = manifests.budget(workload.model, workload.manifest.namespace)
     deadline = seconds(workload.annotations.get(PROGRESS, "600s"))
-    if budget and deadline is not None and deadline < budget.cold_start:
+    if budget and deadline is not None and deadline < budget.cold_start_seconds:
         yield Finding(
             "progress-deadline-short", "error", str(workload),
             f"Knative fails the revision after {deadline:g} s, but {workload.model} may take"
-            f" {budget.cold_start} s to be ready",
+            f" {budget.cold_start_seconds} s to be ready",
             f"annotate it with {PROGRESS}: {budget.progress_deadline}s",
         )  # fmt: skip
 

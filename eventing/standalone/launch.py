@@ -48,7 +48,7 @@ class Launcher:
         for _ in range(TRIES):
             predictor = await self._launch(entry, devices, folder)
             try:
-                await predictor.become_ready(entry.time_budget().cold_start)
+                await predictor.become_ready(entry.budget.cold_start_seconds)
             except BaseException as error:
                 await predictor.stop(grace=0)
                 if isinstance(error, ModelUnavailable) and _port_was_taken(predictor.process.log):

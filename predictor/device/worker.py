@@ -112,7 +112,7 @@ class Worker:
         if not self._device.acquire(blocking=False):
             metrics.busy.labels(self.entry.name).inc()
             raise Busy(f"{self.entry.name} is busy with another job", retry_after=1)
-        limit = self.entry.time_budget().predictor_limit
+        limit = self.entry.budget.predictor_limit
         run = Run(attempt, self.entry.name, limit, self._on_stage, self._lose)
         self._run = run
         self._inbox.put(run)

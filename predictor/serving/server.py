@@ -108,7 +108,7 @@ class Server(ModelServer):  # type: ignore[misc] # kserve ships no types
             grpc_port=arguments.grpc_port,
             enable_grpc=arguments.enable_grpc,
             registered_models=OneModel(model),
-            grace_period=model.worker.entry.time_budget().drain_grace,
+            grace_period=model.worker.entry.budget.drain_grace,
         )
         self._host = host
         self.dataplane = PredictorDataPlane(self.registered_models, model)

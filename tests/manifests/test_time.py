@@ -27,7 +27,7 @@ SECONDS = st.integers(1, KNATIVE_WINDOW_LIMIT)
 @settings(max_examples=60, deadline=None)
 @given(cold=SECONDS, generation=SECONDS)
 def test_the_chart_computes_what_the_code_computes(cold: int, generation: int) -> None:
-    budget = Budget(cold, generation)
+    budget = Budget(cold_start_seconds=cold, generation_seconds=generation)
     values = model(coldStartSeconds=cold, generationSeconds=generation)
     if budget.revision_timeout > KNATIVE_WINDOW_LIMIT:
         with pytest.raises(helm_python.HelmRenderError, match="generationSeconds"):
@@ -43,7 +43,7 @@ def test_the_chart_computes_what_the_code_computes(cold: int, generation: int) -
 
 @given(cold=SECONDS, generation=SECONDS)
 def test_every_hop_outlasts_the_one_behind_it(cold: int, generation: int) -> None:
-    budget = Budget(cold, generation)
+    budget = Budget(cold_start_seconds=cold, generation_seconds=generation)
     assert budget.revision_timeout >= cold + budget.predictor_limit, "a request that wakes a pod is not cut"
     assert budget.drain_grace <= budget.revision_timeout - DRAIN_SECONDS, "preStop eats its part of the grace"
     assert budget.drain_grace >= generation + UPLOAD_SECONDS, "a job that just began ends in the drain"
@@ -57,7 +57,7 @@ def test_the_services_are_told_the_same_budget() -> None:
     bodies = render(model(coldStartSeconds=77, generationSeconds=333))
     config = next(body for body in bodies if body["metadata"]["name"] == "reelzero-catalog")
     entry = CatalogEntry.model_validate(yaml.safe_load(config["data"]["tiny.yaml"]))
-    assert entry.time_budget() == Budget(77, 333)
+    assert entry.budget == Budget(cold_start_seconds=77, generation_seconds=333)
 
 
 def test_the_longest_budget_decides_the_grace_of_eventing() -> None:
@@ -65,7 +65,7 @@ def test_the_longest_budget_decides_the_grace_of_eventing() -> None:
     values["models"].append({"name": "mochi-1-preview", "generationSeconds": 1500, "coldStartSeconds": 900})
     deployment = next(body for body in render(values) if body["kind"] == "Deployment")
     grace = deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
-    assert grace == Budget(900, 1500).eventing_grace
+    assert grace == Budget(cold_start_seconds=900, generation_seconds=1500).eventing_grace
 
 
 def test_the_chart_knows_the_heartbeats_of_the_code() -> None:

@@ -80,13 +80,6 @@ class Tiers(Frozen):
     high: Tier
 
 
-class BudgetEntry(Frozen):
-    """The two numbers, in seconds, from which every time-out is derived."""
-
-    cold_start_seconds: int = Field(gt=0)
-    generation_seconds: int = Field(gt=0)
-
-
 class CatalogEntry(Frozen):
     """One model: where its weights are, what it can make, and how long that may take."""
 
@@ -113,13 +106,9 @@ class CatalogEntry(Frozen):
     max_prompt_tokens: int = Field(
         gt=0, description="Longer prompts are cut by the text encoder, with a warning."
     )
-    budget: BudgetEntry
+    budget: Budget
     licence: str
     notes: str = ""
-
-    def time_budget(self) -> Budget:
-        """Return the budget, whose formulas give every time-out."""
-        return Budget(self.budget.cold_start_seconds, self.budget.generation_seconds)
 
     def resolve(self, request: VideoRequest) -> GenerationSpec:
         """Return the spec of a request, defaults included. Raises InvalidRequest naming the wrong field."""

@@ -92,7 +92,7 @@ async def test_a_job_that_runs_when_its_pod_is_ended_is_finished(
     async with queue(predictor) as proxy:
         call = asyncio.create_task(last(proxy.url))
         await at(go)
-        grace = GRACE + Budget(60, 60).drain_grace
+        grace = GRACE + Budget(cold_start_seconds=60, generation_seconds=60).drain_grace
         ending = asyncio.create_task(pod.end(predictor.process, proxy.wait_for_drain, grace))
         await asyncio.to_thread(wait_for, lambda: refuses(predictor), "SIGTERM")
         assert not call.done()

@@ -125,7 +125,7 @@ async def test_a_pod_that_ends_in_mid_job_has_generated_it_once(
     async with queue(predictor) as proxy, once(proxy) as service:
         job_id = await service.submit()
         await asyncio.to_thread(wait_for, reached(go).exists, "the held stage")
-        grace = GRACE + Budget(60, 60).drain_grace
+        grace = GRACE + Budget(cold_start_seconds=60, generation_seconds=60).drain_grace
         container = asyncio.create_task(pod.end(predictor.process, proxy.wait_for_drain, grace))
         sidecar = asyncio.create_task(proxy.terminate())
         await asyncio.to_thread(wait_for, lambda: refuses(predictor), "SIGTERM")
