@@ -1,1 +1,1 @@
-"""Outgoing deliveries: from a message in the outbox to its receiver, which is the sink, S3 or a webhook."""
+"""Deliver the messages of the outbox to the sink, S3 and webhooks; relay.py retries, sender.py sends."""

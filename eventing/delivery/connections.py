@@ -1,8 +1,8 @@
-"""HTTP to receivers. Nothing that one receiver sends may reach another, and only its answer's head counts.
+"""Open HTTP sessions to receivers: nothing that one sends may reach another, and only heads are read.
 
-A session keeps no cookies, reads no proxy settings, and for webhooks opens a connection per request. Answers
-are cut after their head: a body decides nothing, so a wrong one (204 with a body, broken chunks) must not
-turn a success into a failure.
+A session keeps no cookies, reads no proxy settings, and for webhooks opens a connection per request. The body
+of an answer is dropped, so a malformed one (204 with a body, broken chunks) cannot turn a success into a
+failure.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def session(seconds: float, *, reuse: bool, **options: Any) -> aiohttp.ClientSes
 
 
 def exact_url(text: str) -> URL:
-    """Return a URL whose path and query are sent as they are written. Raises ValueError.
+    """Return a URL whose path and query are sent unchanged. Raises ValueError.
 
     Libraries normalise URLs (`%7E` becomes `~`), which breaks signed addresses. Only characters outside ASCII
     are percent-encoded, since a request line cannot carry them.
@@ -51,7 +51,7 @@ def exact_url(text: str) -> URL:
 class _HeadOnly(ResponseHandler):
     """Gives the head of each answer to the parser and drops the body."""
 
-    _start = b""  # of the head, to know interim answers (1xx)
+    _start = b""  # the first bytes of the head, which tell interim answers (1xx)
     _end = b""  # the last bytes of the head so far
     _in_head = True
 
@@ -64,7 +64,7 @@ class _HeadOnly(ResponseHandler):
         """Take bytes from the socket."""
         if not self._in_head:
             if data and self.transport is not None:
-                self.transport.close()  # the rest of an answer: no other request may follow on it
+                self.transport.close()  # part of a body: the connection cannot be used again
             return
         head, rest = self._cut(data)
         super().data_received(head)

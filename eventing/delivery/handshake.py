@@ -1,4 +1,4 @@
-"""The sender's side of the webhook handshake (HTTP 1.1 Web Hooks for Event Delivery, section 4).
+"""Ask webhook receivers for permission (HTTP 1.1 Web Hooks for Event Delivery, section 4).
 
 Before the first delivery to a URL the sender asks for permission by OPTIONS. Only the header
 WebHook-Allowed-Origin grants it; the status does not count. WebHook-Allowed-Rate limits the deliveries per
@@ -24,7 +24,7 @@ MAX_WAIT_SECONDS = 60.0  # shorter than the lease of a delivery
 
 
 class HandshakeRefused(ValueError):
-    """The receiver permits no delivery, or none for now."""
+    """The receiver permits no delivery, or none at this time."""
 
 
 @dataclass
@@ -35,18 +35,18 @@ class _Permission:
 
 
 class Handshakes:
-    """Permissions of receivers, in this process. `origin` is sent as WebHook-Request-Origin."""
+    """The permissions that this process has. `origin` is sent as WebHook-Request-Origin."""
 
     def __init__(self, public_url: str) -> None:
         self.origin = urlsplit(public_url).hostname or "reelzero"
         self._permissions: OrderedDict[str, _Permission] = OrderedDict()
 
     def headers(self) -> dict[str, str]:
-        """Headers that every delivery carries."""
+        """Return the headers that every delivery carries."""
         return {"WebHook-Request-Origin": self.origin}
 
     async def wait(self, session: aiohttp.ClientSession, url: str) -> None:
-        """Return when a delivery may be sent. Raises HandshakeRefused, aiohttp.ClientError."""
+        """Wait until a delivery may be sent. Raises HandshakeRefused, aiohttp.ClientError."""
         permission = await self._permission(session, url)
         start = max(permission.next_at, time.monotonic())
         pause = start - time.monotonic()
@@ -69,6 +69,6 @@ class Handshakes:
             origin = answer.headers.get("WebHook-Allowed-Origin", "")
             rate = answer.headers.get("WebHook-Allowed-Rate", "*")
         if origin not in ("*", self.origin):
-            raise HandshakeRefused(f"the receiver does not consent to deliveries from {self.origin}")
+            raise HandshakeRefused(f"the receiver does not permit deliveries from {self.origin}")
         interval = 60 / int(rate) if rate.isascii() and rate.isdigit() and int(rate) else 0.0
         return _Permission(time.monotonic() + PERMISSION_SECONDS, interval)

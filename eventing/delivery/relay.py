@@ -1,4 +1,8 @@
-"""Deliver due messages of the outbox, up to IN_FLIGHT at once, each in a task of its own."""
+"""Deliver the due messages of the outbox, up to IN_FLIGHT at once, each in its own task.
+
+The store decides what is due: `OutboxStore.claim` leases messages, and `OutboxStore.record` sets the time of
+the next try after a failure (eventing/store/outbox.py).
+"""
 
 from __future__ import annotations
 
@@ -20,8 +24,9 @@ log = logging.getLogger(__name__)
 
 
 class Relay:
-    """The loop that empties the outbox. It runs until cancelled; a delivery that is cut off is due again when
-    its lease ends.
+    """The loop that empties the outbox until it is cancelled.
+
+    A delivery that is cancelled is due again when its lease ends.
     """
 
     def __init__(self, store: OutboxStore, sender: Sender, due: Signal, poll_seconds: float) -> None:
@@ -49,9 +54,9 @@ class Relay:
         if len(self._tasks) >= IN_FLIGHT:
             await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         room = IN_FLIGHT - len(self._tasks)
-        seen = self._due.mark()
+        mark = self._due.mark()
         if await self._begin(room) < room:
-            await self._due.wait(seen, self._poll)
+            await self._due.wait(mark, self._poll)
 
     # Finish the claim even during shutdown; otherwise its messages stay leased for 120 s.
     @shielded

@@ -1,4 +1,4 @@
-"""Networks that no receiver of a webhook can be in: the one table for the code and for the chart.
+"""List the networks that webhooks may not reach, in one table for the code and for the chart.
 
 The table holds the special-purpose registries of IANA and the addresses of cloud services that look public.
 Python's `ipaddress` has such a table too, but its contents change between versions and it knows no clouds.

@@ -1,4 +1,4 @@
-"""Send one message to its destination: the sink, a webhook (signed by Standard Webhooks 1.0) or S3.
+"""Send one message to its destination: the sink, a webhook (signed in signing.py) or S3.
 
 Sending never raises. It returns a Try: the outcome, and whether another try makes sense.
 """

@@ -1,1 +1,1 @@
-"""What a job is, which messages it makes and which slots it needs: pure functions and frozen records."""
+"""Define jobs, their transitions, their messages and their pools: pure functions and frozen records."""

@@ -1,4 +1,4 @@
-"""The messages of a transition, and where each goes. Pure: no clock, no network.
+"""Make the messages of a transition, each with its destination. Pure: no clock, no network.
 
 CloudEvents 1.0.2, JSON format. The `id` of an event is made of the id of the job's row and the number of the
 event, so a receiver recognises a repeated delivery by `source` and `id`.
@@ -41,7 +41,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Announcer:
-    """Makes messages of transitions. `sink` is True if a sink is configured."""
+    """Makes the messages of transitions. `sink` tells whether a sink is configured."""
 
     source: str
     public_url: str

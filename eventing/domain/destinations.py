@@ -1,4 +1,4 @@
-"""Where an outgoing message goes. Each kind carries the address that it needs, and no other."""
+"""Define the destinations of outgoing messages. Each kind has the address that it needs and no other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A job and its transitions, as pure functions on a frozen record.
+"""Define a job and its transitions: pure functions on a frozen record.
 
     queued ──claim──► in_progress ──► completed | failed | cancelled
        ▲                   │
@@ -21,7 +21,7 @@ from eventing.contract.models import Status as Status  # noqa: PLC0414 - re-expo
 
 
 class LeaseLost(Exception):
-    """The lease has ended or belongs to another attempt, so every report of this holder is refused."""
+    """The lease has ended or belongs to another attempt, so the holder's reports are refused."""
 
 
 QUEUED = Progress(stage=Stage.queued)
@@ -46,7 +46,7 @@ class Job:
     remixed_from: str | None = None
     traceparent: str | None = None
     attempt: int = 0  # number of claims: names the attempt's files and is the fencing token
-    attempts_used: int = 0  # attempts that really reached a predictor
+    attempts_used: int = 0  # attempts that reached a predictor
     holder: str | None = None
     lease_until: float | None = None
     not_before: float = 0.0
@@ -64,17 +64,17 @@ class Job:
 
     @property
     def public_id(self) -> str:
-        """The id that the owner sees and uses."""
+        """Return the id that the owner sees and uses."""
         return self.chosen_id or self.id
 
     @property
     def public_result(self) -> VideoResult | None:
-        """The result under the public id; its URIs stay as they are."""
+        """Return the result under the public id. Its URIs stay as they are."""
         return self.result and self.result.model_copy(update={"job_id": self.public_id})
 
     @property
     def percent(self) -> int:
-        """Share of the job that is done, in percent."""
+        """Return the share of the job that is done, in percent."""
         return 100 if self.status is Status.completed else self.progress.percent()
 
     def evolve(self, now: float, **changes: Any) -> Job:
@@ -91,7 +91,7 @@ def owned_id(owner: str, chosen_id: str) -> str:
 
 
 def claim(job: Job, holder: str, now: float, lease: float) -> Job:
-    """Give a queued job to a holder. The attempt number it returns is the fencing token."""
+    """Give a queued job to a holder. The new attempt number is the fencing token."""
     if job.status is not Status.queued:
         raise LeaseLost(f"job {job.id} is {job.status}")
     return job.evolve(
@@ -131,7 +131,7 @@ def start(job: Job, attempt: int, now: float) -> Job:
 
 
 def complete(job: Job, attempt: int, result: VideoResult, now: float, keep: float) -> Job:
-    """End with a result; a cancel that was requested before wins."""
+    """End with a result, or as cancelled if that was requested before."""
     check_lease(job, attempt, now)
     if job.cancel_requested:
         return cancel(job, now, keep)
@@ -139,7 +139,7 @@ def complete(job: Job, attempt: int, result: VideoResult, now: float, keep: floa
 
 
 def fail(job: Job, attempt: int, failure: Failure, now: float, keep: float) -> Job:
-    """End without a result."""
+    """End without a result, or as cancelled if that was requested before."""
     check_lease(job, attempt, now)
     if job.cancel_requested:
         return cancel(job, now, keep)
@@ -154,7 +154,7 @@ def cancel(job: Job, now: float, keep: float) -> Job:
 
 
 def request_cancel(job: Job, now: float, keep: float) -> Job:
-    """Cancel a waiting job now, mark a running one for its holder, and leave an ended one as it is."""
+    """Cancel a queued job now. Mark a running job, so that its holder stops it. Leave an ended one."""
     if job.status.is_terminal:
         return job
     if job.status is Status.queued:
@@ -165,9 +165,9 @@ def request_cancel(job: Job, now: float, keep: float) -> Job:
 def put_back(
     job: Job, attempt: int, cause: Failure, delay: float, now: float, keep: float, *, used: bool = False
 ) -> Job:
-    """Return a held job to the queue for a later attempt, keeping the cause visible.
+    """Return a running job to the queue for a later attempt, with the cause as its error.
 
-    `used`: the attempt counts, even if no predictor answered.
+    `used` counts the attempt even if no predictor answered.
     """
     check_lease(job, attempt, now)
     if used and job.started_at is None:

@@ -59,7 +59,7 @@ async def test_a_receiver_that_does_not_consent_is_sent_nothing(tmp_path: Path, 
         job_id = await submit(service)
         while not (entry := await delivered_or_none(service, job_id)) or not entry["log"]:
             pass
-        assert "does not consent" in entry["log"][0]["error"]
+        assert "does not permit deliveries" in entry["log"][0]["error"]
         assert service.receiver.queue("/hook").empty()
         asked = service.receiver.asked[0]
         assert asked["webhook-request-origin"] == "127.0.0.1"
