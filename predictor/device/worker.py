@@ -83,17 +83,17 @@ class Worker:
 
     @property
     def ready(self) -> bool:
-        """Whether weights are in memory and attempts are taken, now or after the running one."""
+        """Tell whether the weights are in memory and attempts are taken, now or after the running one."""
         return self.look() is State.ready
 
     @property
     def busy(self) -> bool:
-        """Whether an attempt has the device."""
+        """Tell whether an attempt has the device."""
         return self._device.locked()
 
     @property
     def occupied(self) -> bool:
-        """Whether the device thread is loading or runs an attempt."""
+        """Tell whether the device thread is loading or runs an attempt."""
         return self.busy or (self._model is None and self.state is not State.failed)
 
     def look(self) -> State:

@@ -1,4 +1,4 @@
-"""Turn any exception of a generation into an error of our own tree: memory, device, disk, or the pipeline.
+"""Turn any exception of a generation into a ReelzeroError: memory, device, disk, or the pipeline.
 
 A mistake in the pipeline's code fails the same way on every attempt, so it is final on the first.
 """
@@ -32,7 +32,7 @@ MISTAKES = (  # built-in errors that depend on the code and its input, not on th
 
 
 def explain(error: Exception) -> ReelzeroError:
-    """Return the error of our own tree for anything a generation raised, with the cause chained to it."""
+    """Return the ReelzeroError for anything a generation raised, with the cause chained to it."""
     if isinstance(error, ReelzeroError):
         return error
     explanation = _explain(error)

@@ -51,7 +51,7 @@ def generate(model: LoadedModel, attempt: Attempt, monitor: Monitor, space: Work
 
 
 def make_files(model: LoadedModel, attempt: Attempt, monitor: Monitor, folder: Path) -> Files:
-    """Generate the video and write its three files. Raises BrokenVideo if the MP4 is not as asked."""
+    """Generate the video and write its three files. Raises BrokenVideo if the MP4 differs."""
     spec, pipeline = attempt.spec, model.pipeline
     with monitor.stage(Stage.encode_prompt):
         embeds = pipeline.encode_prompt(spec)

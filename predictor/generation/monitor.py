@@ -50,18 +50,18 @@ class Monitor:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the start."""
+        """Return the seconds since the start."""
         return time.monotonic() - self._started
 
     @property
     def remaining(self) -> float:
-        """Seconds until the limit; negative after it."""
+        """Return the seconds until the limit; negative after it."""
         return self._limit - self.elapsed
 
     def check(self) -> None:
         """Raise Cancelled or GenerationTimeout if the attempt must stop."""
         if self._cancelled.is_set():
-            raise Cancelled("the caller closed the connection or asked to stop")
+            raise Cancelled("the caller closed the connection or cancelled the job")
         if self.remaining < 0:
             raise GenerationTimeout(
                 f"{self._model} took longer than its limit of {self._limit:g} s; "

@@ -35,7 +35,7 @@ class Files:
 
 @dataclass(frozen=True)
 class Stored:
-    """The same files in S3."""
+    """The files of an attempt in S3, and what the video holds."""
 
     video: StoredFile
     poster: StoredFile
@@ -44,12 +44,12 @@ class Stored:
 
 
 def require_promised(spec: GenerationSpec, measured: Measured) -> None:
-    """Raise BrokenVideo if the MP4 does not hold the frames, the size and the rate that were asked for."""
+    """Raise BrokenVideo if the frames, the size or the rate of the MP4 differ from the spec."""
     expected = (spec.num_frames, spec.width, spec.height, Fraction(spec.fps))
     actual = (measured.frames, measured.width, measured.height, measured.fps)
     if actual != expected:
         raise BrokenVideo(
-            f"the model made {_words(*actual)} where {_words(*expected)} were asked for; "
+            f"the model made {_words(*actual)} instead of {_words(*expected)}; "
             "the operator must check the model's catalog entry"
         )
 

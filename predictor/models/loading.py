@@ -64,15 +64,15 @@ def find_folder(entry: CatalogEntry, settings: PredictorSettings) -> tuple[Path,
     )
 
 
-def pick_device(wanted: str) -> str:
+def pick_device(setting: str) -> str:
     """Return the torch device for a setting: `auto` is the first GPU, or the CPU if there is none."""
     import torch  # noqa: PLC0415 - takes a second; liveness must not wait for it
 
-    if wanted == "auto":
+    if setting == "auto":
         return "cuda:0" if torch.cuda.is_available() else "cpu"
-    if wanted.startswith("cuda") and not torch.cuda.is_available():
-        raise ModelUnavailable(f"REELZERO_DEVICE is {wanted}, but this machine has no CUDA device")
-    return "cuda:0" if wanted == "cuda" else wanted
+    if setting.startswith("cuda") and not torch.cuda.is_available():
+        raise ModelUnavailable(f"REELZERO_DEVICE is {setting}, but this machine has no CUDA device")
+    return "cuda:0" if setting == "cuda" else setting
 
 
 def _prepare_torch(device: str, threads: int | None) -> None:

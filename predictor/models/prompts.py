@@ -1,4 +1,4 @@
-"""Warn about what a model ignores in a prompt: words it does not know, and text past its token limit."""
+"""Warn about what a model ignores in a prompt: unknown words, and text past its token limit."""
 
 from __future__ import annotations
 

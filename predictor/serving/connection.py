@@ -1,8 +1,8 @@
 """Notice closed connections at once, and bound request bodies.
 
-Frameworks notice a closed connection only when they read or write, and a job that runs for minutes does
-neither. This pure-ASGI middleware goes on reading once the body is complete, so that a disconnect is
-known at once and the job it asked for stops within a step.
+A framework notices a closed connection only when it reads or writes, and a job that runs for minutes does
+neither. This ASGI middleware keeps reading after the body is complete, so it notices the disconnect at once,
+and the job stops within one step.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ class Caller:
             action()
 
     def leave(self) -> None:
-        """Run the actions: the connection is closed."""
+        """Run the actions, because the connection is closed."""
         self._gone = True
         for action in self._on_gone:
             action()
 
 
-current: ContextVar[Caller | None] = ContextVar("caller", default=None)  # None: not HTTP
+current: ContextVar[Caller | None] = ContextVar("caller", default=None)  # None outside HTTP
 
 
 class ConnectionMiddleware:

@@ -1,4 +1,4 @@
-"""Answer KServe's questions about the model: liveness of the device, readiness of the weights."""
+"""Give KServe the state of the model: liveness of the device, readiness of the weights."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class OneModel(ModelRepository):  # type: ignore[misc] # kserve ships no types
 
 
 class PredictorDataPlane(DataPlane):  # type: ignore[misc] # kserve ships no types
-    """Answers both of KServe's servers, HTTP and gRPC."""
+    """The model's state for both of KServe's servers, HTTP and gRPC."""
 
     def __init__(self, models: ModelRepository, model: VideoModel) -> None:
         super().__init__(model_registry=models)

@@ -33,14 +33,14 @@ async def _reelzero_error(_request: Request, error: Exception) -> JSONResponse:
 
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
-    """Answer for KServe's own routes, whose types are no part of our contract."""
+    """Answer for KServe's own routes, whose types are not in eventing.contract."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
     wrong = refusal(error, Words(skip=("body",)))
     return await _reelzero_error(request, MalformedRequest(wrong.message, field=wrong.field))
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
-    """Answer what the framework refuses: no such route, a wrong method, a body over the limit."""
+    """Answer errors of the framework: an unknown path, a wrong method, a body over the limit."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
     code = CODES.get(error.status_code, "malformed_request")
     body = {"error": str(error.detail), "code": code, "field": None}

@@ -1,4 +1,4 @@
-"""Serve V2 requests, over REST and gRPC alike: each is a run on the worker."""
+"""Run V2 requests on the worker, for REST (routes.py) and gRPC (`predict`), and map errors to gRPC."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class VideoModel(Model):  # type: ignore[misc] # kserve ships no types
         self.heartbeat_seconds = heartbeat_seconds
 
     async def healthy(self) -> bool:
-        """Whether jobs are taken; a busy predictor is healthy."""
+        """Return whether jobs are taken. A busy predictor is healthy."""
         return self.worker.ready
 
     def load(self) -> bool:
@@ -59,11 +59,11 @@ class VideoModel(Model):  # type: ignore[misc] # kserve ships no types
         raise RuntimeError("the weights are loaded in the background")
 
     def get_input_types(self) -> list[dict[str, Any]]:
-        """V2 metadata."""
+        """Return the inputs for the V2 metadata."""
         return v2.tensors(v2.INPUTS)
 
     def get_output_types(self) -> list[dict[str, Any]]:
-        """V2 metadata."""
+        """Return the outputs for the V2 metadata."""
         return v2.tensors(v2.OUTPUTS)
 
     async def predict(

@@ -1,4 +1,4 @@
-"""HTTP routes in front of KServe's: V2 inference and generation, readiness with its cause, metadata."""
+"""Add HTTP routes in front of KServe's: V2 infer and generate, readiness with its cause, metadata."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from predictor.serving.model import VideoModel
 
 PARAMETERS = {
     "output": "s3 (default) or inline",
-    "job_id": "id under which the result is stored; a fresh one if absent",
-    "attempt": "attempt number, from 1; a finished attempt is answered, not repeated",
+    "job_id": "id under which the result is stored; a new one if absent",
+    "attempt": "attempt number, from 1; a finished attempt returns its result and does not run again",
 }
 
 
@@ -47,11 +47,11 @@ def _router(model: VideoModel) -> APIRouter:
 
     @router.post("/infer")
     async def infer(request: Request) -> Response:
-        wanted = v2.decode(await request.body(), request.headers)
-        v2.require_model(wanted.fields, model.name)
-        attempt = make_attempt(model.worker.entry, wanted.fields, request.headers.get("traceparent"))
+        call = v2.decode(await request.body(), request.headers)
+        v2.require_model(call.fields, model.name)
+        attempt = make_attempt(model.worker.entry, call.fields, request.headers.get("traceparent"))
         result = await model.finish(model.begin(attempt))
-        body, headers = v2.encode(wanted, model.name, model.worker.entry.revision, result)
+        body, headers = v2.encode(call, model.name, model.worker.entry.revision, result)
         return Response(body, headers=headers)
 
     @router.post("/generate_stream")
@@ -70,7 +70,7 @@ def _router(model: VideoModel) -> APIRouter:
 
 
 def _only(model: VideoModel) -> Callable[[Request], Awaitable[None]]:
-    """A check that the path names this model, and a version that the metadata lists."""
+    """Return a dependency that raises NotFound for another model or version than this one."""
 
     async def check(request: Request) -> None:
         name = request.path_params["name"]
@@ -82,7 +82,7 @@ def _only(model: VideoModel) -> Callable[[Request], Awaitable[None]]:
 
 
 async def read_attempt(model: VideoModel, request: Request) -> Attempt:
-    """The job in a generate body. Raises MalformedRequest or InvalidRequest naming the field."""
+    """Return the attempt in a generate body. Raises MalformedRequest, or InvalidRequest naming the field."""
     body = validated(GenerateBody, strictjson.loads(await request.body()))
     entry, traceparent = model.worker.entry, request.headers.get("traceparent")
     if assignment := body.assignment():
@@ -93,7 +93,7 @@ async def read_attempt(model: VideoModel, request: Request) -> Attempt:
 
 
 async def server_sent(run: Run, heartbeat: float) -> AsyncIterator[bytes]:
-    """Records as server-sent events: `data: {json}` and an empty line (WHATWG HTML, 9.2)."""
+    """Write the records as server-sent events: `data: {json}` and an empty line (WHATWG HTML, 9.2)."""
     async for record in run.records(heartbeat):
         yield b"data: " + record.model_dump_json(exclude_none=True).encode() + b"\n\n"
 

@@ -1,4 +1,4 @@
-"""Start the predictor: settings, worker, KServe's server with our routes, readiness and drain."""
+"""Start the predictor: settings, worker, KServe's server with this package's routes, and the drain."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class Server(ModelServer):  # type: ignore[misc] # kserve ships no types
 
 
 def prepare(app: FastAPI, model: VideoModel) -> None:
-    """Add our routes and middleware to KServe's application before it starts."""
+    """Add this package's routes and middleware to KServe's application before it starts."""
     routes.install(app, model)
     errors.install(app)
     subscriber.install(app, model)

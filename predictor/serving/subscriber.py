@@ -1,15 +1,18 @@
-"""`POST /`: the predictor as a CloudEvents subscriber, for short jobs and installations without a database.
+"""Serve `POST /`: a Trigger delivers an event to the predictor and gets the completion event as the reply.
 
-A Trigger delivers the request straight to the InferenceService and gets the completion event as the reply.
-The job's id comes from the event's source and id, so a redelivery finds the finished manifest in S3 and is
-answered from it; while the first delivery still works, it is told `busy` (503) and comes again. What may
-succeed later is a 5xx, which a Trigger repeats; what cannot is a `failed` event, or a 4xx (a dead letter).
-Two deliveries at once to two pods make the video twice, from the same seed; the first manifest is the answer
-to both.
+This is for short jobs and for installations without eventing and its database.
 
-Limits: the delivery lasts as long as the generation, so the Broker's and Trigger's time-outs must exceed it;
-nothing is queued, listed or cancelled, no webhook is sent, the same id with another body gets the first
-body's result, and files of a run that was killed before its manifest stay in S3 (eventing would sweep them).
+The job's id is made of the event's source and id. A repeated delivery therefore finds the manifest in S3 and
+is answered from it. While the first delivery still runs, the repeated one gets `busy` (503), and the Trigger
+sends it again. A failure that may pass is a 5xx, which a Trigger repeats. A final one is a `failed` event, or
+a 4xx, which makes the event a dead letter. Two deliveries at the same time to two pods make the video twice,
+from the same seed; both are answered from the first manifest.
+
+Limits:
+- A delivery lasts as long as the generation, so the time-outs of the Broker and the Trigger must exceed it.
+- Nothing is queued, listed or cancelled, and no webhook is sent.
+- The same source and id with another body gets the result of the first body.
+- Files of a run that was killed before its manifest stay in S3. With eventing, they are swept with the job.
 """
 
 from __future__ import annotations
@@ -41,55 +44,55 @@ def install(app: FastAPI, model: VideoModel) -> None:
     @router.post("/")
     async def receive(request: Request) -> Response:
         event = one_event(await request.body(), dict(request.headers))
-        asked = read_request(event)
-        begun = datetime.now(UTC)
-        fields = asked.model_dump(mode="json", exclude={"metadata", *QUEUE_FIELDS}, exclude_unset=True)
+        body = read_request(event)
+        begin = datetime.now(UTC)
+        fields = body.model_dump(mode="json", exclude={"metadata", *QUEUE_FIELDS}, exclude_unset=True)
         fields["job_id"] = job_id(event["source"], event["id"])
         traceparent = event.get("traceparent") or request.headers.get("traceparent")
         run = model.begin(make_attempt(model.worker.entry, fields, traceparent))
         record = await run.result(model.heartbeat_seconds)
         if isinstance(record, FailedRecord) and record.error.retryable:
             raise FailedAttempt(record)
-        data = outcome(record, model.name, fields["job_id"], asked.metadata, begun)
-        headers, body = cloudevent.encode_binary(reply(data, model.name, traceparent))
-        return Response(body, headers=headers)
+        data = outcome(record, model.name, fields["job_id"], body.metadata, begin)
+        headers, content = cloudevent.encode_binary(reply(data, model.name, traceparent))
+        return Response(content, headers=headers)
 
     app.include_router(router)
 
 
 def job_id(source: str, event_id: str) -> str:
-    """The same for every delivery of one event."""
+    """Return the job id of an event. It is the same for every delivery of the event."""
     return "evt_" + hashlib.sha256(f"{source}\n{event_id}".encode()).hexdigest()[:40]
 
 
 def one_event(body: bytes, headers: dict[str, str]) -> Event:
-    """The event of a request. Raises MalformedRequest, UnsupportedMedia."""
+    """Return the only event of a request. Raises MalformedRequest, UnsupportedMedia."""
     events = cloudevent.decode(body, headers)
     if len(events) != 1:
-        raise UnsupportedMedia("one event at a time: the reply is one event too", field="content-type")
+        raise UnsupportedMedia("a batch is not read here: send one event per request", field="content-type")
     cloudevent.check(events[0])
     return events[0]
 
 
 def read_request(event: Event) -> JobRequest:
-    """What an event asks for. Raises InvalidRequest naming the field, UnsupportedMedia, MalformedRequest."""
+    """Return the request in an event. Raises InvalidRequest, UnsupportedMedia, MalformedRequest."""
     if event["type"] != REQUESTED:
         raise InvalidRequest(f"type must be {REQUESTED}, not {event['type']}", field="type")
-    asked = validated(JobRequest, cloudevent.json_data(event), whole="data")
+    body = validated(JobRequest, cloudevent.json_data(event), whole="data")
     for name in QUEUE_FIELDS:
-        if getattr(asked, name) is not None:
+        if getattr(body, name) is not None:
             raise InvalidRequest(f"{name}: there is no queue here; send the event to eventing", field=name)
-    return asked
+    return body
 
 
 def outcome(
-    record: Terminal, model: str, job: str, metadata: dict[str, str], begun: datetime
+    record: Terminal, model: str, job: str, metadata: dict[str, str], begin: datetime
 ) -> JobEventData:
-    """The payload of the terminal event. Raises MalformedRequest if the result is not in S3."""
+    """Return the payload of the terminal event. Raises MalformedRequest if the result is not in S3."""
     failed = isinstance(record, FailedRecord)
     result = None if isinstance(record, FailedRecord) else getattr(record, "result", None)
     if not failed and result is None:
-        raise MalformedRequest("a subscriber's result belongs into S3", field="output")
+        raise MalformedRequest("output must be s3: the reply event names files in S3", field="output")
     return JobEventData(
         job_id=job,
         status=Status.failed if failed else Status.completed,
@@ -98,14 +101,14 @@ def outcome(
         result=result,
         error=record.error if isinstance(record, FailedRecord) else None,
         metadata=metadata,
-        submitted_at=begun,
-        started_at=begun,
+        submitted_at=begin,
+        started_at=begin,
         completed_at=datetime.now(UTC),
     )
 
 
 def reply(data: JobEventData, model: str, traceparent: str | None) -> dict[str, Any]:
-    """The terminal event; its type differs from the request's, or a Trigger would match its own output."""
+    """Return the terminal event. Its type is not the request's, so the same Trigger does not match it."""
     event = {
         "specversion": "1.0",
         "id": f"{data.job_id}-1",

@@ -1,7 +1,7 @@
-"""KServe's gRPC objects to the fields of a request, and results to its answers, by the shared table of V2.
+"""Convert KServe's gRPC requests to fields, and results to gRPC answers, by the shared table of V2.
 
-REST requests do not come here: their bytes are read by `eventing.contract.v2`. Numbers may be text in a
-parameter, since KServe's gRPC client can send no float parameters.
+REST requests are decoded by eventing/contract/v2/codec.py instead. A number in a parameter may be text, since
+KServe's gRPC client cannot send floats as parameters.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from eventing.contract.stream import InlineVideo
 
 
 def read_fields(request: InferRequest) -> dict[str, Any]:
-    """All fields of a request. Raises MalformedRequest or InvalidRequest naming the tensor."""
+    """Return the fields of a request. Raises MalformedRequest or InvalidRequest naming the tensor."""
     fields = {name: value for name, value in _parameters(request).items() if name not in v2.TRANSPORT}
     for tensor in request.inputs:
         v2.check_input(tensor.name, fields)
         v2.check_tensor(tensor.name, tensor.datatype, list(tensor.shape))
         fields[tensor.name] = v2.from_json(tensor.name, tensor.datatype, _values(tensor))
-    known, wanted = v2.output_names(fields.get("output")), set[str]()
+    known, outputs = v2.output_names(fields.get("output")), set[str]()
     for output in request.request_outputs or []:
-        v2.check_output(output.name, wanted, known)
-        wanted.add(output.name)
+        v2.check_output(output.name, outputs, known)
+        outputs.add(output.name)
     return fields
 
 
 def answer(request: InferRequest, version: str, result: VideoResult | InlineVideo) -> InferResponse:
-    """The answer with the outputs that the request names, or all of them."""
+    """Return the answer with the outputs that the request names, or with all."""
     values = v2.output_values(result)
-    wanted = [output.name for output in request.request_outputs or []]
+    names = [output.name for output in request.request_outputs or []]
     return InferResponse(
         response_id=request.id or "",
         model_name=request.model_name,
         model_version=version,
-        infer_outputs=[_output(name, values[name]) for name in wanted or values],
+        infer_outputs=[_output(name, values[name]) for name in names or values],
         requested_outputs=request.request_outputs,
         use_binary_outputs=request.use_binary_outputs,
     )
@@ -52,12 +52,12 @@ def _parameters(request: InferRequest) -> dict[str, Any]:
 
 
 def _values(tensor: InferInput) -> Any:
-    """The values in nested lists. Raises MalformedRequest."""
+    """Return the values in nested lists. Raises MalformedRequest."""
     try:
         return tensor.data if isinstance(tensor.data, list) and tensor.data else tensor.as_numpy().tolist()
     except Exception as error:
         raise MalformedRequest(
-            f"input {tensor.name!r}: must hold what its shape and datatype say", field=tensor.name
+            f"input {tensor.name!r}: must match its shape and datatype", field=tensor.name
         ) from error
 
 

@@ -1,7 +1,7 @@
-"""Serve only callers that know the token (REELZERO_PREDICTOR_TOKEN), over HTTP and gRPC alike.
+"""Refuse callers without the token (REELZERO_PREDICTOR_TOKEN), over HTTP and gRPC.
 
-Without a token set everyone who reaches the port is served. Health stays open, since the kubelet and Knative
-send no token; metrics do not.
+If no token is set, every caller is served. Health needs no token, since the kubelet and Knative send none;
+metrics need it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MESSAGE = "this predictor needs its token: Authorization: Bearer …, the value 
 
 
 def install(app: FastAPI, token: str | None) -> None:
-    """Put the check in front of both protocols. Call it last: the last middleware is the outermost."""
+    """Check the token over both protocols. Call this last: the middleware added last is the outermost."""
     if token is None:
         return
     app.add_middleware(TokenCheck, token=token)
@@ -61,7 +61,7 @@ class TokenCheck:
 
 
 class TokenInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc] # grpc ships no types
-    """The same for gRPC, with the token in the metadata `authorization`."""
+    """gRPC interceptor. The token is in the metadata `authorization`."""
 
     def __init__(self, token: str) -> None:
         self._token = token

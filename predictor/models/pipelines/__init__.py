@@ -21,7 +21,7 @@ Check = Callable[[], None]  # raises to stop
 
 
 class Pipeline(Protocol):
-    """What generation needs of a model."""
+    """What the generation needs from a model."""
 
     tokenizer: Any
     vae_decoder: torch.nn.Module

@@ -19,7 +19,7 @@ from predictor.models.pipelines.tensors import to_frames
 # For VAEs with timestep conditioning (0.9.1 and later), as their model card sets them.
 DECODE_TIMESTEP = 0.05
 DECODE_NOISE = 0.025
-PIXELS = 32  # LTXPipeline refuses sizes that are no multiple of it, whatever the VAE compresses by
+PIXELS = 32  # LTXPipeline refuses sizes that are no multiple of it, for any VAE
 
 
 class Family(DiffusersFamily):

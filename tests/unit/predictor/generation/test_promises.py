@@ -36,7 +36,7 @@ async def test_a_video_that_is_not_what_was_asked_for_fails_for_good(
     record = await finish(worker.take(attempt(entry)))
     assert isinstance(record, FailedRecord)
     assert (record.error.code, record.error.retryable) == ("broken_video", False)
-    assert f"made {words} at 8 fps where 9 frames of 64x64 at 8 fps" in record.error.message
+    assert f"made {words} at 8 fps instead of 9 frames of 64x64 at 8 fps" in record.error.message
 
 
 async def test_frames_that_the_encoder_drops_are_noticed(
