@@ -1,1 +1,1 @@
-"""The HTTP side: one file per way in, and errors that become answers in one place."""
+"""Serve HTTP: one file per protocol (jobs, videos, inference, ingress); problems.py answers every error."""

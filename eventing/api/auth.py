@@ -17,7 +17,7 @@ MAX_BUCKETS = 10_000
 
 
 class RateLimit:
-    """One token bucket per owner, in memory. Each replica allows the whole rate: a brake, not a quota."""
+    """One token bucket per owner, in memory. Each replica allows the whole rate, so it is no quota."""
 
     def __init__(self, per_minute: int) -> None:
         self._rate = per_minute / 60
@@ -60,7 +60,7 @@ def api_key(request: Request) -> str | None:
 
 
 def carries_credentials(request: Request) -> bool:
-    """Tell whether a client that follows a redirect could pass a key or token on to another host."""
+    """Tell whether the request has a key or token, which a redirect could carry to another host."""
     return any(name in request.headers for name in ("authorization", "x-api-key"))
 
 

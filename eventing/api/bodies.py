@@ -1,7 +1,6 @@
-"""Read request bodies by their Content-Type, with the same answer at every door: JSON, and forms where taken.
+"""Read request bodies by their Content-Type, with the same errors on every route: JSON, and some forms.
 
-A body without a Content-Type is JSON, since clients of V2 name none. Compressed bodies are refused before
-(see limits).
+A body without a Content-Type is JSON, since clients of V2 send none. limits.py refuses compressed bodies.
 """
 
 from __future__ import annotations
@@ -85,5 +84,5 @@ def _put(fields: dict[str, Any], name: str, value: Any) -> None:
     holder = fields.setdefault(nested[1], {}) if nested else fields
     key = nested[2] if nested else name
     if not isinstance(holder, dict) or key in holder:
-        raise InvalidRequest(f"{name}: is there more than once", field=name)
+        raise InvalidRequest(f"{name}: must be sent once", field=name)
     holder[key] = value

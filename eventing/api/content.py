@@ -1,4 +1,4 @@
-"""Files of a result streamed from S3 through this service, whole or one byte range (RFC 9110, 14)."""
+"""Stream the files of a result from S3 through this service, whole or one byte range (RFC 9110, 14)."""
 
 from __future__ import annotations
 
@@ -57,13 +57,7 @@ async def stream_manifest(container: Container, uri: str) -> Response:
         raise Unavailable("object storage cannot be reached", retry_after=5) from error
     if body is None:
         raise NotFound("the file is no longer there")
-    return Response(
-        body, media_type="application/json", headers={"Cache-Control": "private, no-cache", **AS_TYPED}
-    )
-
-
-def _disposition(name: str) -> str:
-    return f'inline; filename="{safe_name(name)}"'
+    return Response(body, media_type="application/json", headers={**UNSTORED, **AS_TYPED})
 
 
 def byte_range(header: str | None, size: int) -> tuple[int, int] | None:

@@ -1,8 +1,8 @@
 """`POST /events/dead-letter`: the address for events that a Broker could not deliver.
 
-They are kept, logged and shown. Nothing is emitted, so that no event can go round in a loop. A Broker drops a
-dead letter that is refused, so every event with a source and an id is kept, also one that breaks the
-specification: data that JSON cannot carry is kept as data_base64.
+They are stored, logged and listed. No event is sent about them, so that none can go round in a loop. A Broker
+drops a dead letter that is refused. Every event with a source and an id is therefore kept, also one that
+breaks the specification; data that JSON cannot carry is kept as data_base64.
 
 Knative gives the reason in extensions: knativeerrordest, knativeerrorcode, knativeerrordata.
 """
@@ -55,7 +55,7 @@ class DeadLetterPage(Frozen):
 
 @router.post("/events/dead-letter", status_code=202, response_class=Response, openapi_extra=_BODY)
 async def receive(request: Request, container: ContainerDep) -> Response:
-    """Keep an event, or a batch of them. A repeated delivery is kept once."""
+    """Keep an event, or each of a batch. A repeated delivery is kept once."""
     results = [await _keep(container, item) for item in await incoming(request, container)]
     if errors := [error for error in results if error]:
         raise errors[0]  # the others are kept
@@ -79,7 +79,7 @@ async def read(
 
 
 async def _keep(container: Container, item: Incoming) -> ReelzeroError | None:
-    """Keep an event; return why not."""
+    """Keep an event and return None, or return why it cannot be kept."""
     try:
         letter = _letter(item.accountable(), item.event)
     except (MalformedRequest, Unauthorized) as error:

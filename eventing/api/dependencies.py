@@ -1,4 +1,4 @@
-"""The container of the running application, as a dependency of the routes."""
+"""Give routes the container of the running application, as a FastAPI dependency."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The table of error formats: which form an error takes under which path prefix.
+"""List the error formats, one per path prefix: problem details, OpenAI, V2.
 
-`problems.answer` writes errors by it, and the API description is made from it, so both always agree.
+`problems.answer` writes errors by this table and the API description is made from it, so both agree.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ OPENAI = ErrorFormat(
             }
         },
     },
-    # OpenAI's SDKs retry 409 by themselves, which cannot help here; 400 is their "the request is wrong".
+    # OpenAI's SDKs retry a 409, which cannot help here. They do not retry a 400.
     statuses={409: 400, 422: 400},
 )
 V2 = ErrorFormat(

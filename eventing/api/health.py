@@ -1,4 +1,4 @@
-"""Liveness, readiness, metrics and the list of models."""
+"""Serve liveness, readiness, metrics and the list of models."""
 
 from __future__ import annotations
 
@@ -20,13 +20,16 @@ router = APIRouter(tags=["operation"])
 
 @router.get("/healthz")
 async def live() -> dict[str, str]:
-    """The process is alive."""
+    """Answer while the process is alive."""
     return {"status": "ok"}
 
 
 @router.get("/readyz")
 async def ready(container: ContainerDep) -> dict[str, str]:
-    """Jobs can be stored: the database answers, has room and the schema. Jobs wait for S3 and predictors."""
+    """Check that jobs can be stored: the database answers, has room and has this release's schema.
+
+    S3 and predictors are not checked, since jobs wait for them.
+    """
     await container.database.ping()
     await check_schema(container.database)
     return {"status": "ok"}
@@ -34,7 +37,7 @@ async def ready(container: ContainerDep) -> dict[str, str]:
 
 @router.get("/metrics", response_class=Response)
 async def metrics(container: ContainerDep) -> Response:
-    """Prometheus metrics. The gauges are read from the database, so every replica shows the same."""
+    """Return Prometheus metrics. Gauges are read from the database, so every replica shows the same."""
     DEPTH.clear()
     for (model, lane, status), count in (await container.job_store.depths()).items():
         DEPTH.labels(model, lane, status).set(count)
@@ -46,7 +49,7 @@ async def metrics(container: ContainerDep) -> Response:
 
 @router.get("/v1/models", tags=["models"])
 async def models(container: ContainerDep, _: Owner) -> dict[str, Any]:
-    """The models served here: what they can make, their lanes, and why a lane cannot start, if so."""
+    """List the models served here: what they make, their lanes, and why a lane cannot start, if so."""
     obstacles = await container.claims.open_circuits() | container.served.obstacles()
     names = container.served.models()
     return {"object": "list", "data": [_model(container, name, obstacles) for name in names]}
@@ -56,7 +59,7 @@ async def models(container: ContainerDep, _: Owner) -> dict[str, Any]:
 async def model(
     model: Annotated[str, Path(max_length=64)], container: ContainerDep, _: Owner
 ) -> dict[str, Any]:
-    """One of the models served here."""
+    """Return one of the models served here."""
     if model not in container.served.models():
         raise NotFound(f"model {model} is not served here", field="model")
     obstacles = await container.claims.open_circuits() | container.served.obstacles()
@@ -64,7 +67,7 @@ async def model(
 
 
 def _model(container: Container, name: str, obstacles: Mapping[tuple[str, str], str]) -> dict[str, Any]:
-    """A model as OpenAI's clients read it, with its catalog entry and its lanes beside it."""
+    """Return a model in OpenAI's form, with its catalog entry and its lanes beside it."""
     entry = container.catalog.get(name)
     return entry.model_dump(mode="json", exclude=HIDDEN) | {
         "id": name,

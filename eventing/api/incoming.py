@@ -1,6 +1,7 @@
-"""Incoming events with their owners, for the two doors that take CloudEvents.
+"""Read incoming CloudEvents with their owners, for `/events` and `/events/dead-letter`.
 
-The owner is that of the key or token, else the one configured for the source. A producer cannot name one.
+The owner is that of the key or token, else the one that the settings give for the source. A producer cannot
+choose the owner.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from eventing.settings import pairs
 
 @dataclass(frozen=True)
 class Incoming:
-    """An event as it came, and its owner; None if nobody may send it."""
+    """An event, unchecked, and its owner. The owner is None if the sender may not submit events."""
 
     event: Event
     owner: str | None
@@ -46,7 +47,7 @@ async def incoming(request: Request, container: Container) -> list[Incoming]:
     if caller is None and anonymous is None and not trusted:
         raise Unauthorized("events need an API key: Authorization: Bearer rz_…")
     events = cloudevent.decode(await request.body(), dict(request.headers))
-    # A source with an owner of its own keeps it, also where callers without a key are let in.
+    # A trusted source keeps its owner, also if callers without a key are allowed.
     owners = [caller or trusted.get(str(event.get("source"))) or anonymous for event in events]
     limit: RateLimit = request.app.state.rate_limit
     limit.take(*filter(None, owners))

@@ -1,9 +1,9 @@
-"""`/v2`: the Open Inference Protocol over the durable queue, for clients that know no other address.
+"""Serve `/v2`: the Open Inference Protocol over the durable queue, for clients that use only V2.
 
-`POST /v2/models/{model}/infer` waits in the queue and answers as the predictor does, also at zero GPUs. With
-`Prefer: respond-async` (RFC 7240) it answers 202 with the job's address at once; with `wait=N`, after at most
-N seconds. A caller that disconnects while it waits cancels the job, unless it named the job by
-Idempotency-Key or the parameter `job_id`: then it can ask again, and the job goes on.
+`POST /v2/models/{model}/infer` queues a job, waits for its end and answers in the predictor's form, also
+while no predictor runs. With `Prefer: respond-async` (RFC 7240) it answers 202 with the job's address at
+once, and with `wait=N` after at most N seconds. A caller that disconnects cancels its job. If it has an
+Idempotency-Key or the parameter `job_id`, the job goes on instead, since the caller can send it again.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _INFER = {
 
 
 class JobFailed(ReelzeroError):
-    """The job of a waiting caller ended without a result. 503 if its predictors do not start."""
+    """The job ended without a result while its caller waited. The status is 503 if no predictor started."""
 
     def __init__(self, job: Job) -> None:
         code = job.error.code if job.error else GenerationError.code
@@ -70,26 +70,26 @@ class JobFailed(ReelzeroError):
 
 @router.get("")
 async def server() -> dict[str, Any]:
-    """Server metadata."""
+    """Return the server's metadata."""
     return {"name": "reelzero", "version": __version__, "extensions": ["binary_tensor_data"]}
 
 
 @router.get("/health/live")
 async def live() -> dict[str, bool]:
-    """The process answers."""
+    """Answer while the process is alive."""
     return {"live": True}
 
 
 @router.get("/health/ready")
 async def ready(container: ContainerDep) -> dict[str, bool]:
-    """Jobs can be taken."""
+    """Check that jobs can be stored."""
     await container.database.ping()
     return {"ready": True}
 
 
 @router.get("/models")
 async def models(container: ContainerDep, _: Owner) -> dict[str, list[str]]:
-    """The names of the models served here."""
+    """List the names of the models served here."""
     return {"models": container.served.models()}
 
 
@@ -106,7 +106,7 @@ Served = Annotated[str, Depends(served)]
 
 @of_model.get("")
 async def metadata(model: Served, container: ContainerDep, _: Owner) -> dict[str, Any]:
-    """Model metadata: the real inputs, outputs and parameters."""
+    """Return the model's metadata: its inputs, outputs and parameters."""
     parameters = {
         "job_id": "id of the job; the same id and request lead to the same job",
         "lane": f"one of {', '.join(container.served.lanes(model))}",
@@ -118,7 +118,7 @@ async def metadata(model: Served, container: ContainerDep, _: Owner) -> dict[str
 
 @of_model.get("/ready")
 async def model_ready(model: Served, container: ContainerDep, _: Owner) -> dict[str, Any]:
-    """Ready also at zero predictors: the queue waits for them. Not if they are known not to start."""
+    """Answer ready, also without a running predictor, unless every lane's predictors cannot start."""
     unavailable = await container.claims.open_circuits() | container.served.obstacles()
     lanes = container.served.lanes(model)
     if all((model, lane) in unavailable for lane in lanes):
@@ -132,9 +132,9 @@ async def infer(
     prefer: Annotated[list[str] | None, Header()] = None,
 ) -> Response:  # fmt: skip
     """Make a video and wait for it. With `Prefer: respond-async`, answer at once with the job's address."""
-    wanted = v2.decode(await request.body(), request.headers)
-    v2.require_model(wanted.fields, model)
-    fields = {**wanted.fields, "model": model}
+    call = v2.decode(await request.body(), request.headers)
+    v2.require_model(call.fields, model)
+    fields = {**call.fields, "model": model}
     job_id = _job_id(fields.pop("job_id", None))
     if fields.pop("output", None) not in (None, "s3"):
         raise InvalidRequest("output: only s3; the predictor itself takes inline", field="output")
@@ -146,7 +146,7 @@ async def infer(
         if not named:
             await container.jobs.cancel(job.id, origin.owner)
         return Response(status_code=499)
-    return _answer(wanted, job) if job.status.is_terminal else _accepted(wanted, job)
+    return _answer(call, job) if job.status.is_terminal else _accepted(call, job)
 
 
 router.include_router(of_model, prefix="/models/{model}")
@@ -167,19 +167,19 @@ def _patience(prefer: list[str]) -> float | None:
     return next((float(match[1]) for wish in wishes if (match := WAIT.match(wish))), 0.0)
 
 
-def _answer(wanted: v2.InferRequest, job: Job) -> Response:
+def _answer(call: v2.InferRequest, job: Job) -> Response:
     result = job.public_result
     if result is None:
         raise JobFailed(job)
-    body, headers = v2.encode(wanted, job.model, result.revision, result)
+    body, headers = v2.encode(call, job.model, result.revision, result)
     return Response(body, headers=headers)
 
 
-def _accepted(wanted: v2.InferRequest, job: Job) -> Response:
+def _accepted(call: v2.InferRequest, job: Job) -> Response:
     where = f"/v1/jobs/{job.public_id}"
     body: dict[str, Any] = {
         "model_name": job.model,
         "parameters": {"job_id": job.public_id, "status": job.status},
     }
     headers = {"Location": where, "Preference-Applied": "respond-async", "Retry-After": "2"}
-    return JSONResponse(body | ({"id": wanted.id} if wanted.id is not None else {}), 202, headers)
+    return JSONResponse(body | ({"id": call.id} if call.id is not None else {}), 202, headers)

@@ -1,6 +1,6 @@
-"""`POST /events`: CloudEvents 1.0 in binary, structured and batch mode.
+"""Serve `POST /events`: CloudEvents 1.0 in binary, structured and batch mode become jobs.
 
-Answers 202 with an empty body (a Trigger takes any other body for a reply event) and a Location once the
+It answers 202 with an empty body (a Trigger takes any other body for a reply event) and a Location once the
 job is stored. Permanent errors are only 400, 401, 413, 415 and 422: Knative retries 404, 408, 409, 429 and
 5xx. The sender behind a Broker sees no answer, so an error is also announced by a `rejected` event, once per
 source and id.
@@ -64,11 +64,11 @@ _BODY: dict[str, Any] = {
 
 @router.post("/events", status_code=202, response_class=Response, openapi_extra=_BODY)
 async def receive(request: Request, container: ContainerDep) -> Response:
-    """Take one event, or a batch of them, and answer when all are stored."""
+    """Submit the job of one event, or of each in a batch, and answer when all are stored."""
     trace = traceparent_of(request)
     results = [await _result(container, item, trace) for item in await incoming(request, container)]
     if errors := [result for result in results if isinstance(result, ReelzeroError)]:
-        # An error that a repetition can mend wins, or a Broker would not repeat. The others are stored.
+        # A retryable error goes first, so that a Broker repeats the request. The other events are stored.
         raise next((error for error in errors if error.retryable), errors[0])
     headers = {"Location": str(results[0])} if len(results) == 1 else {}
     return Response(status_code=202, headers=headers)
@@ -86,14 +86,14 @@ async def consent(request: Request, container: ContainerDep) -> Response:
 
 
 async def _result(container: Container, item: Incoming, trace: str | None) -> str | ReelzeroError:
-    """Return where the job is, or why there is none. Raises Unavailable, which ends the batch."""
+    """Return the path of the job, or the error of the event. Raises Unavailable, which ends the batch."""
     try:
         owner = item.accountable()
         try:
             return await _submit(container, item.event, owner, trace)
         except (InvalidRequest, MalformedRequest, UnsupportedMedia, Conflict, NotFound) as error:
             await _announce(container, item.event, owner, error)
-            if error.status in (404, 409):  # a Trigger would retry these, which no repetition can mend
+            if error.status in (404, 409):  # a Trigger would retry these, which cannot help
                 raise InvalidRequest(error.message, field=error.field) from error
             raise
     except Unavailable:
@@ -107,14 +107,14 @@ async def _submit(container: Container, event: Event, owner: str, trace: str | N
     if event["type"] != REQUESTED:
         raise InvalidRequest(f"type must be {REQUESTED}, not {event['type']}", field="type")
     request = parse_request(cloudevent.json_data(event))
-    # The event's own trace wins: the request may be a broker's, which carries many.
+    # The event's own trace goes first: one request of a Broker may carry many events.
     origin = event_origin(owner, event["source"], event["id"], valid(event.get("traceparent")) or trace)
     job, _ = await container.jobs.submit(request, origin)
     return f"/v1/jobs/{job.public_id}"
 
 
 async def _announce(container: Container, event: Event, owner: str, error: ReelzeroError) -> None:
-    """Announce the rejection, unless the event has no valid source and id to speak of it by."""
+    """Announce the rejection, unless the event has no valid source and id to refer to it by."""
     if cloudevent.is_named(event):
         failure = Failure(code=error.code, message=error.message)
         await container.jobs.reject(event["source"], event["id"], owner, failure, error.field)

@@ -1,4 +1,4 @@
-"""`/v1/jobs`: submit, read, list, cancel, fetch the result, follow the progress."""
+"""Serve `/v1/jobs`: submit, read, list, cancel, fetch the result (progress.py follows a job)."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ async def page(
     after: After = None,
     order: Literal["asc", "desc"] = "desc",
 ) -> JobPage:  # fmt: skip
-    """The caller's jobs, newest first."""
+    """List the caller's jobs, newest first."""
     jobs, more = await container.job_store.page(
         owner, limit=limit, after=after, ascending=order == "asc",
         statuses=tuple(status or ()), model=model, lane=lane,
@@ -88,7 +88,7 @@ async def page(
 
 @router.get("/jobs/{job_id}")
 async def read(job_id: JobId, container: ContainerDep, owner: Owner) -> JobView:
-    """One job; a queued one with its position in the queue."""
+    """Return one job; a queued one with its position in the queue."""
     job = await container.job_store.get(job_id, owner)
     position = await container.job_store.position(job) if job.status is Status.queued else None
     return job_view(job, container.settings.path_prefix, position)
@@ -96,7 +96,7 @@ async def read(job_id: JobId, container: ContainerDep, owner: Owner) -> JobView:
 
 @router.delete("/jobs/{job_id}", status_code=202, responses={200: {"model": JobView}})
 async def cancel(job_id: JobId, container: ContainerDep, owner: Owner, response: Response) -> JobView:
-    """Cancel: at once if the job waits (200), within one denoising step if it runs (202)."""
+    """Cancel a job: at once if it is queued (200), within one denoising step if it runs (202)."""
     job = await container.jobs.cancel(job_id, owner)
     response.status_code = 200 if job.status.is_terminal else 202
     return job_view(job, container.settings.path_prefix)
@@ -138,7 +138,7 @@ async def result(
 
 @router.get("/jobs/{job_id}/deliveries")
 async def deliveries(job_id: JobId, container: ContainerDep, owner: Owner) -> dict[str, Any]:
-    """The job's outgoing messages, each with its delivery tries."""
+    """List the job's outgoing messages, each with its delivery tries."""
     job = await container.job_store.get(job_id, owner)
     messages = await container.outbox.messages(job_id=job.id)
     data = [
@@ -148,9 +148,9 @@ async def deliveries(job_id: JobId, container: ContainerDep, owner: Owner) -> di
 
 
 def _delivery(job: Job, message: OutboxMessage) -> dict[str, Any]:
-    shown = {name: value for name, value in vars(message).items() if name not in ("body", "owner")}
+    fields = {name: value for name, value in vars(message).items() if name not in ("body", "owner")}
     where = message.destination
-    return shown | {"job_id": job.public_id, "destination": where.kind, "target": target_of(where)}
+    return fields | {"job_id": job.public_id, "destination": where.kind, "target": target_of(where)}
 
 
 def finished_result(job: Job) -> VideoResult:

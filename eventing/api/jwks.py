@@ -1,8 +1,8 @@
-"""The signing keys of an OIDC issuer: fetched once for all waiting requests, kept, and fetched again.
+"""Fetch and keep the signing keys of an OIDC issuer, with one fetch for all waiting requests.
 
 A known key is returned at once; keys older than KEEP_SECONDS are refreshed in the background. Only an unknown
-key id waits for a fetch. After a fetch, successful or not, none starts for PAUSE_SECONDS: a made-up key id
-costs the issuer nothing and delays nobody else.
+key id waits for a fetch. After a fetch, successful or not, none starts for PAUSE_SECONDS, so requests with
+invented key ids neither load the issuer nor delay other callers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from eventing.contract.errors import Unavailable
 from eventing.settings import Settings
 
 KEEP_SECONDS = 600.0
-MAX_AGE_SECONDS = 3600.0  # an issuer that is away this long can have revoked a key
+MAX_AGE_SECONDS = 3600.0  # an issuer that cannot be reached for longer may have revoked a key
 PAUSE_SECONDS = 10.0
 FETCH_SECONDS = 10.0  # for discovery and keys together
 DOCUMENT_BYTES = 1 << 20

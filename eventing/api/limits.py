@@ -1,4 +1,4 @@
-"""Bound bodies before anything is parsed: in size, in time, and in that they are not compressed."""
+"""Bound request bodies in size and in time, and refuse compressed ones, before anything is parsed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from eventing.api.problems import answer
 from eventing.contract.errors import MalformedRequest, ReelzeroError, TooLarge, UnsupportedMedia
 
-DISCARD_BYTES = 64 << 20
+DISCARD_BYTES = 64 << 20  # of a body over the limit that are read before the connection is closed
 
 
 class BodyLimits:

@@ -1,6 +1,6 @@
-"""OIDC tokens, such as a Knative Trigger sends: a JWT of one issuer for one audience.
+"""Verify OIDC tokens, such as a Knative Trigger sends: a JWT of one issuer for one audience.
 
-The token's subject stands for an owner (REELZERO_OIDC_OWNERS).
+REELZERO_OIDC_OWNERS maps the token's subject to an owner.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ALGORITHMS = {
 
 
 def looks_like_token(credential: str) -> bool:
-    """Tell whether a bearer credential is a JWT and not one of our keys."""
+    """Tell whether a bearer credential is a JWT and not an API key (rz_…)."""
     return credential.count(".") == 2 and not credential.startswith("rz_")
 
 

@@ -1,4 +1,4 @@
-"""The OpenAI Videos contract as pure translation of requests, jobs and errors.
+"""Translate between the OpenAI Videos contract and jobs: requests in, views out. Pure functions.
 
 Source: the generated types of the official Python and Node SDKs. `status` knows only queued, in_progress,
 completed and failed, so a cancelled job shows as failed with the code `cancelled`.
@@ -32,7 +32,7 @@ Size = Annotated[str, Field(pattern=r"^\d{2,4}x\d{2,4}$")]
 
 
 class VideoCreate(JobRequest):
-    """`POST /v1/videos`: the contract's own fields, and beside them every field of our own requests."""
+    """`POST /v1/videos`: the fields of the contract, and all fields of `POST /v1/jobs`."""
 
     seconds: Seconds | None = Field(None, description="Length; the nearest the model can make.")
     size: Size | None = Field(None, description="Width x height, exactly one of the model's sizes.")
@@ -111,9 +111,9 @@ def job_request(body: VideoCreate, entry: CatalogEntry) -> JobRequest:
     """Return the job request. Raises InvalidRequest for a size or length that the model cannot make."""
     own = {"seconds", "size", "input_reference", "callback_format"}
     fields = body.model_dump(exclude=own, exclude_unset=True) | {"model": entry.name}
-    for ours, theirs in (("width", "size"), ("height", "size"), ("num_frames", "seconds")):
-        if getattr(body, theirs) is not None and fields.get(ours) is not None:
-            raise InvalidRequest(f"{theirs} and {ours} say the same; give one of them", field=theirs)
+    for field, parameter in (("width", "size"), ("height", "size"), ("num_frames", "seconds")):
+        if getattr(body, parameter) is not None and fields.get(field) is not None:
+            raise InvalidRequest(f"{parameter} and {field} say the same; give one of them", field=parameter)
     if body.size is not None:
         fields["width"], fields["height"] = _size(body.size, entry)
     if body.seconds is not None:

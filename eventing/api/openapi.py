@@ -111,7 +111,7 @@ def build(app: FastAPI) -> dict[str, Any]:
 
 def _complete(path: str, operation: dict[str, Any]) -> None:
     operation["security"] = [] if path in OPEN else [{"key": []}, {}]
-    operation["responses"].pop("422", None)  # FastAPI's own form, which we do not answer with
+    operation["responses"].pop("422", None)  # FastAPI's own form, which no route answers with
     operation["responses"]["default"] = _error(path)
 
 

@@ -1,9 +1,9 @@
 """Refuse web pages of other origins where no API key is needed (auth=open).
 
-Without keys the loopback interface is the only door, and every browser on this machine stands inside. Two
-checks keep foreign pages out: the Host header must be a loopback address (a rebound DNS name is not), and the
-browser's own headers (Origin, Sec-Fetch-Site) must not name another origin. A link to the page stays allowed:
-a top-level GET changes nothing and the foreign page cannot read the answer.
+Without keys only the loopback interface protects the service, and a browser on this machine reaches that. Two
+checks keep pages of other origins out. The Host header must be a loopback address, which a rebound DNS name
+is not. The browser's headers Origin and Sec-Fetch-Site must not name another origin. A link to the page stays
+allowed: a top-level GET changes nothing, and the other page cannot read the answer.
 """
 
 from __future__ import annotations

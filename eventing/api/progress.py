@@ -1,4 +1,4 @@
-"""`GET /v1/jobs/{id}/events`: a job's progress as server-sent events, from any replica.
+"""Serve `GET /v1/jobs/{id}/events`: a job's progress as server-sent events, from any replica.
 
 event: progress     {"status", "stage", "step", "total_steps", "elapsed_seconds", "percent", …}
 event: completed | failed | cancelled     the job as GET /v1/jobs/{id} shows it; then the stream ends
@@ -68,16 +68,16 @@ async def _stream(
     silent_since = time.monotonic()
     with watchers.follow(snapshot) as watched:
         while (latest := watched.snapshot) is not None:
-            seen = watched.signal.mark()
+            mark = watched.signal.mark()
             event_id, text = _event(latest, prefix)
             if event_id != last_id:
                 last_id, silent_since = event_id, time.monotonic()
                 yield text
             if latest.job.status.is_terminal:
                 return
-            # By the clock: each renewal of the lease signals, and shows nothing new during a cold start.
+            # By the clock, since each renewal of the lease signals, also when nothing new is to be shown.
             left = silent_since + KEEP_ALIVE_SECONDS - time.monotonic()
-            await watched.signal.wait(seen, max(0.0, left))
+            await watched.signal.wait(mark, max(0.0, left))
             if time.monotonic() >= silent_since + KEEP_ALIVE_SECONDS:
                 silent_since = time.monotonic()
                 yield KEEP_ALIVE

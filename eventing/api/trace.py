@@ -1,4 +1,4 @@
-"""Find the trace of a request (W3C Trace Context), which its job continues."""
+"""Find the trace of a request (W3C Trace Context); its job continues it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/v1/videos`: the OpenAI Videos API, so that its SDKs work by changing their base URL."""
+"""Serve `/v1/videos`, the OpenAI Videos API: its SDKs work here with another base URL."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _REMIX = _body("VideoRemix", {"prompt": "a blue circle moving right"})
 async def create(
     request: Request, container: ContainerDep, origin: OpenAIOrigin, response: Response
 ) -> openai.Video:
-    """Queue a video. Beside the contract's fields all fields of `POST /v1/jobs` are taken."""
+    """Queue a video. The fields of the contract and all fields of `POST /v1/jobs` are accepted."""
     body = openai.parse(await read_fields(request))
     request_ = openai.job_request(body, _entry(container, body.model))
     origin = replace(origin, callback_format=body.callback_format)
@@ -57,7 +57,7 @@ async def page(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     order: Literal["asc", "desc"] = "desc",
 ) -> openai.VideoPage:  # fmt: skip
-    """The caller's videos, newest first."""
+    """List the caller's videos, newest first."""
     jobs, more = await container.job_store.page(owner, limit=limit, after=after, ascending=order == "asc")
     data = [openai.video(job) for job in jobs]
     ends = (data[0].id, data[-1].id) if data else (None, None)
@@ -68,7 +68,7 @@ async def page(
 async def retrieve(
     video_id: VideoId, container: ContainerDep, owner: Owner, response: Response
 ) -> openai.Video:
-    """One video. `openai-poll-after-ms` says when to ask again; the SDKs obey it."""
+    """Return one video. The header `openai-poll-after-ms` gives the SDKs the time of their next poll."""
     return _shown(await container.job_store.get(video_id, owner), response)
 
 
@@ -78,7 +78,7 @@ async def content(
     video_id: VideoId, container: ContainerDep, owner: Owner, request: Request,
     variant: Literal["video", "thumbnail", "spritesheet"] = "video",
 ) -> Response:  # fmt: skip
-    """The file itself; `Range` is honoured."""
+    """Return the file, or the part of it that `Range` names."""
     job = await container.job_store.get(video_id, owner)
     if job.result is None:
         raise Conflict(f"video {job.public_id} is {openai.video(job).status}; it has no content")

@@ -1,4 +1,4 @@
-"""Jobs as the REST API shows them."""
+"""Define the REST API's view of a job."""
 
 from __future__ import annotations
 

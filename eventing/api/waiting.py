@@ -1,4 +1,4 @@
-"""Waiting for a job's end on behalf of a caller whose connection stays open."""
+"""Wait for the end of a job while the caller's connection stays open."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Gone(Exception):
 async def until_ended(watchers: Watchers, request: Request, job: Job, patience: float | None) -> Job:
     """Return the job when it has ended, or after `patience` seconds (None: no limit).
 
-    Read the request's body before: afterwards the server reports the end of the connection, so no loop has
-    to ask for it. Raises Gone, and NotFound if the job is deleted meanwhile.
+    Read the request's body before this: only then `receive` waits for the end of the connection. Raises Gone,
+    and NotFound if the job is deleted meanwhile.
     """
     if job.status.is_terminal or patience == 0:
         return job
@@ -38,10 +38,10 @@ async def until_ended(watchers: Watchers, request: Request, job: Job, patience: 
 
 async def _ended(watched: Watched) -> Job:
     while True:
-        seen = watched.signal.mark()
+        mark = watched.signal.mark()
         if (job := _job(watched)).status.is_terminal:
             return job
-        await watched.signal.wait(seen, 3600)
+        await watched.signal.wait(mark, 3600)
 
 
 def _job(watched: Watched) -> Job:

@@ -1,4 +1,4 @@
-"""Settings that both services read the same way, from REELZERO_… variables into frozen objects."""
+"""Read the REELZERO_… variables into frozen settings, and define those that both services have."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class S3Settings(BaseSettings):
 
 
 class SharedSettings(S3Settings):
-    """What eventing and the predictor both are set to, by the same names."""
+    """Settings that eventing and the predictor both have, by the same names."""
 
     catalog_dir: Path | None = Field(None, description="Folder with more catalog entries (YAML).")
     predictor_token: str | None = Field(
