@@ -24,7 +24,7 @@ from eventing.contract.telemetry import job_context, tracer
 from eventing.dispatch import results
 from eventing.dispatch.endpoints import Endpoints
 from eventing.dispatch.lease import End, Lease
-from eventing.dispatch.predictor_client import Broken, Failed, NotStarted, PredictorClient
+from eventing.dispatch.predictor_client import Broken, CutAtStart, Failed, NotStarted, PredictorClient
 from eventing.dispatch.results import WrongResult
 from eventing.domain import job as state
 from eventing.domain.job import Job, LeaseLost
@@ -47,6 +47,7 @@ class Retry:
     failure: Failure
     delay: float
     used: bool = False  # count the attempt, even if no record of a predictor arrived
+    cut: bool = False  # do not count the attempt, although its first record arrived
 
 
 Verdict = VideoResult | Failure | Retry | None  # None: the lease is lost, so there is nothing to write
@@ -135,7 +136,7 @@ class Attempts:
             return await self._not_started(job, refusal)
         except Broken as broken:
             lost = Failure(code="predictor_lost", message=str(broken), retryable=True)
-            return await self._adopt(job, job.attempt) or self._judge(lost, job.attempts_used + 1)
+            return await self._adopt(job, job.attempt) or self._judge_loss(job, lost, broken)
 
     async def _generate(self, job: Job, lease: Lease) -> VideoResult:
         started = False
@@ -206,6 +207,12 @@ class Attempts:
             return Retry(failure, state.backoff(used, self._retry), used=True)
         return failure
 
+    def _judge_loss(self, job: Job, lost: Failure, broken: Broken) -> Failure | Retry:
+        """Give the attempt back if its stream was cut at its start and the job may be cut once more."""
+        if isinstance(broken, CutAtStart) and state.may_be_cut(job):
+            return Retry(lost, state.backoff(job.early_cuts, self._retry), cut=True)
+        return self._judge(lost, job.attempts_used + 1)
+
     async def _not_started(self, job: Job, refusal: NotStarted) -> Retry:
         """Return a retry that uses up no attempt. Count failed starts: they open the circuit breaker."""
         failure = Failure(code=refusal.code, message=str(refusal), retryable=True)
@@ -243,7 +250,9 @@ class Attempts:
             return await self._claims.complete(job, verdict)
         if isinstance(verdict, Failure):
             return await self._claims.fail(job, verdict)
-        return await self._claims.put_back(job, verdict.failure, verdict.delay, used=verdict.used)
+        return await self._claims.put_back(
+            job, verdict.failure, verdict.delay, used=verdict.used, cut=verdict.cut
+        )
 
     def _count(self, job: Job, verdict: VideoResult | Failure | Retry) -> None:
         if not job.status.is_terminal:

@@ -4,7 +4,8 @@ How a stream can end:
     a completed record        returns the result
     a failed record           raises Failed: the predictor's own verdict
     before the first record   raises NotStarted: busy, no pod, time-out in the activator; uses up no attempt
-    after the first record    raises Broken: the connection ended, or no heartbeat arrived in time
+    before the second record  raises CutAtStart: a proxy can cut it; the first two of a job use up no attempt
+    later                     raises Broken: the connection ended, or no heartbeat arrived in time
 """
 
 from __future__ import annotations
@@ -54,6 +55,10 @@ class Broken(Exception):
     """The stream ended or fell silent before a terminal record, or a record is not valid."""
 
 
+class CutAtStart(Broken):
+    """The connection ended after the first record: a proxy cut it, or the predictor died at its start."""
+
+
 class PredictorClient:
     """HTTP to predictors: one session for the process. `token` is REELZERO_PREDICTOR_TOKEN."""
 
@@ -76,7 +81,7 @@ class PredictorClient:
         """Run one attempt and return the result that the predictor reports.
 
         `report` gets the progress of each record, and None for a terminal record that is the first.
-        Raises NotStarted, Failed, Broken.
+        Raises NotStarted, Failed, CutAtStart, Broken.
         """
         assignment = Assignment(spec=spec, job_id=job_id, attempt=attempt)
         request = self._session.post(
@@ -86,23 +91,25 @@ class PredictorClient:
             timeout=aiohttp.ClientTimeout(total=budget.client_timeout, sock_connect=30),
             allow_redirects=False,  # a redirect could lead to an address that no setting names
         )
-        started = False
+        records = 0
         try:
             async with request as answer:
                 if answer.status != 200:
                     raise await _refusal(answer)
                 async for record in self._records(answer):
                     if isinstance(record, CompletedRecord | FailedRecord):
-                        if not started:
+                        if not records:
                             await report(None)
                         return _result(record)
-                    started = True
+                    records += 1
                     await report(_bounded(record.progress))
             cause: Exception | None = None
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             cause = error
         reason = str(cause or "it ended without a terminal record") or type(cause).__name__
-        if started:
+        if records == 1 and not isinstance(cause, TimeoutError):
+            raise CutAtStart(f"the stream broke after its first record: {reason}") from cause
+        if records:
             raise Broken(f"the stream broke: {reason}") from cause
         raise NotStarted("unreachable", f"no predictor took the job: {reason}") from cause
 

@@ -25,6 +25,7 @@ class LeaseLost(Exception):
 
 
 QUEUED = Progress(stage=Stage.queued)
+EARLY_CUTS = 2  # streams of a job that may be cut at their start without using up an attempt
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Job:
     traceparent: str | None = None
     attempt: int = 0  # number of claims: names the attempt's files and is the fencing token
     attempts_used: int = 0  # attempts that reached a predictor
+    early_cuts: int = 0  # attempts that are not counted, because their streams were cut at the start
     holder: str | None = None
     lease_until: float | None = None
     not_before: float = 0.0
@@ -162,15 +164,27 @@ def request_cancel(job: Job, now: float, keep: float) -> Job:
     return job.evolve(now, cancel_requested=True)
 
 
+def may_be_cut(job: Job) -> bool:
+    """Return whether one more cut at the start uses up no attempt.
+
+    The bound ends the job of a predictor that dies at every start.
+    """
+    return job.early_cuts < EARLY_CUTS
+
+
 def put_back(
-    job: Job, attempt: int, cause: Failure, delay: float, now: float, keep: float, *, used: bool = False
-) -> Job:
+    job: Job, attempt: int, cause: Failure, delay: float, now: float, keep: float,
+    *, used: bool = False, cut: bool = False,
+) -> Job:  # fmt: skip
     """Return a running job to the queue for a later attempt, with the cause as its error.
 
-    `used` counts the attempt even if no predictor answered.
+    `used` counts the attempt even if no predictor answered. `cut` does not count it, although one did.
     """
     check_lease(job, attempt, now)
-    if used and job.started_at is None:
+    if cut:
+        counted = 0 if job.started_at is None else 1
+        job = replace(job, attempts_used=job.attempts_used - counted, early_cuts=job.early_cuts + 1)
+    elif used and job.started_at is None:
         job = replace(job, attempts_used=job.attempts_used + 1)
     return _requeue(job, cause, delay, now, keep)
 
@@ -203,6 +217,7 @@ def requeue(job: Job, now: float) -> Job:
         now,
         status=Status.queued,
         attempts_used=0,
+        early_cuts=0,
         not_before=now,
         start_by=None,
         completed_at=None,

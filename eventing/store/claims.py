@@ -81,13 +81,16 @@ class ClaimStore:
         """End without a result. Raises LeaseLost."""
         return await self._change(job, lambda j, at: state.fail(j, job.attempt, failure, at, self._keep))
 
-    async def put_back(self, job: Job, cause: Failure, delay: float, *, used: bool = False) -> Job:
-        """Return the job to the queue for another attempt; `used` counts this one even if it never started.
+    async def put_back(
+        self, job: Job, cause: Failure, delay: float, *, used: bool = False, cut: bool = False
+    ) -> Job:
+        """Return the job to the queue for another attempt.
 
-        Raises LeaseLost.
+        `used` counts this one even if it never started, `cut` does not although it started. Raises LeaseLost.
         """
+        how = {"used": used, "cut": cut}
         return await self._change(
-            job, lambda j, at: state.put_back(j, job.attempt, cause, delay, at, self._keep, used=used)
+            job, lambda j, at: state.put_back(j, job.attempt, cause, delay, at, self._keep, **how)
         )
 
     async def announce_progress(self, job: Job) -> None:

@@ -51,6 +51,7 @@ jobs = Table(
     Column("traceparent", String(64)),
     Column("attempt", Integer, nullable=False),
     Column("attempts_used", Integer, nullable=False),
+    Column("early_cuts", Integer, nullable=False, server_default="0"),
     Column("holder", String(128)),
     Column("lease_until", Double),
     Column("not_before", Double, nullable=False),

@@ -1,14 +1,18 @@
-"""Notice closed connections at once, and bound request bodies.
+"""Notice closed connections at once, bound request bodies, and answer no request before its body has ended.
 
 A framework notices a closed connection only when it reads or writes, and a job that runs for minutes does
 neither. This ASGI middleware keeps reading after the body is complete, so it notices the disconnect at once,
 and the job stops within one step.
+
+An answer that begins while the body still arrives can be cut by a proxy: Go's HTTP/1.1 server, which is in
+Knative's queue-proxy, then stops reading the body and closes the connection to the predictor.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -26,18 +30,18 @@ class Caller:
     """The client of one HTTP request."""
 
     def __init__(self) -> None:
-        self._gone = False
+        self.gone = False
         self._on_gone: list[Callable[[], None]] = []
 
     def when_gone(self, action: Callable[[], None]) -> None:
         """Run an action when the connection closes, or now if it is closed."""
         self._on_gone.append(action)
-        if self._gone:
+        if self.gone:
             action()
 
     def leave(self) -> None:
         """Run the actions, because the connection is closed."""
-        self._gone = True
+        self.gone = True
         for action in self._on_gone:
             action()
 
@@ -46,7 +50,7 @@ current: ContextVar[Caller | None] = ContextVar("caller", default=None)  # None 
 
 
 class ConnectionMiddleware:
-    """Watches every HTTP connection and bounds bodies."""
+    """Watches every HTTP connection. Bounds bodies, and reads them to their end before the answer begins."""
 
     def __init__(self, app: App) -> None:
         self.app = app
@@ -57,9 +61,15 @@ class ConnectionMiddleware:
             await self.app(scope, receive, send)
             return
         pump = _Pump(receive)
+
+        async def send_after_body(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await pump.drain()
+            await send(message)
+
         token = current.set(pump.caller)
         try:
-            await self.app(scope, pump.receive, send)
+            await self.app(scope, pump.receive, send_after_body)
         finally:
             current.reset(token)
             pump.stop()
@@ -90,6 +100,12 @@ class _Pump:
         if not message.get("more_body"):
             self._waiter = asyncio.create_task(self._wait())
         return message
+
+    async def drain(self) -> None:
+        """Read the rest of a body that the application left unread; nothing past the limit."""
+        with suppress(HTTPException):
+            while self._waiter is None and not self.caller.gone:
+                await self.receive()
 
     def stop(self) -> None:
         if self._waiter is not None:

@@ -50,8 +50,7 @@ def main(on_stage: Callable[[str], None] = ignore) -> None:
     model = VideoModel(worker, settings.heartbeat_seconds)
     if arguments.enable_grpc:
         require_free_port(arguments.grpc_port)
-    server = Server(arguments, model, settings.predictor_host)
-    token.install(kserve.model_server.app, settings.predictor_token)
+    server = Server(arguments, model, settings)
     worker.begin()
     server.start([])
     if worker.occupied:
@@ -102,7 +101,7 @@ def quiet_kserve() -> None:
 class Server(ModelServer):  # type: ignore[misc] # kserve ships no types
     """KServe's server for one model that loads in the background."""
 
-    def __init__(self, arguments: argparse.Namespace, model: VideoModel, host: str) -> None:
+    def __init__(self, arguments: argparse.Namespace, model: VideoModel, settings: PredictorSettings) -> None:
         super().__init__(
             http_port=arguments.http_port,
             grpc_port=arguments.grpc_port,
@@ -110,9 +109,9 @@ class Server(ModelServer):  # type: ignore[misc] # kserve ships no types
             registered_models=OneModel(model),
             grace_period=model.worker.entry.budget.drain_grace,
         )
-        self._host = host
+        self._host = settings.predictor_host
         self.dataplane = PredictorDataPlane(self.registered_models, model)
-        prepare(kserve.model_server.app, model)
+        prepare(kserve.model_server.app, model, settings.predictor_token)
 
     async def _serve(self) -> None:
         config = self._rest_server.config
@@ -121,12 +120,16 @@ class Server(ModelServer):  # type: ignore[misc] # kserve ships no types
         await super()._serve()
 
 
-def prepare(app: FastAPI, model: VideoModel) -> None:
-    """Add this package's routes and middleware to KServe's application before it starts."""
+def prepare(app: FastAPI, model: VideoModel, predictor_token: str | None) -> None:
+    """Add this package's routes and middleware to KServe's application before it starts.
+
+    The middleware that is added last is the outermost.
+    """
     routes.install(app, model)
     errors.install(app)
     subscriber.install(app, model)
     app.add_middleware(HeadAndOptions)
+    token.install(app, predictor_token)
     app.add_middleware(ConnectionMiddleware)
     app.router.lifespan_context = lifespan(model.worker)
 

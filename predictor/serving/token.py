@@ -24,7 +24,7 @@ MESSAGE = "this predictor needs its token: Authorization: Bearer …, the value 
 
 
 def install(app: FastAPI, token: str | None) -> None:
-    """Check the token over both protocols. Call this last: the middleware added last is the outermost."""
+    """Check the token over both protocols, and in front of every middleware that was added before."""
     if token is None:
         return
     app.add_middleware(TokenCheck, token=token)

@@ -14,12 +14,14 @@ import aiohttp
 import pytest
 
 from eventing.contract.s3 import Bucket
+from eventing.contract.stream import Assignment, GenerateBody
 from eventing.settings import Endpoint
 from eventing.testing import FakePredictor, Script
 from tests.integration.conftest import MakeStack, Stack
 from tests.knative.proxy import QueueProxy
+from tests.support.builders import make_job
 
-BODY = {"text_input": "x", "parameters": {"job_id": "another", "attempt": 1}}
+BODY = GenerateBody.of(Assignment(spec=make_job().spec, job_id="another", attempt=1)).model_dump(mode="json")
 STREAM = "/v2/models/tiny/generate_stream"
 
 

@@ -64,7 +64,7 @@ async def test_the_same_event_again_is_the_same_job(stack: Stack) -> None:
 
 
 async def test_a_broken_stream_is_tried_again_with_the_same_seed(stack: Stack) -> None:
-    stack.predictor.scripts = [Script(break_after=2), Script(break_after=1)]
+    stack.predictor.scripts = [Script(break_after=2), Script(break_after=3)]
     job = await stack.ended(await stack.submit())
     assert (job["status"], job["attempts"], job["result"]["attempt"]) == ("completed", 3, 3)
     assert len({request["parameters"]["spec"]["seed"] for request in stack.predictor.requests}) == 1
@@ -72,11 +72,29 @@ async def test_a_broken_stream_is_tried_again_with_the_same_seed(stack: Stack) -
 
 async def test_after_the_last_attempt_the_job_fails_with_the_cause(make_stack: MakeStack) -> None:
     async with make_stack(max_attempts=2) as stack:
-        stack.predictor.scripts = [Script(break_after=1)] * 5
+        stack.predictor.scripts = [Script(break_after=2)] * 5
         job = await stack.ended(await stack.submit())
         assert (job["status"], job["error"]["code"], job["attempts"]) == ("failed", "predictor_lost", 2)
+        assert len(stack.predictor.requests) == 2
         event = (await stack.receiver.wait_for_type("failed")).event
         assert event["data"]["error"]["code"] == "predictor_lost"
+
+
+@pytest.mark.parametrize("records", [0, 1])
+async def test_a_stream_cut_at_its_start_uses_up_no_attempt(make_stack: MakeStack, records: int) -> None:
+    async with make_stack(max_attempts=1) as stack:
+        stack.predictor.scripts = [Script(break_after=records)] * 2
+        job = await stack.ended(await stack.submit())
+        assert (job["status"], job["attempts"], job["result"]["attempt"]) == ("completed", 1, 3)
+
+
+async def test_a_predictor_that_dies_at_every_start_ends_the_job(make_stack: MakeStack) -> None:
+    """Answers that no predictor took the job come between the cuts, as while a pod starts again."""
+    async with make_stack(max_attempts=2) as stack:
+        stack.predictor.scripts = [Script(break_after=1), Script(status=503)] * 6
+        job = await stack.ended(await stack.submit())
+        assert (job["status"], job["error"]["code"], job["attempts"]) == ("failed", "predictor_lost", 2)
+        assert len(stack.predictor.requests) == 7, "two cuts free of charge, two attempts, three refusals"
 
 
 async def test_what_no_repetition_can_mend_fails_at_once(stack: Stack) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -80,6 +81,17 @@ def test_a_waiting_job_is_cancelled_at_once_and_an_ended_one_stays() -> None:
 def test_put_back_waits_and_shows_why() -> None:
     job = state.put_back(claimed(), 1, CAUSE, 5.0, 201.0, 60)
     assert (job.status, job.not_before, job.error, job.attempt) == (Status.queued, 206.0, CAUSE, 1)
+
+
+def test_a_cut_at_the_start_gives_the_attempt_back_and_is_counted_itself() -> None:
+    started = state.start(claimed(), 1, 201.0)
+    for job in (started, claimed()):  # the start could not be stored
+        back = state.put_back(job, 1, CAUSE, 0, 202.0, 60, cut=True)
+        assert (back.status, back.attempts_used, back.early_cuts) == (Status.queued, 0, 1)
+        assert state.may_be_cut(back)
+    assert not state.may_be_cut(replace(started, early_cuts=state.EARLY_CUTS))
+    failed = state.fail(replace(started, early_cuts=state.EARLY_CUTS), 1, CAUSE, 203.0, 60)
+    assert state.requeue(failed, 500.0).early_cuts == 0
 
 
 def test_only_a_lapsed_lease_can_lapse() -> None:
