@@ -40,8 +40,8 @@ class Service:
         check_secrets(settings.webhook_secrets)
         if settings.auth == "open" and settings.host not in LOOPBACK:
             raise ConfigurationError(
-                f"REELZERO_AUTH=open would let anyone who reaches {settings.host} in: listen on 127.0.0.1, or"
-                " make API keys (reelzero keys create) and set REELZERO_AUTH=required",
+                f"REELZERO_AUTH=open would serve everyone who reaches {settings.host}: listen on 127.0.0.1,"
+                " or make API keys (reelzero keys create) and set REELZERO_AUTH=required",
                 field="REELZERO_AUTH",
             )
         settings = settings.model_copy(update={"sink_url": settings.sink_url or os.environ.get("K_SINK")})

@@ -1,6 +1,6 @@
 """Fakes that ship with the product, for tests of what is around them.
 
-`FakePredictor` speaks the predictor's stream without torch. `tests/integration/test_predictor_contract.py`
+`FakePredictor` sends the predictor's stream without torch. `tests/integration/test_predictor_contract.py`
 runs the real predictor through the same cases, so the fake cannot drift from it.
 """
 
@@ -64,7 +64,7 @@ class Script:
     misreport: Lie | None = None  # makes only the record wrong
     no_manifest: bool = False
     location: str = ""  # where the answer redirects to
-    progress: Progress | None = None  # sent in place of the first step
+    progress: Progress | None = None  # sent instead of the first step
     at_once: bool = False  # the first record is the terminal one
     heartbeats: int = 0
     gate: asyncio.Event | None = None
@@ -162,7 +162,7 @@ class FakePredictor:
         self._idle.set()
 
     async def _records(self, assignment: Assignment, script: Script) -> AsyncIterator[Frozen]:
-        """Every record up to the terminal one, with the work between them."""
+        """Yield the records up to the terminal one, and do the work between them."""
         sent = 0
         async for record in self._work(assignment, script):
             if sent == script.break_after:
@@ -197,7 +197,7 @@ class FakePredictor:
             yield FailedRecord(error=Failure(code=error.code, message=error.message, retryable=True))
 
     async def _end(self, assignment: Assignment, script: Script) -> Frozen | None:
-        """The terminal record, unless the script keeps it back."""
+        """Return the terminal record, unless the script withholds it."""
         if script.late:
             finishing = asyncio.create_task(self._finish_late(assignment))
             self._late.add(finishing)
@@ -212,7 +212,7 @@ class FakePredictor:
         return await self._finish(assignment)
 
     async def _find(self, assignment: Assignment) -> VideoResult | None:
-        """What this attempt has finished before."""
+        """Return the result of an earlier run of this attempt."""
         if self.bucket is None:
             return None
         key = manifest_key(assignment.job_id, assignment.attempt)
@@ -256,7 +256,7 @@ def _manifest(spec: GenerationSpec, result: VideoResult) -> bytes:
 
 
 def _flat(body: GenerateBody, model: str) -> Assignment:
-    """The attempt of a dispatcher that sends the fields of its spec one by one, as 0.1 did."""
+    """Return the attempt in a body that has the fields of the spec one by one, as 0.1 sent them."""
     address = {k: v for k, v in body.parameters.items() if k in Address.model_fields}
     fields = {k: v for k, v in body.parameters.items() if k not in address}
     spec = {"prompt": body.text_input, "model": model, **fields}
@@ -264,12 +264,12 @@ def _flat(body: GenerateBody, model: str) -> Assignment:
 
 
 def _content(job_id: str, attempt: int, name: str) -> bytes:
-    """A file that no other attempt makes."""
+    """Return a file that no other attempt makes."""
     return f"{name} of {job_id}, attempt {attempt}".encode()
 
 
 def fake_result(spec: GenerationSpec, job_id: str, attempt: int, bucket: Bucket | None) -> VideoResult:
-    """A result as the predictor would report it, over small files of its own."""
+    """Return a result like a predictor's, with small files of its own."""
     prefix = f"s3://{bucket.name if bucket else 'reelzero'}/{attempt_prefix(job_id, attempt)}"
 
     def file(name: str, kind: str) -> StoredFile:

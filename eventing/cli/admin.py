@@ -214,7 +214,7 @@ def _table(
 
 
 def _error(job: Job) -> str:
-    """The code of the error that explains the present state; a running or finished job has none."""
+    """Return the code of the error that explains the state; None for a running or completed job."""
     explains = job.error and job.status in (Status.queued, Status.failed, Status.cancelled)
     return job.error.code if job.error and explains else ""
 

@@ -44,7 +44,7 @@ def doctor(
 
 
 def _settings(data_dir: Path | None) -> tuple[Settings, str | None]:
-    """The settings to check, and why object storage cannot be checked now (None: it can).
+    """Return the settings to check, and why object storage cannot be checked (None if it can).
 
     Raises ConfigurationError if nothing is configured.
     """

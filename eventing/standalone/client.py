@@ -35,7 +35,7 @@ class Update:
 
     @property
     def is_end(self) -> bool:
-        """Whether the job has ended; `data` is then the job."""
+        """Tell whether the job has ended; `data` is then the job."""
         return self.name in ENDS
 
 

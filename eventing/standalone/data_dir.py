@@ -5,7 +5,7 @@ s3/             objects and S3 credentials models/        weights built here
 logs/           one file per process       scratch/       videos that are not uploaded yet
 lock            the process that uses it   service.json   port of the last run
 
-Files are 0600 and folders 0700, whatever the umask, and also those of an earlier release.
+Files are 0600 and folders 0700 for any umask, also those that an earlier release made.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from eventing.store.connections import file_url
 DATA_DIR = Path(".reelzero")
 DATABASE_FILE = "reelzero.db"
 SECRET_BYTES = 32
-# Only these are closed to others: a data directory may be a folder that holds more than ours.
+# Only these are closed to other users: the folder of a data directory may hold other files too.
 OWN_NAMES = (
     "lock", "secrets.json", "service.json", "s3", "logs", "models", "scratch",
     DATABASE_FILE, f"{DATABASE_FILE}-wal", f"{DATABASE_FILE}-shm",
@@ -83,9 +83,9 @@ class DataDir:
         stored = read_json(path).get("webhook")
         if isinstance(stored, str):
             return stored
-        made = "whsec_" + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
-        write_private(path, json.dumps({"webhook": made}))
-        return made
+        secret = "whsec_" + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+        write_private(path, json.dumps({"webhook": secret}))
+        return secret
 
     def last_port(self) -> int | None:
         """Return the port of the last run; None if there was none."""
@@ -147,7 +147,7 @@ def _lock(data: DataDir, descriptor: int) -> None:
 
 
 def _write_holder(path: Path, holder: Holder) -> None:
-    # In place: the lock is on this file, not on its name.
+    # Write into this file, because the lock is on the file and not on its name.
     path.write_text(json.dumps({"pid": holder.pid, "url": holder.url}), encoding="utf-8")
 
 

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
-UMASK = 0o077  # for child processes, whose files are ours too
+UMASK = 0o077  # for child processes, whose files must be private too
 
 
 def make_private_folder(path: Path) -> None:
@@ -78,7 +78,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 class LogFile(logging.FileHandler):
-    """A private log. If it cannot be written, it says so once and in one line, also on a full disk."""
+    """A private log. If it cannot be written, stderr gets one line about it, once, also on a full disk."""
 
     _reported = False
 

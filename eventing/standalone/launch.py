@@ -151,7 +151,7 @@ class Predictor:
         return f"{self.model} was not loaded within {limit:g} s, the cold_start_seconds of its catalog entry"
 
     async def is_ready(self) -> bool:
-        """Whether it can take a job now: it runs, has its weights and its device."""
+        """Tell whether it can take a job now: it runs and has its weights and its device."""
         return self.process.alive and (await self._state())[0] == "ready"
 
     async def _poll(self) -> None:

@@ -36,7 +36,7 @@ class Options:
 
     @property
     def is_private(self) -> bool:
-        """Whether the service can be reached only from this machine."""
+        """Tell whether the service can be reached only from this machine."""
         if self.host == "localhost":
             return True
         try:

@@ -54,12 +54,12 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs."""
+        """Tell whether the process still runs."""
         return self._child.returncode is None
 
     @property
     def status(self) -> int | None:
-        """Its exit status, negative for a signal's number; None while it runs."""
+        """Return the exit status, negative for a signal's number; None while it runs."""
         return self._child.returncode
 
     async def wait(self) -> int:
@@ -115,7 +115,7 @@ def last_words(log: Path) -> str:
 
 
 def is_free(port: int) -> bool:
-    """Whether a loopback port can be listened on now."""
+    """Tell whether a loopback port can be listened on now."""
     with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
         # Servers set this too: closing connections of an earlier listener do not count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

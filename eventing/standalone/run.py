@@ -130,17 +130,17 @@ async def _main(order: VideoOrder, options: Options, screen: Screen) -> None:
         session = await stack.enter_async_context(aiohttp.ClientSession())
         service = await _connect(options, receiver, screen, session, stack)
         finished = await _make(order, service, receiver, screen)
-    show_result(screen, finished.job, None if service.ours else finished.link, finished.path)
-    if service.ours:
+    show_result(screen, finished.job, None if service.is_own else finished.link, finished.path)
+    if service.is_own:
         screen.say(f"  {SERVED_BY} reelzero up{_folder(options)}", copy=True)
 
 
 @dataclass(frozen=True)
 class Service:
-    """The service in use: started for this video (`ours`), or running already with its own sink."""
+    """The service in use: `is_own` if this command started it; otherwise it was running already."""
 
     client: ServiceClient
-    ours: bool
+    is_own: bool
 
 
 @dataclass(frozen=True)
@@ -168,13 +168,13 @@ async def _connect(
         screen.done("service", f"{error.holder.url} (runs already)")
         receiver.secret = _secret(options)
         return Service(
-            ServiceClient(session, error.holder.url, os.environ.get("REELZERO_API_KEY")), ours=False
+            ServiceClient(session, error.holder.url, os.environ.get("REELZERO_API_KEY")), is_own=False
         )
     # Stopped before the receiver, which still receives the end of a cancelled job.
     stack.push_async_callback(edition.stop, drain_seconds=0)
     screen.done("service", edition.url)
     receiver.secret = edition.settings.webhook_secrets[0]
-    return Service(ServiceClient(session, edition.url), ours=True)
+    return Service(ServiceClient(session, edition.url), is_own=True)
 
 
 async def _make(order: VideoOrder, service: Service, receiver: Receiver, screen: Screen) -> Finished:
@@ -235,7 +235,7 @@ async def _cancel(client: ServiceClient, job_id: str, screen: Screen) -> str:
 
 async def _hear(job_id: str, service: Service, receiver: Receiver, screen: Screen) -> None:
     """Wait for the event and for the webhook with a valid signature, as an application would."""
-    if service.ours:
+    if service.is_own:
         screen.step("event", "waiting for it at the sink")
         event = await _arrival(receiver.event(job_id, DELIVERY_SECONDS), "completion event")
         screen.done("event", f"{event.type} came to the sink")
@@ -276,5 +276,5 @@ def _folder(options: Options) -> str:
 
 
 def _secret(options: Options) -> str:
-    given = os.environ.get("REELZERO_WEBHOOK_SECRETS", "").split(",")[0].strip()
-    return given or DataDir(options.data_dir).webhook_secret()
+    setting = os.environ.get("REELZERO_WEBHOOK_SECRETS", "").split(",")[0].strip()
+    return setting or DataDir(options.data_dir).webhook_secret()

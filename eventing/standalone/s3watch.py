@@ -1,4 +1,4 @@
-"""Restarts the S3 server after its disk was full; without a restart it would refuse writes for ever.
+"""Restart the S3 server after its disk was full; without a restart it would refuse all further writes.
 
 SeaweedFS keeps the names of objects in LevelDB. Its journal stays broken after one write that found the disk
 full (seen with weed 4.48). The log shows it: a disk can fill up and be cleared between two checks, but every
@@ -40,7 +40,7 @@ class DiskWatch:
                 await self._restart()
 
     def _is_broken(self) -> bool:
-        """Whether a write was refused because the disk was full, and there is room now."""
+        """Tell whether a write was refused because the disk was full, and there is room now."""
         if not self._refused:
             with suppress(OSError), self._log.open("rb") as file:
                 file.seek(self._read)

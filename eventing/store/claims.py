@@ -1,4 +1,4 @@
-"""The job table as dispatchers see it: claim a slot and a job together, renew, finish, free lapsed jobs.
+"""Change jobs for the dispatcher: claim a slot and a job together, renew, finish, free lapsed jobs.
 
 One statement picks a free slot and the oldest job that may use it, and locks both. On PostgreSQL it skips
 locked rows, so racing replicas take different rows and never wait for each other. On SQLite the whole

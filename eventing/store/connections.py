@@ -51,12 +51,12 @@ def parse(text: str) -> URL:
 
 
 def file_url(path: Path) -> str:
-    """Return the URL of a SQLite file, whatever characters its path has."""
+    """Return the URL of a SQLite file. Its path may have any characters."""
     return URL.create("sqlite+aiosqlite", database=str(path.absolute())).render_as_string()
 
 
 def is_pooled(url: URL) -> bool:
-    """Whether the URL leads to a pooler that may use another server connection for every transaction."""
+    """Tell whether the URL leads to a pooler that may use another server connection for every transaction."""
     return url.query.get(CACHE) == "0"
 
 

@@ -1,8 +1,7 @@
-"""Translates errors of the database drivers.
+"""Translate errors of the database drivers.
 
-Every error of the database is `Unavailable`, except the few that say that our own statement or value is
-wrong. So a state of the database that this file does not name makes callers wait: it ends no loop and is no
-500.
+Every error of the database becomes `Unavailable`, except the few that a wrong statement or value causes. An
+error that this file does not list therefore makes callers wait. It ends no loop and is no 500.
 """
 
 from __future__ import annotations
@@ -80,13 +79,13 @@ async def translated() -> AsyncIterator[None]:
 
 
 def translate(error: Exception) -> ReelzeroError | None:
-    """Return the error to raise for an error of a driver; None if the mistake is ours."""
+    """Return the error to raise for an error of a driver; None if the caller has a bug."""
     code, origin = code_of(error), _origin(error)
     if isinstance(origin, asyncpg.ClientConfigurationError):
         return ConfigurationError(f"{DATABASE_URL}: {origin}", field=DATABASE_URL)
     if code is None:
-        theirs = isinstance(origin, _DRIVER) and not isinstance(origin, (ValueError, sqlite3.Error))
-        return _unavailable(AWAY) if theirs else None
+        is_driver_error = isinstance(origin, _DRIVER) and not isinstance(origin, (ValueError, sqlite3.Error))
+        return _unavailable(AWAY) if is_driver_error else None
     if text := TEXTS.get(code, TEXTS.get(_primary(code))):
         return _unavailable(text)
     if _lacks_schema(origin):
@@ -104,7 +103,7 @@ def code_of(error: Exception) -> str | int | None:
 
 
 def _origin(error: Exception) -> BaseException:
-    """The error as the driver raised it, below SQLAlchemy's two layers."""
+    """Return the error as the driver raised it, below SQLAlchemy's two layers."""
     wrapped = getattr(error, "orig", None) or error
     return wrapped.__cause__ if isinstance(wrapped.__cause__, _DRIVER) else wrapped
 

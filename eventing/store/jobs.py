@@ -1,4 +1,4 @@
-"""The job table as callers see it: submit once, read, list, cancel, drop."""
+"""Read and change jobs for the API: submit once per key, read, list, queue position, cancel, drop."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class Position:
-    """A place in the order of submission."""
+    """A position in the order of submission."""
 
     submitted_at: float
     id: str

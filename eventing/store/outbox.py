@@ -1,8 +1,8 @@
-"""Outgoing messages: claimed under a lease, delivered at least once, kept if they cannot be delivered.
+"""Store outgoing messages: claim due ones under a lease, schedule retries, keep those that failed for good.
 
-The schedule is that of Standard Webhooks (0 s, 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h). A
-message never overtakes one of the same job and destination that is due or in flight. Progress is tried once,
-so none arrives after the end of its job.
+A message is delivered at least once. The schedule of its tries is that of Standard Webhooks (0 s, 5 s, 5 min,
+30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h). A message never overtakes one of the same job and destination that
+is due or in flight. Progress is tried once, so none arrives after the end of its job.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class OutboxMessage:
 
 @dataclass(frozen=True)
 class Try:
-    """The outcome of one try. `final` means no retry; `retry_after` is the receiver's wish in seconds."""
+    """The outcome of one try. `final` means no retry; `retry_after` is the receiver's, in seconds."""
 
     ok: bool
     seconds: float
@@ -164,7 +164,7 @@ class OutboxStore:
             return [dict(row) for row in (await connection.execute(query)).mappings()]
 
     async def replay(self, message_id: str, owner: str | None = None) -> None:
-        """Make a message due now, whatever its status. Raises NotFound."""
+        """Make a message due now, with any status. Raises NotFound."""
         mine = outbox.c.id == message_id
         mine = mine if owner is None else mine & (outbox.c.owner == owner)
         again = {"status": "pending", "next_at": db_now(), "lease_until": None}

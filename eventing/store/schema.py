@@ -52,7 +52,7 @@ async def check(database: Database) -> str:
 
 
 async def is_current(database: Database) -> bool:
-    """Whether this release can work with the schema. Raises SchemaTooNew, Unavailable."""
+    """Tell whether this release can work with the schema. Raises SchemaTooNew, Unavailable."""
     async with database.read() as connection:
         return await connection.run_sync(lambda sync: _head() in _applied(sync))
 

@@ -24,7 +24,7 @@ class SqliteFile:
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
 
     def check(self) -> bool:
-        """Whether the open connections lead to this file; False if another has replaced it.
+        """Tell whether the open connections lead to this file; False if another has replaced it.
 
         Open connections go on in a file that was deleted, so what they store would be lost. Raises
         Unavailable.

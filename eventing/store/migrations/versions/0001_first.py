@@ -1,4 +1,4 @@
-"""The first schema: jobs, places, idempotency, outbox and its log, API keys, paused models."""
+"""The first schema: jobs, slots, idempotency, outbox and its log, API keys, paused models."""
 
 import sqlalchemy as sa
 from alembic import op
