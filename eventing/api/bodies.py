@@ -32,7 +32,7 @@ JobBody = Annotated[JobRequest, Depends(read_job_request)]
 
 async def read_object(request: Request) -> dict[str, Any]:
     """Return the JSON object in the body. Raises MalformedRequest, UnsupportedMedia, InvalidRequest."""
-    charset = json_charset(request)
+    charset = media_types.json_charset(request.headers.get("content-type", ""))
     value = strictjson.loads(await request.body(), charset)
     if not isinstance(value, dict):
         raise InvalidRequest("the body must be a JSON object", field="body")
@@ -49,16 +49,6 @@ async def read_fields(request: Request) -> dict[str, Any]:
     if media == URLENCODED:
         _check_urlencoded(await request.body())
     return await _form(request)
-
-
-def json_charset(request: Request, *others: str) -> str:
-    """Return the charset of a body. Raises UnsupportedMedia if it is neither JSON nor one of the others."""
-    media, charset = media_types.parse(request.headers.get("content-type", ""))
-    if media_types.is_json(media) or media in others:
-        return charset
-    raise UnsupportedMedia(
-        f"the Content-Type must be application/json here, not {media[:64]}", field="content-type"
-    )
 
 
 def _check_urlencoded(body: bytes) -> None:

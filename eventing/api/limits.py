@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from eventing.api.problems import answer
-from eventing.contract.errors import MalformedRequest, ReelzeroError, TooLarge, UnsupportedMedia
+from eventing.contract import media_types
+from eventing.contract.errors import MalformedRequest, ReelzeroError, TooLarge
 
 DISCARD_BYTES = 64 << 20  # of a body over the limit that are read before the connection is closed
 
@@ -28,7 +30,7 @@ class BodyLimits:
         try:
             async with asyncio.timeout(self._seconds):
                 body = await self._read(receive)
-            _check_encoding(scope)
+            media_types.check_encodings(Headers(scope=scope).getlist("content-encoding"))
         except TimeoutError:
             late = MalformedRequest(f"the body did not arrive within {self._seconds:g} s")
             await answer(late, scope["path"], {"Connection": "close"})(scope, receive, send)
@@ -55,15 +57,6 @@ class BodyLimits:
         if size > self._max:
             raise TooLarge(f"the body may have {self._max} bytes at most")
         return bytes(body)
-
-
-def _check_encoding(scope: Scope) -> None:
-    encodings = [value for name, value in scope["headers"] if name == b"content-encoding"]
-    if any(value.strip().lower() != b"identity" for value in encodings):
-        raise UnsupportedMedia(
-            "compressed bodies are not read here; send the body without Content-Encoding",
-            field="content-encoding",
-        )
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -17,6 +17,9 @@ from contextvars import ContextVar
 from typing import Any
 
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from eventing.contract import media_types
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -47,6 +50,11 @@ class Caller:
 
 
 current: ContextVar[Caller | None] = ContextVar("caller", default=None)  # None outside HTTP
+
+
+async def check_encoding(request: Request) -> None:
+    """Raise UnsupportedMedia for a compressed body. A dependency of every route that reads a body."""
+    media_types.check_encodings(request.headers.getlist("content-encoding"))
 
 
 class ConnectionMiddleware:

@@ -8,13 +8,14 @@ from typing import Any
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from eventing.contract import strictjson, v2
+from eventing.contract import media_types, strictjson, v2
 from eventing.contract.errors import InvalidRequest, NotFound
 from eventing.contract.models import VideoResult
 from eventing.contract.stream import CompletedRecord, GenerateBody, InlineVideo
 from eventing.contract.validation import validated
 from predictor.device.run import Run
 from predictor.generation.attempt import Attempt, assigned, make_attempt
+from predictor.serving.connection import check_encoding
 from predictor.serving.model import VideoModel
 
 PARAMETERS = {
@@ -32,6 +33,7 @@ def install(app: FastAPI, model: VideoModel) -> None:
 
 def _router(model: VideoModel) -> APIRouter:
     router = APIRouter(dependencies=[Depends(_only(model))])
+    uncompressed = [Depends(check_encoding)]
 
     @router.get("")
     async def metadata() -> dict[str, Any]:
@@ -45,7 +47,7 @@ def _router(model: VideoModel) -> APIRouter:
         cause = {"error": worker.cause, "code": worker.state.value, "name": model.name, "ready": False}
         return JSONResponse(cause, status_code=503)
 
-    @router.post("/infer")
+    @router.post("/infer", dependencies=uncompressed)
     async def infer(request: Request) -> Response:
         call = v2.decode(await request.body(), request.headers)
         v2.require_model(call.fields, model.name)
@@ -54,14 +56,14 @@ def _router(model: VideoModel) -> APIRouter:
         body, headers = v2.encode(call, model.name, model.worker.entry.revision, result)
         return Response(body, headers=headers)
 
-    @router.post("/generate_stream")
+    @router.post("/generate_stream", dependencies=uncompressed)
     async def generate_stream(request: Request) -> StreamingResponse:
         run = model.begin(await read_attempt(model, request))
         stream = server_sent(run, model.heartbeat_seconds)
         headers = {"cache-control": "no-store"}
         return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
-    @router.post("/generate")
+    @router.post("/generate", dependencies=uncompressed)
     async def generate(request: Request) -> JSONResponse:
         result = await model.finish(model.begin(await read_attempt(model, request)))
         return JSONResponse(_completed(result).model_dump(mode="json", exclude_none=True))
@@ -82,8 +84,12 @@ def _only(model: VideoModel) -> Callable[[Request], Awaitable[None]]:
 
 
 async def read_attempt(model: VideoModel, request: Request) -> Attempt:
-    """Return the attempt in a generate body. Raises MalformedRequest, or InvalidRequest naming the field."""
-    body = validated(GenerateBody, strictjson.loads(await request.body()))
+    """Return the attempt in a generate body.
+
+    Raises MalformedRequest, InvalidRequest naming the field, and UnsupportedMedia naming the header.
+    """
+    charset = media_types.json_charset(request.headers.get("content-type", ""))
+    body = validated(GenerateBody, strictjson.loads(await request.body(), charset))
     entry, traceparent = model.worker.entry, request.headers.get("traceparent")
     if assignment := body.assignment():
         return assigned(entry, assignment, traceparent)

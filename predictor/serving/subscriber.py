@@ -21,7 +21,7 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 
 from eventing.contract import cloudevent
 from eventing.contract.cloudevent import Event
@@ -32,6 +32,7 @@ from eventing.contract.stream import FailedRecord
 from eventing.contract.validation import validated
 from predictor.device.channel import Terminal
 from predictor.generation.attempt import make_attempt
+from predictor.serving.connection import check_encoding
 from predictor.serving.model import FailedAttempt, VideoModel
 
 QUEUE_FIELDS = ("callback_url", "start_within_seconds", "lane")
@@ -41,7 +42,7 @@ def install(app: FastAPI, model: VideoModel) -> None:
     """Add the route; KServe owns `GET /` only."""
     router = APIRouter()
 
-    @router.post("/")
+    @router.post("/", dependencies=[Depends(check_encoding)])
     async def receive(request: Request) -> Response:
         event = one_event(await request.body(), dict(request.headers))
         body = read_request(event)
