@@ -21,6 +21,7 @@ FEATURES = {
     "hostIPC": "hostipc",
     "shareProcessNamespace": "shareprocessnamespace",
 }  # field of the pod: the flag's name after kubernetes.podspec-
+FULL_DUPLEX = "features.knative.dev/http-full-duplex"
 
 
 def check(manifests: Manifests) -> Iterator[Finding]:
@@ -31,6 +32,9 @@ def check(manifests: Manifests) -> Iterator[Finding]:
         yield from _ports(workload)
         yield from _storage(workload)
         yield from _agents(workload)
+        if workload.is_predictor:
+            yield from _full_duplex(workload)
+            yield from _limits(workload)
 
 
 def _mode(manifests: Manifests) -> Iterator[Finding]:
@@ -97,4 +101,26 @@ def _agents(workload: Workload) -> Iterator[Finding]:
             "agent-in-the-way", "error", str(workload),
             f"KServe's {agents[0]} buffers the stream and hides closed connections: no progress, no cancel",
             f"remove {agents[0]}",
+        )  # fmt: skip
+
+
+def _full_duplex(workload: Workload) -> Iterator[Finding]:
+    if str(workload.annotations.get(FULL_DUPLEX, "")).lower() != "enabled":
+        yield Finding(
+            "full-duplex-off", "error", str(workload),
+            "queue-proxy cuts some streams just after their start, mostly on busy nodes",
+            f"annotate it with {FULL_DUPLEX}: Enabled",
+        )  # fmt: skip
+
+
+def _limits(workload: Workload) -> Iterator[Finding]:
+    served_by_runtime = section(workload.pod, "model", "resources", "limits")
+    limits = served_by_runtime | section(workload.container, "resources", "limits")
+    missing = [name for name in ("cpu", "memory") if not limits.get(name)]
+    if workload.is_inference_service and missing:
+        yield Finding(
+            "limits-missing", "error", str(workload),
+            f"KServe sets what is missing ({', '.join(missing)}), by default to 1 CPU and 2Gi: the model"
+            " is throttled or killed, and a larger request is refused",
+            f"set resources.limits of the container: {', '.join(missing)}",
         )  # fmt: skip

@@ -65,6 +65,11 @@ class Workload:
         return environment(section(self.pod, "model")) | environment(self.container)
 
     @property
+    def is_predictor(self) -> bool:
+        """Tell whether it runs the predictor of this package."""
+        return "REELZERO_MODEL" in self.variables
+
+    @property
     def timeout(self) -> int | None:
         """Return the seconds a request may take."""
         return number(self.pod.get("timeout" if self.is_inference_service else "timeoutSeconds"))

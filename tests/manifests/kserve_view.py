@@ -1,4 +1,4 @@
-"""What KServe makes of an InferenceService with its own containers in Knative mode: a Knative Service.
+"""What KServe makes of an InferenceService with its own containers: its defaults, then a Knative Service.
 
 Only what the chart uses, as seen on a running controller. It exists so that the pods of the chart are also
 held against Knative's own schema, which takes much less than Kubernetes'.
@@ -6,8 +6,11 @@ held against Knative's own schema, which takes much less than Kubernetes'.
 
 from __future__ import annotations
 
+import copy
+import re
 from typing import Any
 
+UNITS = {"": 1, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30}
 OF_KSERVE = {"minReplicas", "maxReplicas", "scaleMetric", "scaleTarget", "timeout"}
 
 
@@ -36,3 +39,31 @@ def knative_service(inference: dict[str, Any]) -> dict[str, Any]:
             }
         },
     }
+
+
+STOCK = {"cpu": "1", "memory": "2Gi"}  # limits and requests alike
+STOCK_OF_KSERVE = {f"0.{minor}": STOCK for minor in range(14, 22)}  # constants at first, then a ConfigMap
+
+
+def defaulted(inference: dict[str, Any], version: str) -> dict[str, Any]:
+    """The InferenceService as KServe's mutating webhook stores it, with the values that it installs."""
+    stored = copy.deepcopy(inference)
+    for container in stored["spec"]["predictor"]["containers"]:
+        resources = container.setdefault("resources", {})
+        for kind in ("requests", "limits"):
+            resources[kind] = STOCK_OF_KSERVE[version] | resources.get(kind, {})
+    return stored
+
+
+def quantity(text: Any) -> float:
+    """A quantity of Kubernetes as a number."""
+    match = re.fullmatch(r"([0-9.]+)([a-zA-Z]*)", str(text))
+    assert match, text
+    return float(match[1]) * UNITS[match[2]]
+
+
+def above_their_limits(inference: dict[str, Any]) -> list[str]:
+    """The resources whose requests exceed their limits: Kubernetes refuses such pods."""
+    resources = inference["spec"]["predictor"]["containers"][0]["resources"]
+    requests, limits = resources["requests"], resources["limits"]
+    return [name for name in requests if quantity(requests[name]) > quantity(limits[name])]

@@ -148,7 +148,7 @@ def with_a_runtime(**predictor: Any) -> Any:
     """An InferenceService whose container comes from a ServingRuntime, which is not at hand."""
     (workload,) = mistake("liveness-on-readiness")
     (container,) = workload["spec"]["predictor"].pop("containers")
-    model = {"modelFormat": {"name": "video"}, "env": container["env"]}
+    model = {"modelFormat": {"name": "video"}, "env": container["env"], "resources": container["resources"]}
     workload["spec"]["predictor"] |= {"model": model} | predictor
     return workload
 

@@ -89,6 +89,18 @@ REFUSED = {
         with_values(eventing={"settings": {"drain_seconds": 10}}),
         ["eventing.settings.drain_seconds", "longest budget", "leave it out"],
     ),
+    "less CPU at most than is requested": (
+        model(resources={"requests": {"cpu": "8500m"}}),
+        ["models[0].lanes[0].resources.limits.cpu", "8 is less than the request, 8500m"],
+    ),
+    "less memory at most than is requested": (
+        model(lanes=[{"name": "a"}, {"name": "b", "resources": {"limits": {"memory": "4000M"}}}]),
+        ["models[0].lanes[1].resources.limits.memory", "4000M is less than the request, 4Gi"],
+    ),
+    "no limit at all": (
+        model() | {"modelDefaults": {"resources": {"limits": {"cpu": None}}}},
+        ["models[0].lanes[0].resources.limits.cpu", "KServe"],
+    ),
     "no replicas at all": (model(maxReplicas=0), ["/models/0/maxReplicas"]),
     "nothing to load": (with_values(models=[{"name": "tiny"}]), ["models[0].storage.uri", "tiny"]),
     "two sources of weights": (

@@ -18,6 +18,8 @@ metadata:
   annotations:
     serving.kserve.io/deploymentMode: Knative
     serving.knative.dev/progress-deadline: {{ printf "%ds" (int $lane.times.progressDeadline) }}
+    # Without it Go's HTTP server in queue-proxy can cut a stream that begins while the request is still read.
+    features.knative.dev/http-full-duplex: Enabled
     autoscaling.knative.dev/target-utilization-percentage: "100"
     autoscaling.knative.dev/target-burst-capacity: "-1"
     autoscaling.knative.dev/initial-scale: {{ max (int $lane.initialScale) (int $lane.minReplicas) | quote }}

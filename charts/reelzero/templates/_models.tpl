@@ -87,6 +87,32 @@ eventingGrace: {{ add $timeout 30 30 }}
 {{- end }}
 
 {{/*
+KServe fills missing limits from its ConfigMap, with 1 CPU and 2Gi as it is installed. So both are always set.
+*/}}
+{{- define "reelzero.checkResources" -}}
+{{- $at := index . 0 }}{{ $resources := (index . 1).resources }}
+{{- range $name := list "cpu" "memory" }}
+{{- $limit := get (default dict $resources.limits) $name }}{{ $request := get (default dict $resources.requests) $name }}
+{{- if not $limit }}
+{{- include "reelzero.fail" (list (printf "%s.resources.limits.%s" $at $name) "set it: KServe would set one of its own, 1 CPU and 2Gi as it is installed") }}
+{{- end }}
+{{- if and $request (lt (include "reelzero.number" $limit | float64) (include "reelzero.number" $request | float64)) }}
+{{- include "reelzero.fail" (list (printf "%s.resources.limits.%s" $at $name) (printf "%v is less than the request, %v; raise the limit or lower resources.requests.%s" $limit $request $name)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* A quantity as a number: 500m is 0.5, 4Gi is 4294967296. */}}
+{{- define "reelzero.number" -}}
+{{- if kindIs "string" . }}
+{{- $digits := regexFind "^[0-9.]+" . }}
+{{- $ki := 1024.0 }}{{ $mi := mulf $ki 1024.0 }}{{ $gi := mulf $mi 1024.0 }}{{ $ti := mulf $gi 1024.0 }}
+{{- $units := dict "" 1.0 "m" 0.001 "k" 1000.0 "M" 1000000.0 "G" 1000000000.0 "T" 1000000000000.0 "Ki" $ki "Mi" $mi "Gi" $gi "Ti" $ti }}
+{{- mulf (float64 $digits) (get $units (trimPrefix $digits .)) }}
+{{- else }}{{ float64 . }}{{ end }}
+{{- end }}
+
+{{/*
 Every InferenceService: {lanes: […]}. A lane is its model with the lane's own keys on top, plus `lane`,
 `service` (the InferenceService's name) and `url`. One request at a time is the predictor's nature, so its
 concurrency is no value: capacity = maxReplicas.
@@ -118,6 +144,7 @@ concurrency is no value: capacity = maxReplicas.
 {{- if gt (int $lane.initialScale) (int $lane.maxReplicas) }}
 {{- include "reelzero.fail" (list (printf "%s.initialScale" $at) (printf "%d is more than maxReplicas, %d: a new revision would start with pods that no job is ever sent to" (int $lane.initialScale) (int $lane.maxReplicas))) }}
 {{- end }}
+{{- include "reelzero.checkResources" (list $at $lane) }}
 {{- $lanes = append $lanes $lane }}
 {{- end }}
 {{- end }}
