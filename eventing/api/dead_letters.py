@@ -24,6 +24,7 @@ from eventing.contract.errors import MalformedRequest, ReelzeroError, Unauthoriz
 from eventing.contract.models import JOB_ID_PATTERN, Frozen
 from eventing.domain.announcer import timestamp
 from eventing.store.dead_letters import DeadLetter, letter_id
+from eventing.store.listing import CURSOR_PATTERN
 
 router = APIRouter(tags=["events"])
 log = logging.getLogger(__name__)
@@ -47,10 +48,12 @@ class DeadLetterView(Frozen):
 
 
 class DeadLetterPage(Frozen):
-    """The newest dead letters."""
+    """A page of dead letters, newest first; `next` goes into `after` for the following one."""
 
     object: Literal["list"] = "list"
     data: list[DeadLetterView]
+    has_more: bool
+    next: str | None
 
 
 @router.post("/events/dead-letter", status_code=202, response_class=Response, openapi_extra=_BODY)
@@ -64,10 +67,16 @@ async def receive(request: Request, container: ContainerDep) -> Response:
 
 @router.get("/v1/dead-letters")
 async def page(
-    container: ContainerDep, owner: Owner, limit: Annotated[int, Query(ge=1, le=100)] = 20
-) -> DeadLetterPage:
-    """List the caller's dead letters, newest first."""
-    return DeadLetterPage(data=[_view(letter) for letter in await container.dead_letters.page(owner, limit)])
+    container: ContainerDep, owner: Owner,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    after: Annotated[
+        str | None, Query(pattern=CURSOR_PATTERN, description="`next` of the page before.")
+    ] = None,
+) -> DeadLetterPage:  # fmt: skip
+    """List the caller's dead letters, newest first. A page of large events holds fewer than `limit`."""
+    letters, following = await container.dead_letters.page(owner, limit, after)
+    data = [_view(letter) for letter in letters]
+    return DeadLetterPage(data=data, has_more=following is not None, next=following)
 
 
 @router.get("/v1/dead-letters/{letter}")

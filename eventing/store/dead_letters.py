@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import Text, cast, delete, func, select, tuple_
 
 from eventing.contract.errors import NotFound
 from eventing.store.engine import Database, db_now, insert_once, now
+from eventing.store.listing import Position, read_cursor
 from eventing.store.shielded import shielded_methods
 from eventing.store.tables import dead_letters
 
@@ -35,6 +37,10 @@ def letter_id(owner: str, source: str, event_id: str) -> str:
     return "dl_" + hashlib.sha256(f"{owner}\n{source}\n{event_id}".encode()).hexdigest()[:32]
 
 
+PAGE_BYTES = 1 << 20  # of the events of one page; writing them occupies the event loop
+ORDER = (dead_letters.c.received_at, dead_letters.c.id)
+
+
 @shielded_methods
 class DeadLetterStore:
     """Reads and writes the dead_letters table."""
@@ -48,12 +54,25 @@ class DeadLetterStore:
             row = vars(letter) | {"received_at": await now(connection)}
             return await insert_once(connection, dead_letters, row)
 
-    async def page(self, owner: str, limit: int) -> list[DeadLetter]:
-        """Return the owner's letters, newest first."""
-        query = select(dead_letters).where(dead_letters.c.owner == owner).limit(limit)
-        query = query.order_by(dead_letters.c.received_at.desc(), dead_letters.c.id)
+    async def page(self, owner: str, limit: int, after: str | None) -> tuple[list[DeadLetter], str | None]:
+        """Return a page of the owner's letters, newest first, and the cursor of the next one, if any.
+
+        A page ends at `PAGE_BYTES`, but has one letter at least. Raises InvalidRequest.
+        """
+        where = [dead_letters.c.owner == owner]
+        if after is not None:
+            start = read_cursor(after)
+            where.append(tuple_(*ORDER) < (start.submitted_at, start.id))
+        newest_first = [column.desc() for column in ORDER]
+        size = func.length(cast(dead_letters.c.body, Text)).label("size")
+        sizes = select(*ORDER, size).where(*where).order_by(*newest_first).limit(limit + 1)
         async with self._database.read() as connection:
-            return [_letter(row) for row in (await connection.execute(query)).mappings()]
+            ahead = (await connection.execute(sizes)).all()
+            shown = ahead[: min(limit, _fitting([row.size for row in ahead]))]
+            query = select(dead_letters).where(dead_letters.c.id.in_([row.id for row in shown]))
+            rows = (await connection.execute(query.order_by(*newest_first))).mappings().all()
+        more = len(ahead) > len(shown)
+        return [_letter(row) for row in rows], _cursor(shown[-1]) if more else None
 
     async def get(self, id: str, owner: str) -> DeadLetter:
         """Return one letter. Raises NotFound."""
@@ -73,3 +92,13 @@ class DeadLetterStore:
 
 def _letter(row: Mapping[Any, Any]) -> DeadLetter:
     return DeadLetter(**{name: row[name] for name in DeadLetter.__dataclass_fields__})
+
+
+def _fitting(sizes: list[int]) -> int:
+    """Return how many of the first letters fit into a page; one always does."""
+    totals = list(accumulate(sizes))
+    return max(1, sum(total <= PAGE_BYTES for total in totals))
+
+
+def _cursor(row: Any) -> str:
+    return Position(row.received_at, row.id).cursor()

@@ -75,7 +75,7 @@ async def enter(connection: AsyncConnection) -> None:
 async def find_position(connection: AsyncConnection, after: str, owner: str | None) -> Position:
     """Return the position of a cursor or a job id. Raises InvalidRequest, NotFound."""
     if "~" in after:
-        return _decoded(after)
+        return read_cursor(after)
     for table in (jobs, dropped_jobs):
         mine = table.c.id.in_(ids_of(after, owner))
         query = select(table.c.submitted_at, table.c.id).where(mine)
@@ -119,10 +119,11 @@ def _conditions(only: Filter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _decoded(cursor: str) -> Position:
+def read_cursor(cursor: str) -> Position:
+    """Return the position that a cursor carries. Raises InvalidRequest."""
     if re.fullmatch(CURSOR_PATTERN, cursor):
         time, _, job_id = cursor.partition("~")
         submitted_at = float(struct.unpack(">d", bytes.fromhex(time))[0])
         if math.isfinite(submitted_at):
             return Position(submitted_at, job_id)
-    raise InvalidRequest("after: must be `next` of an earlier page, or a job's id", field="after")
+    raise InvalidRequest("after: must be `next` of an earlier page", field="after")
