@@ -21,8 +21,13 @@ from tests.integration.conftest import MakeStack, Stack
 from tests.knative.proxy import QueueProxy
 from tests.support.builders import make_job
 
-BODY = GenerateBody.of(Assignment(spec=make_job().spec, job_id="another", attempt=1)).model_dump(mode="json")
 STREAM = "/v2/models/tiny/generate_stream"
+
+
+def direct_body() -> dict[str, Any]:
+    """An attempt at a job of its own: one that is known already would be answered at once."""
+    job = make_job()
+    return GenerateBody.of(Assignment(spec=job.spec, job_id=job.id, attempt=1)).model_dump(mode="json")
 
 
 class Held(FakePredictor):
@@ -71,7 +76,7 @@ async def put_back(stack: Stack, job_id: str, code: str) -> dict[str, Any]:
 async def callers(url: str, count: int) -> AsyncIterator[None]:
     """Direct callers who hold what is behind a URL."""
     async with aiohttp.ClientSession() as http:
-        calls = [asyncio.create_task(http.post(url + STREAM, json=BODY)) for _ in range(count)]
+        calls = [asyncio.create_task(http.post(url + STREAM, json=direct_body())) for _ in range(count)]
         yield
         for call in calls:
             call.cancel()
@@ -97,6 +102,19 @@ async def test_a_stream_that_simply_ends_is_tried_again(pod: Pod) -> None:
         job = await stack.ended(job_id)
         assert (job["status"], job["attempts"]) == ("completed", 2)
         assert predictor.most_at_once == 1
+
+
+async def test_a_cut_without_full_duplex_uses_up_no_attempt(make_stack: MakeStack, bucket: Bucket) -> None:
+    async with Held(bucket) as predictor:
+        async with QueueProxy(predictor.url, "/v2/models/tiny/ready", full_duplex=False) as proxy:
+            endpoint = Endpoint(model="tiny", url=proxy.url)
+            async with make_stack(endpoints=(endpoint,), max_attempts=1, retry_seconds=1) as stack:
+                predictor.go.set()
+                job_id = await stack.submit()
+                assert (await put_back(stack, job_id, "predictor_lost"))["attempts"] == 0
+                proxy.full_duplex = True
+                job = await stack.ended(job_id)
+                assert (job["status"], job["attempts"]) == ("completed", 1)
 
 
 async def test_a_full_queue_uses_up_no_attempt(pod: Pod) -> None:

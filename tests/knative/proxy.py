@@ -3,7 +3,10 @@
 Seen with the real binaries, and done here the same way:
 - a request waits until the model answers the readiness probe, then for its turn (containerConcurrency);
 - 11 x containerConcurrency requests run or wait; one more gets 503 at once;
-- the time-out covers all waiting. Nothing sent yet: 504. Bytes already sent: the stream simply ends;
+- the time-out covers all waiting. Nothing sent yet: 504. Bytes already sent: the body gets the text
+  `request timeout` and ends as if it were whole;
+- without full duplex it cuts some answers just after their start: here every one, after its first record, if
+  `full_duplex` is off;
 - a second one, `start_timeout`, ends with the first byte: 504 for what waited that long;
 - a caller who goes takes the request with it;
 - `/wait-for-drain` returns after its time, whether or not a request still runs;
@@ -38,7 +41,9 @@ class QueueProxy:
         timeout: float = 60,
         start_timeout: float | None = None,
         concurrency: int = 1,
+        full_duplex: bool = True,
     ) -> None:
+        self.full_duplex = full_duplex
         self._target = target
         self._ready_path = ready_path
         self._timeout = timeout
@@ -104,8 +109,7 @@ class QueueProxy:
         except TimeoutError:
             if not answer.prepared:
                 return web.Response(status=504, text="request timeout")
-        if request.transport:
-            request.transport.abort()
+        await answer.write(b"request timeout")
         return answer
 
     async def _in_turn(
@@ -137,6 +141,10 @@ class QueueProxy:
                 start.reschedule(None)
                 await answer.prepare(request)
                 async for piece in source.content.iter_any():
+                    if not self.full_duplex and source.status == 200:
+                        record, end, _ = piece.partition(b"\n\n")
+                        await answer.write(record + end)
+                        raise aiohttp.ClientConnectionError("use of closed network connection")
                     await answer.write(piece)
         except aiohttp.ClientConnectionError:
             if not answer.prepared:

@@ -101,10 +101,22 @@ async def test_never_ready_is_504(app: App, http: aiohttp.ClientSession) -> None
         assert app.seen == 0
 
 
-async def test_a_stream_past_its_time_ends_without_its_end(app: App, http: aiohttp.ClientSession) -> None:
+async def test_a_stream_past_its_time_gets_a_text_and_a_clean_end(
+    app: App, http: aiohttp.ClientSession
+) -> None:
     async with QueueProxy(app.url, "/ready", timeout=3) as proxy:
         async with http.post(f"{proxy.url}/work?stream=1") as answer:
             assert answer.status == 200
+            assert await answer.content.readexactly(6) == b"first "
+            assert await answer.content.read() == b"request timeout"
+        await until(lambda: app.gone == 1)
+
+
+async def test_without_full_duplex_an_answer_is_cut_after_its_first_bytes(
+    app: App, http: aiohttp.ClientSession
+) -> None:
+    async with QueueProxy(app.url, "/ready", full_duplex=False) as proxy:
+        async with http.post(f"{proxy.url}/work?stream=1") as answer:
             assert await answer.content.readexactly(6) == b"first "
             with pytest.raises(aiohttp.ClientError):
                 await answer.content.read()
