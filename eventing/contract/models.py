@@ -97,7 +97,9 @@ def _is_text(text: str) -> str:
 
 
 Text = Annotated[str, Field(max_length=PROMPT_LIMIT), AfterValidator(_is_text)]
-Prompt = Annotated[Text, Field(min_length=1), AfterValidator(_has_words)]
+Prompt = Annotated[
+    str, Field(min_length=1, max_length=PROMPT_LIMIT), AfterValidator(_is_text), AfterValidator(_has_words)
+]
 Pixels = Annotated[int, Field(ge=16, le=8192)]
 Frames = Annotated[int, Field(ge=1, le=10_000)]
 FrameRate = Annotated[int, Field(ge=1, le=120)]  # frames per second

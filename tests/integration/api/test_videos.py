@@ -190,9 +190,9 @@ async def test_a_file_that_is_gone_is_a_404_and_storage_that_is_away_a_503(
     answer, body = await service.call("GET", f"/v1/videos/{video_id}/content")
     assert (answer.status, body["error"]["code"]) == (404, "not_found")
     (tmp_path / "away").mkdir()
+    async with deployment(tmp_path / "away", bucket) as before:
+        video_id = await finished(before)
     async with deployment(tmp_path / "away", bucket, s3_endpoint="http://127.0.0.1:9") as away:
-        away.predictor.bucket = None
-        video_id = await finished(away)
         answer, body = await away.call("GET", f"/v1/videos/{video_id}/content")
         assert (answer.status, body["error"]["type"]) == (503, "server_error")
         assert answer.headers["Retry-After"] == "5"
