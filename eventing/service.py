@@ -177,8 +177,8 @@ class Service:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol is named because asyncio turns Nagle's algorithm off only for sockets that say TCP; with
-    # it on, an answer in two writes waits 40 ms for the client's delayed acknowledgement.
+    # asyncio turns Nagle's algorithm off for TCP only. With it, an answer in two writes waits 40 ms
+    # for the client's delayed acknowledgement.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

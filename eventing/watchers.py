@@ -132,17 +132,17 @@ class Watchers:
 
     async def _run(self) -> None:
         poll_at = complete_at = 0.0
-        polled = time.monotonic()
+        last_poll = time.monotonic()
         while True:
             mark, begin = self._signal.mark(), time.monotonic()
             if begin >= complete_at:
-                done = await self._refresh(list(self._watched.values()))
-                pause = PAUSE * (time.monotonic() - begin) if done else 0.0
+                is_complete = await self._refresh(list(self._watched.values()))
+                pause = PAUSE * (time.monotonic() - begin) if is_complete else 0.0
                 complete_at = time.monotonic() + min(max(self._poll, pause), LONGEST_PAUSE)
             if begin >= poll_at:
                 poll_at = begin + self._poll
-                if await self._poll_changes(begin - polled + OVERLAP):
-                    polled = begin
+                if await self._poll_changes(begin - last_poll + OVERLAP):
+                    last_poll = begin
             await self._refresh(self._due())
             await asyncio.sleep(GAP)
             await self._signal.wait(mark, max(0.0, min(poll_at, complete_at) - time.monotonic()))

@@ -36,7 +36,7 @@ class PredictorSettings(SharedSettings):
     heartbeat_seconds: float = Field(
         HEARTBEAT_SECONDS,
         gt=0,
-        description="A heartbeat record goes out when a stream was silent for this long.",
+        description="A heartbeat record is sent when a stream was silent for this many seconds.",
     )
     predictor_host: str = Field(
         "0.0.0.0",  # noqa: S104 - a pod serves other pods; the one-machine edition sets 127.0.0.1

@@ -139,11 +139,11 @@ async def infer(
     if fields.pop("output", None) not in (None, "s3"):
         raise InvalidRequest("output: only s3; the predictor itself takes inline", field="output")
     job, new = await container.jobs.submit(parse_request(fields), replace(origin, job_id=job_id))
-    named = bool(job_id or origin.key) or not new
+    is_repeatable = bool(job_id or origin.key) or not new
     try:
         job = await until_ended(container.watchers, request, job, _patience(prefer or []))
     except Gone:
-        if not named:
+        if not is_repeatable:
             await container.jobs.cancel(job.id, origin.owner)
         return Response(status_code=499)
     return _answer(call, job) if job.status.is_terminal else _accepted(call, job)

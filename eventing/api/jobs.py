@@ -120,18 +120,18 @@ async def result(
     many clients would send the key on to S3.
     """
     job = await container.job_store.get(job_id, owner)
-    finished = finished_result(job)
+    video_result = finished_result(job)
     wants_json = "application/json" in request.headers.get("accept", "")
     if carries_credentials(request) and not wants_json:
-        return await _file(container, request, finished, variant)
-    url = await presigned(container, finished, variant)
+        return await _file(container, request, video_result, variant)
+    url = await presigned(container, video_result, variant)
     if not wants_json:
         return RedirectResponse(url, 307, {"Cache-Control": "no-store"})
     view = ResultView(
         url=url,
         expires_in_seconds=container.settings.presign_seconds,
-        uri=_uri(finished, variant),
-        result=finished,
+        uri=_uri(video_result, variant),
+        result=video_result,
     )
     return JSONResponse(view.model_dump(mode="json"), headers={"Cache-Control": "no-store"})
 
@@ -163,22 +163,24 @@ def finished_result(job: Job) -> VideoResult:
     raise Conflict(f"job {job.public_id} {job.status}{cause}")
 
 
-async def _file(container: Container, request: Request, finished: VideoResult, variant: Variant) -> Response:
+async def _file(
+    container: Container, request: Request, video_result: VideoResult, variant: Variant
+) -> Response:
     if variant == "manifest":
-        return await stream_manifest(container, finished.manifest_uri)
-    file: StoredFile = getattr(finished, variant)
-    return await stream_file(container, request, file, f"{finished.job_id}-{file.uri.rpartition('/')[2]}")
+        return await stream_manifest(container, video_result.manifest_uri)
+    file: StoredFile = getattr(video_result, variant)
+    return await stream_file(container, request, file, f"{video_result.job_id}-{file.uri.rpartition('/')[2]}")
 
 
-async def presigned(container: Container, finished: VideoResult, variant: Variant) -> str:
+async def presigned(container: Container, video_result: VideoResult, variant: Variant) -> str:
     """Return a presigned URL of one of the result's files."""
-    key = container.bucket.key(_uri(finished, variant))
-    name = f"{finished.job_id}-{key.rpartition('/')[2]}"
+    key = container.bucket.key(_uri(video_result, variant))
+    name = f"{video_result.job_id}-{key.rpartition('/')[2]}"
     return await asyncio.to_thread(container.bucket.presign, key, container.settings.presign_seconds, name)
 
 
-def _uri(finished: VideoResult, variant: Variant) -> str:
+def _uri(video_result: VideoResult, variant: Variant) -> str:
     if variant == "manifest":
-        return finished.manifest_uri
-    file: StoredFile = getattr(finished, variant)
+        return video_result.manifest_uri
+    file: StoredFile = getattr(video_result, variant)
     return file.uri

@@ -28,7 +28,7 @@ Keys = dict[str | None, jwt.PyJWK]
 
 
 class WrongDocument(ValueError):
-    """The issuer's discovery document or key set is not what OpenID Connect says."""
+    """The issuer's discovery document or key set does not follow OpenID Connect."""
 
 
 class IssuerKeys:

@@ -60,13 +60,13 @@ class BodyLimits:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    sent = False
+    is_sent = False
 
     async def replayed() -> Message:
-        nonlocal sent
-        if sent:
+        nonlocal is_sent
+        if is_sent:
             return await receive()
-        sent = True
+        is_sent = True
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replayed

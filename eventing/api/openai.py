@@ -1,6 +1,6 @@
 """Translate between the OpenAI Videos contract and jobs: requests in, views out. Pure functions.
 
-Source: the generated types of the official Python and Node SDKs. `status` knows only queued, in_progress,
+Source: the generated types of the official Python and Node SDKs. `status` is one of queued, in_progress,
 completed and failed, so a cancelled job shows as failed with the code `cancelled`.
 """
 
@@ -129,7 +129,7 @@ def remix_request(source: Job, prompt: str) -> dict[str, Any]:
 def video(job: Job) -> Video:
     """Return the contract's view of a job."""
     cancelled = job.status is Status.cancelled
-    failed = job.status in (Status.failed, Status.cancelled)
+    is_failed = job.status in (Status.failed, Status.cancelled)
     return Video(
         id=job.public_id,
         model=job.model,
@@ -142,7 +142,7 @@ def video(job: Job) -> Video:
         seconds=f"{job.spec.num_frames / job.spec.fps:.3f}".rstrip("0").rstrip("."),
         size=f"{job.spec.width}x{job.spec.height}",
         remixed_from_video_id=job.remixed_from,
-        error=VideoError(code=job.error.code, message=job.error.message) if failed and job.error else None,
+        error=VideoError(code=job.error.code, message=job.error.message) if is_failed and job.error else None,
     )
 
 

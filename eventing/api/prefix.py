@@ -39,7 +39,7 @@ class PathPrefix:
         await self._app({**scope, "path": self._inner(scope["path"])}, receive, prefixed)
 
     def _inner(self, path: str) -> str:
-        """Return the path as the routes know it."""
+        """Return the path without the prefix."""
         if path == self._prefix:
             return "/"
         return path[len(self._prefix) :] if path.startswith(self._prefix + "/") else path

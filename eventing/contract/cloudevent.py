@@ -221,7 +221,7 @@ def _check_attribute(name: str, value: Any) -> None:
 
 
 def _text(header: str) -> str:
-    """Return a header's value as the HTTP binding says (3.1.3.2): unquoted, then percent-decoded once.
+    """Return a header's value by the HTTP binding (3.1.3.2): unquoted, then percent-decoded once.
 
     The SDKs for Go and Java send UTF-8 as it is, so that is read too; header values are Latin-1 here. Bytes
     that are not UTF-8 become halves of surrogate pairs, which `check` refuses.

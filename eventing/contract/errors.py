@@ -2,7 +2,7 @@
 
 ReelzeroError                 code, message, field, retryable; HTTP status for the API
 ├── InvalidRequest            422  a value of the request cannot be served; `field` names it
-├── MalformedRequest          400  the bytes are not what the protocol says
+├── MalformedRequest          400  the bytes do not follow the protocol
 ├── UnsupportedMedia          415  a content type that is not read here
 ├── TooLarge                  413  the body is over the limit
 ├── UnsatisfiableRange        416  no byte of the range exists

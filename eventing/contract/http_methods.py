@@ -55,22 +55,22 @@ class HeadAndOptions:
 
 async def _head(app: ASGIApp, scope: Scope, send: Send) -> None:
     """Run the GET of a HEAD: send its status and headers, and end it before its body."""
-    begun = asyncio.Event()
+    head_is_sent = asyncio.Event()
 
     async def receive() -> Message:
-        await begun.wait()
+        await head_is_sent.wait()
         return {"type": "http.disconnect"}
 
     async def send_start(message: Message) -> None:
         if message["type"] == "http.response.start":
             await send(message)
             await send({"type": "http.response.body", "body": b""})
-            begun.set()
+            head_is_sent.set()
         elif message.get("more_body"):
             raise ConnectionError("a HEAD has no body")  # ends a stream, as a closed connection does
 
     try:
         await app({**scope, "method": "GET"}, receive, send_start)
     except Exception:
-        if not begun.is_set():
+        if not head_is_sent.is_set():
             raise

@@ -163,4 +163,4 @@ def _culprit(value: Any) -> str | None:
     if isinstance(value, Repeated):
         return value.name()
     members = value.items() if isinstance(value, dict) else ()
-    return next((name for name, held in members if fits(name) and _problem(held, DEEPEST - 1)), None)
+    return next((name for name, member in members if fits(name) and _problem(member, DEEPEST - 1)), None)

@@ -79,8 +79,8 @@ class Relay:
         else:
             log.warning("event not delivered: %s", outcome.error, extra=extra | {"try": message.tries + 1})
         try:
-            kept = await self._store.record(message, outcome)
-            if outcome.ok and not kept and isinstance(message.destination, S3Object):
+            exists = await self._store.record(message, outcome)
+            if outcome.ok and not exists and isinstance(message.destination, S3Object):
                 await self._sender.take_back(message.destination)
             if message.event_type not in LAST:
                 self._due.notify()  # the job's next message may be waiting for this one

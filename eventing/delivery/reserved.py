@@ -1,7 +1,7 @@
 """List the networks that webhooks may not reach, in one table for the code and for the chart.
 
 The table holds the special-purpose registries of IANA and the addresses of cloud services that look public.
-Python's `ipaddress` has such a table too, but its contents change between versions and it knows no clouds.
+Python's `ipaddress` has such a table too, but its contents change between versions and have no clouds.
 The NetworkPolicies of charts/reelzero except the same networks; a test compares them.
 """
 

@@ -74,17 +74,17 @@ class Sender:
         except StorageError as error:
             return Try(False, time.monotonic() - start, error=error.message)
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-            blocked = _cause(error, BlockedAddress)
-            text = str(blocked or error) or type(error).__name__
-            return Try(False, time.monotonic() - start, error=text, final=blocked is not None)
+            refusal = _cause(error, BlockedAddress)
+            text = str(refusal or error) or type(error).__name__
+            return Try(False, time.monotonic() - start, error=text, final=refusal is not None)
         except Exception as error:
             log.exception("a message could not be sent", extra={"event_id": message.event_id})
             return Try(False, time.monotonic() - start, error=f"an internal error: {type(error).__name__}")
         return outcome
 
-    async def take_back(self, written: S3Object) -> None:
+    async def take_back(self, target: S3Object) -> None:
         """Delete an object that was written while its job was being deleted. Raises StorageError."""
-        await asyncio.to_thread(self._bucket.delete, written.key)
+        await asyncio.to_thread(self._bucket.delete, target.key)
 
     async def _send(self, message: OutboxMessage, start: float) -> Try:
         match message.destination:

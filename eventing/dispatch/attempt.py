@@ -139,31 +139,31 @@ class Attempts:
             return await self._adopt(job, job.attempt) or self._judge_loss(job, lost, broken)
 
     async def _generate(self, job: Job, lease: Lease) -> VideoResult:
-        started = False
+        is_started = False
 
         async def report(progress: Progress | None) -> None:
-            nonlocal started
+            nonlocal is_started
             if progress:
                 lease.report(progress)
-            started = started or await self._started(job)
+            is_started = is_started or await self._started(job)
 
         budget = self._catalog.get(job.model).budget
         async with AsyncExitStack() as stack:
             url = await self._open(job, stack)
-            reported = await self._client.generate(url, job.spec, job.id, job.attempt, budget, report)
-        return await self._verified(job, reported)
+            result = await self._client.generate(url, job.spec, job.id, job.attempt, budget, report)
+        return await self._verified(job, result)
 
-    async def _verified(self, job: Job, reported: VideoResult) -> VideoResult:
+    async def _verified(self, job: Job, result: VideoResult) -> VideoResult:
         """Return the result in the manifest. Raises Broken if the predictor reported another one."""
         try:
-            stored = await results.find(self._bucket, job, job.attempt)
+            manifest_result = await results.find(self._bucket, job, job.attempt)
         except WrongResult as error:
             raise Broken(f"the predictor reported a result that S3 does not confirm: {error}") from error
-        if stored is None:
+        if manifest_result is None:
             raise Broken("the predictor reported a result without a manifest in S3")
-        if stored != reported:
+        if manifest_result != result:
             raise Broken("the predictor reported a result that differs from its manifest")
-        return stored
+        return manifest_result
 
     async def _open(self, job: Job, stack: AsyncExitStack) -> str:
         """Return the URL of a predictor, kept open until the stack ends. Raises Failed, NotStarted."""

@@ -99,8 +99,8 @@ class Dispatcher:
         """Free jobs whose lease has lapsed and fail jobs past their start deadline, once per poll."""
         while True:
             try:
-                freed = await self._claims.free_lapsed() + await self._claims.fail_overdue()
-                if freed:
+                changes = await self._claims.free_lapsed() + await self._claims.fail_overdue()
+                if changes:
                     self._job_ready.notify()
             except ReelzeroError as error:
                 log.warning("cannot sweep now: %s", error)

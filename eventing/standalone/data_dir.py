@@ -97,7 +97,7 @@ class DataDir:
         write_private(self.path / "service.json", json.dumps({"port": port}))
 
     def announce(self, url: str) -> None:
-        """Write the service's URL into the lock, for other processes that want this directory."""
+        """Write the service's URL into the lock, for other processes that find the directory in use."""
         _write_holder(self.path / "lock", Holder(os.getpid(), url))
 
 

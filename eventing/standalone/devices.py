@@ -1,4 +1,4 @@
-"""Finds the accelerators of this machine without torch."""
+"""Find the accelerators of this machine without torch."""
 
 from __future__ import annotations
 

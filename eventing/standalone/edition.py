@@ -1,4 +1,4 @@
-"""Runs the one-machine edition: data directory, S3 server, database, local predictors and the service.
+"""Run the one-machine edition: data directory, S3 server, database, local predictors and the service.
 
 If `start` fails or is cancelled, it stops what it started. `stop` ends everything in reverse order.
 """

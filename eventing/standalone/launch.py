@@ -1,4 +1,4 @@
-"""Starts a predictor process and waits until its weights are in memory, or raises the reason."""
+"""Start a predictor process and waits until its weights are in memory, or raises the reason."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Launcher:
         if entry.repository or entry.bundled:
             return None
         folder = self.data_dir / "models" / entry.name
-        async with self._building:  # two devices may want them at once
+        async with self._building:  # two devices may need them at once
             if not folder.is_dir():
                 await self._build(entry, folder)
         return folder

@@ -1,4 +1,4 @@
-"""Runs predictors as local processes on one pool of devices, from none to one per device.
+"""Run predictors as local processes on one pool of devices, from none to one per device.
 
 A job opens its model. If an idle process has the model, it is reused. Else a new process starts on free
 devices; if too few are free, the process that has been idle longest is stopped first. A process that is idle

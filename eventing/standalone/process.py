@@ -1,4 +1,4 @@
-"""Starts child processes that never outlive this one, with a log file each.
+"""Start child processes that never outlive this one, with a log file each.
 
 A child has a session of its own: Ctrl-C in a terminal reaches only this process, which stops its children in
 its own order. A child is tied to this process (tether.py), so it ends even if this one is killed. Start

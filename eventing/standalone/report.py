@@ -1,4 +1,4 @@
-"""Prints the last lines of `reelzero run`: where the video is and how long each part took."""
+"""Print the last lines of `reelzero run`: where the video is and how long each part took."""
 
 from __future__ import annotations
 

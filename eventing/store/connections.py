@@ -1,4 +1,4 @@
-"""Makes SQLAlchemy engines from REELZERO_DATABASE_URL: its parameters, and the settings of each session."""
+"""Make SQLAlchemy engines from REELZERO_DATABASE_URL: its parameters, and the settings of each session."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def _sqlite_engine(url: URL, pool: Mapping[str, Any]) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "connect")
     def _configure(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # we emit BEGIN ourselves, below
+        connection.isolation_level = None  # BEGIN is emitted below
         cursor = connection.cursor()
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")

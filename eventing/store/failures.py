@@ -65,7 +65,7 @@ _DRIVER = (sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg
 
 @asynccontextmanager
 async def translated() -> AsyncIterator[None]:
-    """Raise Unavailable for what time or an operator can heal, and a plain ReelzeroError for our mistakes."""
+    """Raise Unavailable for what time or an operator can heal, and a plain ReelzeroError for a bug."""
     try:
         yield
     except (PoolTimeout, DisconnectionError, OSError) as error:  # OSError: no socket, no route, no time

@@ -1,4 +1,4 @@
-"""Translate rows to records and back. No other module knows both."""
+"""Translate rows of tables to records and back. No other module does this."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Brings a database to the newest schema by Alembic, and judges a schema before it is used.
+"""Bring a database to the newest schema by Alembic, and check a schema before it is used.
 
 A release works with its own schema, and with a newer one if every migration that it does not know is declared
 additive. Then a rollback by one release needs no change of the database.

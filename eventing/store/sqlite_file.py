@@ -13,7 +13,7 @@ LEAST_ROOM = 1 << 20  # bytes left on the disk; with less the next jobs may not 
 
 
 class SqliteFile:
-    """One database file, as the connections of one pool know it."""
+    """One database file, which the connections of one pool have open."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -4,7 +4,7 @@ An attempt is complete when its manifest exists. A request for the same attempt 
 attempt without a manifest has produced nothing.
 
 Two predictors may run the same attempt at once. Each run uploads below a prefix of its own, and the manifest
-says which files are the result. The run that ends second deletes its own files and answers with the other's.
+names the files of the result. The run that ends second deletes its own files and returns the other's result.
 """
 
 from __future__ import annotations
@@ -124,20 +124,20 @@ def patiently(call: Callable[[], T], monitor: Monitor, patience: float = float("
 
 def _interruptible(call: Callable[[], T], monitor: Monitor) -> T:
     """Run a blocking call in its own thread, so that a cancel does not wait for a dead socket."""
-    done: Future[T] = Future()
+    future: Future[T] = Future()
 
     def run() -> None:
         try:
-            done.set_result(call())
+            future.set_result(call())
         except BaseException as error:
-            done.set_exception(error)
+            future.set_exception(error)
 
     threading.Thread(target=run, name="s3", daemon=True).start()
     while True:
         try:
-            return done.result(timeout=POLL)
+            return future.result(timeout=POLL)
         except TimeoutError:
-            if done.done():
+            if future.done():
                 raise
             monitor.check()
 

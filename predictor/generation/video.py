@@ -76,12 +76,12 @@ def write_poster(frames: Frames, path: Path) -> None:
 def write_spritesheet(frames: Frames, path: Path) -> None:
     """Write up to 16 frames, spread over the video, as one JPEG: an almost square grid in reading order."""
     count = min(SPRITES, len(frames))
-    picked = np.linspace(0, len(frames) - 1, count).round().astype(int)
+    indices = np.linspace(0, len(frames) - 1, count).round().astype(int)
     columns = math.ceil(math.sqrt(count))
     height, width = frames.shape[1:3]
     size = (min(width, SPRITE_WIDTH), max(1, round(height * min(width, SPRITE_WIDTH) / width)))
     sheet = Image.new("RGB", (columns * size[0], math.ceil(count / columns) * size[1]))
-    for cell, index in enumerate(picked):
+    for cell, index in enumerate(indices):
         corner = (cell % columns * size[0], cell // columns * size[1])
         sheet.paste(Image.fromarray(frames[index]).resize(size), corner)
     _write_jpeg(sheet, path, quality=85)

@@ -41,12 +41,12 @@ class Vocabulary(Frozen):
             raise ModelUnavailable(f"{path} is not a vocabulary: {problem}") from error
 
     def warnings(self, prompt: str) -> list[str]:
-        """Return one warning for each distinct word of the prompt that the model does not know."""
+        """Return one warning for each distinct word of the prompt that is not in the vocabulary."""
         words = dict.fromkeys(WORD.findall(prompt.lower()))
         unknown = [word for word in words if word not in self.known and word not in self.ignored]
-        named = [f"'{word}' is not a word this model knows; it was ignored" for word in unknown[:SHOWN]]
+        warnings = [f"'{word}' is not a word this model knows; it was ignored" for word in unknown[:SHOWN]]
         more = len(unknown) - SHOWN
-        return [*named, f"{more} more words of the prompt are unknown"] if more > 0 else named
+        return [*warnings, f"{more} more words of the prompt are unknown"] if more > 0 else warnings
 
 
 def prompt_warnings(
@@ -54,5 +54,5 @@ def prompt_warnings(
 ) -> tuple[str, ...]:
     """Return warnings about everything in a prompt that the model ignores. `limit` is in tokens."""
     tokens = len(tokenizer(prompt, truncation=False, verbose=False).input_ids)
-    cut = [f"the prompt has {tokens} tokens; this model reads the first {limit}"] if tokens > limit else []
-    return (*cut, *(vocabulary.warnings(prompt) if vocabulary else ()))
+    excess = [f"the prompt has {tokens} tokens; this model reads the first {limit}"] if tokens > limit else []
+    return (*excess, *(vocabulary.warnings(prompt) if vocabulary else ()))

@@ -39,7 +39,7 @@ SEED = 0
 
 
 def tokenizer() -> Any:
-    """Build a tokenizer that knows single characters."""
+    """Build a tokenizer of single characters."""
     characters = string.ascii_letters + string.digits + string.punctuation
     special = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", -10.0), ("▁", -2.0)]
     return T5TokenizerFast(vocab=special + [(character, -3.0) for character in characters], extra_ids=0)

@@ -37,8 +37,8 @@ class PredictorDataPlane(DataPlane):  # type: ignore[misc] # kserve ships no typ
 
     async def live(self) -> dict[str, str]:
         """Report the device as lost, so that the kubelet replaces the process; otherwise alive."""
-        lost = self._video_model.worker.look() is State.lost
-        return {"status": "device lost" if lost else "alive"}
+        is_lost = self._video_model.worker.look() is State.lost
+        return {"status": "device lost" if is_lost else "alive"}
 
     async def ready(self) -> bool:
         """Return the readiness of the model, which is also the server's."""

@@ -90,13 +90,13 @@ def outcome(
     record: Terminal, model: str, job: str, metadata: dict[str, str], begin: datetime
 ) -> JobEventData:
     """Return the payload of the terminal event. Raises MalformedRequest if the result is not in S3."""
-    failed = isinstance(record, FailedRecord)
+    is_failure = isinstance(record, FailedRecord)
     result = None if isinstance(record, FailedRecord) else getattr(record, "result", None)
-    if not failed and result is None:
+    if not is_failure and result is None:
         raise MalformedRequest("output must be s3: the reply event names files in S3", field="output")
     return JobEventData(
         job_id=job,
-        status=Status.failed if failed else Status.completed,
+        status=Status.failed if is_failure else Status.completed,
         model=model,
         attempts=1,
         result=result,

@@ -190,7 +190,10 @@ class Catalog:
 
 @cache
 def load_catalog(extra: Path | None = None) -> Catalog:
-    """Read the package's entries, and those of an operator's folder, which win. Raises ConfigurationError."""
+    """Read the package's entries and an operator's, which replace those of the same name.
+
+    Raises ConfigurationError.
+    """
     files = sorted(HERE.glob("*.yaml")) + (sorted(extra.glob("*.yaml")) if extra else [])
     return Catalog(tuple(_read(path) for path in files))
 

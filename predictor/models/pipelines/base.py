@@ -105,7 +105,7 @@ class DiffusersFamily(ABC):
 def from_folder(
     kind: type[Any], folder: Path, entry: CatalogEntry, device: str, dtypes: Mapping[str, torch.dtype]
 ) -> Any:
-    """Load a pipeline of this diffusers class onto its device, without network, as the entry says."""
+    """Load a pipeline of this diffusers class onto its device, without network, with the entry's options."""
     dtype = {"default": getattr(torch, entry.dtype), **dtypes}
     pipe = kind.from_pretrained(folder, dtype=dtype, local_files_only=True, use_safetensors=True)
     pipe.set_progress_bar_config(disable=True)

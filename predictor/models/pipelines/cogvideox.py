@@ -29,8 +29,8 @@ class Family(DiffusersFamily):
     @torch.inference_mode()
     def decode(self, spec: GenerationSpec, latents: torch.Tensor) -> NDArray[np.uint8]:
         """Decode all latent frames but those that CogVideoX 1.5 adds in front to fill its last patch."""
-        kept = (spec.num_frames - 1) // self.pipe.vae_scale_factor_temporal + 1
-        return to_frames(self.pipe.decode_latents(latents[:, latents.shape[1] - kept :]))
+        count = (spec.num_frames - 1) // self.pipe.vae_scale_factor_temporal + 1
+        return to_frames(self.pipe.decode_latents(latents[:, latents.shape[1] - count :]))
 
     def _grid(self) -> Grid:
         pipe = self.pipe

@@ -46,8 +46,8 @@ class Sender:
     def __init__(self) -> None:
         self.taken_back: list[S3Object] = []
 
-    async def take_back(self, written: S3Object) -> None:
-        self.taken_back.append(written)
+    async def take_back(self, target: S3Object) -> None:
+        self.taken_back.append(target)
 
     async def send(self, _row: OutboxMessage) -> Try:
         return Try(ok=True, seconds=0)
