@@ -68,11 +68,11 @@ class DeadLetterStore:
         sizes = select(*ORDER, size).where(*where).order_by(*newest_first).limit(limit + 1)
         async with self._database.read() as connection:
             ahead = (await connection.execute(sizes)).all()
-            shown = ahead[: min(limit, _fitting([row.size for row in ahead]))]
-            query = select(dead_letters).where(dead_letters.c.id.in_([row.id for row in shown]))
+            on_page = ahead[: min(limit, _fitting([row.size for row in ahead]))]
+            query = select(dead_letters).where(dead_letters.c.id.in_([row.id for row in on_page]))
             rows = (await connection.execute(query.order_by(*newest_first))).mappings().all()
-        more = len(ahead) > len(shown)
-        return [_letter(row) for row in rows], _cursor(shown[-1]) if more else None
+        more = len(ahead) > len(on_page)
+        return [_letter(row) for row in rows], _cursor(on_page[-1]) if more else None
 
     async def get(self, id: str, owner: str) -> DeadLetter:
         """Return one letter. Raises NotFound."""
