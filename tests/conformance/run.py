@@ -29,7 +29,7 @@ CLIENT_SECONDS = 300
 PROMTOOL = "promtool"
 HEAD = """# Conformance
 
-Clients that nobody here wrote, each in its own environment, against `reelzero up` as a process of its own
+Clients of other projects, each in its own environment, against `reelzero up` as a separate process
 (and one predictor for direct V2 calls). Written by `make conformance`, which fails if any row is not ✅.
 """
 

@@ -22,7 +22,7 @@ app.kubernetes.io/instance: {{ $root.Release.Name }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end }}
 
-{{/* Labels of what becomes pods: none that changes with the chart, or every upgrade would load every model anew. */}}
+{{/* Labels of what becomes pods: none that changes with the chart, or every upgrade would load every model again. */}}
 {{- define "reelzero.podLabels" -}}
 {{ include "reelzero.selector" . }}
 app.kubernetes.io/part-of: reelzero
