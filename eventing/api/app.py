@@ -51,6 +51,7 @@ def create_app(container: Container) -> FastAPI:
     app.add_middleware(PathPrefix, prefix=container.settings.path_prefix)
     for module in (jobs, progress, videos, inference, ingress, dead_letters, health, page):
         app.include_router(module.router)
+    app.mount("/static/swagger-ui", page.swagger_ui, name="swagger-ui")
     app.mount("/static", page.files, name="static")
     openapi.install(app)
     return app

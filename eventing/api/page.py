@@ -17,6 +17,7 @@ POLICY = "default-src 'self'; media-src *; img-src * data:; frame-ancestors 'non
 HEADERS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
 router = APIRouter(include_in_schema=False)
 files = StaticFiles(directory=STATIC)
+swagger_ui = StaticFiles(packages=[("fastapi_swagger", "resources")])
 
 
 @router.get("/")
