@@ -102,11 +102,11 @@ class _Pump:
             self.caller.leave()
             return message
         self._size += len(message.get("body", b""))
+        if not message.get("more_body"):  # also of a body over the limit: nothing more can be awaited
+            self._waiter = asyncio.create_task(self._wait())
         if self._size > BODY_LIMIT:
             # FastAPI lets only this exception through while it reads a body.
             raise HTTPException(413, f"the body is over the limit of {BODY_LIMIT} bytes")
-        if not message.get("more_body"):
-            self._waiter = asyncio.create_task(self._wait())
         return message
 
     async def drain(self) -> None:
