@@ -11,7 +11,7 @@ LONGEST = 256  # characters that are read, since the time of Python's reader gro
 
 
 def parse(content_type: str) -> tuple[str, str]:
-    """Return the media type in lower case and the charset; UTF-8 where none is named."""
+    """Return the media type in lower case and the charset; UTF-8 if the header names no charset."""
     content_type = content_type[:LONGEST]
     message = Message()
     message["content-type"] = content_type.replace("\r", " ").replace("\n", " ")

@@ -7,9 +7,10 @@ S3-compatible servers need beyond it has a REELZERO_S3_… setting.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -17,6 +18,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.handlers import add_expect_header
 
 from eventing.contract.errors import StorageError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -113,39 +116,19 @@ class Bucket:
 
     def get(self, key: str) -> bytes | None:
         """Return an object's bytes; None if there is no object."""
-        try:
-            body: bytes = self._client.get_object(Bucket=self.name, Key=key)["Body"].read()
-        except ClientError as error:
-            if error.response["Error"]["Code"] in ("NoSuchKey", "404", "NotFound"):
-                return None
-            raise self._failure("get_object", key, error) from error
-        except BotoCoreError as error:
-            raise self._failure("get_object", key, error) from error
-        return body
+        return self._existing("get_object", key, lambda answer: bytes(answer["Body"].read()))
 
     def head(self, key: str) -> tuple[int, str] | None:
         """Return an object's size in bytes and its content type; None if there is no object."""
-        try:
-            answer = self._client.head_object(Bucket=self.name, Key=key)
-        except ClientError as error:
-            if error.response["Error"]["Code"] in ("NoSuchKey", "404", "NotFound"):
-                return None
-            raise self._failure("head_object", key, error) from error
-        except BotoCoreError as error:
-            raise self._failure("head_object", key, error) from error
-        return int(answer["ContentLength"]), str(answer.get("ContentType", ""))
+
+        def size_and_type(answer: Any) -> tuple[int, str]:
+            return int(answer["ContentLength"]), str(answer.get("ContentType", ""))
+
+        return self._existing("head_object", key, size_and_type)
 
     def open(self, key: str, first: int, last: int) -> Any:
         """Return a readable stream of the bytes first..last, both included; None if there is no object."""
-        try:
-            span = f"bytes={first}-{last}"
-            return self._client.get_object(Bucket=self.name, Key=key, Range=span)["Body"]
-        except ClientError as error:
-            if error.response["Error"]["Code"] in ("NoSuchKey", "404", "NotFound"):
-                return None
-            raise self._failure("get_object", key, error) from error
-        except BotoCoreError as error:
-            raise self._failure("get_object", key, error) from error
+        return self._existing("get_object", key, lambda answer: answer["Body"], Range=f"bytes={first}-{last}")
 
     def keys(self, prefix: str) -> list[str]:
         """List all keys under a prefix."""
@@ -184,6 +167,17 @@ class Bucket:
             self._call("create_bucket")
         except BotoCoreError as error:
             raise self._failure("head_bucket", "", error) from error
+
+    def _existing(self, operation: str, key: str, take: Callable[[Any], T], **arguments: Any) -> T | None:
+        """Return what `take` reads from the answer about an object; None if there is no object."""
+        try:
+            return take(getattr(self._client, operation)(Bucket=self.name, Key=key, **arguments))
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("NoSuchKey", "404", "NotFound"):
+                return None
+            raise self._failure(operation, key, error) from error
+        except BotoCoreError as error:
+            raise self._failure(operation, key, error) from error
 
     def _call(self, operation: str, **arguments: Any) -> Any:
         try:

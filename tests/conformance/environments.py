@@ -1,7 +1,7 @@
 """Environments of the clients: a virtual environment or npm folder each, below .conformance, made once.
 
 Clients must not share ours: kserve and tritonclient cannot live in one process, and cloudevents 1 and 2 are
-one package name. A folder is made anew when its requirements change.
+one package name. A folder is made again when its requirements change.
 """
 
 from __future__ import annotations
