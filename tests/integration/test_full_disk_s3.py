@@ -87,6 +87,6 @@ async def test_an_upload_waits_for_room_and_is_whole(
                 monitor.cancel()
             assert await asyncio.to_thread(bucket.get, bucket.key(stored.uri)) == file.read_bytes()
             assert await asyncio.to_thread(bucket.get, "before") == file.read_bytes()
-            await eventually(lambda: "the S3 server serves again" in caplog.text)
+            await eventually(lambda: "the S3 server runs again" in caplog.text)
             assert "refused" not in await asyncio.to_thread(bucket.keys, "")
             assert not await refuse_names(bucket)
