@@ -55,8 +55,9 @@ check: $(VENV)/.installed-dev ## Run the linters, the type checker and the rules
 format: $(VENV)/.installed-dev ## Format the code
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-docs: $(VENV)/.installed-dev ## Write all generated pages: settings, schemas, AsyncAPI, config, the chart's README
+docs: $(VENV)/.installed-dev ## Write all generated pages: settings, rules, schemas, AsyncAPI, config, the chart's README
 	$(BIN)/python -m tests.support.settings_table
+	$(BIN)/python -m tests.support.rules_page
 	$(BIN)/python -m eventing.contract.schemas docs
 	$(BIN)/python -m config.render
 

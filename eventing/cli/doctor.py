@@ -15,6 +15,8 @@ from eventing.settings import Settings
 from eventing.standalone.data_dir import DATA_DIR
 from eventing.standalone.inspection import inspect
 
+RULES = Path("rules")  # the word that lists them; a file of this name is ./rules
+
 
 def doctor(
     manifests: Annotated[
@@ -31,7 +33,11 @@ def doctor(
     Without files: database, S3 with conditional writes, sink, clock, time budgets; in a folder where
     `reelzero up` was called, those of its data. With files: the known mistakes with long GPU jobs on KServe
     and Knative: helm template … | reelzero doctor --manifests -
+
+    `reelzero doctor rules` lists the rules, what each mistake leads to, and how to mend it.
     """
+    if others == [RULES] and not manifests:
+        raise typer.Exit(command.list_rules())
     paths = [*(manifests or []), *(others or [])]
     if paths:
         raise typer.Exit(command.check_manifests(paths))

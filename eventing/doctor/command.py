@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import typer
 
 from eventing.contract.errors import ReelzeroError
-from eventing.doctor import delivery, knative, live, pods, probes, scaling, timing
+from eventing.doctor import live
 from eventing.doctor.findings import Finding
 from eventing.doctor.manifests import Manifests, parse
+from eventing.doctor.registry import examine, rules
 from eventing.doctor.workloads import workloads
 from eventing.settings import Settings
 
-CHECKS: tuple[Callable[[Manifests], Iterable[Finding]], ...] = (
-    timing.check, scaling.check, probes.check, knative.check, delivery.check, pods.check,
-)  # fmt: skip
 CLUSTER_CONFIG = {
     "config-defaults": "the longest time-out Knative allows",
     "config-autoscaler": "whether an initial scale of 0 is allowed",
@@ -38,6 +35,14 @@ def check_manifests(paths: list[Path]) -> int:
     return 1 if any(finding.severity == "error" for finding in findings) else 0
 
 
+def list_rules() -> int:
+    """Print every rule, what it leads to and how to mend it; the exit status is 0."""
+    for rule in (rule.in_general() for rule in rules().values()):
+        typer.secho(f"{rule.id} ({rule.severity}): {rule.what}", bold=True)
+        typer.echo(f"  leads to: {rule.leads_to}\n  mend it:  {rule.mend}")
+    return 0
+
+
 def check_live(settings: Settings, storage_away: str | None) -> int:
     """Print the outcome of every check of an installation; the exit status: 1 if one failed."""
     outcomes = asyncio.run(live.examine(settings, storage_away))
@@ -51,12 +56,6 @@ def check_live(settings: Settings, storage_away: str | None) -> int:
     return 0 if all(outcome.ok for outcome in outcomes) else 1
 
 
-def examine(manifests: Manifests) -> list[Finding]:
-    """Return every finding of every check, errors first."""
-    findings = [finding for check in CHECKS for finding in check(manifests)]
-    return sorted(dict.fromkeys(findings), key=lambda finding: finding.severity)
-
-
 def _read(path: Path) -> str:
     return sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
 
@@ -64,7 +63,7 @@ def _read(path: Path) -> str:
 def _print(findings: list[Finding], manifests: Manifests) -> None:
     for finding in findings:
         colour = "red" if finding.severity == "error" else "yellow"
-        typer.secho(f"{finding.severity}: {finding.where} ({finding.rule})", fg=colour)
+        typer.secho(f"{finding.severity}: {finding.where}: {finding.what} ({finding.rule})", fg=colour)
         typer.echo(f"  leads to: {finding.consequence}\n  mend it:  {finding.remedy}")
     for name, what in CLUSTER_CONFIG.items() if workloads(manifests) else ():
         if manifests.config(name) is None:

@@ -6,78 +6,102 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from eventing.contract.events import PROGRESSED, REJECTED, STARTED, TERMINAL
-from eventing.doctor.destinations import Destination, binds, destination
-from eventing.doctor.findings import Finding
+from eventing.doctor.destinations import binds, destination
+from eventing.doctor.findings import Finding, Rule
 from eventing.doctor.manifests import Body, Manifest, Manifests, dig, items, near, section
-from eventing.doctor.workloads import workloads
+from eventing.doctor.subscriptions import (
+    EVENTING,
+    brokers,
+    leads_to_predictor,
+    listens,
+    subscriber,
+    triggers,
+)
 
-EVENTING = "eventing.knative.dev"
 SENT = (*TERMINAL.values(), STARTED, PROGRESSED, REJECTED)  # what eventing itself emits
+BROKER_RETRIES_BY_DEFAULT = Rule(
+    "broker-retries-by-default", "warning",
+    "it leaves the retries of its Triggers to Knative",
+    "for a Trigger without delivery settings Knative tries 10 times at its own intervals{lost}",
+    "set delivery.retry, backoffPolicy and backoffDelay, and a deadLetterSink",
+)  # fmt: skip
+RETRIES_BY_DEFAULT = Rule(
+    "retries-by-default", "error",
+    "it leaves the retries to Knative",
+    "neither it nor its Broker sets the retries: Knative tries 10 times at its own intervals",
+    "set delivery.retry, backoffPolicy and backoffDelay",
+)  # fmt: skip
+TRIGGER_MATCHES_OWN_OUTPUT = Rule(
+    "trigger-matches-own-output", "error",
+    "its filter passes the events that its subscriber sends",
+    "{service} receives its own {kind} events and emits an event per rejection: a loop",
+    "filter on exact type dev.reelzero.video.requested.v1",
+)  # fmt: skip
+DEAD_LETTER_MISSING = Rule(
+    "dead-letter-missing", "error",
+    "it has no dead-letter sink",
+    "a request that cannot be delivered is lost without a trace",
+    "set delivery.deadLetterSink to eventing's /events/dead-letter",
+)  # fmt: skip
+DEAD_LETTER_CIRCLES = Rule(
+    "dead-letter-circles", "error",
+    "its dead-letter sink is its subscriber",
+    "an event that could not be delivered is delivered to the same address again",
+    "send dead letters to a path of their own: /events/dead-letter",
+)  # fmt: skip
+TRIGGER_TO_PREDICTOR = Rule(
+    "trigger-to-predictor", "error",
+    "it sends requests to a predictor",
+    "the dispatcher of the Broker gives up before the video is done and sends the event again: one request,"
+    " several generations",
+    "send requests to eventing's /events, which answers when the job is stored",
+)  # fmt: skip
 
 
 def check(manifests: Manifests) -> Iterator[Finding]:
     """Run all checks of this file."""
-    for broker in manifests.kind("Broker", EVENTING):
+    for broker in brokers(manifests):
         yield from _inherited(manifests, broker)
-    for trigger in manifests.kind("Trigger", EVENTING):
+    for trigger in triggers(manifests):
         yield from _retries(manifests, trigger)
         yield from _own_output(manifests, trigger)
         yield from _dead_letter(manifests, trigger)
-        yield from _predictor(manifests, trigger)
+        if leads_to_predictor(manifests, subscriber(trigger)):
+            yield TRIGGER_TO_PREDICTOR.at(trigger)
 
 
 def _delivery(manifests: Manifests, trigger: Manifest) -> Body:
     """Return the delivery settings of a Trigger: its own, else its Broker's."""
     if "delivery" in trigger.spec:
         return section(trigger.spec, "delivery")
-    brokers = [broker for broker in manifests.kind("Broker", EVENTING) if _listens(trigger, broker)]
-    return section(brokers[0].spec, "delivery") if brokers else {}
-
-
-def _listens(trigger: Manifest, broker: Manifest) -> bool:
-    return dig(trigger.spec, "broker") == broker.name and near(trigger.namespace, broker.namespace)
+    heard = [broker for broker in manifests.kind("Broker", EVENTING) if listens(trigger, broker)]
+    return section(heard[0].spec, "delivery") if heard else {}
 
 
 def _inherited(manifests: Manifests, broker: Manifest) -> Iterator[Finding]:
     """Check what Triggers inherit. Triggers among the manifests are checked themselves."""
-    if any(_listens(trigger, broker) for trigger in manifests.kind("Trigger", EVENTING)):
+    if any(listens(trigger, broker) for trigger in manifests.kind("Trigger", EVENTING)):
         return
     delivery = section(broker.spec, "delivery")
     if "retry" not in delivery:
         lost = "" if "deadLetterSink" in delivery else ", and then drops the event silently"
-        yield Finding(
-            "retries-by-default", "warning", str(broker),
-            f"for a Trigger without delivery settings Knative tries 10 times at its own intervals{lost}",
-            "set delivery.retry, backoffPolicy and backoffDelay, and a deadLetterSink",
-        )  # fmt: skip
+        yield BROKER_RETRIES_BY_DEFAULT.at(broker, lost=lost)
 
 
 def _retries(manifests: Manifests, trigger: Manifest) -> Iterator[Finding]:
     if "retry" not in _delivery(manifests, trigger):
-        yield Finding(
-            "retries-by-default", "error", str(trigger),
-            "neither it nor its Broker sets the retries: Knative tries 10 times at its own intervals",
-            "set delivery.retry, backoffPolicy and backoffDelay",
-        )  # fmt: skip
+        yield RETRIES_BY_DEFAULT.at(trigger)
 
 
 def _own_output(manifests: Manifests, trigger: Manifest) -> Iterator[Finding]:
-    to = _subscriber(trigger)
+    to = subscriber(trigger)
     sends_here = [
         binding for binding in manifests.kind("SinkBinding")
         if _feeds(binding, trigger) and binds(manifests, binding, to)
     ]  # fmt: skip
     matched = [kind for kind in SENT if _passes(trigger.spec, kind)]
     if to.service and sends_here and matched:
-        yield Finding(
-            "trigger-matches-own-output", "error", str(trigger),
-            f"{to.service} receives its own {matched[0]} events and emits an event per rejection: a loop",
-            "filter on exact type dev.reelzero.video.requested.v1",
-        )  # fmt: skip
-
-
-def _subscriber(trigger: Manifest) -> Destination:
-    return destination(dig(trigger.spec, "subscriber"), trigger.namespace)
+        yield TRIGGER_MATCHES_OWN_OUTPUT.at(trigger, service=to.service, kind=matched[0])
 
 
 def _feeds(binding: Manifest, trigger: Manifest) -> bool:
@@ -110,30 +134,8 @@ TESTS: dict[str, Callable[[Any, str], bool]] = {  # Knative's filter dialects; a
 
 
 def _dead_letter(manifests: Manifests, trigger: Manifest) -> Iterator[Finding]:
-    sink, to = _delivery(manifests, trigger).get("deadLetterSink"), _subscriber(trigger)
+    sink, to = _delivery(manifests, trigger).get("deadLetterSink"), subscriber(trigger)
     if sink is None and to.service and to.path == "/events":
-        yield Finding(
-            "dead-letter-missing", "error", str(trigger),
-            "a request that cannot be delivered is lost without a trace",
-            "set delivery.deadLetterSink to eventing's /events/dead-letter",
-        )  # fmt: skip
+        yield DEAD_LETTER_MISSING.at(trigger)
     if sink is not None and to.same(destination(sink, trigger.namespace)):
-        yield Finding(
-            "dead-letter-circles", "error", str(trigger),
-            "an event that could not be delivered is delivered to the same address again",
-            "send dead letters to a path of their own: /events/dead-letter",
-        )  # fmt: skip
-
-
-def _predictor(manifests: Manifests, trigger: Manifest) -> Iterator[Finding]:
-    to = _subscriber(trigger)
-    names = {name for workload in workloads(manifests)
-             if workload.model and near(workload.manifest.namespace, to.namespace)
-             for name in (workload.manifest.name, workload.address)}  # fmt: skip
-    if to.service in names:
-        yield Finding(
-            "trigger-to-predictor", "error", str(trigger),
-            "the dispatcher of the Broker gives up before the video is done and sends the event again:"
-            " one request, several generations",
-            "send requests to eventing's /events, which answers when the job is stored",
-        )  # fmt: skip
+        yield DEAD_LETTER_CIRCLES.at(trigger)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from eventing.doctor.findings import Finding
+from eventing.doctor.findings import Finding, Rule
 from eventing.doctor.manifests import Manifests, environment, items, section
-from eventing.doctor.workloads import MODE, ON_KNATIVE, Workload, workloads
+from eventing.doctor.workloads import MODE, ON_KNATIVE, Workload, predictors, workloads
 
 FEATURES = {
     "nodeSelector": "nodeselector",
@@ -23,6 +23,56 @@ FEATURES = {
 }  # field of the pod: the flag's name after kubernetes.podspec-
 FULL_DUPLEX = "features.knative.dev/http-full-duplex"
 
+MODE_NOT_KNATIVE = Rule(
+    "mode-not-knative", "error",
+    "it names no deployment mode",
+    "without a deployment mode the cluster's default decides whether it scales to zero",
+    f"annotate it with {MODE}: Knative",
+)  # fmt: skip
+MODE_KEEPS_PODS = Rule(
+    "mode-keeps-pods", "warning",
+    "its deployment mode is {mode}",
+    "mode {mode} keeps pods and GPUs when there are no jobs",
+    f"annotate it with {MODE}: Knative",
+)  # fmt: skip
+FEATURE_OFF = Rule(
+    "feature-off", "error",
+    "it needs a feature of Knative that is off here: {flag}",
+    "Knative refuses it: {flag} is off",
+    "set {flag}: enabled in ConfigMap knative-serving/config-features (config/platform)",
+)  # fmt: skip
+PORT_NOT_ONE = Rule(
+    "port-not-one", "error",
+    "it has more than one port, or one with a name that Knative does not know",
+    "Knative takes a single port, named http1 or h2c, and refuses the revision otherwise",
+    "keep one port; gRPC is a service of its own (grpc.enabled in the chart)",
+)  # fmt: skip
+STORAGE_URI_IGNORED = Rule(
+    "storage-uri-ignored", "error",
+    "STORAGE_URI is on a container that is not kserve-container",
+    "KServe fetches weights only for the container kserve-container; /mnt/models stays empty",
+    "name the container kserve-container",
+)  # fmt: skip
+AGENT_IN_THE_WAY = Rule(
+    "agent-in-the-way", "error",
+    "it has a {agent}",
+    "KServe's {agent} buffers the stream and hides closed connections: no progress, no cancel",
+    "remove {agent}",
+)  # fmt: skip
+FULL_DUPLEX_OFF = Rule(
+    "full-duplex-off", "error",
+    "full duplex is not enabled",
+    "queue-proxy cuts some streams just after their start, mostly on busy nodes",
+    f"annotate it with {FULL_DUPLEX}: Enabled",
+)  # fmt: skip
+LIMITS_MISSING = Rule(
+    "limits-missing", "error",
+    "its container has no limit of {missing}",
+    "KServe sets what is missing ({missing}), by default to 1 CPU and 2Gi: the model is throttled or killed,"
+    " and a larger request is refused",
+    "set resources.limits of the container: {missing}",
+)  # fmt: skip
+
 
 def check(manifests: Manifests) -> Iterator[Finding]:
     """Run all checks of this file."""
@@ -32,21 +82,16 @@ def check(manifests: Manifests) -> Iterator[Finding]:
         yield from _ports(workload)
         yield from _storage(workload)
         yield from _agents(workload)
-        if workload.is_predictor:
-            yield from _full_duplex(workload)
-            yield from _limits(workload)
+        yield from _full_duplex(workload)
+        yield from _limits(workload)
 
 
 def _mode(manifests: Manifests) -> Iterator[Finding]:
-    for item in manifests.kind("InferenceService"):
-        mode = section(item.body, "metadata", "annotations").get(MODE)
-        if mode not in ON_KNATIVE:
-            yield Finding(
-                "mode-not-knative", "error" if mode is None else "warning", str(item),
-                "without a deployment mode the cluster's default decides whether it scales to zero"
-                if mode is None else f"mode {mode} keeps pods and GPUs when there are no jobs",
-                f"annotate it with {MODE}: Knative",
-            )  # fmt: skip
+    for workload in predictors(manifests):
+        if workload.is_inference_service and workload.mode is None:
+            yield MODE_NOT_KNATIVE.at(workload)
+        elif workload.is_inference_service and workload.mode not in ON_KNATIVE:
+            yield MODE_KEEPS_PODS.at(workload, mode=workload.mode)
 
 
 def _features(manifests: Manifests, workload: Workload) -> Iterator[Finding]:
@@ -56,11 +101,7 @@ def _features(manifests: Manifests, workload: Workload) -> Iterator[Finding]:
     for name in sorted(_needed(workload)):
         flag = f"kubernetes.podspec-{name}"
         if str(flags.get(flag, "disabled")).lower() == "disabled":
-            yield Finding(
-                "feature-off", "error", str(workload),
-                f"Knative refuses it: {flag} is off",
-                f"set {flag}: enabled in ConfigMap knative-serving/config-features (config/platform)",
-            )  # fmt: skip
+            yield FEATURE_OFF.at(workload, flag=flag)
 
 
 def _needed(workload: Workload) -> set[str]:
@@ -75,11 +116,7 @@ def _ports(workload: Workload) -> Iterator[Finding]:
     ports = [port for container in items(workload.pod, "containers") for port in items(container, "ports")]
     wrong = [port for port in ports if port.get("name", "") not in ("", "http1", "h2c")]
     if len(ports) > 1 or wrong:
-        yield Finding(
-            "port-not-one", "error", str(workload),
-            "Knative takes a single port, named http1 or h2c, and refuses the revision otherwise",
-            "keep one port; gRPC is a service of its own (grpc.enabled in the chart)",
-        )  # fmt: skip
+        yield PORT_NOT_ONE.at(workload)
 
 
 def _storage(workload: Workload) -> Iterator[Finding]:
@@ -87,30 +124,18 @@ def _storage(workload: Workload) -> Iterator[Finding]:
         return
     for container in items(workload.pod, "containers"):
         if "STORAGE_URI" in environment(container) and container.get("name") != "kserve-container":
-            yield Finding(
-                "storage-uri-ignored", "error", str(workload),
-                "KServe fetches weights only for the container kserve-container; /mnt/models stays empty",
-                "name the container kserve-container",
-            )  # fmt: skip
+            yield STORAGE_URI_IGNORED.at(workload)
 
 
 def _agents(workload: Workload) -> Iterator[Finding]:
     agents = sorted({"logger", "batcher"} & workload.pod.keys()) if workload.is_inference_service else []
     if agents:
-        yield Finding(
-            "agent-in-the-way", "error", str(workload),
-            f"KServe's {agents[0]} buffers the stream and hides closed connections: no progress, no cancel",
-            f"remove {agents[0]}",
-        )  # fmt: skip
+        yield AGENT_IN_THE_WAY.at(workload, agent=agents[0])
 
 
 def _full_duplex(workload: Workload) -> Iterator[Finding]:
     if str(workload.annotations.get(FULL_DUPLEX, "")).lower() != "enabled":
-        yield Finding(
-            "full-duplex-off", "error", str(workload),
-            "queue-proxy cuts some streams just after their start, mostly on busy nodes",
-            f"annotate it with {FULL_DUPLEX}: Enabled",
-        )  # fmt: skip
+        yield FULL_DUPLEX_OFF.at(workload)
 
 
 def _limits(workload: Workload) -> Iterator[Finding]:
@@ -118,9 +143,4 @@ def _limits(workload: Workload) -> Iterator[Finding]:
     limits = served_by_runtime | section(workload.container, "resources", "limits")
     missing = [name for name in ("cpu", "memory") if not limits.get(name)]
     if workload.is_inference_service and missing:
-        yield Finding(
-            "limits-missing", "error", str(workload),
-            f"KServe sets what is missing ({', '.join(missing)}), by default to 1 CPU and 2Gi: the model"
-            " is throttled or killed, and a larger request is refused",
-            f"set resources.limits of the container: {', '.join(missing)}",
-        )  # fmt: skip
+        yield LIMITS_MISSING.at(workload, missing=", ".join(missing))

@@ -21,6 +21,9 @@ from eventing.settings import Endpoint
 
 Body = dict[str, Any]
 SERVING = "knative-serving"
+Loader: Any = getattr(
+    yaml, "CSafeLoader", yaml.SafeLoader
+)  # the C one reads a cluster's objects ten times faster
 
 
 def dig(body: Any, *path: str) -> Any:
@@ -73,9 +76,11 @@ def seconds(text: Any) -> float | None:
 
 @dataclass(frozen=True)
 class Manifest:
-    """One object of a cluster."""
+    """One object of a cluster, the file it was read from, and the line where it starts there."""
 
     body: Body
+    source: str = ""
+    line: int = 0
 
     @property
     def kind(self) -> str:
@@ -158,10 +163,6 @@ class Manifests:
                     return _endpoints(self._value(env, deployment.namespace))
         return ()
 
-    def eventing(self) -> list[Manifest]:
-        """Return the Deployments of the eventing service: those that set REELZERO_ENDPOINTS."""
-        return [item for item in self.kind("Deployment") if _has_env(item, "REELZERO_ENDPOINTS")]
-
     def setting(self, deployment: Manifest, name: str) -> str:
         """Return a variable of a Deployment's containers; empty unless it is set as a plain value."""
         containers = items(deployment.spec, "template", "spec", "containers")
@@ -182,15 +183,38 @@ def parse(texts: Iterable[tuple[str, str]]) -> Manifests:
 
 def _objects(name: str, text: str) -> Iterator[Manifest]:
     try:
-        bodies = list(yaml.safe_load_all(text))
+        documents = list(_documents(text))
     except yaml.YAMLError as error:
         raise MalformedRequest(f"{name} is not YAML: {error}") from error
-    for body in bodies:
+    for body, node in documents:
         if body is None:
             continue
         if not isinstance(body, dict) or "kind" not in body:
             raise MalformedRequest(f"{name} holds a document that is no Kubernetes object: it has no kind")
-        yield from (Manifest(item) for item in (items(body, "items") if body["kind"] == "List" else [body]))
+        if body["kind"] == "List":
+            yield from (Manifest(item, name, line) for item, line in _listed(body, node))
+        else:
+            yield Manifest(body, name, _line(node))
+
+
+def _documents(text: str) -> Iterator[tuple[Any, yaml.Node]]:
+    """Yield each document with its node, which knows the line."""
+    loader = Loader(text)
+    while loader.check_node():
+        node: yaml.Node = loader.get_node()
+        yield loader.construct_document(node), node
+
+
+def _listed(body: Body, node: yaml.Node) -> Iterator[tuple[Body, int]]:
+    values = node.value if isinstance(node, yaml.MappingNode) else []
+    nodes: list[yaml.Node] = next((value.value for key, value in values if key.value == "items"), [])
+    for item, inner in zip(body.get("items") or [], nodes, strict=False):
+        if isinstance(item, dict):
+            yield item, _line(inner)
+
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
 
 
 def _entry(text: Any) -> CatalogEntry | None:
@@ -205,8 +229,3 @@ def _endpoints(value: Any) -> tuple[Endpoint, ...]:
         return tuple(Endpoint.model_validate(item) for item in json.loads(value or "[]"))
     except (ValueError, TypeError):
         return ()
-
-
-def _has_env(item: Manifest, name: str) -> bool:
-    containers = items(item.spec, "template", "spec", "containers")
-    return any(name in environment(container) for container in containers)

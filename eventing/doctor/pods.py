@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from eventing.doctor.findings import Finding
+from eventing.doctor.findings import Finding, Rule
 from eventing.doctor.manifests import (
     Body,
     Manifest,
@@ -17,11 +17,43 @@ from eventing.doctor.manifests import (
     number,
     section,
 )
+from eventing.doctor.ours import eventing
 from eventing.doctor.workloads import workloads
 
 SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|ACCESS_KEY|API_KEY")
 SECRET_ELSEWHERE = ("_FILE", "_PATH", "_NAME")  # such variables only locate the secret
 SECRET_URL = re.compile(r"://[^/@:]*:[^/@]+@")  # user:password@
+
+SECRET_IN_PLAIN = Rule(
+    "secret-in-plain", "error",
+    "{name} holds a secret as a plain value",
+    "everyone who may read the object can read {name}",
+    "put it into a Secret and refer to it with valueFrom.secretKeyRef",
+)  # fmt: skip
+TOKEN_MOUNTED = Rule(
+    "token-mounted", "warning",
+    "its pods have a token for the Kubernetes API",
+    "it never calls the Kubernetes API, and an intruder in the pod gets the token",
+    "set automountServiceAccountToken: false",
+)  # fmt: skip
+SECURITY_CONTEXT = Rule(
+    "security-context", "warning",
+    "its security context leaves privileges",
+    "it has privileges it does not need, and a namespace with restricted pod security refuses it",
+    "set {settings}",
+)  # fmt: skip
+AUTH_OPEN = Rule(
+    "auth-open", "error",
+    "REELZERO_AUTH is open",
+    "everyone who can reach the Service can use GPU time and read all videos",
+    "leave REELZERO_AUTH at required and create keys",
+)  # fmt: skip
+SQLITE_WITH_REPLICAS = Rule(
+    "sqlite-with-replicas", "error",
+    "several replicas use SQLite",
+    "each replica has its own database, so each job exists on one replica only",
+    "use PostgreSQL: postgresql+asyncpg://…",
+)  # fmt: skip
 
 
 def check(manifests: Manifests) -> Iterator[Finding]:
@@ -30,13 +62,13 @@ def check(manifests: Manifests) -> Iterator[Finding]:
         yield from _secrets(item, pod)
         yield from _token(manifests, item, pod)
         yield from _security(item, pod)
-    for item in manifests.eventing():
+    for item in eventing(manifests):
         yield from _eventing(item)
 
 
 def _pods(manifests: Manifests) -> Iterator[tuple[Manifest, Body]]:
-    yield from ((item, section(item.spec, "template", "spec")) for item in manifests.eventing())
-    yield from ((workload.manifest, workload.pod) for workload in workloads(manifests) if workload.model)
+    yield from ((item, section(item.spec, "template", "spec")) for item in eventing(manifests))
+    yield from ((workload.manifest, workload.pod) for workload in workloads(manifests))
 
 
 def _containers(pod: Body) -> list[Body]:
@@ -48,11 +80,7 @@ def _secrets(item: Manifest, pod: Body) -> Iterator[Finding]:
     for name, value in variables:
         named = SECRET_NAME.search(name) and not name.endswith(SECRET_ELSEWHERE)
         if value and (named or SECRET_URL.search(value)):
-            yield Finding(
-                "secret-in-plain", "error", str(item),
-                f"everyone who may read the object can read {name}",
-                "put it into a Secret and refer to it with valueFrom.secretKeyRef",
-            )  # fmt: skip
+            yield SECRET_IN_PLAIN.at(item, name=name)
 
 
 def _token(manifests: Manifests, item: Manifest, pod: Body) -> Iterator[Finding]:
@@ -67,11 +95,7 @@ def _token(manifests: Manifests, item: Manifest, pod: Body) -> Iterator[Finding]
         *(dig(a.body, "automountServiceAccountToken") for a in accounts),
     ]
     if False not in off:
-        yield Finding(
-            "token-mounted", "warning", str(item),
-            "it never calls the Kubernetes API, and an intruder in the pod gets the token",
-            "set automountServiceAccountToken: false",
-        )  # fmt: skip
+        yield TOKEN_MOUNTED.at(item)
 
 
 def _security(item: Manifest, pod: Body) -> Iterator[Finding]:
@@ -88,28 +112,14 @@ def _security(item: Manifest, pod: Body) -> Iterator[Finding]:
             if not right
         ]
         if wrong:
-            yield Finding(
-                "security-context", "warning", f"{item} container {container.get('name')}",
-                "it has privileges it does not need, and a namespace with restricted pod security refuses it",
-                f"set {', '.join(wrong)}",
-            )  # fmt: skip
+            yield SECURITY_CONTEXT.at(item, f" container {container.get('name')}", settings=", ".join(wrong))
 
 
 def _eventing(item: Manifest) -> Iterator[Finding]:
     containers = items(item.spec, "template", "spec", "containers")
     env = {name: value for container in containers for name, value in environment(container).items()}
     if env.get("REELZERO_AUTH") == "open":
-        yield Finding(
-            "auth-open", "error", str(item),
-            "everyone who can reach the Service can use GPU time and read all videos",
-            "leave REELZERO_AUTH at required and create keys",
-        )  # fmt: skip
-    if (
-        env.get("REELZERO_DATABASE_URL", "").startswith("sqlite")
-        and (number(item.spec.get("replicas")) or 1) > 1
-    ):
-        yield Finding(
-            "sqlite-with-replicas", "error", str(item),
-            "each replica has its own database, so each job exists on one replica only",
-            "use PostgreSQL: postgresql+asyncpg://…",
-        )  # fmt: skip
+        yield AUTH_OPEN.at(item)
+    on_sqlite = env.get("REELZERO_DATABASE_URL", "").startswith("sqlite")
+    if on_sqlite and (number(item.spec.get("replicas")) or 1) > 1:
+        yield SQLITE_WITH_REPLICAS.at(item)

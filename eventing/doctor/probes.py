@@ -5,11 +5,49 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from eventing.doctor.findings import Finding
+from eventing.doctor.findings import Finding, Rule
 from eventing.doctor.manifests import Body, Manifests, dig, items, section
 from eventing.doctor.workloads import Workload, workloads
 
 DEFAULT_PORT = 8080  # Knative's default for a container without ports
+STARTUP_PROBE = Rule(
+    "startup-probe", "error",
+    "it has a startupProbe",
+    "it turns off Knative's fast probing: each cold start waits for the kubelet's next probe",
+    "remove the startupProbe; progress-deadline and readiness replace it",
+)  # fmt: skip
+READINESS_MISSING = Rule(
+    "readiness-missing", "error",
+    "it has no readinessProbe",
+    "an open port counts as ready, so requests arrive while the weights are still loading",
+    "set readinessProbe.httpGet.path to {expected}",
+)  # fmt: skip
+READINESS_WRONG_PATH = Rule(
+    "readiness-wrong-path", "error",
+    "its readinessProbe does not ask for the model",
+    "{path} does not check {model}: it succeeds as soon as KServe's server listens, and requests arrive while"
+    " the weights are still loading",
+    "set readinessProbe.httpGet.path to {expected}",
+)  # fmt: skip
+READINESS_PERIOD = Rule(
+    "readiness-period", "warning",
+    "its readinessProbe has no period",
+    "a pod that fails the first probe becomes ready up to 10 s late",
+    "set readinessProbe.periodSeconds to 2",
+)  # fmt: skip
+LIVENESS_ON_READINESS = Rule(
+    "liveness-on-readiness", "error",
+    "its livenessProbe asks whether the model is ready",
+    "the kubelet kills the pod while its weights load, and it never becomes ready",
+    "set livenessProbe.httpGet.path to /v2/health/live",
+)  # fmt: skip
+LIVENESS_OTHER_PORT = Rule(
+    "liveness-other-port", "error",
+    "its livenessProbe asks another port than the container's",
+    "liveness probes port {probed} and the container's is {own}: Knative refuses it, or moves the probe to"
+    " {own}, where it fails and the kubelet kills the pod while it works",
+    "let the livenessProbe use port {own}, by tcpSocket if the container serves gRPC only",
+)  # fmt: skip
 
 
 def check(manifests: Manifests) -> Iterator[Finding]:
@@ -24,11 +62,7 @@ def check(manifests: Manifests) -> Iterator[Finding]:
 
 def _startup(workload: Workload) -> Iterator[Finding]:
     if "startupProbe" in workload.container:
-        yield Finding(
-            "startup-probe", "error", str(workload),
-            "it turns off Knative's fast probing: each cold start waits for the kubelet's next probe",
-            "remove the startupProbe; progress-deadline and readiness replace it",
-        )  # fmt: skip
+        yield STARTUP_PROBE.at(workload)
 
 
 def _readiness(workload: Workload) -> Iterator[Finding]:
@@ -36,34 +70,19 @@ def _readiness(workload: Workload) -> Iterator[Finding]:
     expected = f"/v2/models/{workload.model}/ready"
     path = dig(probe, "httpGet", "path")
     if not probe:
-        yield Finding(
-            "readiness-missing", "error", str(workload),
-            "an open port counts as ready, so requests arrive while the weights are still loading",
-            f"set readinessProbe.httpGet.path to {expected}",
-        )  # fmt: skip
+        yield READINESS_MISSING.at(workload, expected=expected)
     elif path != expected:
-        yield Finding(
-            "readiness-wrong-path", "error", str(workload),
-            f"{path or 'a probe without a path'} does not check {workload.model}: it succeeds as soon as"
-            " KServe's server listens, and requests arrive while the weights are still loading",
-            f"set readinessProbe.httpGet.path to {expected}",
-        )  # fmt: skip
+        yield READINESS_WRONG_PATH.at(
+            workload, path=path or "a probe without a path", model=workload.model, expected=expected
+        )
     elif not dig(probe, "periodSeconds"):
-        yield Finding(
-            "readiness-period", "warning", str(workload),
-            "a pod that fails the first probe becomes ready up to 10 s late",
-            "set readinessProbe.periodSeconds to 2",
-        )  # fmt: skip
+        yield READINESS_PERIOD.at(workload)
 
 
 def _liveness(workload: Workload) -> Iterator[Finding]:
     path = str(dig(workload.container, "livenessProbe", "httpGet", "path") or "")
     if path.endswith("/ready"):
-        yield Finding(
-            "liveness-on-readiness", "error", str(workload),
-            "the kubelet kills the pod while its weights load, and it never becomes ready",
-            "set livenessProbe.httpGet.path to /v2/health/live",
-        )  # fmt: skip
+        yield LIVENESS_ON_READINESS.at(workload)
 
 
 def _liveness_port(workload: Workload) -> Iterator[Finding]:
@@ -75,12 +94,7 @@ def _liveness_port(workload: Workload) -> Iterator[Finding]:
         port = ports[0] if ports else {}
         own, probed = port.get("containerPort") or DEFAULT_PORT, _probe_port(container)
         if probed not in (None, 0, "", own, port.get("name")):
-            yield Finding(
-                "liveness-other-port", "error", str(workload),
-                f"liveness probes port {probed} and the container's is {own}: Knative refuses it, or moves"
-                f" the probe to {own}, where it fails and the kubelet kills the pod while it works",
-                f"let the livenessProbe use port {own}, by tcpSocket if the container serves gRPC only",
-            )  # fmt: skip
+            yield LIVENESS_OTHER_PORT.at(workload, probed=probed, own=own)
 
 
 def _probe_port(container: Body) -> Any:

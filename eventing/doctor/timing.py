@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eventing.contract.budget import HEARTBEAT_SECONDS, HEARTBEATS_MISSED, KNATIVE_WINDOW_LIMIT, Budget
-from eventing.doctor.findings import Finding
-from eventing.doctor.manifests import Manifest, Manifests, decimal, dig, number, seconds
+from eventing.doctor.findings import Finding, Rule
+from eventing.doctor.manifests import SERVING, Manifest, Manifests, decimal, dig, near, number, seconds
+from eventing.doctor.ours import eventing
 from eventing.doctor.workloads import Workload, served, workloads
 
 KNATIVE_MAXIMUM = 600  # default of max-revision-timeout-seconds
@@ -19,6 +20,79 @@ WINDOWS = {
     "scale-to-zero-pod-retention-period": 0,
     "scale-down-delay": 0,
 }  # minimum in seconds; the maximum is an hour for all
+
+
+TIMEOUT_MISSING = Rule(
+    "timeout-missing", "error",
+    "it sets no time-out",
+    f"Knative ends every request after {KNATIVE_START} s, and the dispatcher sends the job again",
+    "set {field}; the value follows from the model's budget",
+)  # fmt: skip
+TIMEOUT_BELOW_BUDGET = Rule(
+    "timeout-below-budget", "error",
+    "its time-out is {timeout} s, less than the model's budget",
+    "{model} may take {cold} s to start and {generation} s to generate; {timeout} s end it earlier, also in a"
+    " draining pod, which has the same grace",
+    "raise the timeout to {needed}, or lower the model's budget",
+)  # fmt: skip
+TIMEOUT_ABOVE_MAXIMUM = Rule(
+    "timeout-above-maximum", "error",
+    "its time-out is {timeout} s, and this cluster allows {maximum} s",
+    "Knative refuses the revision: {timeout} s is over max-revision-timeout-seconds, {maximum}",
+    "raise it in ConfigMap knative-serving/config-defaults (config/platform)",
+)  # fmt: skip
+RESPONSE_START_MISSING = Rule(
+    "response-start-missing", "error",
+    "it sets timeoutSeconds without responseStartTimeoutSeconds",
+    f"a request that starts a pod is ended after {KNATIVE_START} s without a first byte, regardless of"
+    " timeoutSeconds",
+    "set responseStartTimeoutSeconds to the value of timeoutSeconds",
+)  # fmt: skip
+PROGRESS_DEADLINE_SHORT = Rule(
+    "progress-deadline-short", "error",
+    "its progress deadline is shorter than the model's start",
+    "Knative fails the revision after {deadline:g} s, but {model} may take {cold} s to be ready",
+    f"annotate it with {PROGRESS}: {{needed}}s",
+)  # fmt: skip
+WINDOW_OUT_OF_RANGE = Rule(
+    "window-out-of-range", "error",
+    "its annotation {name} is {text}",
+    "Knative refuses the revision: {name} is {text}",
+    f"choose {{least}}s to {KNATIVE_WINDOW_LIMIT}s; to keep pods longer, raise minReplicas",
+)  # fmt: skip
+ACTIVATOR_GRACE_SHORT = Rule(
+    "activator-grace-short", "error",
+    "its grace of {grace} s is shorter than the longest request of ours",
+    "a rollout of the activator cuts requests after {grace} s; the longest may take {longest} s",
+    "apply config/platform/activator-grace.yaml",
+)  # fmt: skip
+CLIENT_GIVES_UP_FIRST = Rule(
+    "client-gives-up-first", "error",
+    "the predictor may answer later than the dispatcher waits",
+    "the dispatcher waits {client} s for {model}, but {workload} may answer until {timeout} s: finished"
+    " videos are generated again",
+    "raise the model's budget, from which both follow, instead of the timeout alone",
+)  # fmt: skip
+HEARTBEAT_TOO_SLOW = Rule(
+    "heartbeat-too-slow", "error",
+    "three of its heartbeats take longer than eventing waits",
+    "it sends a heartbeat every {beat:g} s, and {service} cuts its stream after {patience:g} s of silence:"
+    " one late heartbeat costs the whole attempt",
+    f"set {HEARTBEAT} to a third of {PATIENCE} or less",
+)  # fmt: skip
+DRAIN_BY_HAND = Rule(
+    "drain-by-hand", "error",
+    f"{DRAIN} is {{drain:g}}, which fits neither the budgets nor the pod's grace",
+    "at shutdown it waits {drain:g} s for open streams; they may take {needed} s, and its pod has {grace} s:"
+    " streams are cut, and their videos are generated twice",
+    f"leave {DRAIN} out; it follows from the longest budget",
+)  # fmt: skip
+EVENTING_GRACE_SHORT = Rule(
+    "eventing-grace-short", "error",
+    "its grace of {grace} s is shorter than the longest budget",
+    "a rollout kills open streams after {grace} s, and their videos are generated twice",
+    "set terminationGracePeriodSeconds to {needed}",
+)  # fmt: skip
 
 
 def check(manifests: Manifests) -> Iterator[Finding]:
@@ -39,28 +113,19 @@ def _timeout(manifests: Manifests, workload: Workload) -> Iterator[Finding]:
     timeout = workload.timeout
     budget = manifests.budget(workload.model, workload.manifest.namespace)
     if timeout is None:
-        yield Finding(
-            "timeout-missing", "error", str(workload),
-            f"Knative ends every request after {KNATIVE_START} s, and the dispatcher sends the job again",
-            "set the timeout that follows from the model's budget" if workload.is_inference_service
-            else "set timeoutSeconds and responseStartTimeoutSeconds",
-        )  # fmt: skip
+        fields = (
+            "timeout" if workload.is_inference_service else "timeoutSeconds and responseStartTimeoutSeconds"
+        )
+        yield TIMEOUT_MISSING.at(workload, field=fields)
         return
     if budget and timeout < budget.revision_timeout:
-        yield Finding(
-            "timeout-below-budget", "error", str(workload),
-            f"{workload.model} may take {budget.cold_start_seconds} s to start"
-            f" and {budget.generation_seconds} s to generate;"
-            f" {timeout} s end it earlier, also in a draining pod, which has the same grace",
-            f"raise the timeout to {budget.revision_timeout}, or lower the model's budget",
+        yield TIMEOUT_BELOW_BUDGET.at(
+            workload, model=workload.model, cold=budget.cold_start_seconds, timeout=timeout,
+            generation=budget.generation_seconds, needed=budget.revision_timeout,
         )  # fmt: skip
     maximum = _maximum(manifests)
     if maximum is not None and timeout > maximum:
-        yield Finding(
-            "timeout-above-maximum", "error", str(workload),
-            f"Knative refuses the revision: {timeout} s is over max-revision-timeout-seconds, {maximum}",
-            "raise it in ConfigMap knative-serving/config-defaults (config/platform)",
-        )  # fmt: skip
+        yield TIMEOUT_ABOVE_MAXIMUM.at(workload, timeout=timeout, maximum=maximum)
 
 
 def _maximum(manifests: Manifests) -> int | None:
@@ -74,23 +139,16 @@ def _response_start(workload: Workload) -> Iterator[Finding]:
     if workload.is_inference_service or (workload.timeout or 0) <= KNATIVE_START:
         return
     if "responseStartTimeoutSeconds" not in workload.pod:
-        yield Finding(
-            "response-start-missing", "error", str(workload),
-            f"a request that starts a pod is ended after {KNATIVE_START} s without a first byte,"
-            " regardless of timeoutSeconds",
-            "set responseStartTimeoutSeconds to the value of timeoutSeconds",
-        )  # fmt: skip
+        yield RESPONSE_START_MISSING.at(workload)
 
 
 def _progress_deadline(manifests: Manifests, workload: Workload) -> Iterator[Finding]:
     budget = manifests.budget(workload.model, workload.manifest.namespace)
     deadline = seconds(workload.annotations.get(PROGRESS, "600s"))
     if budget and deadline is not None and deadline < budget.cold_start_seconds:
-        yield Finding(
-            "progress-deadline-short", "error", str(workload),
-            f"Knative fails the revision after {deadline:g} s, but {workload.model} may take"
-            f" {budget.cold_start_seconds} s to be ready",
-            f"annotate it with {PROGRESS}: {budget.progress_deadline}s",
+        yield PROGRESS_DEADLINE_SHORT.at(
+            workload, deadline=deadline, model=workload.model, cold=budget.cold_start_seconds,
+            needed=budget.progress_deadline,
         )  # fmt: skip
 
 
@@ -99,23 +157,15 @@ def _windows(workload: Workload) -> Iterator[Finding]:
         text = workload.scaling(name)
         value = seconds(text)
         if text is not None and (value is None or not least <= value <= KNATIVE_WINDOW_LIMIT):
-            yield Finding(
-                "window-out-of-range", "error", str(workload),
-                f"Knative refuses the revision: {name} is {text}",
-                f"choose {least}s to {KNATIVE_WINDOW_LIMIT}s; to keep pods longer, raise minReplicas",
-            )  # fmt: skip
+            yield WINDOW_OUT_OF_RANGE.at(workload, name=name, text=text, least=least)
 
 
 def _activator(manifests: Manifests) -> Iterator[Finding]:
     longest = max((workload.timeout or 0 for workload in workloads(manifests)), default=0)
     for item in manifests.kind("Deployment"):
         grace = _grace(item)
-        if item.name == "activator" and grace < longest:
-            yield Finding(
-                "activator-grace-short", "error", str(item),
-                f"a rollout of the activator cuts requests after {grace} s; the longest may take {longest} s",
-                "apply config/platform/activator-grace.yaml",
-            )  # fmt: skip
+        if item.name == "activator" and near(item.namespace, SERVING) and grace < longest:
+            yield ACTIVATOR_GRACE_SHORT.at(item, grace=grace, longest=longest)
 
 
 def _client(manifests: Manifests) -> Iterator[Finding]:
@@ -123,11 +173,9 @@ def _client(manifests: Manifests) -> Iterator[Finding]:
     for item, endpoint, workload in served(manifests):
         budget = manifests.budget(endpoint.model, item.namespace)
         if workload and budget and (workload.timeout or 0) >= budget.client_timeout:
-            yield Finding(
-                "client-gives-up-first", "error", str(item),
-                f"the dispatcher waits {budget.client_timeout} s for {endpoint.model}, but {workload} may"
-                f" answer until {workload.timeout} s: finished videos are generated again",
-                "raise the model's budget, from which both follow, instead of the timeout alone",
+            yield CLIENT_GIVES_UP_FIRST.at(
+                item, client=budget.client_timeout, model=endpoint.model, workload=workload,
+                timeout=workload.timeout,
             )  # fmt: skip
 
 
@@ -139,25 +187,15 @@ def _heartbeats(manifests: Manifests) -> Iterator[Finding]:
         patience = decimal(manifests.setting(item, PATIENCE)) or HEARTBEATS_MISSED * HEARTBEAT_SECONDS
         beat = decimal(workload.variables.get(HEARTBEAT)) or HEARTBEAT_SECONDS
         if HEARTBEATS_MISSED * beat > patience:
-            yield Finding(
-                "heartbeat-too-slow", "error", str(workload),
-                f"it sends a heartbeat every {beat:g} s, and {item} cuts its stream after {patience:g} s"
-                " of silence: one late heartbeat costs the whole attempt",
-                f"set {HEARTBEAT} to a third of {PATIENCE} or less",
-            )  # fmt: skip
+            yield HEARTBEAT_TOO_SLOW.at(workload, beat=beat, service=item, patience=patience)
 
 
 def _drain(manifests: Manifests) -> Iterator[Finding]:
-    for item in manifests.eventing():
+    for item in eventing(manifests):
         drain = decimal(manifests.setting(item, DRAIN))
         needed = max((budget.client_timeout for budget in _budgets(manifests, item)), default=0)
         if drain is not None and not needed <= drain <= max(_grace(item), needed):
-            yield Finding(
-                "drain-by-hand", "error", str(item),
-                f"at shutdown it waits {drain:g} s for open streams; they may take {needed} s, and its pod"
-                f" has {_grace(item)} s: streams are cut, and their videos are generated twice",
-                f"leave {DRAIN} out; it follows from the longest budget",
-            )  # fmt: skip
+            yield DRAIN_BY_HAND.at(item, drain=drain, needed=needed, grace=_grace(item))
 
 
 def _grace(item: Manifest) -> int:
@@ -171,12 +209,8 @@ def _budgets(manifests: Manifests, item: Manifest) -> list[Budget]:
 
 
 def _eventing_grace(manifests: Manifests) -> Iterator[Finding]:
-    for item in manifests.eventing():
+    for item in eventing(manifests):
         needed = max((budget.eventing_grace for budget in _budgets(manifests, item)), default=0)
         grace = _grace(item)
         if grace < needed:
-            yield Finding(
-                "eventing-grace-short", "error", str(item),
-                f"a rollout kills open streams after {grace} s, and their videos are generated twice",
-                f"set terminationGracePeriodSeconds to {needed}",
-            )  # fmt: skip
+            yield EVENTING_GRACE_SHORT.at(item, grace=grace, needed=needed)

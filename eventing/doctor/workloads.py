@@ -1,4 +1,4 @@
-"""One view of everything that scales on Knative: InferenceServices and Knative Services."""
+"""One view of our predictors: InferenceServices and Knative Services. Those of other people are left out."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from eventing.doctor.manifests import (
     section,
     service_at,
 )
+from eventing.doctor.ours import eventing, labelled, runs_predictor
 from eventing.settings import Endpoint
 
 AUTOSCALING = "autoscaling.knative.dev/"
@@ -67,7 +68,27 @@ class Workload:
     @property
     def is_predictor(self) -> bool:
         """Tell whether it runs the predictor of this package."""
-        return "REELZERO_MODEL" in self.variables
+        return runs_predictor(self.container) or runs_predictor(section(self.pod, "model"))
+
+    @property
+    def source(self) -> str:
+        """Return the file it was read from."""
+        return self.manifest.source
+
+    @property
+    def line(self) -> int:
+        """Return the line where it starts there."""
+        return self.manifest.line
+
+    @property
+    def is_on_knative(self) -> bool:
+        """Tell whether Knative scales it. KServe's default mode may be another, but a rule names that."""
+        return not self.is_inference_service or self.mode in (None, *ON_KNATIVE)
+
+    @property
+    def mode(self) -> Any:
+        """Return KServe's deployment mode, None if it is not set."""
+        return section(self.manifest.body, "metadata", "annotations").get(MODE)
 
     @property
     def timeout(self) -> int | None:
@@ -106,18 +127,36 @@ class Workload:
         return str(self.manifest)
 
 
+def predictors(manifests: Manifests) -> list[Workload]:
+    """Return our predictors in any deployment mode: by label, by what they run, by eventing's endpoints.
+
+    An InferenceService stands for the Services that KServe makes of it.
+    """
+    addresses = [service_at(point.url) for item in eventing(manifests) for point in manifests.endpoints(item)]
+    return [item for item in _services(manifests) if _is_ours(item, addresses)]
+
+
 def workloads(manifests: Manifests) -> list[Workload]:
-    """Return everything that Knative scales. An InferenceService stands for its Services."""
+    """Return our predictors that Knative scales."""
+    return [item for item in predictors(manifests) if item.is_on_knative]
+
+
+def _services(manifests: Manifests) -> list[Workload]:
     services = manifests.kind("Service", "serving.knative.dev")
     own = [Workload(item) for item in services if not _made_by_kserve(item)]
-    inference = [Workload(item) for item in manifests.kind("InferenceService")]
-    return own + [item for item in inference if item.annotations.get(MODE, "Knative") in ON_KNATIVE]
+    return own + [Workload(item) for item in manifests.kind("InferenceService")]
+
+
+def _is_ours(item: Workload, addresses: list[tuple[str, str]]) -> bool:
+    if labelled(item.manifest) or item.is_predictor:
+        return True
+    return any(name == item.address and near(item.manifest.namespace, at) for name, at in addresses)
 
 
 def served(manifests: Manifests) -> Iterator[tuple[Manifest, Endpoint, Workload | None]]:
     """Yield each endpoint of an eventing service with the workload that serves its URL, or None."""
     candidates = workloads(manifests)
-    for item in manifests.eventing() if candidates else []:
+    for item in eventing(manifests) if candidates else []:
         for endpoint in manifests.endpoints(item):
             name, namespace = service_at(endpoint.url)
             here = (at for at in candidates if at.address == name and near(at.manifest.namespace, namespace))

@@ -15,8 +15,9 @@ from typer.testing import CliRunner
 from config.render import ROOT, render
 from eventing.cli import app
 from eventing.contract.catalog import load_catalog
-from eventing.doctor.command import examine
 from eventing.doctor.manifests import Manifest, Manifests, parse, seconds
+from eventing.doctor.registry import examine
+from eventing.doctor.registry import rules as rules_by_id
 from tests.manifests.test_config import kustomize
 from tests.manifests.value_sets import VALUE_SETS
 
@@ -41,8 +42,19 @@ def test_a_planted_mistake_is_found_alone(path: Path) -> None:
         assert finding.remedy
 
 
-def test_there_are_enough_of_them() -> None:
-    assert len(MISTAKES) >= 15
+def test_every_rule_has_its_planted_mistake() -> None:
+    assert {path.stem for path in MISTAKES} == rules_by_id().keys()
+
+
+def test_the_rules_are_listed_with_effect_and_mend() -> None:
+    result = run(app, ["doctor", "rules"])
+    assert result.exit_code == 0
+    lines = result.output.splitlines()
+    for rule in rules_by_id().values():
+        start = lines.index(f"{rule.id} ({rule.severity}): {rule.in_general().what}")
+        assert lines[start + 1] == f"  leads to: {rule.in_general().leads_to}"
+        assert lines[start + 2] == f"  mend it:  {rule.in_general().mend}"
+    assert "{" not in result.output
 
 
 @pytest.mark.parametrize("name", VALUE_SETS)

@@ -13,14 +13,16 @@ BROKER = {"apiVersion": "eventing.knative.dev/v1", "kind": "Broker", "metadata":
 
 def test_a_broker_is_checked_for_triggers_that_are_not_at_hand() -> None:
     """Its Triggers inherit what it says; where they are at hand, they are judged one by one."""
-    assert rules(BROKER) == ["retries-by-default"]
-    assert rules(BROKER | {"spec": {"delivery": {"retry": 3}}}) == []
+    assert rules(BROKER) == []  # nothing says that it is ours
+    ours: dict[str, Any] = {"name": "video", "labels": {"app.kubernetes.io/part-of": "reelzero"}}
+    assert rules(BROKER | {"metadata": ours}) == ["broker-retries-by-default"]
+    assert rules(BROKER | {"metadata": ours, "spec": {"delivery": {"retry": 3}}}) == []
     (trigger,) = mistake("retries-by-default")
     assert rules(BROKER, trigger) == ["retries-by-default"]
     trigger["spec"]["delivery"]["retry"] = 3
     assert rules(BROKER, trigger) == []
     trigger["spec"]["broker"] = "another"
-    assert rules(BROKER, trigger) == ["retries-by-default"]
+    assert rules(BROKER | {"metadata": ours}, trigger) == ["broker-retries-by-default"]
 
 
 def test_a_trigger_inherits_from_the_broker_of_its_own_namespace() -> None:
@@ -33,10 +35,18 @@ def test_a_trigger_inherits_from_the_broker_of_its_own_namespace() -> None:
     assert rules(ours, trigger) == []
 
 
+RESTRICTED = {
+    "runAsNonRoot": True, "readOnlyRootFilesystem": True, "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+}  # fmt: skip
+POD = {
+    "automountServiceAccountToken": False,
+    "containers": [{"image": "registry.example.org/reelzero/eventing:0.1.0", "securityContext": RESTRICTED}],
+}
 DEPLOYMENT = {
     "apiVersion": "apps/v1", "kind": "Deployment",
     "metadata": {"name": "eventing-v2", "namespace": "video", "labels": {"app": "eventing", "track": "b"}},
-    "spec": {"template": {"metadata": {"labels": {"app": "eventing"}}}},
+    "spec": {"template": {"metadata": {"labels": {"app": "eventing"}}, "spec": POD}},
 }  # fmt: skip
 SERVICE = {
     "apiVersion": "v1", "kind": "Service", "metadata": {"name": "eventing", "namespace": "video"},

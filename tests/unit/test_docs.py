@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import rules_page
 from tests.support.settings_table import PAGE, filled
 
 ROOT = Path(__file__).parents[2]
@@ -15,6 +16,11 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 def test_every_setting_is_documented_as_it_is() -> None:
     assert PAGE.read_text() == filled(PAGE.read_text()), "run: python -m tests.support.settings_table"
+
+
+def test_every_rule_of_the_doctor_is_documented_as_it_is() -> None:
+    text = rules_page.PAGE.read_text()
+    assert text == rules_page.filled(text), "run: python -m tests.support.rules_page"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
