@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from eventing.contract.catalog import Catalog, load_catalog
 from eventing.contract.s3 import Bucket
 from eventing.domain.announcer import Announcer
 from eventing.jobs import Jobs, Retention
-from eventing.served import NONE, Served
+from eventing.served import Obstacle, Served, no_obstacle
 from eventing.settings import Settings
 from eventing.signal import Signals
 from eventing.store.claims import ClaimStore
@@ -44,11 +43,11 @@ class Container:
     signals: Signals
 
 
-def build_container(settings: Settings, obstacles: Mapping[str, str] = NONE) -> Container:
+def build_container(settings: Settings, obstacle: Obstacle = no_obstacle) -> Container:
     """Make the parts. Opens no connection yet. Raises ConfigurationError."""
     database = Database(settings.database_url, settings.database_connections)
     catalog = load_catalog(settings.catalog_dir)
-    served = Served(settings, catalog, obstacles)
+    served = Served(settings, catalog, obstacle)
     keep = settings.retention_hours * 3600
     announcer = Announcer(settings.source, settings.public_url.rstrip("/"), bool(settings.sink_url))
     holder = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 
 from eventing.contract.catalog import Catalog
 from eventing.contract.errors import ConfigurationError, InvalidRequest, NotFound
 from eventing.settings import Settings
 
-NONE: Mapping[str, str] = MappingProxyType({})
+Obstacle = Callable[[str], str | None]  # model → why it can never start here; None: it may
+
+
+def no_obstacle(_: str) -> None:
+    """Return None for every model: without endpoints there is no part that could know of an obstacle."""
 
 
 class Served:
     """The endpoints of the settings, held against the catalog.
 
-    `obstacles` tells for each model that can never start here why that is so.
+    `obstacle` returns why a model cannot start here, or None. It is called for every request, so it must
+    only look at what is in memory.
     """
 
-    def __init__(self, settings: Settings, catalog: Catalog, obstacles: Mapping[str, str] = NONE) -> None:
+    def __init__(self, settings: Settings, catalog: Catalog, obstacle: Obstacle = no_obstacle) -> None:
         for endpoint in settings.endpoints:
             if endpoint.model not in catalog.names():
                 raise ConfigurationError(
@@ -26,7 +30,7 @@ class Served:
                 )
         self._endpoints = settings.endpoints
         self._default = settings.default_model
-        self._obstacles = obstacles
+        self._obstacle = obstacle
 
     def models(self) -> list[str]:
         """Return the names of all served models, in the operator's order."""
@@ -41,9 +45,9 @@ class Served:
         return self._endpoints[0].model
 
     def obstacles(self) -> dict[tuple[str, str], str]:
-        """Return the (model, lane) pairs that can never start here, with the reason."""
-        lanes = [(endpoint.model, endpoint.lane) for endpoint in self._endpoints]
-        return {lane: self._obstacles[lane[0]] for lane in lanes if lane[0] in self._obstacles}
+        """Return the (model, lane) pairs that cannot start here, with the reason."""
+        reasons = {model: reason for model in self.models() if (reason := self._obstacle(model))}
+        return {(model, lane): reason for model, reason in reasons.items() for lane in self.lanes(model)}
 
     def lanes(self, model: str) -> list[str]:
         """Return the lanes of a model, in the operator's order; empty if the model is not served."""
@@ -52,13 +56,13 @@ class Served:
     def lane(self, model: str, frames: int, wish: str | None) -> str:
         """Return the lane of a job: the wished one, or the first that takes its length.
 
-        Raises InvalidRequest if the model is not served, has no such lane, or can never start here.
+        Raises InvalidRequest if the model is not served, has no such lane, or cannot start here.
         """
         served = [endpoint for endpoint in self._endpoints if endpoint.model == model]
         if not served:
             raise InvalidRequest(f"model {model} is not served here", field="model")
-        if model in self._obstacles:
-            raise InvalidRequest(f"model {model} cannot run here: {self._obstacles[model]}", field="model")
+        if reason := self._obstacle(model):
+            raise InvalidRequest(f"model {model} cannot run here: {reason}", field="model")
         if wish is not None:
             if wish not in self.lanes(model):
                 raise InvalidRequest(

@@ -47,9 +47,7 @@ class Service:
         settings = settings.model_copy(update={"sink_url": settings.sink_url or os.environ.get("K_SINK")})
         self.settings = settings
         self.failed = asyncio.Event()
-        models = {endpoint.model for endpoint in settings.endpoints}
-        obstacles = {model: why for model in models if (why := endpoints.obstacle(model))}
-        self.container = build_container(settings, obstacles)
+        self.container = build_container(settings, endpoints.obstacle)
         self._endpoints = endpoints
         self._tasks: list[asyncio.Task[None]] = []
         self._server: uvicorn.Server | None = None

@@ -8,21 +8,13 @@ from pathlib import Path
 from pydantic import Field
 
 from eventing.contract.budget import HEARTBEAT_SECONDS
-from eventing.contract.env import SharedSettings
-
-STORAGE_MOUNT = Path("/mnt/models")  # KServe's storage initializer copies STORAGE_URI to it
+from eventing.contract.env import SharedSettings, WeightsSettings
 
 
-class PredictorSettings(SharedSettings):
+class PredictorSettings(SharedSettings, WeightsSettings):
     """Settings of one predictor process: its model, its device, and where its files go."""
 
     model: str = Field("tiny", description="Catalog name of the model this predictor serves.")
-    model_dir: Path | None = Field(
-        None, description="Folder with the weights; /mnt/models if that exists, else bundled or cached ones."
-    )
-    allow_download: bool = Field(
-        False, description="Fetch weights from the Hugging Face Hub when they are in no folder and no cache."
-    )
     device: str = Field(
         "auto",
         pattern=r"^(auto|cpu|cuda(:\d+)?)$",
@@ -42,9 +34,3 @@ class PredictorSettings(SharedSettings):
         "0.0.0.0",  # noqa: S104 - a pod serves other pods; the one-machine edition sets 127.0.0.1
         description="Address the predictor's HTTP port listens on; its gRPC port always takes all.",
     )
-
-    def weights_folder(self) -> Path | None:
-        """Return the folder that is set or mounted by KServe; None means bundled or cached weights."""
-        if self.model_dir is not None:
-            return self.model_dir
-        return STORAGE_MOUNT if STORAGE_MOUNT.is_dir() else None

@@ -15,7 +15,7 @@ from eventing.contract.s3 import S3Location
 from eventing.contract.validation import Problem, first_problem
 
 PREFIX = "REELZERO_"
-
+STORAGE_MOUNT = Path("/mnt/models")  # KServe's storage initializer copies STORAGE_URI to it
 
 T = TypeVar("T", bound=BaseSettings)
 
@@ -42,6 +42,25 @@ class S3Settings(BaseSettings):
     def s3(self) -> S3Location:
         """Return the location for eventing.contract.s3."""
         return S3Location(self.s3_bucket, self.s3_endpoint, self.s3_public_endpoint, self.s3_region)
+
+
+class WeightsSettings(BaseSettings):
+    """The settings that say where a predictor gets its weights. The one-machine edition reads them too."""
+
+    model_config = S3Settings.model_config
+
+    model_dir: Path | None = Field(
+        None, description="Folder with the weights; /mnt/models if that exists, else bundled or cached ones."
+    )
+    allow_download: bool = Field(
+        False, description="Fetch weights from the Hugging Face Hub when they are in no folder and no cache."
+    )
+
+    def weights_folder(self) -> Path | None:
+        """Return the folder that is set or mounted by KServe; None means bundled or cached weights."""
+        if self.model_dir is not None:
+            return self.model_dir
+        return STORAGE_MOUNT if STORAGE_MOUNT.is_dir() else None
 
 
 class SharedSettings(S3Settings):

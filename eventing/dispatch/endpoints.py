@@ -29,7 +29,10 @@ class Endpoints(Protocol):
         ...
 
     def obstacle(self, model: str) -> str | None:
-        """Return why no predictor of the model can ever start here; None if one can."""
+        """Return why no predictor of the model can start here, such as missing weights; None if one may.
+
+        Called for every request, so it looks only at what is in memory.
+        """
         ...
 
     async def close(self) -> None:
@@ -56,7 +59,7 @@ class RemoteEndpoints:
         yield self._endpoints[model, lane].url.rstrip("/")
 
     def obstacle(self, model: str) -> str | None:
-        """Return None: only the cluster knows whether a pod can start."""
+        """Return None: only the cluster knows whether a pod can start and has its weights."""
         return None
 
     async def close(self) -> None:

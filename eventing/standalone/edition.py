@@ -8,16 +8,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from eventing.api.auth import LOCAL_OWNER
 from eventing.container import Container
 from eventing.contract import telemetry
 from eventing.contract.catalog import Catalog, load_catalog
-from eventing.contract.env import PREFIX, S3Settings, read
+from eventing.contract.env import PREFIX, S3Settings, WeightsSettings, read
 from eventing.contract.errors import ConfigurationError, ReelzeroError, StorageError
 from eventing.contract.s3 import Bucket, S3Location
 from eventing.domain.job import Status
@@ -32,6 +33,7 @@ from eventing.standalone.predictors import LocalPredictors
 from eventing.standalone.process import LOOPBACK, free_port, is_free
 from eventing.standalone.s3server import S3Server
 from eventing.standalone.s3watch import DiskWatch
+from eventing.standalone.weights import Places, WeightsWatch
 from eventing.store.engine import Database
 from eventing.store.keys import KeyStore
 from eventing.store.schema import migrate
@@ -51,7 +53,7 @@ class Edition:
         self._report = report
         self._stack = ExitStack()
         self._s3: S3Server | None = None
-        self._watching: asyncio.Task[None] | None = None
+        self._watching: list[asyncio.Task[None]] = []
         self.service: Service | None = None
         self.predictors: LocalPredictors | None = None
 
@@ -86,9 +88,9 @@ class Edition:
             if self.service:
                 await self.service.stop(drain_seconds)
         finally:
-            if self._watching:
-                self._watching.cancel()
-                await asyncio.wait({self._watching})
+            for task in self._watching:
+                task.cancel()
+            await asyncio.gather(*self._watching, return_exceptions=True)
             if self._s3:
                 await self._s3.stop()
             self._stack.close()
@@ -128,7 +130,7 @@ class Edition:
             return configured
         self._s3 = S3Server(data.s3, data.logs / "s3.log")
         location = await self._s3.start()
-        self._watching = asyncio.create_task(DiskWatch(self._s3, data.s3, data.logs / "s3.log").run())
+        self._watch(DiskWatch(self._s3, data.s3, data.logs / "s3.log").run())
         _adopt(self._s3.credentials.environment())
         return replace(location, public_endpoint=configured.public_endpoint)
 
@@ -145,7 +147,9 @@ class Edition:
                     raise
 
     async def _start_service(self, settings: Settings, data: DataDir, catalog: Catalog) -> None:
-        predictors = self._local_predictors(settings, data, catalog)
+        weights = self._weights(settings, data, catalog)
+        await asyncio.to_thread(weights.check)
+        predictors = self._local_predictors(settings, data, catalog, weights)
         service = Service(settings, predictors)
         await drop_abandoned(service.container)
         starting = asyncio.ensure_future(service.start())
@@ -159,8 +163,19 @@ class Edition:
             await service.container.database.close()
             raise
         self.service, self.predictors = service, predictors
+        self._watch(weights.run())
 
-    def _local_predictors(self, settings: Settings, data: DataDir, catalog: Catalog) -> LocalPredictors:
+    def _watch(self, work: Coroutine[Any, Any, None]) -> None:
+        self._watching.append(asyncio.create_task(work))
+
+    def _weights(self, settings: Settings, data: DataDir, catalog: Catalog) -> WeightsWatch:
+        models = dict.fromkeys(endpoint.model for endpoint in settings.endpoints)
+        places = Places(self.options.models_dir, data.path, read(WeightsSettings))
+        return WeightsWatch([catalog.get(model) for model in models], places)
+
+    def _local_predictors(
+        self, settings: Settings, data: DataDir, catalog: Catalog, weights: WeightsWatch
+    ) -> LocalPredictors:
         environment = inherited() | {
             PREFIX + "S3_BUCKET": settings.s3_bucket,
             PREFIX + "S3_ENDPOINT": settings.s3_endpoint or "",
@@ -169,7 +184,8 @@ class Edition:
         }
         launcher = Launcher(data.path, environment, self.options.models_dir)
         routes = [(endpoint.model, endpoint.lane) for endpoint in settings.endpoints]
-        return LocalPredictors(launcher, catalog, routes, find_devices(), self.options.idle_seconds)
+        idle = self.options.idle_seconds
+        return LocalPredictors(launcher, catalog, routes, find_devices(), idle, weights.obstacle)
 
 
 async def drop_abandoned(container: Container) -> None:

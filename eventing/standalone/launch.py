@@ -1,4 +1,4 @@
-"""Start a predictor process and waits until its weights are in memory, or raises the reason."""
+"""Start a predictor process and wait until its weights are in memory, or raises the reason."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from eventing.contract.errors import ModelUnavailable
 from eventing.standalone.devices import CPU
 from eventing.standalone.files import make_private_folder
 from eventing.standalone.process import LOOPBACK, Process, free_port, last_words, tail
+from eventing.standalone.weights import own_folder
 
 POLL = 0.05
 TRIES = 3
@@ -82,11 +83,9 @@ class Launcher:
 
     async def _weights(self, entry: CatalogEntry) -> Path | None:
         """Return the model's folder, None if its weights are downloaded or bundled. Builds `tiny` first."""
-        if self.models_dir and (folder := self.models_dir / entry.name).is_dir():
-            return folder
-        if entry.repository or entry.bundled:
+        folder = own_folder(entry, self.models_dir, self.data_dir)
+        if folder is None:
             return None
-        folder = self.data_dir / "models" / entry.name
         async with self._building:  # two devices may need them at once
             if not folder.is_dir():
                 await self._build(entry, folder)

@@ -18,6 +18,7 @@ from typing import Any
 from eventing.contract.catalog import Catalog, CatalogEntry
 from eventing.contract.errors import ModelUnavailable
 from eventing.domain.pool import Pool
+from eventing.served import Obstacle, no_obstacle
 from eventing.standalone.devices import CPU
 from eventing.standalone.launch import Launcher, Predictor
 
@@ -43,13 +44,14 @@ class LocalPredictors:
 
     def __init__(
         self, launcher: Launcher, catalog: Catalog, routes: Iterable[tuple[str, str]],
-        devices: Sequence[str], idle_seconds: float,
+        devices: Sequence[str], idle_seconds: float, missing_weights: Obstacle = no_obstacle,
     ) -> None:  # fmt: skip
         self._launcher = launcher
         self._catalog = catalog
         self._routes = tuple(routes)
         self._devices = tuple(devices)
         self._idle_seconds = idle_seconds
+        self._missing_weights = missing_weights
         self._slots: list[Slot] = []
         self._turn = (
             asyncio.Lock()
@@ -106,12 +108,12 @@ class LocalPredictors:
                     await self._changed.wait()
 
     def obstacle(self, model: str) -> str | None:
-        """Return why this machine cannot run the model, such as missing GPUs; None if it may."""
+        """Return why this machine cannot run the model: missing GPUs or weights; None if it may."""
         try:
             self._needed(self._catalog.get(model))
         except ModelUnavailable as error:
             return error.message
-        return None
+        return self._missing_weights(model)
 
     def _needed(self, entry: CatalogEntry) -> int:
         gpus = [device for device in self._devices if device != CPU]

@@ -8,6 +8,7 @@ import logging
 import typer
 
 from eventing.contract.errors import ReelzeroError
+from eventing.served import Served
 from eventing.standalone.data_dir import DataDir
 from eventing.standalone.edition import Edition
 from eventing.standalone.interrupts import INTERRUPTED, on_interrupt
@@ -52,12 +53,13 @@ async def _main(options: Options) -> int:
 
 def introduce(edition: Edition) -> list[str]:
     """Return the lines to print once it serves. Programs read the first one."""
+    assert edition.service is not None  # noqa: S101 - it has started
     settings, data = edition.settings, DataDir(edition.options.data_dir)
     lines = [
         f"ready {edition.url}",
         f"  events      {edition.url}/events",
         f"  jobs        {edition.url}/v1/jobs",
-        f"  models      {', '.join(dict.fromkeys(endpoint.model for endpoint in settings.endpoints))}",
+        *_models(edition.service.container.served),
         f"  S3          {settings.s3_endpoint or 'AWS'} (bucket {settings.s3_bucket})",
         f"  data        {data.path}",
         f"  log         {data.log}",
@@ -69,6 +71,14 @@ def introduce(edition: Edition) -> list[str]:
             "REELZERO_S3_PUBLIC_ENDPOINT to its address"
         )
     return lines
+
+
+def _models(served: Served) -> list[str]:
+    """Return the models that can run here in one line, and one line with the reason for each other one."""
+    reasons = {model: reason for (model, _), reason in served.obstacles().items()}
+    able = [model for model in served.models() if model not in reasons]
+    lines = [f"  models      {', '.join(able) or 'none can run here'}"]
+    return lines + [f"  cannot run  {model}: {reason}" for model, reason in reasons.items()]
 
 
 async def _until_stopped(edition: Edition, stop: asyncio.Event) -> bool:

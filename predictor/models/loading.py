@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import ModelUnavailable
+from eventing.contract.weights import check_folder
 from predictor.models.prompts import Vocabulary
-from predictor.models.weights import check_folder
 from predictor.settings import PredictorSettings
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from eventing.contract.errors import ModelUnavailable
 from eventing.contract.models import Frozen
 from eventing.contract.validation import first_problem
-from predictor.models.weights import read_json
+from eventing.contract.weights import read_json
 
 WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 SHOWN = 10  # unknown words named one by one; more are only counted

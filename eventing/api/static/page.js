@@ -26,13 +26,23 @@ function problem(text) {
   $("problem").hidden = !text;
 }
 
+// Why no lane of a model can start, such as missing weights; undefined if one can.
+function obstacle(model) {
+  return model.lanes.every((lane) => lane in model.unavailable) ? model.unavailable[model.lanes[0]] : undefined;
+}
+
+function label(model) {
+  return model.title.replace(/ \(.*/, "") + (obstacle(model) ? " (cannot run now)" : "");
+}
+
 async function loadModels() {
   const { data } = await (await call("v1/models")).json();
-  $("model").replaceChildren(...data.map((model) => new Option(model.title.replace(/ \(.*/, ""), model.id, model.default, model.default)));
+  $("model").replaceChildren(...data.map((model) => new Option(label(model), model.id, model.default, model.default)));
   const about = () => {
     const model = data.find((entry) => entry.id === $("model").value);
     const { default: frames } = model.frames;
-    $("about").textContent = `${model.sizes[0].join("×")}, ${frames} frames, ${model.fps} per second`;
+    $("about").textContent = `${model.sizes[0].join("×")}, ${frames} frames, ${model.fps} per second` +
+      (obstacle(model) ? ` · cannot run now: ${obstacle(model)}` : "");
   };
   $("model").onchange = about;
   about();

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from eventing.contract.s3 import Bucket
+from eventing.dispatch.endpoints import RemoteEndpoints
 from tests.integration.api.deployment import Deployment, deployment
 
 playwright = pytest.importorskip("playwright.async_api", reason="pip install playwright runs this test")
@@ -87,6 +88,23 @@ async def test_our_own_page_makes_a_video(service: Deployment) -> None:
             await page.click("form button")
         assert (await posted.value).status == 202
         await service.ended((await jobs(service))[0])
+
+
+async def test_our_own_page_tells_which_models_cannot_run(
+    tmp_path: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reason = "the weights of tiny are missing"
+    monkeypatch.setattr(RemoteEndpoints, "obstacle", lambda _self, _model: reason)
+    async with deployment(tmp_path, bucket) as service, new_page() as page:
+        await page.goto(service.url)
+        await page.wait_for_selector("#model option", state="attached")
+        assert "(cannot run now)" in await page.text_content("#model option")
+        assert reason in await page.text_content("#about")
+        await page.fill("#prompt", "a red circle moving right")
+        await page.click("form button")
+        await page.wait_for_selector("#problem:not([hidden])")
+        assert reason in await page.text_content("#problem")
+        assert not await jobs(service)
 
 
 async def test_a_page_of_another_origin_starts_no_job_and_reads_none(service: Deployment) -> None:

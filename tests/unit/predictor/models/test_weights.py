@@ -14,9 +14,9 @@ from safetensors.torch import load_file, save_file
 
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import ModelUnavailable
+from eventing.contract.weights import check_folder, check_safetensors
 from predictor.models import loading
 from predictor.models.loading import find_folder, load_model, pick_device
-from predictor.models.weights import check_folder, check_safetensors
 from predictor.settings import PredictorSettings
 
 FILES = [
@@ -173,9 +173,9 @@ def test_a_device_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_mount_is_used_when_it_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("predictor.settings.STORAGE_MOUNT", tmp_path)
+    monkeypatch.setattr("eventing.contract.env.STORAGE_MOUNT", tmp_path)
     assert PredictorSettings().weights_folder() == tmp_path
-    monkeypatch.setattr("predictor.settings.STORAGE_MOUNT", tmp_path / "absent")
+    monkeypatch.setattr("eventing.contract.env.STORAGE_MOUNT", tmp_path / "absent")
     assert PredictorSettings().weights_folder() is None
 
 

@@ -1,8 +1,9 @@
 """Check a diffusers model folder file by file before anything heavy reads it.
 
-An error of diffusers names a class or a tensor; an operator needs the file. Only safetensors are accepted,
-because pickled weights can run code. A safetensors file starts with a little-endian u64, the length of the
-JSON object that follows. Its `data_offsets` count from the end of that object (safetensors format 0.x).
+The predictor checks before it loads, and the one-machine edition before it takes a job. An error of diffusers
+names a class or a tensor; an operator needs the file. Only safetensors are accepted, because pickled weights
+can run code. A safetensors file starts with a little-endian u64, the length of the JSON object that follows.
+Its `data_offsets` count from the end of that object (safetensors format 0.x).
 """
 
 from __future__ import annotations
@@ -23,6 +24,13 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")  # of a file or folder i
 
 def check_folder(folder: Path) -> None:
     """Check every component that `model_index.json` names. Raises ModelUnavailable naming the file."""
+    try:
+        _check_folder(folder)
+    except OSError as error:  # such as a folder that this user may not enter
+        raise ModelUnavailable(f"{error.filename or folder} cannot be read: {error.strerror}") from error
+
+
+def _check_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise ModelUnavailable(f"model folder {folder} is missing")
     index = folder / "model_index.json"
