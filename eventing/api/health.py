@@ -14,7 +14,7 @@ from eventing.contract.errors import NotFound
 from eventing.metrics import DEPTH, PAUSED
 from eventing.store.schema import check as check_schema
 
-HIDDEN = {"notes", "bundled", "offload", "vae_tiling"}
+HIDDEN = {"notes", "bundled", "offload", "vae_tiling", "flow_shift"}
 router = APIRouter(tags=["operation"])
 
 
@@ -75,6 +75,7 @@ def _model(container: Container, name: str, obstacles: Mapping[tuple[str, str], 
         "created": 0,  # Unix seconds; the catalog has no date of a model
         "owned_by": (entry.repository or "reelzero").partition("/")[0],
         "default": name == container.served.default(),
+        "inputs": entry.inputs,
         "lanes": container.served.lanes(name),
         "unavailable": {lane: cause for (model, lane), cause in obstacles.items() if model == name},
     }

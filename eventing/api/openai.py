@@ -157,9 +157,10 @@ def poll_after_ms(job: Job) -> int:
 
 def _size(size: str, entry: CatalogEntry) -> tuple[int, int]:
     width, height = (int(side) for side in size.split("x"))
-    if (width, height) not in entry.sizes:
-        sizes = ", ".join(f"{w}x{h}" for w, h in entry.sizes)
-        raise InvalidRequest(f"{entry.name} cannot make {size}; it makes {sizes}", field="size")
+    if not entry.makes(width, height):
+        raise InvalidRequest(
+            f"{entry.name} cannot make {size}; it makes {entry.describe_sizes()}", field="size"
+        )
     return width, height
 
 

@@ -115,7 +115,9 @@ class VideoRequest(Incoming):
     model: str | None = Field(
         None, max_length=64, description="Catalog name; the deployment's default if absent."
     )
-    negative_prompt: Text = Field("", description="What it should not show.")
+    negative_prompt: Text | None = Field(
+        None, description="What it should not show; the model's own text if absent, nothing if empty."
+    )
     width: Pixels | None = Field(None, description="Pixels.")
     height: Pixels | None = Field(None, description="Pixels.")
     num_frames: Frames | None = Field(None, description="Frames; each model has its rule.")
@@ -124,6 +126,9 @@ class VideoRequest(Incoming):
     quality: Quality = Quality.medium
     num_inference_steps: Steps | None = Field(None, description="Overrides the tier.")
     guidance_scale: Guidance | None = Field(None, description="Overrides the tier.")
+    guidance_scale_2: Guidance | None = Field(
+        None, description="The same for the second transformer, of models that have two."
+    )
 
 
 def _is_http_url(text: str) -> str:
@@ -190,6 +195,7 @@ class GenerationSpec(Frozen):
     quality: Quality
     num_inference_steps: Steps
     guidance_scale: Guidance
+    guidance_scale_2: Guidance | None = None
 
 
 class StoredFile(Frozen):

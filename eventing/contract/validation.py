@@ -66,17 +66,25 @@ PLAIN = Words()
 
 def first_problem(error: Errors, words: Words = PLAIN) -> Problem:
     """Describe the first error."""
-    first = error.errors()[0]
-    if first["type"] == "json_invalid":  # its path is a position in the text and not a field
-        return Problem((), f"not JSON: {first['ctx']['error']}", is_syntax=True)
-    path = tuple(dropwhile(lambda part: part in words.skip, map(str, first["loc"])))
-    message = str(first["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    if first["type"] == "extra_forbidden":
+    return _problem(error.errors()[0], words)
+
+
+def all_problems(error: Errors, words: Words = PLAIN) -> list[Problem]:
+    """Describe every error."""
+    return [_problem(one, words) for one in error.errors()]
+
+
+def _problem(error: Mapping[str, Any], words: Words) -> Problem:
+    if error["type"] == "json_invalid":  # its path is a position in the text and not a field
+        return Problem((), f"not JSON: {error['ctx']['error']}", is_syntax=True)
+    path = tuple(dropwhile(lambda part: part in words.skip, map(str, error["loc"])))
+    message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    if error["type"] == "extra_forbidden":
         names = ", ".join(sorted(words.known)) if len(path) == 1 else ""
         message = f"unknown field; known: {names}" if names else "unknown field"
-    elif first["type"] in OBJECTS:
+    elif error["type"] in OBJECTS:
         message = "must be a JSON object"
-    elif first["type"] in SHAPES and path and path[-1] in words.hints:
+    elif error["type"] in SHAPES and path and path[-1] in words.hints:
         message = words.hints[path[-1]]
     return Problem(path, message)
 

@@ -51,6 +51,12 @@ class Grid:
                     f"{self._nearest_side(width)}x{self._nearest_side(height)}"
                 )
 
+        if entry.sides.max_pixels and entry.sides.multiple % self.pixels:
+            raise ModelUnavailable(
+                f"the catalog entry {entry.name} allows sides of {entry.sides.multiple}k pixels, but this "
+                f"{entry.family} model makes multiples of {self.pixels}: set sides.multiple to {self.pixels}"
+            )
+
     def _has_frames(self, count: int) -> bool:
         return (count - 1) % self.frames == 0
 

@@ -20,6 +20,7 @@ INPUTS = {
     "seed": "INT64",
     "num_inference_steps": "INT32",
     "guidance_scale": "FP32",
+    "guidance_scale_2": "FP32",
     "quality": "BYTES",
 }
 TRANSPORT = frozenset({"binary_data_output", "binary_data_size", "binary_data"})  # the protocol's own

@@ -46,9 +46,19 @@ def test_an_entry_that_allows_a_size_the_model_rounds_is_not_loaded(
     family: str, folders: dict[str, Path]
 ) -> None:
     pixels = PIXELS[family]
-    sizes = ((64, 64), (64, 64 + pixels // 2 + 1))
+    sizes = ((64, 64), (64, 64 + pixels // 2 + 2))
     with pytest.raises(ModelUnavailable, match=rf"multiples of {pixels}, such as 64x{64 + pixels}"):
-        load(changed(entry_of(family), sizes=sizes), folders)
+        load(changed(entry_of(family), sizes=sizes, sides={"multiple": 2}), folders)
+
+
+@FAMILIES
+def test_an_entry_with_free_sizes_that_the_model_rounds_is_not_loaded(
+    family: str, folders: dict[str, Path]
+) -> None:
+    pixels = PIXELS[family]
+    sides = {"multiple": pixels // 2, "min": 64, "max_pixels": 4096}
+    with pytest.raises(ModelUnavailable, match=rf"sides of {pixels // 2}.* set sides.multiple to {pixels}"):
+        load(changed(entry_of(family), sides=sides), folders)
 
 
 def test_an_entry_may_allow_less_than_the_model_makes(folders: dict[str, Path]) -> None:
