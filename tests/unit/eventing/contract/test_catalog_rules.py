@@ -14,10 +14,6 @@ TINY = load_catalog().get("tiny").model_dump()
 TWO = {"steps": 4, "guidance": 4.0, "guidance_2": 3.0}
 I2V = "WanImageToVideoPipeline"
 PICTURES = {"text": "WanPipeline", "image": I2V, "first_last": I2V}
-    "text": "WanPipeline",
-    "image": "WanImageToVideoPipeline",
-    "first_last": "WanImageToVideoPipeline",
-}
 
 
 def entry(**fields: Any) -> CatalogEntry:
