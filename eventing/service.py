@@ -7,7 +7,6 @@ due messages and closes. `failed` is set if a loop that must never end has ended
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import socket
@@ -21,6 +20,7 @@ from eventing.contract.errors import ConfigurationError, ReelzeroError, Unavaila
 from eventing.delivery.relay import Relay
 from eventing.delivery.sender import Sender
 from eventing.delivery.signing import check_secrets
+from eventing.delivery.sink_binding import SinkBinding
 from eventing.dispatch.attempt import Attempts
 from eventing.dispatch.dispatcher import Dispatcher
 from eventing.dispatch.endpoints import Endpoints
@@ -44,7 +44,8 @@ class Service:
                 " or make API keys (reelzero keys create) and set REELZERO_AUTH=required",
                 field="REELZERO_AUTH",
             )
-        settings = settings.model_copy(update={"sink_url": settings.sink_url or os.environ.get("K_SINK")})
+        self._binding = SinkBinding(settings, os.environ)
+        settings = settings.model_copy(update={"sink_url": self._binding.url})
         self.settings = settings
         self.failed = asyncio.Event()
         self.container = build_container(settings, endpoints.obstacle)
@@ -67,7 +68,7 @@ class Service:
         self._socket = _listen(settings.host, settings.port)
         self.port: int = self._socket.getsockname()[1]
         self._client = PredictorClient(settings.heartbeat_timeout_seconds, settings.predictor_token)
-        self._sender = Sender(settings, container.bucket, _overrides())
+        self._sender = Sender(settings, container.bucket, self._binding)
         self._attempts = Attempts(
             container.claims, container.bucket, container.catalog, self._endpoints, self._client,
             settings, container.signals.message_due, container.watchers,
@@ -189,9 +190,3 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.listen(2048)
     listener.setblocking(False)
     return listener
-
-
-def _overrides() -> dict[str, str]:
-    """Return the extensions that a Knative SinkBinding adds to every event (K_CE_OVERRIDES)."""
-    text = os.environ.get("K_CE_OVERRIDES", "")
-    return dict(json.loads(text).get("extensions", {})) if text else {}

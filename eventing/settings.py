@@ -62,6 +62,13 @@ class Settings(SharedSettings):
         (), description="Comma-separated alias=model for clients that cannot change the name they send."
     )
     sink_url: str | None = Field(None, description="Where completion events go; K_SINK if empty.")
+    sink_ca_file: Path | None = Field(
+        None, description="CA certificates of the sink (PEM), beside the system's and those of a SinkBinding."
+    )
+    sink_token_file: Path | None = Field(
+        None,
+        description="File with a bearer token for the sink, read for every event; empty: a SinkBinding's.",
+    )
     progress_events: bool = Field(False, description="Send progressed events to the sink, at most every 5 s.")
     webhook_secrets: Annotated[tuple[str, ...], NoDecode] = Field(
         (),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import ssl
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from eventing.contract.s3 import Bucket
 from eventing.delivery.connections import exact_url, session
 from eventing.delivery.handshake import Handshakes
 from eventing.delivery.signing import signature_headers
+from eventing.delivery.sink_binding import SinkBinding
 from eventing.delivery.ssrf import AddressPolicy, BlockedAddress
 from eventing.domain.destinations import S3Object, Sink, Webhook
 from eventing.settings import Settings
@@ -44,14 +46,12 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 class Sender:
-    """Sends messages. `overrides` are extensions that a SinkBinding adds to every event (K_CE_OVERRIDES)."""
+    """Sends messages. `binding` tells how the sink is reached."""
 
-    def __init__(
-        self, settings: Settings, bucket: Bucket, overrides: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, bucket: Bucket, binding: SinkBinding) -> None:
         self._settings = settings
         self._bucket = bucket
-        self._overrides = dict(overrides or {})
+        self._binding = binding
         self._addresses = AddressPolicy(settings.webhook_allow)
         self._handshakes = Handshakes(settings.public_url)
         seconds = settings.webhook_timeout_seconds
@@ -92,10 +92,15 @@ class Sender:
                 await asyncio.to_thread(self._bucket.put, key, message.body.encode(), JSON_EVENT)
                 return Try(True, time.monotonic() - start)
             case Sink():
-                url = self._settings.sink_url or ""
-                return await self._post(self._sink, url, self._overridden(message), {}, start)
+                return await self._send_to_sink(message, start)
             case Webhook(url):
                 return await self._send_webhook(url, message, start)
+
+    async def _send_to_sink(self, message: OutboxMessage, start: float) -> Try:
+        url, extensions = self._binding.url or "", self._binding.extensions
+        body = json.dumps(json.loads(message.body) | extensions) if extensions else message.body
+        tls = self._binding.tls() if url.lower().startswith("https:") else True
+        return await self._post(self._sink, url, body, self._binding.headers(), start, tls)
 
     async def _send_webhook(self, url: str, message: OutboxMessage, start: float) -> Try:
         client = self._exempt if self._addresses.exempts(url) else self._webhook
@@ -107,11 +112,14 @@ class Sender:
         return await self._post(client, url, message.body, headers, start)
 
     async def _post(
-        self, client: aiohttp.ClientSession, url: str, body: str, headers: dict[str, str], start: float
-    ) -> Try:
+        self, client: aiohttp.ClientSession, url: str, body: str, headers: dict[str, str], start: float,
+        tls: ssl.SSLContext | bool = True,
+    ) -> Try:  # fmt: skip
         kind = JSON_EVENT if '"specversion"' in body[:200] else "application/json"
         headers = {"Content-Type": f"{kind}; charset=utf-8", "User-Agent": "reelzero", **headers}
-        request = client.post(exact_url(url), data=body.encode(), headers=headers, allow_redirects=False)
+        request = client.post(
+            exact_url(url), data=body.encode(), headers=headers, allow_redirects=False, ssl=tls
+        )
         async with request as answer:
             status = answer.status
             seconds = time.monotonic() - start
@@ -121,9 +129,6 @@ class Sender:
             return Try(
                 False, seconds, status, error, final=status == GONE, retry_after=retry_after(answer.headers)
             )
-
-    def _overridden(self, message: OutboxMessage) -> str:
-        return json.dumps(json.loads(message.body) | self._overrides) if self._overrides else message.body
 
 
 def _cause(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:

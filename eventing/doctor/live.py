@@ -7,6 +7,7 @@ start.
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import tempfile
 import time
@@ -22,6 +23,7 @@ from eventing.contract.budget import KNATIVE_WINDOW_LIMIT
 from eventing.contract.errors import ReelzeroError
 from eventing.contract.s3 import Folder
 from eventing.delivery.signing import check_secrets
+from eventing.delivery.sink_binding import SinkBinding
 from eventing.settings import Settings
 from eventing.store.schema import is_current
 
@@ -145,12 +147,15 @@ async def _presigned(container: Container, key: str) -> Outcome:
 
 
 async def _sink(container: Container) -> list[Outcome]:
-    url = container.settings.sink_url
+    binding = SinkBinding(container.settings, os.environ)
+    url = binding.url
     if not url:
         return [Outcome("sink", True, "none: events go to S3 and to webhooks")]
     timeout = aiohttp.ClientTimeout(total=10)
-    async with aiohttp.ClientSession(timeout=timeout) as session, session.options(url) as answer:
-        return [Outcome("sink", answer.status < 500, f"{url} answers ({answer.status})", "ask its owner")]
+    session = aiohttp.ClientSession(timeout=timeout, headers=binding.headers())
+    async with session, session.options(url, ssl=binding.tls()) as answer:
+        ok = answer.status < 500 and answer.status not in (401, 403)
+    return [Outcome("sink", ok, f"{url} answers ({answer.status})", "ask its owner; does it want a token?")]
 
 
 async def _outcomes(

@@ -240,6 +240,7 @@ def test_a_trigger_asks_for_the_token_that_eventing_takes() -> None:
     (deployment,) = of(bodies, "Deployment")
     env = {e["name"]: e.get("value") for e in deployment["spec"]["template"]["spec"]["containers"][0]["env"]}
     assert requests["spec"]["subscriber"]["audience"] == env["REELZERO_OIDC_AUDIENCE"] == "reelzero"
+    assert requests["spec"]["delivery"]["deadLetterSink"]["audience"] == "reelzero"
     assert env["REELZERO_OIDC_OWNERS"] == "system:serviceaccount:shop:checkout=shop"
 
 

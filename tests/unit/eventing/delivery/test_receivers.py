@@ -14,6 +14,7 @@ from eventing.contract.env import read
 from eventing.contract.errors import ConfigurationError
 from eventing.contract.s3 import Bucket, S3Location
 from eventing.delivery.sender import Sender
+from eventing.delivery.sink_binding import SinkBinding
 from eventing.domain import destinations
 from eventing.settings import Settings
 from eventing.store.outbox import OutboxMessage, Try
@@ -70,7 +71,8 @@ def row(target: str, destination: str = "webhook", owner: str = "ann") -> Outbox
 @asynccontextmanager
 async def sending(**settings: object) -> AsyncIterator[Sender]:
     defaults = {"webhook_secrets": SECRET, "webhook_allow": "127.0.0.0/8", "webhook_timeout_seconds": 60.0}
-    sender = Sender(read(Settings, **defaults | settings), Bucket(S3Location("b", "http://127.0.0.1:1")))
+    chosen = read(Settings, **defaults | settings)
+    sender = Sender(chosen, Bucket(S3Location("b", "http://127.0.0.1:1")), SinkBinding(chosen, {}))
     try:
         yield sender
     finally:

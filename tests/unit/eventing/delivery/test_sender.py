@@ -18,6 +18,7 @@ from eventing.contract.errors import ConfigurationError
 from eventing.contract.s3 import Bucket, S3Location
 from eventing.delivery.sender import Sender, retry_after
 from eventing.delivery.signing import check_secrets, signature_headers
+from eventing.delivery.sink_binding import SinkBinding
 from eventing.delivery.ssrf import AddressPolicy, is_public
 from eventing.domain import destinations
 from eventing.settings import Settings
@@ -64,7 +65,7 @@ async def send(target: str, *, allow: str = "", timeout: float = 5.0) -> Try:
     settings = read(
         Settings, webhook_secrets=f"{OLD},{NEW}", webhook_allow=allow, webhook_timeout_seconds=timeout
     )
-    sender = Sender(settings, Bucket(S3Location("b", "http://127.0.0.1:1")))
+    sender = Sender(settings, Bucket(S3Location("b", "http://127.0.0.1:1")), SinkBinding(settings, {}))
     try:
         return await sender.send(row(target))
     finally:
