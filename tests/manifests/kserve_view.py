@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 UNITS = {"": 1, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30}
-OF_KSERVE = {"minReplicas", "maxReplicas", "scaleMetric", "scaleTarget", "timeout"}
+OF_KSERVE = {"minReplicas", "maxReplicas", "scaleMetric", "scaleTarget", "timeout", "labels"}
 
 
 def knative_service(inference: dict[str, Any]) -> dict[str, Any]:
@@ -34,7 +34,10 @@ def knative_service(inference: dict[str, Any]) -> dict[str, Any]:
         "metadata": {"name": f"{meta['name']}-predictor", "labels": meta["labels"]},
         "spec": {
             "template": {
-                "metadata": {"annotations": meta["annotations"] | scaling, "labels": meta["labels"]},
+                "metadata": {
+                    "annotations": meta["annotations"] | scaling,
+                    "labels": meta["labels"] | predictor.get("labels", {}),
+                },
                 "spec": pod,
             }
         },
@@ -66,4 +69,4 @@ def above_their_limits(inference: dict[str, Any]) -> list[str]:
     """The resources whose requests exceed their limits: Kubernetes refuses such pods."""
     resources = inference["spec"]["predictor"]["containers"][0]["resources"]
     requests, limits = resources["requests"], resources["limits"]
-    return [name for name in requests if quantity(requests[name]) > quantity(limits[name])]
+    return [name for name in requests.keys() & limits if quantity(requests[name]) > quantity(limits[name])]

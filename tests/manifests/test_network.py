@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from config.render import render
-from eventing.delivery.reserved import RESERVED_IPV4
+from eventing.delivery.reserved import RESERVED_IPV4, RESERVED_IPV6, UNICAST_IPV6
 from tests.manifests.test_policy import RENDERED, Body, of
 from tests.manifests.value_sets import model
 
-DNS = 53  # a resolver may be anywhere, also at a link-local address of its node
+DNS = {53, 5353}  # a resolver may be anywhere, also at a link-local address of its node
 INSIDE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16"]
 INSIDE += ["fc00::/7", "fe80::/10"]
 Network = IPv4Network | IPv6Network
@@ -37,9 +37,9 @@ def within(inner: Network, outer: Network) -> bool:
 
 def unnamed(policy: Body) -> Iterator[str]:
     """Every way a policy opens to private addresses that it does not name."""
-    for rule in policy["spec"]["egress"]:
+    for rule in policy["spec"].get("egress", []):
         ports = [port["port"] for port in rule.get("ports", [])]
-        if not rule.get("to") and set(ports) != {DNS}:
+        if not rule.get("to") and not set(ports) <= DNS:
             yield f"every address on {ports}"
         for peer in rule.get("to", []):
             yield from (
@@ -68,10 +68,10 @@ def test_everything_switched_on_keeps_webhooks_outside() -> None:
     }
     policies = of(render(values), "NetworkPolicy")
     assert [list(unnamed(body)) for body in policies] == [[]] * len(policies)
-    private = [peer["ipBlock"]["cidr"] for body in policies for rule in body["spec"]["egress"]
+    public = [peer["ipBlock"]["cidr"] for body in policies for rule in body["spec"].get("egress", [])
                for peer in rule.get("to", []) if "ipBlock" in peer
                and {port["port"] for port in rule["ports"]} & {80, 443}]  # fmt: skip
-    assert set(private) == {"0.0.0.0/0"}
+    assert set(public) == {"0.0.0.0/0", UNICAST_IPV6}
 
 
 def test_a_database_in_any_namespace_is_reached_by_its_labels() -> None:
@@ -91,7 +91,18 @@ def test_a_database_in_any_namespace_is_reached_by_its_labels() -> None:
 def test_rules_to_the_internet_except_what_the_code_calls_reserved(bodies: list[dict[str, Any]]) -> None:
     blocks = [
         peer["ipBlock"] for body in of(bodies, "NetworkPolicy") for rule in body["spec"].get("egress", [])
-        for peer in rule.get("to", []) if peer.get("ipBlock", {}).get("cidr") == "0.0.0.0/0"
+        for peer in rule.get("to", []) if "except" in peer.get("ipBlock", {})
     ]  # fmt: skip
+    reserved = {"0.0.0.0/0": list(RESERVED_IPV4), UNICAST_IPV6: list(RESERVED_IPV6)}
     for block in blocks:
-        assert block["except"] == list(RESERVED_IPV4)
+        assert block["except"] == reserved.get(block["cidr"], block["except"])
+
+
+@pytest.mark.parametrize("bodies", RENDERED.values(), ids=RENDERED.keys())
+def test_each_exception_is_a_part_of_its_network(bodies: list[dict[str, Any]]) -> None:
+    """The API server refuses any other, an IPv4 network under an IPv6 one too."""
+    for body in of(bodies, "NetworkPolicy"):
+        for rule in body["spec"].get("egress", []):
+            for block in (peer["ipBlock"] for peer in rule.get("to", []) if "ipBlock" in peer):
+                excepted = [ip_network(text) for text in block.get("except", [])]
+                assert all(within(network, ip_network(block["cidr"])) for network in excepted)

@@ -27,7 +27,11 @@ REFUSED = {
     "budget as text": (model(generationSeconds="5m"), ["/models/0/generationSeconds", "string"]),
     "budget past the hour": (
         model(generationSeconds=3500),
-        ["models[0].generationSeconds", "3770 s", "3600"],
+        ["models[0].generationSeconds", "3770 s", "3600", "3500 + upload 60", "drain 180 + margin 30"],
+    ),
+    "a sum that adds up with a short cold start": (
+        model(coldStartSeconds=1, generationSeconds=3500),
+        ["3620 s (generation 3500 + upload 60 + the longer of cold start and drain 30 + margin 30)"],
     ),
     "budget a second past the hour": (
         model(coldStartSeconds=1170, generationSeconds=2341),
@@ -94,7 +98,10 @@ REFUSED = {
         ["models[0].lanes[0].resources.limits.cpu", "8 is less than the request, 8500m"],
     ),
     "less memory at most than is requested": (
-        model(lanes=[{"name": "a"}, {"name": "b", "resources": {"limits": {"memory": "4000M"}}}]),
+        model(
+            resources={"requests": {"memory": "4Gi"}},
+            lanes=[{"name": "a"}, {"name": "b", "resources": {"limits": {"memory": "4000M"}}}],
+        ),
         ["models[0].lanes[1].resources.limits.memory", "4000M is less than the request, 4Gi"],
     ),
     "no limit at all": (
@@ -161,13 +168,16 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_the_render_stops_and_names_the_value(name: str) -> None:
-    values, words = REFUSED[name]
+def assert_refused(values: dict[str, Any], words: list[str]) -> None:
     with pytest.raises((helm_python.HelmRenderError, helm_python.HelmValuesError)) as caught:
         render(values)
     for word in words:
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_the_render_stops_and_names_the_value(name: str) -> None:
+    assert_refused(*REFUSED[name])
 
 
 @pytest.mark.parametrize(

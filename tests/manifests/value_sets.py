@@ -21,6 +21,53 @@ def model(**changes: Any) -> Values:
     return with_values(models=[{"name": "tiny", "gpus": 0, "storage": {"path": "/models"}} | changes])
 
 
+PLACED: Values = {
+    "affinity": {
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {
+                "nodeSelectorTerms": [
+                    {
+                        "matchExpressions": [
+                            {"key": "kubernetes.io/arch", "operator": "In", "values": ["amd64"]}
+                        ]
+                    }
+                ]
+            }
+        }
+    },
+    "extraEnv": [{"name": "EXTRA", "value": "1"}],
+    "extraVolumes": [{"name": "more", "emptyDir": {"sizeLimit": "1Mi"}}],
+    "extraVolumeMounts": [{"name": "more", "mountPath": "/more"}],
+}
+SPREAD = {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "ScheduleAnyway"}
+ELSEWHERE: Values = with_values(
+    models=[
+        {
+            "name": "cogvideox-2b",
+            "podLabels": {"kueue.x-k8s.io/queue-name": "videos"},
+            "topologySpreadConstraints": [SPREAD],
+            "priorityClassName": "gpu-jobs",
+            **PLACED,
+        }
+    ],
+    eventing={
+        "podLabels": {"cost": "video"},
+        "topologySpreadConstraints": [SPREAD | {"labelSelector": {"matchLabels": {"mine": "yes"}}}],
+        **PLACED,
+    },
+    proxy={"https": "http://proxy.corp:3128", "except": ["seaweedfs", ".corp"]},
+    caBundle={"configMapName": "trust", "key": "bundle.pem"},
+    events={
+        "deadLetterSink": {
+            "ref": {"apiVersion": "v1", "kind": "Service", "name": "letters", "namespace": "ops"}
+        },
+        "triggers": [{"name": "t", "types": ["failed"], "subscriber": {"uri": "http://shop"}}],
+    },
+    metrics={"scrape": "podMonitor", "labels": {"release": "kube-prometheus-stack"}},
+    networkPolicy={"identity": "gke"},
+    imageCache={"enabled": True},
+)
+
 EXAMPLES = {path.stem: example(path.name) for path in sorted((CHART / "examples").glob("*.yaml"))}
 VALUE_SETS: dict[str, Values] = {
     **EXAMPLES,
@@ -44,5 +91,7 @@ VALUE_SETS: dict[str, Values] = {
     },
     "scraped by annotation": model() | {"metrics": {"scrape": "annotations"}},
     "a broker of theirs": model() | {"events": {"broker": {"create": False, "name": "default"}}},
+    "elsewhere": ELSEWHERE,
+    "REST only": model() | {"events": {"enabled": False}},
     "a long release": model() | {"fullnameOverride": "a-release-with-quite-a-name"},
 }

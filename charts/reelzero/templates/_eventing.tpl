@@ -4,7 +4,11 @@
 image: {{ include "reelzero.image" (list $root $root.Values.image.eventing) }}
 imagePullPolicy: {{ $root.Values.image.pullPolicy }}
 args: [{{ index . 1 }}]
-env: {{- include "reelzero.eventingEnv" $root | nindent 2 }}
+{{- $env := include "reelzero.eventingEnv" $root }}
+{{- include "reelzero.checkEnv" (list "eventing.extraEnv" ($env | fromYamlArray) $root.Values.eventing.extraEnv) }}
+env:
+  {{- $env | nindent 2 }}
+  {{- with $root.Values.eventing.extraEnv }}{{ toYaml . | nindent 2 }}{{ end }}
 securityContext: {{- include "reelzero.containerSecurity" $root | nindent 2 }}
 resources: {{- toYaml $root.Values.eventing.resources | nindent 2 }}
 volumeMounts:
@@ -13,6 +17,7 @@ volumeMounts:
   {{- if $root.Values.events.oidc.clusterToken }}
   - { name: cluster, mountPath: /etc/reelzero/cluster, readOnly: true }
   {{- end }}
+  {{- with include "reelzero.extraMounts" (list $root $root.Values.eventing) }}{{ . | nindent 2 }}{{ end }}
 {{- end }}
 
 {{/* The CloudEvents source of our events. */}}

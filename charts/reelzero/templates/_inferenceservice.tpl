@@ -6,31 +6,23 @@ allows it there without feature flags. No startupProbe: it would turn off Knativ
 */}}
 {{- define "reelzero.inferenceService" -}}
 {{- $root := .root }}{{ $lane := .lane }}
+{{- $laneName := ternary "grpc" $lane.lane .grpc }}
+{{- $labels := include "reelzero.inferenceLabels" (list $root $lane.name $laneName) }}
+{{- $own := include "reelzero.inferenceAnnotations" . }}
+{{- $env := include "reelzero.predictorEnv" . }}
+{{- include "reelzero.checkTaken" (list (printf "%s.podLabels" $lane.at) ($labels | fromYaml) $lane.podLabels) }}
+{{- include "reelzero.checkEnv" (list (printf "%s.extraEnv" $lane.at) ($env | fromYamlArray) $lane.extraEnv) }}
+{{- include "reelzero.checkVolumes" (list $lane.at (list "shm" "scratch" "catalog" "ca") $lane) }}
+{{- include "reelzero.checkAnnotations" (list (printf "%s.annotations" $lane.at) ($own | fromYaml) $lane.annotations) }}
+{{- include "reelzero.checkResources" (list (printf "%s.resources" $lane.at) (include "reelzero.resources" $lane | fromYaml) (list "cpu" "memory")) }}
+{{- include "reelzero.checkDevice" (list $lane.at (set (deepCopy $lane) "resources" (include "reelzero.resources" $lane | fromYaml))) }}
 apiVersion: serving.kserve.io/v1beta1
 kind: InferenceService
 metadata:
   name: {{ $lane.service }}
-  labels:
-    {{- include "reelzero.podLabels" (list $root "predictor") | nindent 4 }}
-    networking.knative.dev/visibility: cluster-local
-    reelzero.dev/model: {{ $lane.name }}
-    reelzero.dev/lane: {{ ternary "grpc" $lane.lane .grpc }}
+  labels: {{- $labels | nindent 4 }}
   annotations:
-    serving.kserve.io/deploymentMode: Knative
-    serving.knative.dev/progress-deadline: {{ printf "%ds" (int $lane.times.progressDeadline) }}
-    # Without it Go's HTTP server in queue-proxy can cut a stream that begins while the request is still read.
-    features.knative.dev/http-full-duplex: Enabled
-    autoscaling.knative.dev/target-utilization-percentage: "100"
-    autoscaling.knative.dev/target-burst-capacity: "-1"
-    autoscaling.knative.dev/initial-scale: {{ max (int $lane.initialScale) (int $lane.minReplicas) | quote }}
-    autoscaling.knative.dev/window: {{ printf "%ds" (int $lane.stableWindowSeconds) }}
-    autoscaling.knative.dev/scale-to-zero-pod-retention-period: {{ printf "%ds" (int $lane.keepWarmSeconds) }}
-    # A job is worth more than a tidy node: neither autoscaler may move a pod that lives only while it works.
-    cluster-autoscaler.kubernetes.io/safe-to-evict: "false"
-    karpenter.sh/do-not-disrupt: "true"
-    # A pod reads its entry once, when it starts: a changed one needs new pods.
-    reelzero.dev/catalog: {{ include "reelzero.catalogEntry" $lane | sha256sum }}
-    {{- with include "reelzero.scrapeAnnotations" $root }}{{ . | nindent 4 }}{{ end }}
+    {{- $own | nindent 4 }}
     {{- with $lane.annotations }}{{ toYaml . | nindent 4 }}{{ end }}
 spec:
   predictor:
@@ -43,17 +35,9 @@ spec:
     maxReplicas: {{ ternary $lane.grpcMaxReplicas $lane.maxReplicas .grpc }}
     scaleMetric: concurrency
     scaleTarget: 1
-    {{- with $lane.nodeSelector }}
-    nodeSelector: {{- toYaml . | nindent 6 }}
-    {{- end }}
-    {{- with $lane.tolerations }}
-    tolerations: {{- toYaml . | nindent 6 }}
-    {{- end }}
-    {{- with $lane.runtimeClassName }}
-    runtimeClassName: {{ . }}
-    {{- end }}
-    {{- with $lane.priorityClassName }}
-    priorityClassName: {{ . }}
+    {{- with include "reelzero.placement" (list $lane (dict "reelzero.dev/model" $lane.name "reelzero.dev/lane" $laneName)) }}{{ . | nindent 4 }}{{ end }}
+    {{- with $lane.podLabels }}
+    labels: {{- toYaml . | nindent 6 }}
     {{- end }}
     containers:
       - name: kserve-container
@@ -62,7 +46,9 @@ spec:
         args: [--http_port, "8080", --grpc_port, "8081", --enable_grpc, {{ .grpc | quote }}]
         ports:
           - {{ ternary "{ name: h2c, containerPort: 8081, protocol: TCP }" "{ name: http1, containerPort: 8080, protocol: TCP }" .grpc }}
-        env: {{- include "reelzero.predictorEnv" . | nindent 10 }}
+        env:
+          {{- $env | nindent 10 }}
+          {{- with $lane.extraEnv }}{{ toYaml . | nindent 10 }}{{ end }}
         readinessProbe:
           httpGet: { path: /v2/models/{{ $lane.name }}/ready, port: 8080 }
           periodSeconds: 2
@@ -82,10 +68,38 @@ spec:
           - { name: shm, mountPath: /dev/shm }
           - { name: scratch, mountPath: /scratch }
           - { name: catalog, mountPath: /etc/reelzero/catalog, readOnly: true }
+          {{- with include "reelzero.extraMounts" (list $root $lane) }}{{ . | nindent 10 }}{{ end }}
     volumes:
       - { name: shm, emptyDir: { medium: Memory, sizeLimit: {{ $lane.shmSize }} } }
       - { name: scratch, emptyDir: { sizeLimit: {{ $lane.scratchSize }} } }
       - { name: catalog, configMap: { name: {{ include "reelzero.fullname" $root }}-catalog } }
+      {{- with include "reelzero.extraVolumes" (list $root $lane) }}{{ . | nindent 6 }}{{ end }}
+{{- end }}
+
+{{- define "reelzero.inferenceLabels" -}}
+{{ include "reelzero.podLabels" (list (index . 0) "predictor") }}
+networking.knative.dev/visibility: cluster-local
+reelzero.dev/model: {{ index . 1 }}
+reelzero.dev/lane: {{ index . 2 }}
+{{- end }}
+
+{{- define "reelzero.inferenceAnnotations" -}}
+{{- $root := .root }}{{ $lane := .lane -}}
+serving.kserve.io/deploymentMode: Knative
+serving.knative.dev/progress-deadline: {{ printf "%ds" (int $lane.times.progressDeadline) }}
+# Without it Go's HTTP server in queue-proxy can cut a stream that begins while the request is still read.
+features.knative.dev/http-full-duplex: Enabled
+autoscaling.knative.dev/target-utilization-percentage: "100"
+autoscaling.knative.dev/target-burst-capacity: "-1"
+autoscaling.knative.dev/initial-scale: {{ max (int $lane.initialScale) (int $lane.minReplicas) | quote }}
+autoscaling.knative.dev/window: {{ printf "%ds" (int $lane.stableWindowSeconds) }}
+autoscaling.knative.dev/scale-to-zero-pod-retention-period: {{ printf "%ds" (int $lane.keepWarmSeconds) }}
+# A job is worth more than a tidy node: neither autoscaler may move a pod that lives only while it works.
+cluster-autoscaler.kubernetes.io/safe-to-evict: "false"
+karpenter.sh/do-not-disrupt: "true"
+# A pod reads its entry once, when it starts: a changed one needs new pods.
+reelzero.dev/catalog: {{ include "reelzero.catalogEntry" $lane | sha256sum }}
+{{- with include "reelzero.scrapeAnnotations" $root }}{{ . | trim | nindent 0 }}{{ end }}
 {{- end }}
 
 {{- define "reelzero.predictorEnv" -}}
@@ -109,10 +123,27 @@ spec:
 
 {{/* The container's resources with its GPUs, which must be requested and limited alike. */}}
 {{- define "reelzero.predictorResources" -}}
-{{- $resources := deepCopy .resources }}
+{{- $resources := include "reelzero.resources" . | fromYaml }}
 {{- if gt (int .gpus) 0 }}
 {{- $gpus := dict .gpuResource (toString .gpus) }}
 {{- $resources = mergeOverwrite $resources (dict "requests" $gpus "limits" $gpus) }}
 {{- end }}
 {{- toYaml $resources }}
+{{- end }}
+
+{{/*
+CPU, memory and disk of a predictor. What the values leave open comes from the catalog: the memory that the model
+needs to load, and room on the node's disk for the scratch volume and for weights that are copied there.
+*/}}
+{{- define "reelzero.resources" -}}
+{{- $limits := default dict (deepCopy .resources).limits }}{{ $requests := default dict (deepCopy .resources).requests }}
+{{- $_ := set $limits "memory" (default (printf "%dGi" (int (default 16 .entry.memory_gib))) $limits.memory) }}
+{{- $_ := set $requests "memory" (default $limits.memory $requests.memory) }}
+{{- $copied := and (not .storage.path) (regexMatch "^(s3|gs|hf|https?)://" (default (ternary "" "hf://" (hasKey .entry "bundled")) .storage.uri)) }}
+{{- $weights := ternary (int (default 0 .entry.weights_gib)) 0 $copied }}
+{{- if not (index $requests "ephemeral-storage") }}
+{{- $scratch := divf (include "reelzero.number" .scratchSize | float64) 1073741824.0 | ceil | int }}
+{{- $_ := set $requests "ephemeral-storage" (printf "%dGi" (add $scratch $weights)) }}
+{{- end }}
+{{- dict "limits" $limits "requests" $requests | toYaml }}
 {{- end }}

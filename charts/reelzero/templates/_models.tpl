@@ -49,6 +49,7 @@ eventingGrace: {{ add $timeout 30 30 }}
 {{- if not $model.generationSeconds }}{{ $_ := set $model "generationSeconds" $entry.budget.generation_seconds }}{{ end }}
 {{- if lt (int $model.gpus) 0 }}{{ $_ := set $model "gpus" $entry.gpus }}{{ end }}
 {{- $_ := set $model "entry" $entry }}
+{{- $_ := set $model "at" $at }}
 {{- $_ := set $model "times" (include "reelzero.times" $model | fromYaml) }}
 {{- include "reelzero.checkTimes" (list $root $at $model) }}
 {{- include "reelzero.checkHeartbeat" (list $root $at $model) }}
@@ -62,7 +63,7 @@ eventingGrace: {{ add $timeout 30 30 }}
 {{- $root := index . 0 }}{{ $at := index . 1 }}{{ $model := index . 2 }}
 {{- $most := int $root.Values.knative.maxTimeoutSeconds }}
 {{- if gt (int $model.times.timeout) $most }}
-{{- include "reelzero.fail" (list (printf "%s.generationSeconds" $at) (printf "%s needs a time-out of %d s (generation %d + upload 60 + cold start %d + margin 30), but Knative here ends requests at %d s (knative.maxTimeoutSeconds, at most 3600); lower generationSeconds or coldStartSeconds" $model.name (int $model.times.timeout) (int $model.generationSeconds) (int $model.coldStartSeconds) $most)) }}
+{{- include "reelzero.fail" (list (printf "%s.generationSeconds" $at) (printf "%s needs a time-out of %d s (generation %d + upload 60 + the longer of cold start and drain %d + margin 30), but Knative here ends requests at %d s (knative.maxTimeoutSeconds, at most 3600); lower generationSeconds or coldStartSeconds" $model.name (int $model.times.timeout) (int $model.generationSeconds) (max (int $model.coldStartSeconds) 30) $most)) }}
 {{- end }}
 {{- end }}
 
@@ -83,22 +84,6 @@ eventingGrace: {{ add $timeout 30 30 }}
 {{- end }}
 {{- if not (or $storage.uri $storage.path $model.entry.repository $model.entry.bundled) }}
 {{- include "reelzero.fail" (list (printf "%s.storage.uri" $at) (printf "%s has nothing to download; say where its weights are" $model.name)) }}
-{{- end }}
-{{- end }}
-
-{{/*
-KServe fills missing limits from its ConfigMap, with 1 CPU and 2Gi as it is installed. So both are always set.
-*/}}
-{{- define "reelzero.checkResources" -}}
-{{- $at := index . 0 }}{{ $resources := (index . 1).resources }}
-{{- range $name := list "cpu" "memory" }}
-{{- $limit := get (default dict $resources.limits) $name }}{{ $request := get (default dict $resources.requests) $name }}
-{{- if not $limit }}
-{{- include "reelzero.fail" (list (printf "%s.resources.limits.%s" $at $name) "set it: KServe would set one of its own, 1 CPU and 2Gi as it is installed") }}
-{{- end }}
-{{- if and $request (lt (include "reelzero.number" $limit | float64) (include "reelzero.number" $request | float64)) }}
-{{- include "reelzero.fail" (list (printf "%s.resources.limits.%s" $at $name) (printf "%v is less than the request, %v; raise the limit or lower resources.requests.%s" $limit $request $name)) }}
-{{- end }}
 {{- end }}
 {{- end }}
 
@@ -144,7 +129,7 @@ concurrency is no value: capacity = maxReplicas.
 {{- if gt (int $lane.initialScale) (int $lane.maxReplicas) }}
 {{- include "reelzero.fail" (list (printf "%s.initialScale" $at) (printf "%d is more than maxReplicas, %d: a new revision would start with pods that no job is ever sent to" (int $lane.initialScale) (int $lane.maxReplicas))) }}
 {{- end }}
-{{- include "reelzero.checkResources" (list $at $lane) }}
+{{- $_ := set $lane "at" $at }}
 {{- $lanes = append $lanes $lane }}
 {{- end }}
 {{- end }}

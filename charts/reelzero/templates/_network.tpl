@@ -23,18 +23,36 @@
   to:
     {{- with .namespaces }}{{ include "reelzero.namespaces" . | trim | nindent 4 }}{{ end }}
     {{- range .cidrs }}
-    - ipBlock:
-        cidr: {{ . }}
-        {{- with $rule.except }}
-        except: {{- toYaml . | nindent 10 }}
-        {{- end }}
+    - ipBlock: {{- include "reelzero.ipBlock" (list . $rule.except) | nindent 8 }}
     {{- end }}
   {{- end }}
 {{- end }}
 {{- end }}
 
+{{/* A network without those exceptions that are of its family. Call with (list "cidr" except). */}}
+{{- define "reelzero.ipBlock" -}}
+{{- $cidr := index . 0 }}{{ $except := list }}
+{{- range index . 1 }}{{ if eq (contains ":" .) (contains ":" $cidr) }}{{ $except = append $except . }}{{ end }}{{ end -}}
+cidr: {{ $cidr | quote }}
+{{- with $except }}
+except: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
 {{- define "reelzero.dnsEgress" -}}
 - ports:
-    - { port: 53, protocol: UDP }
-    - { port: 53, protocol: TCP }
+    {{- range .Values.networkPolicy.dnsPorts }}
+    - { port: {{ . }}, protocol: UDP }
+    - { port: {{ . }}, protocol: TCP }
+    {{- end }}
+{{- end }}
+
+{{/* The server on each node that gives pods the identity of their ServiceAccount. */}}
+{{- define "reelzero.identityEgress" -}}
+{{- if eq .Values.networkPolicy.identity "eks" }}
+{{- include "reelzero.egress" (list (dict "cidrs" (list "169.254.170.23/32" "fd00:ec2::23/128") "ports" (list 80))) }}
+{{- else if eq .Values.networkPolicy.identity "gke" }}
+{{- /* With Dataplane V2 a policy sees the server's public address, else the node's. */}}
+{{- include "reelzero.egress" (list (dict "cidrs" (list "169.254.169.254/32") "ports" (list 80)) (dict "cidrs" (list "169.254.169.252/32") "ports" (list 988))) }}
+{{- end }}
 {{- end }}

@@ -34,6 +34,19 @@ seccompProfile: { type: RuntimeDefault }
   valueFrom: { secretKeyRef: { name: {{ .secretName | quote }}, key: {{ .secretKey | quote }} } }
 {{- end }}
 {{- end }}
+{{- with .Values.proxy }}
+{{- if or .http .https }}
+# In-cluster addresses never go through the proxy.
+- { name: HTTP_PROXY, value: {{ .http | quote }} }
+- { name: HTTPS_PROXY, value: {{ .https | quote }} }
+- { name: NO_PROXY, value: {{ concat (list "localhost" "127.0.0.1" ".svc" (printf ".%s" $.Values.clusterDomain)) .except | join "," | quote }} }
+{{- end }}
+{{- end }}
+{{- if .Values.caBundle.configMapName }}
+{{- range list "SSL_CERT_FILE" "AWS_CA_BUNDLE" "REQUESTS_CA_BUNDLE" }}
+- { name: {{ . }}, value: /etc/reelzero/ca/ca.crt }
+{{- end }}
+{{- end }}
 {{- with .Values.telemetry.otlpEndpoint }}
 - { name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ . | quote }} }
 {{- end }}
@@ -61,4 +74,46 @@ prometheus.io/scrape: "true"
 prometheus.io/port: "8080"
 prometheus.io/path: /metrics
 {{- end }}
+{{- end }}
+
+{{/* Where a pod may run. Call with (list values labels): labels are those that a spread counts. */}}
+{{- define "reelzero.placement" -}}
+{{- $values := index . 0 }}{{ $fields := dict }}{{ $labels := dict "labelSelector" (dict "matchLabels" (index . 1)) }}
+{{- range $key := list "nodeSelector" "tolerations" "affinity" "runtimeClassName" "priorityClassName" }}
+{{- with get $values $key }}{{ $_ := set $fields $key . }}{{ end }}
+{{- end }}
+{{- $spread := list }}
+{{- range $values.topologySpreadConstraints }}{{ $spread = append $spread (ternary . (merge (deepCopy .) $labels) (hasKey . "labelSelector")) }}{{ end }}
+{{- with $spread }}{{ $_ := set $fields "topologySpreadConstraints" . }}{{ end }}
+{{- with $fields }}{{ toYaml . }}{{ end }}
+{{- end }}
+
+{{/* The CA bundle and what the values add, as mounts and as volumes. Call with (list $ values). */}}
+{{- define "reelzero.extraMounts" -}}
+{{- if (index . 0).Values.caBundle.configMapName }}
+- { name: ca, mountPath: /etc/reelzero/ca, readOnly: true }
+{{- end }}
+{{- with (index . 1).extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "reelzero.extraVolumes" -}}
+{{- with (index . 0).Values.caBundle }}
+{{- if .configMapName }}
+- name: ca
+  configMap: { name: {{ .configMapName }}, items: [{ key: {{ .key | quote }}, path: ca.crt }] }
+{{- end }}
+{{- end }}
+{{- with (index . 1).extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* A container that only keeps its image on the node. */}}
+{{- define "reelzero.asleep" -}}
+securityContext: {{- include "reelzero.containerSecurity" . | nindent 2 }}
+resources:
+  requests: { cpu: 1m, memory: 16Mi }
+  limits: { memory: 64Mi }
 {{- end }}

@@ -91,6 +91,10 @@ class CatalogEntry(Frozen):
     negative_prompt: Text = Field("", description="For a request that sends none, where guidance uses it.")
     gpus: int = Field(ge=0, description="GPUs one predictor needs; 0 runs on a CPU.")
     gpu_memory_gib: int = Field(ge=0)
+    memory_gib: int = Field(0, ge=0, description="Estimated memory of the process on the host; 0: not known.")
+    weights_gib: int = Field(
+        0, ge=0, description="Estimated size of the repository, which is downloaded whole; 0: not known."
+    )
     offload: Literal["none", "model", "sequential"] = "none"
     vae_tiling: bool = False
     max_prompt_tokens: int = Field(
