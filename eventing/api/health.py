@@ -72,7 +72,6 @@ def _model(container: Container, name: str, obstacles: Mapping[tuple[str, str], 
     return entry.model_dump(mode="json", exclude=HIDDEN) | {
         "id": name,
         "object": "model",
-        "created": 0,  # Unix seconds; the catalog has no date of a model
         "owned_by": (entry.repository or "reelzero").partition("/")[0],
         "default": name == container.served.default(),
         "inputs": entry.inputs,

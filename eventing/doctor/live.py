@@ -25,7 +25,7 @@ from eventing.contract.s3 import Folder
 from eventing.delivery.signing import check_secrets
 from eventing.delivery.sink_binding import SinkBinding
 from eventing.settings import Settings
-from eventing.store.schema import is_current
+from eventing.store.schema import SchemaTooNew, is_current
 
 CLOCK_SECONDS = 5.0
 PARTS_BYTES = 9 << 20  # boto3 splits uploads from 8 MiB on
@@ -101,8 +101,11 @@ async def _database(container: Container) -> AsyncIterator[Outcome]:
         database_time = await container.database.ping()
         apart = abs(database_time - (before + time.time()) / 2)
         current = await is_current(container.database)
+    except SchemaTooNew as error:
+        yield Outcome("schema", False, error.message, "run the doctor of that release")
+        return
     except ReelzeroError as error:
-        yield Outcome("database", False, f"{error.message}: {error.__cause__}", "check REELZERO_DATABASE_URL")
+        yield Outcome("database", False, _with_cause(error), "check REELZERO_DATABASE_URL")
         return
     yield Outcome("database", True, "answers")
     yield Outcome("schema", current, "is the newest" if current else "is old", "run: reelzero migrate")
@@ -110,6 +113,12 @@ async def _database(container: Container) -> AsyncIterator[Outcome]:
         "clock", apart < CLOCK_SECONDS, f"{apart:.1f} s from the database's",
         "set the clock: receivers refuse webhooks with a wrong timestamp (leases use the database's clock)",
     )  # fmt: skip
+
+
+def _with_cause(error: ReelzeroError) -> str:
+    """Return the message, and after it the cause if there is one."""
+    cause = error.__cause__
+    return f"{error.message}: {str(cause) or type(cause).__name__}" if cause else error.message
 
 
 async def _objects(container: Container) -> list[Outcome]:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from kserve.errors import InvalidInput
 from kserve.model_repository import ModelRepository
 from kserve.protocol.dataplane import DataPlane
 
-from eventing.contract.errors import MalformedRequest
 from predictor.device.worker import State
 from predictor.serving.model import VideoModel
 
@@ -16,8 +12,7 @@ from predictor.serving.model import VideoModel
 class OneModel(ModelRepository):  # type: ignore[misc] # kserve ships no types
     """A repository of one model that stays loaded.
 
-    KServe unloads on `/v2/repository/models/{m}/unload` and on SIGTERM, which would make a draining model
-    unknown (404).
+    KServe unloads on SIGTERM, which would make a draining model unknown (404).
     """
 
     def __init__(self, model: VideoModel) -> None:
@@ -54,14 +49,3 @@ class PredictorDataPlane(DataPlane):  # type: ignore[misc] # kserve ships no typ
         model = self.get_model_from_registry(name)
         assert isinstance(model, VideoModel)  # noqa: S101 - for the type checker
         return model
-
-    def decode(self, body: Any, headers: Any, *arguments: Any, **options: Any) -> Any:
-        """Decode a body. Raises MalformedRequest for what KServe would turn into a 500."""
-        try:
-            return super().decode(body, headers, *arguments, **options)
-        except InvalidInput as error:
-            raise MalformedRequest(error.reason) from error
-        except Exception as error:
-            raise MalformedRequest(
-                f"the body is not a V2 inference request: {type(error).__name__}"
-            ) from error

@@ -13,7 +13,6 @@ from eventing.contract.errors import (
     Cancelled,
     GenerationError,
     GenerationTimeout,
-    MalformedRequest,
     NotFound,
     OutOfMemory,
     ReelzeroError,
@@ -67,11 +66,9 @@ class VideoModel(Model):  # type: ignore[misc] # kserve ships no types
         return v2.tensors(v2.OUTPUTS)
 
     async def predict(
-        self, payload: Any, headers: dict[str, str] | None = None, response_headers: Any = None
+        self, payload: InferRequest, headers: dict[str, str] | None = None, response_headers: Any = None
     ) -> InferResponse:
-        """Run a V2 inference to its end. Raises errors in the form of the caller's protocol."""
-        if not isinstance(payload, InferRequest):
-            raise MalformedRequest("use the V2 protocol: POST /v2/models/{model}/infer")
+        """Run a V2 inference of gRPC to its end; those of HTTP come through routes.py."""
         try:
             return await self._infer(payload, (headers or {}).get("traceparent"))
         except ReelzeroError as error:

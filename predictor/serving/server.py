@@ -26,6 +26,7 @@ from predictor.device.worker import Worker
 from predictor.generation.monitor import ignore
 from predictor.models.loading import load_model
 from predictor.serving import errors, routes, subscriber, token
+from predictor.serving.absent import AbsentRoutes, NoRepository
 from predictor.serving.connection import ConnectionMiddleware
 from predictor.serving.dataplane import OneModel, PredictorDataPlane
 from predictor.serving.model import VideoModel
@@ -110,6 +111,7 @@ class Server(ModelServer):  # type: ignore[misc] # kserve ships no types
             grace_period=model.worker.entry.budget.drain_grace,
         )
         self._host = settings.predictor_host
+        self.model_repository_extension = NoRepository(self.registered_models)
         self.dataplane = PredictorDataPlane(self.registered_models, model)
         prepare(kserve.model_server.app, model, settings.predictor_token)
 
@@ -129,6 +131,7 @@ def prepare(app: FastAPI, model: VideoModel, predictor_token: str | None) -> Non
     errors.install(app)
     subscriber.install(app, model)
     app.add_middleware(HeadAndOptions)
+    app.add_middleware(AbsentRoutes)
     token.install(app, predictor_token)
     app.add_middleware(ConnectionMiddleware)
     app.router.lifespan_context = lifespan(model.worker)

@@ -14,6 +14,7 @@ from eventing.doctor.live import examine
 from eventing.settings import Settings
 from eventing.store.engine import Database
 from eventing.store.schema import migrate
+from tests.integration.test_serve import newer
 from tests.support.receivers import Receiver
 
 
@@ -54,6 +55,32 @@ async def test_each_part_that_is_away_is_named_with_a_remedy(
     assert wrong == {"database", "S3", "sink"}
     assert not (tmp_path / "jobs.db").exists(), "a check writes nothing"
     assert all(outcome.remedy for outcome in outcomes if not outcome.ok)
+
+
+@pytest.mark.parametrize("additive", [False, True])
+async def test_the_schema_of_a_newer_release_is_explained(
+    installed: pytest.MonkeyPatch, tmp_path: Path, additive: bool
+) -> None:
+    await newer(f"sqlite+aiosqlite:///{tmp_path}/jobs.db", additive=additive)
+    outcomes = {outcome.name: outcome for outcome in await examine(read(Settings))}
+    schema = outcomes["schema"]
+    assert (
+        schema.ok,
+        schema.text.startswith("the database has the schema of a newer release (revision 9999)"),
+    ) == (
+        additive,
+        not additive,
+    )
+    assert not any("None" in outcome.text for outcome in outcomes.values())
+
+
+async def test_a_database_without_a_schema_is_explained(
+    installed: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "jobs.db").touch()
+    wrong = [outcome for outcome in await examine(read(Settings)) if not outcome.ok]
+    assert [outcome.name for outcome in wrong] == ["schema"]
+    assert wrong[0].remedy == "run: reelzero migrate"
 
 
 def test_a_setting_that_cannot_be_read_is_the_only_thing_said(installed: pytest.MonkeyPatch) -> None:

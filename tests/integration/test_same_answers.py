@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from eventing.contract import catalog
 from tests.integration.api.conftest import shared as eventing  # noqa: F401 -- fixture
 from tests.integration.api.deployment import Deployment
 from tests.integration.predictor.conftest import shared as predictor  # noqa: F401 -- fixture
@@ -211,6 +212,6 @@ async def test_one_model_as_openai_has_it(eventing: Deployment) -> None:  # noqa
     _, model = await eventing.call("GET", "/v1/models/tiny")
     assert models["data"] == [model]
     assert (model["id"], model["object"], model["owned_by"]) == ("tiny", "model", "reelzero")
-    assert isinstance(model["created"], int)
+    assert model["created"] == int((catalog.HERE / "tiny.yaml").stat().st_mtime)
     answer, problem = await eventing.call("GET", "/v1/models/none")
     assert (answer.status, problem["code"], problem["field"]) == (404, "not_found", "model")

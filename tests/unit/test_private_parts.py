@@ -68,6 +68,7 @@ def source_has(owner: Any, text: str) -> bool:
 USES: list[tuple[Any, str, str]] = [
     (kserve.ModelServer.start, "self._rest_server = RESTServer(", SERVER),
     (kserve.ModelServer.start, "asyncio.run(self._serve())", SERVER),
+    (kserve.ModelServer.start, "self.model_repository_extension,", SERVER),
     (
         kserve.ModelServer.start,
         "kwargs=vars(args)",

@@ -103,6 +103,7 @@ class CatalogEntry(Frozen):
     budget: Budget
     licence: str
     licence_notes: str = Field("", description="Where the licence does not apply, and what it asks for.")
+    created: int = Field(0, ge=0, description="Unix seconds; the time of the entry's file if it has none.")
     notes: str = ""
 
     @model_validator(mode="after")

@@ -52,7 +52,8 @@ def read_entry(path: Path) -> CatalogEntry:
     """Read one file. Raises ConfigurationError naming it and every wrong key."""
     try:
         data = yaml.load(path.read_text(encoding="utf-8"), StrictLoader)  # noqa: S506 - a SafeLoader
-        return CatalogEntry.model_validate(data)
+        entry = CatalogEntry.model_validate(data)
+        return entry if entry.created else entry.model_copy(update={"created": int(path.stat().st_mtime)})
     except ValidationError as error:
         words = Words(CatalogEntry.model_fields)
         sentences = [problem.sentence("the entry") for problem in all_problems(error, words)]

@@ -10,7 +10,10 @@ from fractions import Fraction
 from typing import Any
 
 import av
+import grpc
 import pytest
+from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
+from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 from PIL import Image
 
 from eventing.contract.models import Manifest, attempt_prefix
@@ -245,9 +248,37 @@ def test_another_models_inference_is_not_found(shared: Predictor) -> None:
     assert status == 404, answer
 
 
-def test_the_model_cannot_be_unloaded_from_outside(shared: Predictor) -> None:
-    shared.call("POST", "/v2/repository/models/tiny/unload")
+ABSENT = [
+    ("GET", "/v1/models", "use V2"), ("GET", "/v1/models/tiny", "use V2"),
+    ("POST", "/v1/models/tiny:predict", "use V2"), ("POST", "/v1/models/tiny:explain", "use V2"),
+    ("POST", "/v2/repository/models/tiny/load", "stays loaded"),
+    ("POST", "/v2/repository/models/tiny/unload", "stays loaded"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("method, path, word", ABSENT)
+@pytest.mark.parametrize("headers", [{}, {"content-encoding": "gzip"}, {"content-type": "text/plain"}])
+def test_kserves_other_routes_are_off(
+    shared: Predictor, method: str, path: str, word: str, headers: dict[str, str]
+) -> None:
+    status, answer = shared.call(method, path, {"instances": ["a red circle"]}, headers)
+    assert (status, answer["code"]) == (404, "not_found")
+    assert word in answer["error"]
     assert shared.get("/v2/models/tiny/ready")[0] == 200
+
+
+def test_grpc_loads_and_unloads_nothing(shared: Predictor) -> None:
+    with grpc.insecure_channel(f"127.0.0.1:{shared.grpc_port}") as channel:
+        stub = GRPCInferenceServiceStub(channel)
+        for call, request in (
+            (stub.RepositoryModelLoad, pb.RepositoryModelLoadRequest(model_name="tiny")),
+            (stub.RepositoryModelUnload, pb.RepositoryModelUnloadRequest(model_name="tiny")),
+        ):
+            with pytest.raises(grpc.RpcError) as refusal:
+                call(request, wait_for_ready=True)
+            assert refusal.value.code() is grpc.StatusCode.UNIMPLEMENTED
+            assert "stays loaded" in refusal.value.details()
+        assert stub.ModelReady(pb.ModelReadyRequest(name="tiny")).ready
 
 
 def test_metrics_count_stages_and_jobs(shared: Predictor) -> None:

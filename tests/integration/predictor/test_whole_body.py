@@ -24,7 +24,7 @@ DOORS = {
     "another model": ("POST /v2/models/other/generate_stream", 404),
     "no such route": ("POST /nothing", 404),
     "a wrong method": ("POST /v2/health/live", 405),
-    "KServe's own": ("POST /v2/repository/models/other/unload", 200),
+    "a route of KServe that is off": ("POST /v2/repository/models/other/unload", 404),
 }
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventing.contract.catalog import FrameRule, load_catalog
+from eventing.contract.catalog import HERE, FrameRule, load_catalog
 from eventing.contract.errors import InvalidRequest
 from eventing.contract.models import VideoRequest
 
@@ -46,6 +48,16 @@ def test_what_a_model_cannot_do_names_the_field_and_what_it_can(
     with pytest.raises(InvalidRequest, match=words) as caught:
         CATALOG.get("tiny").resolve(VideoRequest(prompt="x", **asked))
     assert caught.value.field == field
+
+
+def test_an_entry_has_the_time_that_it_names_or_that_of_its_file(tmp_path: Path) -> None:
+    text = (HERE / "tiny.yaml").read_text()
+    (tmp_path / "dated.yaml").write_text(text.replace("name: tiny", "name: dated\ncreated: 1722902400"))
+    (tmp_path / "plain.yaml").write_text(text.replace("name: tiny", "name: plain"))
+    os.utime(tmp_path / "plain.yaml", (1.0, 1700000000.5))
+    catalog = load_catalog(tmp_path)
+    assert catalog.get("dated").created == 1722902400
+    assert catalog.get("plain").created == 1700000000
 
 
 def test_one_side_of_the_size_is_enough() -> None:

@@ -6,7 +6,6 @@ import pytest
 from kserve.errors import ModelNotFound
 
 from eventing.contract.catalog import CatalogEntry
-from eventing.contract.errors import MalformedRequest
 from predictor.device.worker import State, Worker
 from predictor.serving.dataplane import OneModel, PredictorDataPlane
 from predictor.serving.model import VideoModel
@@ -56,10 +55,3 @@ def test_kserve_cannot_load_or_unload_the_model(plane: PredictorDataPlane, model
         model.load()
     OneModel(model).unload("tiny")
     assert plane.get_model_from_registry("tiny") is model
-
-
-@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"inputs": [{}]}', b"\xff\xfe"])
-def test_a_body_that_is_no_inference_is_malformed(plane: PredictorDataPlane, body: bytes) -> None:
-    headers = {"inference-header-content-length": str(len(body))}
-    with pytest.raises(MalformedRequest):
-        plane.decode(body, headers, protocol_version="v2", model_name="tiny")
