@@ -87,6 +87,7 @@ class FakePredictor:
     aborted: list[str] = field(default_factory=list)
     busy: int = 0  # requests that found the device taken
     draining: bool = False
+    known: frozenset[str] | None = None  # refuse other parameters, as an older release does
     running: int = 0
     most_at_once: int = 0
     port: int = 0
@@ -122,6 +123,9 @@ class FakePredictor:
 
     async def _generate(self, request: web.Request) -> web.StreamResponse:
         body = GenerateBody.model_validate(await request.json())
+        if unknown := sorted(body.parameters.keys() - (self.known or body.parameters.keys())):
+            problem = {"error": f"{unknown[0]}: unknown field", "field": unknown[0]}
+            return web.json_response(problem, status=422)
         assignment = body.assignment() or _flat(body, request.match_info["model"])
         if refusal := self._refusal():
             return web.json_response({"error": "no", "code": refusal}, status=503)
@@ -252,7 +256,7 @@ class FakePredictor:
 
 def _manifest(spec: GenerationSpec, result: VideoResult) -> bytes:
     manifest = Manifest(request=spec, result=result, created_at=datetime.now(UTC).isoformat())
-    return manifest.model_dump_json().encode()
+    return manifest.model_dump_json(exclude_none=True).encode()
 
 
 def _flat(body: GenerateBody, model: str) -> Assignment:

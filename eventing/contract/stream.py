@@ -64,9 +64,17 @@ class GenerateBody(Incoming):
 
     @classmethod
     def of(cls, assignment: Assignment) -> Self:
-        """Return the body that a dispatcher sends."""
-        parameters = assignment.model_dump(mode="json")
+        """Return the body that a dispatcher sends, without empty fields: an older predictor refuses them."""
+        parameters = assignment.model_dump(mode="json", exclude_none=True)
         return cls(id=assignment.job_id, text_input=assignment.spec.prompt, parameters=parameters)
+
+    @classmethod
+    def flat(cls, assignment: Assignment) -> Self:
+        """Return the body for a predictor of 0.1.0: the fields of the spec one by one, and no `spec`."""
+        body = cls.of(assignment)
+        spec = {k: v for k, v in body.parameters["spec"].items() if k not in {"prompt", "model"}}
+        address = {k: v for k, v in body.parameters.items() if k != "spec"}
+        return body.model_copy(update={"parameters": spec | address})
 
     def assignment(self) -> Assignment | None:
         """Return a dispatcher's attempt; None for other clients. Raises InvalidRequest naming the field."""

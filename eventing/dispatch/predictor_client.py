@@ -59,6 +59,10 @@ class CutAtStart(Broken):
     """The connection ended after the first record: a proxy cut it, or the predictor died at its start."""
 
 
+class _NoSpec(Exception):
+    """The predictor is of 0.1.0: it takes the fields of a spec one by one. Nothing has started."""
+
+
 class PredictorClient:
     """HTTP to predictors: one session for the process. `token` is REELZERO_PREDICTOR_TOKEN."""
 
@@ -84,9 +88,18 @@ class PredictorClient:
         Raises NotStarted, Failed, CutAtStart, Broken.
         """
         assignment = Assignment(spec=spec, job_id=job_id, attempt=attempt)
+        address = f"{url}/v2/models/{spec.model}/generate_stream"
+        try:
+            return await self._stream(address, GenerateBody.of(assignment), budget, report)
+        except _NoSpec:
+            return await self._stream(address, GenerateBody.flat(assignment), budget, report)
+
+    async def _stream(
+        self, address: str, body: GenerateBody, budget: Budget, report: OnRecord
+    ) -> VideoResult:
         request = self._session.post(
-            f"{url}/v2/models/{spec.model}/generate_stream",
-            json=GenerateBody.of(assignment).model_dump(mode="json"),
+            address,
+            json=body.model_dump(mode="json"),
             headers={"Accept": "text/event-stream", **_trace_headers()},
             timeout=aiohttp.ClientTimeout(total=budget.client_timeout, sock_connect=30),
             allow_redirects=False,  # a redirect could lead to an address that no setting names
@@ -154,7 +167,10 @@ def _trace_headers() -> dict[str, str]:
 
 
 async def _refusal(answer: aiohttp.ClientResponse) -> Exception:
-    """Return the exception for an answer that is not 200: Failed if no retry can help, else NotStarted."""
+    """Return the exception for an answer that is not 200: Failed if no retry can help, else NotStarted.
+
+    _NoSpec if the same attempt can be sent in the form of 0.1.0.
+    """
     text = (await answer.content.read(4096)).decode("utf-8", "replace")
     try:
         body = json.loads(text)
@@ -162,6 +178,8 @@ async def _refusal(answer: aiohttp.ClientResponse) -> Exception:
         body = {}
     fields = body if isinstance(body, dict) else {}
     code, message = str(fields.get("code", "")), str(fields.get("error", text[:300]))
+    if answer.status == 422 and fields.get("field") == "spec" and "unknown field" in message:
+        return _NoSpec(message)
     if code == "model_unavailable":
         return Failed(Failure(code=code, message=message))
     if answer.status in (400, 413, 415, 422):

@@ -29,11 +29,14 @@ def job_from_row(row: Mapping[Any, Any]) -> Job:
 
 
 def job_values(job: Job) -> dict[str, Any]:
-    """Return all columns of a job."""
+    """Return all columns of a job.
+
+    Records have no fields without a value: the release before may not know them, and must read the row.
+    """
     values = {field.name: getattr(job, field.name) for field in dataclasses.fields(job)}
     for name in _RECORDS:
         if values[name] is not None:
-            values[name] = values[name].model_dump(mode="json")
+            values[name] = values[name].model_dump(mode="json", exclude_none=True)
     return values | {"status": str(job.status)}
 
 

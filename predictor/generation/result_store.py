@@ -80,7 +80,8 @@ class ResultStore:
 
     def _write(self, manifest: Manifest) -> bytes | None:
         """Write the manifest and return None, or return the one that is in S3 already."""
-        body = manifest.model_dump_json(indent=2).encode()
+        # Without empty fields a dispatcher of the release before can read it.
+        body = manifest.model_dump_json(indent=2, exclude_none=True).encode()
         if self._bucket.put_once(self._manifest_key, body, "application/json"):
             return None
         if (earlier := self._read()) is None:

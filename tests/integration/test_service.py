@@ -9,7 +9,7 @@ import socket
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from standardwebhooks import Webhook
 
 from eventing.contract.errors import Unavailable
@@ -19,9 +19,14 @@ from eventing.dispatch.predictor_client import NotStarted
 from eventing.domain.job import Job
 from eventing.settings import Endpoint
 from eventing.store.claims import ClaimStore
+from eventing.store.tables import jobs
 from eventing.testing import Script
 from tests.integration.conftest import SECRET, MakeStack, Stack
 
+KNOWN_TO_0_1_0 = frozenset({
+    "fps", "guidance_scale", "height", "negative_prompt", "num_frames", "num_inference_steps", "quality",
+    "seed", "width", "job_id", "attempt", "output",
+})  # fmt: skip
 EVENT = {
     "ce-specversion": "1.0",
     "ce-id": "e1",
@@ -61,6 +66,30 @@ async def test_the_same_event_again_is_the_same_job(stack: Stack) -> None:
     assert len({answer.headers["Location"] for answer in answers}) == 1
     await stack.ended(answers[0].headers["Location"].rpartition("/")[2])
     assert len(stack.predictor.requests) == 1
+
+
+async def test_a_predictor_of_the_release_before_is_used(stack: Stack) -> None:
+    """In an upgrade eventing may be newer than the predictors."""
+    stack.predictor.known = KNOWN_TO_0_1_0
+    job = await stack.ended(await stack.submit(seed=7, width=128, height=128))
+    assert (job["status"], job["attempts"], job["result"]["attempt"]) == ("completed", 1, 1)
+    (request,) = stack.predictor.requests
+    assert set(request["parameters"]) <= KNOWN_TO_0_1_0
+    assert (job["result"]["seed"], job["result"]["width"]) == (7, 128)
+
+
+async def test_the_release_before_can_read_what_this_one_writes(stack: Stack) -> None:
+    """In a rollback eventing or the predictors may be older: they refuse fields that they do not know."""
+    job_id = await stack.submit()
+    job = await stack.ended(job_id)
+    bucket = stack.service.container.bucket
+    manifest = json.loads(bucket.get(f"jobs/{job_id}/attempts/0001/manifest.json") or b"")
+    async with stack.service.container.database.read() as connection:
+        (row,) = await connection.execute(select(jobs.c.spec).where(jobs.c.id == job_id))
+    (sent,) = stack.predictor.requests
+    for spec in (row.spec, manifest["request"], sent["parameters"]["spec"]):
+        assert spec.keys() - {"prompt", "model"} <= KNOWN_TO_0_1_0
+    assert job["status"] == "completed"
 
 
 async def test_a_broken_stream_is_tried_again_with_the_same_seed(stack: Stack) -> None:
