@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eventing.doctor.findings import Finding, Rule
-from eventing.doctor.manifests import Manifests, environment, items, section
+from eventing.doctor.manifests import Manifests, environment, items
 from eventing.doctor.workloads import MODE, ON_KNATIVE, Workload, predictors, workloads
 
 FEATURES = {
@@ -65,13 +65,6 @@ FULL_DUPLEX_OFF = Rule(
     "queue-proxy cuts some streams just after their start, mostly on busy nodes",
     f"annotate it with {FULL_DUPLEX}: Enabled",
 )  # fmt: skip
-LIMITS_MISSING = Rule(
-    "limits-missing", "error",
-    "its container has no limit of {missing}",
-    "KServe sets what is missing ({missing}), by default to 1 CPU and 2Gi: the model is throttled or killed,"
-    " and a larger request is refused",
-    "set resources.limits of the container: {missing}",
-)  # fmt: skip
 
 
 def check(manifests: Manifests) -> Iterator[Finding]:
@@ -83,7 +76,6 @@ def check(manifests: Manifests) -> Iterator[Finding]:
         yield from _storage(workload)
         yield from _agents(workload)
         yield from _full_duplex(workload)
-        yield from _limits(workload)
 
 
 def _mode(manifests: Manifests) -> Iterator[Finding]:
@@ -136,11 +128,3 @@ def _agents(workload: Workload) -> Iterator[Finding]:
 def _full_duplex(workload: Workload) -> Iterator[Finding]:
     if str(workload.annotations.get(FULL_DUPLEX, "")).lower() != "enabled":
         yield FULL_DUPLEX_OFF.at(workload)
-
-
-def _limits(workload: Workload) -> Iterator[Finding]:
-    served_by_runtime = section(workload.pod, "model", "resources", "limits")
-    limits = served_by_runtime | section(workload.container, "resources", "limits")
-    missing = [name for name in ("cpu", "memory") if not limits.get(name)]
-    if workload.is_inference_service and missing:
-        yield LIMITS_MISSING.at(workload, missing=", ".join(missing))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import ModelUnavailable
 from eventing.contract.weights import check_folder
+from predictor.models.arrival import await_folder
 from predictor.models.prompts import Vocabulary
 from predictor.settings import PredictorSettings
 
@@ -53,6 +54,7 @@ def load_model(entry: CatalogEntry, settings: PredictorSettings) -> LoadedModel:
 def find_folder(entry: CatalogEntry, settings: PredictorSettings) -> tuple[Path, str]:
     """Return the folder of the weights and their revision. Raises ModelUnavailable saying what to do."""
     if (folder := settings.weights_folder()) is not None:
+        await_folder(folder, entry.budget.cold_start_seconds)
         return folder, _noted_commit(folder)
     if entry.bundled:
         return ASSETS / entry.bundled, entry.revision

@@ -1,7 +1,8 @@
 """What KServe makes of an InferenceService with its own containers: its defaults, then a Knative Service.
 
-Only what the chart uses, as seen on a running controller. It exists so that the pods of the chart are also
-held against Knative's own schema, which takes much less than Kubernetes'.
+Only what the chart uses, after its sources. It exists so that the pods of the chart are also held against
+Knative's own schema, which takes much less than Kubernetes'. What its second webhook makes of the pods is
+in pod_webhook.py.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import copy
 import re
 from typing import Any
+
+from tests.manifests.stock import KServe
 
 UNITS = {"": 1, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30}
 OF_KSERVE = {"minReplicas", "maxReplicas", "scaleMetric", "scaleTarget", "timeout", "labels"}
@@ -44,17 +47,13 @@ def knative_service(inference: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-STOCK = {"cpu": "1", "memory": "2Gi"}  # limits and requests alike
-STOCK_OF_KSERVE = {f"0.{minor}": STOCK for minor in range(14, 22)}  # constants at first, then a ConfigMap
-
-
-def defaulted(inference: dict[str, Any], version: str) -> dict[str, Any]:
+def defaulted(inference: dict[str, Any], stock: KServe) -> dict[str, Any]:
     """The InferenceService as KServe's mutating webhook stores it, with the values that it installs."""
     stored = copy.deepcopy(inference)
-    for container in stored["spec"]["predictor"]["containers"]:
-        resources = container.setdefault("resources", {})
-        for kind in ("requests", "limits"):
-            resources[kind] = STOCK_OF_KSERVE[version] | resources.get(kind, {})
+    container = stored["spec"]["predictor"]["containers"][0]  # the others are left alone
+    resources = container.setdefault("resources", {})
+    for kind in ("requests", "limits"):
+        resources[kind] = {"cpu": stock.cpu, "memory": stock.memory} | resources.get(kind, {})
     return stored
 
 
@@ -65,8 +64,7 @@ def quantity(text: Any) -> float:
     return float(match[1]) * UNITS[match[2]]
 
 
-def above_their_limits(inference: dict[str, Any]) -> list[str]:
+def above_their_limits(resources: dict[str, Any]) -> list[str]:
     """The resources whose requests exceed their limits: Kubernetes refuses such pods."""
-    resources = inference["spec"]["predictor"]["containers"][0]["resources"]
     requests, limits = resources["requests"], resources["limits"]
-    return [name for name in requests.keys() & limits if quantity(requests[name]) > quantity(limits[name])]
+    return [name for name in requests if name in limits and quantity(requests[name]) > quantity(limits[name])]

@@ -6,8 +6,11 @@ import helm_python
 import pytest
 
 from config.render import CHART, render
+from tests.manifests import knative_view
 from tests.manifests.kserve_view import knative_service
+from tests.manifests.pod_webhook import pod_of
 from tests.manifests.schemas import need_crds, validate
+from tests.manifests.stock import KNATIVE, KSERVE
 from tests.manifests.value_sets import EXAMPLES, VALUE_SETS
 
 NOISE = 1  # helm's severity "info": that the chart has no icon
@@ -47,13 +50,16 @@ def test_count(capsys: pytest.CaptureFixture[str]) -> None:
     """Says how much was held against what."""
     need_crds()
     objects = [body for values in VALUE_SETS.values() for body in render(values)]
-    derived = [knative_service(body) for body in objects if body["kind"] == "InferenceService"]
-    checks = sum(validate(body) for body in objects + derived)
-    kinds = {(body["apiVersion"], body["kind"]) for body in objects + derived}
+    services = [knative_service(body) for body in objects if body["kind"] == "InferenceService"]
+    stored = [knative_view.defaulted(body, stock) for body in services for stock in KNATIVE.values()]
+    pods = [pod_of(body, stock) for body in services for stock in KSERVE.values()]
+    checks = sum(validate(body) for body in objects + services + stored + pods)
+    kinds = {(body["apiVersion"], body["kind"]) for body in objects + services + pods}
     with capsys.disabled():
         print(
-            f"\n{len(VALUE_SETS)} value sets, {len(objects)} objects and {len(derived)} Knative Services made"
-            f" from them, {len(kinds)} kinds: {checks} validations, all good"
+            f"\n{len(VALUE_SETS)} value sets, {len(objects)} objects of {len(kinds)} kinds; {len(services)}"
+            f" Knative Services made from them, defaulted by {len(KNATIVE)} versions of Knative, and"
+            f" {len(pods)} pods by {len(KSERVE)} versions of KServe: {checks} validations, all good"
         )
     assert checks > len(objects)
 
