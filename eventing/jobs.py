@@ -14,7 +14,8 @@ from typing import Any
 
 from eventing.contract.catalog import Catalog
 from eventing.contract.errors import Conflict, InvalidRequest
-from eventing.contract.models import Failure, JobRequest, job_prefix
+from eventing.contract.models import Failure, JobRequest
+from eventing.contract.results import job_prefix
 from eventing.contract.s3 import Bucket, Folder
 from eventing.contract.telemetry import current_traceparent
 from eventing.contract.validation import validated

@@ -16,19 +16,8 @@ from typing import Any, Self
 from aiohttp import web
 
 from eventing.contract.errors import StorageError
-from eventing.contract.models import (
-    Failure,
-    Frozen,
-    GenerationSpec,
-    Manifest,
-    Progress,
-    Stage,
-    StoredFile,
-    Timings,
-    VideoResult,
-    attempt_prefix,
-    manifest_key,
-)
+from eventing.contract.models import Failure, Frozen, GenerationSpec, Progress, Stage
+from eventing.contract.results import Manifest, StoredFile, Timings, VideoResult, attempt_prefix, manifest_key
 from eventing.contract.s3 import Bucket
 from eventing.contract.stream import (
     Address,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import NoDecode
 
 from eventing.contract.budget import HEARTBEAT_SECONDS
 from eventing.contract.env import SharedSettings, WeightsSettings
@@ -34,3 +36,32 @@ class PredictorSettings(SharedSettings, WeightsSettings):
         "0.0.0.0",  # noqa: S104 - a pod serves other pods; the one-machine edition sets 127.0.0.1
         description="Address the predictor's HTTP port listens on; its gRPC port always takes all.",
     )
+    mark: Literal["c2pa", "off"] = Field(
+        "c2pa",
+        description="Mark of origin in every MP4: C2PA content credentials; off: none.",
+    )
+    mark_certificate: Path | None = Field(
+        None, description="PEM chain that signs the credentials, the signer's first; empty: a self-made one."
+    )
+    mark_key: Path | None = Field(None, description="PEM private key of REELZERO_MARK_CERTIFICATE.")
+    mark_prompts: bool = Field(False, description="Write the prompt into the content credentials.")
+    checks: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Python modules that may refuse a prompt or a video, separated by commas."
+    )
+    watermark: str | None = Field(None, description="Python module that watermarks the frames; empty: none.")
+
+    @field_validator("checks", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(filter(None, value.replace(",", " ").split())) if isinstance(value, str) else value
+
+    @field_validator("mark_certificate", "mark_key", "watermark", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: Any) -> Any:
+        return value or None
+
+    @model_validator(mode="after")
+    def _certificate_has_key(self) -> Self:
+        if (self.mark_certificate is None) != (self.mark_key is None):
+            raise ValueError("set both REELZERO_MARK_CERTIFICATE and REELZERO_MARK_KEY, or neither")
+        return self

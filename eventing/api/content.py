@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from eventing.api.dependencies import Container
 from eventing.api.problems import answer
 from eventing.contract.errors import NotFound, StorageError, Unavailable, UnsatisfiableRange
-from eventing.contract.models import StoredFile
+from eventing.contract.results import StoredFile
 from eventing.contract.s3 import safe_name
 
 CHUNK = 256 << 10

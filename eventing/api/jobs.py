@@ -16,7 +16,8 @@ from eventing.api.dependencies import Container, ContainerDep
 from eventing.api.origin import PutOrigin, RestOrigin
 from eventing.api.views import JobPage, JobView, job_view
 from eventing.contract.errors import Conflict
-from eventing.contract.models import JOB_ID_PATTERN, Frozen, StoredFile, VideoResult
+from eventing.contract.models import JOB_ID_PATTERN, Frozen
+from eventing.contract.results import StoredFile, VideoResult
 from eventing.domain.destinations import target_of
 from eventing.domain.job import Job, Status
 from eventing.store.listing import CURSOR_PATTERN, cursor_of

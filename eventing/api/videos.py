@@ -15,7 +15,8 @@ from eventing.api.dependencies import Container, ContainerDep
 from eventing.api.origin import OpenAIOrigin
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import Conflict, StorageError, Unavailable
-from eventing.contract.models import JOB_ID_PATTERN, StoredFile
+from eventing.contract.models import JOB_ID_PATTERN
+from eventing.contract.results import StoredFile
 from eventing.domain.job import Job, Status
 from eventing.jobs import parse_request
 from eventing.settings import pairs

@@ -7,7 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from eventing.contract.models import Failure, Frozen, GenerationSpec, Progress, VideoResult
+from eventing.contract.models import Failure, Frozen, GenerationSpec, Progress
+from eventing.contract.results import VideoResult
 from eventing.domain.announcer import seconds, timestamp
 from eventing.domain.job import Job, Status
 

@@ -17,6 +17,7 @@ ReelzeroError                 code, message, field, retryable; HTTP status for t
 │   ├── OutOfMemory                not retryable, since the same job would fail the same way
 │   ├── PipelineFault              a mistake in the pipeline's code or its input; not retryable
 │   ├── BrokenFrames               NaN or infinite pixels; not retryable
+│   ├── ContentRefused             a check of the operator refused the prompt or the video; not retryable
 │   ├── BrokenVideo                the file differs from the request; not retryable
 │   ├── DeviceLost                 retryable on another predictor; this one becomes unready
 │   ├── StorageError               retryable, since S3 was away
@@ -141,8 +142,14 @@ class PipelineFault(GenerationError):
     retryable = False
 
 
+class ContentRefused(GenerationError):
+    """A check that the operator installed refused the prompt or the video; the message has its reason."""
+
+    code, retryable = "content_refused", False
+
+
 class BrokenVideo(GenerationError):
-    """The video file differs from the request in its frames, size or frame rate."""
+    """The file differs from the request in frames, size or rate, or its credentials are not valid."""
 
     code, retryable = "broken_video", False
 

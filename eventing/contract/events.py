@@ -6,7 +6,8 @@ from datetime import datetime
 
 from pydantic import Field
 
-from eventing.contract.models import Failure, Frozen, Progress, Status, VideoResult
+from eventing.contract.models import Failure, Frozen, Progress, Status
+from eventing.contract.results import VideoResult
 
 PREFIX = "dev.reelzero.video."
 REQUESTED = PREFIX + "requested.v1"

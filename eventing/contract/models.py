@@ -7,7 +7,7 @@ changed afterwards. Units are in the names or in the descriptions. The stream's 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -34,6 +34,12 @@ class Frozen(BaseModel):
 
     # Errors go to logs and traces, so they must not quote the input, such as prompts and addresses.
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
+
+
+class Received(Frozen):
+    """A record that another release may have written: it may have fields that this one does not know."""
+
+    model_config = ConfigDict(extra="ignore")
 
 
 class Incoming(Frozen):
@@ -198,58 +204,7 @@ class GenerationSpec(Frozen):
     guidance_scale_2: Guidance | None = None
 
 
-class StoredFile(Frozen):
-    """One object in S3."""
-
-    uri: str = Field(description="s3://bucket/key")
-    sha256: str
-    bytes: int
-    content_type: str
-
-
-class Timings(Frozen):
-    """Seconds spent in each stage of one generation, by a monotonic clock."""
-
-    load: float = Field(0.0, description="Process start to weights in memory; 0 if it was warm.")
-    encode_prompt: float
-    denoise: float
-    decode: float
-    encode_video: float
-    upload: float
-    total: float
-
-
-class VideoResult(Frozen):
-    """The result of one successful attempt. The manifest holds it beside the request."""
-
-    job_id: str
-    attempt: int
-    model: str
-    revision: str = Field(description="Commit of the weights; `local` if their folder does not tell it.")
-    seed: int
-    width: int
-    height: int
-    num_frames: int
-    fps: int
-    duration_seconds: float
-    video: StoredFile
-    poster: StoredFile
-    spritesheet: StoredFile
-    manifest_uri: str
-    timings: Timings
-    warnings: tuple[str, ...] = ()
-
-
-class Manifest(Frozen):
-    """`manifest.json`. It is written last and only once, so an attempt that has one is complete."""
-
-    version: Literal[1] = 1
-    request: GenerationSpec
-    result: VideoResult
-    created_at: str
-
-
-class Failure(Frozen):
+class Failure(Received):
     """Why an attempt or a job failed. `code` is from eventing.contract.errors; `message` is for people."""
 
     code: str
@@ -257,7 +212,7 @@ class Failure(Frozen):
     retryable: bool = False
 
 
-class Progress(Frozen):
+class Progress(Received):
     """How far a job is."""
 
     stage: Stage
@@ -278,18 +233,3 @@ class Progress(Frozen):
         if self.stage is Stage.denoise and self.total_steps:
             return 5 + round(80 * min(self.step, self.total_steps) / self.total_steps)
         return floor.get(self.stage, 0)
-
-
-def job_prefix(job_id: str) -> str:
-    """Return the key prefix of a job's objects."""
-    return f"jobs/{job_id}/"
-
-
-def attempt_prefix(job_id: str, attempt: int) -> str:
-    """Return the key prefix of an attempt: its manifest, and below it a folder for each run's files."""
-    return f"{job_prefix(job_id)}attempts/{attempt:04d}/"
-
-
-def manifest_key(job_id: str, attempt: int) -> str:
-    """Return the key of an attempt's manifest."""
-    return attempt_prefix(job_id, attempt) + "manifest.json"

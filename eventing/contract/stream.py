@@ -19,9 +19,9 @@ from eventing.contract.models import (
     GenerationSpec,
     Incoming,
     Progress,
-    Timings,
-    VideoResult,
+    Received,
 )
+from eventing.contract.results import Mark, Timings, VideoResult
 from eventing.contract.validation import validated
 
 
@@ -86,21 +86,21 @@ class GenerateBody(Incoming):
         return assignment
 
 
-class ProgressRecord(Frozen):
+class ProgressRecord(Received):
     """A change of stage or step. Every stream begins with one, at once."""
 
     type: Literal["progress"] = "progress"
     progress: Progress
 
 
-class HeartbeatRecord(Frozen):
+class HeartbeatRecord(Received):
     """Sent after every 10 s without another record, in every stage."""
 
     type: Literal["heartbeat"] = "heartbeat"
     progress: Progress
 
 
-class InlineVideo(Frozen):
+class InlineVideo(Received):
     """A result returned in the answer itself."""
 
     seed: int
@@ -112,9 +112,10 @@ class InlineVideo(Frozen):
     sha256: str
     timings: Timings
     warnings: tuple[str, ...] = ()
+    mark: Mark | None = None
 
 
-class CompletedRecord(Frozen):
+class CompletedRecord(Received):
     """Terminal: the files are in S3 and the manifest is written (or inline: base64 MP4 in `video`)."""
 
     type: Literal["completed"] = "completed"
@@ -122,7 +123,7 @@ class CompletedRecord(Frozen):
     inline: InlineVideo | None = None
 
 
-class FailedRecord(Frozen):
+class FailedRecord(Received):
     """Terminal: this attempt failed."""
 
     type: Literal["failed"] = "failed"

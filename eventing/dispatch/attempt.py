@@ -18,7 +18,8 @@ from dataclasses import dataclass
 
 from eventing.contract.catalog import Catalog
 from eventing.contract.errors import ModelUnavailable, ReelzeroError, StorageError, Unavailable
-from eventing.contract.models import Failure, Progress, VideoResult
+from eventing.contract.models import Failure, Progress
+from eventing.contract.results import VideoResult
 from eventing.contract.s3 import Bucket
 from eventing.contract.telemetry import job_context, tracer
 from eventing.dispatch import results

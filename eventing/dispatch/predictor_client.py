@@ -19,7 +19,8 @@ import aiohttp
 from pydantic import ValidationError
 
 from eventing.contract.budget import Budget
-from eventing.contract.models import Failure, GenerationSpec, Progress, VideoResult
+from eventing.contract.models import Failure, GenerationSpec, Progress
+from eventing.contract.results import VideoResult
 from eventing.contract.stream import (
     Assignment,
     CompletedRecord,

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from pydantic import ValidationError
 
-from eventing.contract.models import Manifest, StoredFile, VideoResult, attempt_prefix, manifest_key
+from eventing.contract.results import Manifest, StoredFile, VideoResult, attempt_prefix, manifest_key
 from eventing.contract.s3 import Bucket
 from eventing.contract.validation import first_problem
 from eventing.domain.job import Job

@@ -21,7 +21,8 @@ from eventing.contract.events import (
     ProgressEventData,
     RejectedEventData,
 )
-from eventing.contract.models import Failure, Frozen, Status, job_prefix
+from eventing.contract.models import Failure, Frozen, Status
+from eventing.contract.results import job_prefix
 from eventing.domain.destinations import Destination, S3Object, Sink, Webhook
 from eventing.domain.job import Job
 

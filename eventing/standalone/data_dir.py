@@ -4,6 +4,7 @@ reelzero.db     jobs, events, keys         secrets.json   secret that signs webh
 s3/             objects and S3 credentials models/        weights built here
 logs/           one file per process       scratch/       videos that are not uploaded yet
 lock            the process that uses it   service.json   port of the last run
+mark/           certificate that signs the videos, and its key
 
 Files are 0600 and folders 0700 for any umask, also those that an earlier release made.
 """
@@ -37,7 +38,7 @@ DATABASE_FILE = "reelzero.db"
 SECRET_BYTES = 32
 # Only these are closed to other users: the folder of a data directory may hold other files too.
 OWN_NAMES = (
-    "lock", "secrets.json", "service.json", "s3", "logs", "models", "scratch",
+    "lock", "secrets.json", "service.json", "s3", "logs", "mark", "models", "scratch",
     DATABASE_FILE, f"{DATABASE_FILE}-wal", f"{DATABASE_FILE}-shm",
 )  # fmt: skip
 
@@ -70,6 +71,7 @@ class DataDir:
         self.logs = self.path / "logs"
         self.log = self.logs / "reelzero.log"
         self.s3 = self.path / "s3"
+        self.mark = self.path / "mark"
         self.database = self.path / DATABASE_FILE
 
     @property

@@ -33,6 +33,7 @@ from eventing.standalone.predictors import LocalPredictors
 from eventing.standalone.process import LOOPBACK, free_port, is_free
 from eventing.standalone.s3server import S3Server
 from eventing.standalone.s3watch import DiskWatch
+from eventing.standalone.signing import signing_environment
 from eventing.standalone.weights import Places, WeightsWatch
 from eventing.store.engine import Database
 from eventing.store.keys import KeyStore
@@ -176,7 +177,8 @@ class Edition:
     def _local_predictors(
         self, settings: Settings, data: DataDir, catalog: Catalog, weights: WeightsWatch
     ) -> LocalPredictors:
-        environment = inherited() | {
+        environment = inherited()
+        environment |= signing_environment(data, environment) | {
             PREFIX + "S3_BUCKET": settings.s3_bucket,
             PREFIX + "S3_ENDPOINT": settings.s3_endpoint or "",
             PREFIX + "S3_REGION": settings.s3_region,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from eventing.contract.models import VideoResult
+from eventing.contract.results import VideoResult
 from eventing.standalone.screen import Screen
 
 NOISE = "tiny has random weights: its picture is noise on purpose"

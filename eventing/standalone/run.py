@@ -23,7 +23,7 @@ from rich.console import Console
 
 from eventing.contract.catalog import load_catalog
 from eventing.contract.errors import GenerationError, InvalidRequest, ReelzeroError
-from eventing.contract.models import VideoResult
+from eventing.contract.results import VideoResult
 from eventing.jobs import parse_request
 from eventing.standalone.client import ServiceClient, Update
 from eventing.standalone.data_dir import DATA_DIR, DataDir, InUse

@@ -15,7 +15,8 @@ from sqlalchemy import Select, bindparam, delete, exists, select, true, tuple_, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
-from eventing.contract.models import Failure, Progress, VideoResult
+from eventing.contract.models import Failure, Progress
+from eventing.contract.results import VideoResult
 from eventing.domain import job as state
 from eventing.domain.announcer import Announcer
 from eventing.domain.job import Job, LeaseLost

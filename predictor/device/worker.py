@@ -156,6 +156,7 @@ class Worker:
             self._on_stage("load")
             self._model = self._load(self.entry, self._settings)
             import_module("predictor.generation.generate")  # PyAV: import it here, not in the first attempt
+            self._finish = import_module("predictor.generation.finish").load_finish(self._settings)
         except Exception as error:
             log.exception("the model could not be loaded")
             self.state, self.cause = State.failed, self._load_failure(error)
@@ -199,7 +200,8 @@ class Worker:
         bucket = Bucket(self._settings.s3()) if attempt.address.output is Output.s3 else None
         cold_start, self._cold_start = self._cold_start, 0.0
         with job_folder(self._settings.scratch_dir) as folder:
-            return generate(self._loaded_model(), attempt, run.monitor, Workspace(folder, bucket, cold_start))
+            space = Workspace(folder, bucket, cold_start, self._finish)
+            return generate(self._loaded_model(), attempt, run.monitor, space)
 
     def _log_begin(self, attempt: Attempt) -> None:
         secret = set() if self._settings.log_prompts else {"prompt"}

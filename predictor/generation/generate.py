@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from eventing.contract.models import Stage
@@ -10,6 +10,7 @@ from eventing.contract.s3 import Bucket
 from eventing.contract.stream import CompletedRecord
 from predictor.generation import results, video
 from predictor.generation.attempt import Attempt
+from predictor.generation.finish import Finish
 from predictor.generation.monitor import Monitor
 from predictor.generation.result_store import ResultStore
 from predictor.generation.results import Files
@@ -22,11 +23,13 @@ class Workspace:
     """Where an attempt works: its scratch folder and its bucket (None for an inline answer).
 
     `cold_start` is the time from process start to weights in memory, in seconds, to report with the result.
+    `finish` is what the operator wants done to every video: checks, watermark, content credentials.
     """
 
     folder: Path
     bucket: Bucket | None = None
     cold_start: float = 0.0
+    finish: Finish = field(default_factory=Finish)
 
 
 def generate(model: LoadedModel, attempt: Attempt, monitor: Monitor, space: Workspace) -> CompletedRecord:
@@ -37,7 +40,7 @@ def generate(model: LoadedModel, attempt: Attempt, monitor: Monitor, space: Work
     store = ResultStore(space.bucket, attempt.address) if space.bucket else None
     if store and (earlier := store.find(monitor)):
         return CompletedRecord(result=earlier)
-    files = make_files(model, attempt, monitor, space.folder)
+    files = make_files(model, attempt, monitor, space)
     if store is None:
         timings = monitor.timings(space.cold_start)
         return CompletedRecord(inline=results.inline(model, attempt, files, timings))
@@ -50,9 +53,10 @@ def generate(model: LoadedModel, attempt: Attempt, monitor: Monitor, space: Work
     return completed
 
 
-def make_files(model: LoadedModel, attempt: Attempt, monitor: Monitor, folder: Path) -> Files:
-    """Generate the video and write its three files. Raises BrokenVideo if the MP4 differs."""
-    spec, pipeline = attempt.spec, model.pipeline
+def make_files(model: LoadedModel, attempt: Attempt, monitor: Monitor, space: Workspace) -> Files:
+    """Generate the video and write its three files. Raises ContentRefused, BrokenVideo if the MP4 differs."""
+    spec, pipeline, finish = attempt.spec, model.pipeline, space.finish
+    finish.hooks.check_request(spec)
     with monitor.stage(Stage.encode_prompt):
         embeds = pipeline.encode_prompt(spec)
     with monitor.stage(Stage.denoise, spec.num_inference_steps):
@@ -60,7 +64,8 @@ def make_files(model: LoadedModel, attempt: Attempt, monitor: Monitor, folder: P
     with monitor.stage(Stage.decode), checked(pipeline.vae_decoder, monitor.check):
         frames = pipeline.decode(spec, latents)
     with monitor.stage(Stage.encode_video):
-        return write_files(frames, attempt, monitor, folder)
+        files = write_files(finish.hooks.finish_frames(spec, frames), attempt, monitor, space.folder)
+        return replace(files, mark=finish.sign(files.video, spec, model.revision))
 
 
 def write_files(frames: video.Frames, attempt: Attempt, monitor: Monitor, folder: Path) -> Files:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from eventing.contract.errors import Cancelled, GenerationTimeout
-from eventing.contract.models import Progress, Stage, Timings
+from eventing.contract.models import Progress, Stage
+from eventing.contract.results import Timings
 from eventing.contract.telemetry import tracer
 from predictor import metrics
 

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from eventing.contract.errors import ReelzeroError, StorageError
-from eventing.contract.models import Manifest, StoredFile, VideoResult, attempt_prefix, manifest_key
+from eventing.contract.results import Manifest, StoredFile, VideoResult, attempt_prefix, manifest_key
 from eventing.contract.s3 import Bucket, Folder
 from eventing.contract.stream import Address
 from predictor.generation.monitor import Monitor

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from eventing.contract.errors import BrokenVideo
-from eventing.contract.models import GenerationSpec, Manifest, StoredFile, Timings, VideoResult
+from eventing.contract.models import GenerationSpec
+from eventing.contract.results import Manifest, Mark, StoredFile, Timings, VideoResult
 from eventing.contract.stream import InlineVideo
 from predictor.generation.attempt import Attempt
 from predictor.generation.monitor import Monitor
@@ -31,6 +32,7 @@ class Files:
     poster: Path
     spritesheet: Path
     measured: Measured
+    mark: Mark | None = None
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Stored:
     poster: StoredFile
     spritesheet: StoredFile
     measured: Measured
+    mark: Mark | None
 
 
 def require_promised(spec: GenerationSpec, measured: Measured) -> None:
@@ -61,6 +64,7 @@ def upload(files: Files, store: ResultStore, monitor: Monitor) -> Stored:
         poster=store.upload(files.poster, "image/jpeg", monitor),
         spritesheet=store.upload(files.spritesheet, "image/jpeg", monitor),
         measured=files.measured,
+        mark=files.mark,
     )
 
 
@@ -78,6 +82,7 @@ def manifest(model: LoadedModel, attempt: Attempt, stored: Stored, uri: str, tim
         manifest_uri=uri,
         timings=timings,
         warnings=_warnings(model, attempt),
+        mark=stored.mark,
         **_facts(attempt, stored.measured),
     )
     return Manifest(request=attempt.spec, result=result, created_at=now())
@@ -91,6 +96,7 @@ def inline(model: LoadedModel, attempt: Attempt, files: Files, timings: Timings)
         sha256=hashlib.sha256(body).hexdigest(),
         timings=timings,
         warnings=_warnings(model, attempt),
+        mark=files.mark,
         **_facts(attempt, files.measured),
     )
 

@@ -18,7 +18,7 @@ from eventing.contract.errors import (
     ReelzeroError,
     Unavailable,
 )
-from eventing.contract.models import VideoResult
+from eventing.contract.results import VideoResult
 from eventing.contract.stream import FailedRecord, InlineVideo
 from predictor.device.run import Run
 from predictor.device.worker import Worker

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from eventing.contract import media_types, strictjson, v2
 from eventing.contract.errors import InvalidRequest, NotFound
-from eventing.contract.models import VideoResult
+from eventing.contract.results import VideoResult
 from eventing.contract.stream import CompletedRecord, GenerateBody, InlineVideo
 from eventing.contract.validation import validated
 from predictor.device.run import Run

@@ -14,7 +14,7 @@ from kserve.protocol.infer_type import to_http_parameters
 
 from eventing.contract import v2
 from eventing.contract.errors import MalformedRequest
-from eventing.contract.models import VideoResult
+from eventing.contract.results import VideoResult
 from eventing.contract.stream import InlineVideo
 
 

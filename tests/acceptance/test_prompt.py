@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import av
+import c2pa
 import numpy as np
 import pytest
 
@@ -27,8 +28,15 @@ def film(home: Path, prompt: str) -> np.ndarray:
         assert command.end() == 0, command.text
     assert "its signature is valid" in command.text
     (path,) = out.glob("*.mp4")
+    assert made_by_ai(path)
     with av.open(str(path)) as video:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)])
+
+
+def made_by_ai(path: Path) -> bool:
+    """Tell whether the content credentials of a file are whole and say that AI made it."""
+    with c2pa.Reader(path) as reader:
+        return reader.get_validation_state() == "Valid" and "trainedAlgorithmicMedia" in reader.json()
 
 
 def test_the_video_is_the_one_that_was_asked_for(home: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from eventing.contract.models import Manifest, manifest_key
+from eventing.contract.results import Manifest, manifest_key
 from eventing.contract.s3 import Bucket
 from eventing.contract.stream import stream_record
 from eventing.testing import FakePredictor

@@ -15,7 +15,7 @@ from typing import Any
 
 from eventing.contract import media_types, strictjson
 from eventing.contract.errors import MalformedRequest, UnsupportedMedia
-from eventing.contract.models import VideoResult
+from eventing.contract.results import VideoResult
 from eventing.contract.stream import InlineVideo
 from eventing.contract.v2 import elements
 from eventing.contract.v2.table import (

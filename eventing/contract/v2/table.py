@@ -7,7 +7,7 @@ from typing import Any
 
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import InvalidRequest, NotFound
-from eventing.contract.models import VideoResult
+from eventing.contract.results import VideoResult
 from eventing.contract.stream import InlineVideo, Output
 
 INPUTS = {

@@ -35,9 +35,9 @@ class Held:
         return next((float(line.removeprefix(name)) for line in lines if line.startswith(name)), 0.0)
 
     def digest(self) -> str:
-        """sha256 of the reference video, made now."""
+        """Return the sha256 of the reference video before it was signed, made now."""
         last = self.predictor.stream(output="inline", seed=3).last()
-        return str(last["inline"]["sha256"])
+        return str(last["inline"]["mark"]["unmarked_sha256"])
 
     def stub(self) -> GRPCInferenceServiceStub:
         return GRPCInferenceServiceStub(grpc.insecure_channel(f"127.0.0.1:{self.predictor.grpc_port}"))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eventing.contract.models import attempt_prefix
+from eventing.contract.results import attempt_prefix
 from eventing.contract.s3 import Bucket
 from predictor.generation import video
 from tests.integration.predictor.held import Held

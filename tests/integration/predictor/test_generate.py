@@ -16,7 +16,7 @@ from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 from PIL import Image
 
-from eventing.contract.models import Manifest, attempt_prefix
+from eventing.contract.results import Manifest, attempt_prefix
 from eventing.contract.s3 import Bucket
 from tests.integration.predictor.process import Predictor
 
@@ -53,7 +53,7 @@ def test_a_stream_tells_every_stage_and_ends_with_the_file(shared: Predictor) ->
 
 def test_the_same_seed_gives_the_same_bytes_and_another_one_does_not(shared: Predictor) -> None:
     def digest(seed: int) -> str:
-        sha256: str = shared.stream(output="inline", seed=seed).last()["inline"]["sha256"]
+        sha256: str = shared.stream(output="inline", seed=seed).last()["inline"]["mark"]["unmarked_sha256"]
         return sha256
 
     assert digest(5) == digest(5) != digest(6)
@@ -117,9 +117,8 @@ def test_numbers_come_as_tensors_or_as_parameters(shared: Predictor, as_text: bo
     by_tensor = shared.post("infer", {"inputs": [prompt, *tensors], "parameters": {"output": "inline"}})
     by_parameter = shared.post("infer", {"inputs": [prompt], "parameters": numbers | {"output": "inline"}})
     assert by_tensor[0] == by_parameter[0] == 200, (by_tensor, by_parameter)
-    found = outputs(by_tensor[1])
-    assert found["sha256"] == outputs(by_parameter[1])["sha256"]
-    result = json.loads(found["result"])
+    result, other = (json.loads(outputs(answer)["result"]) for _, answer in (by_tensor, by_parameter))
+    assert result["mark"]["unmarked_sha256"] == other["mark"]["unmarked_sha256"]
     assert (result["width"], result["num_frames"], result["fps"], result["seed"]) == (128, 9, 5, 9)
 
 

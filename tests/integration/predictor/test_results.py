@@ -11,7 +11,7 @@ import pytest
 
 from eventing.contract.catalog import load_catalog
 from eventing.contract.errors import StorageError
-from eventing.contract.models import Manifest, attempt_prefix
+from eventing.contract.results import Manifest, attempt_prefix
 from eventing.contract.s3 import Bucket, S3Location
 from predictor.generation import results
 from predictor.generation.attempt import Attempt, make_attempt

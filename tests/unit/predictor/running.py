@@ -18,9 +18,13 @@ SOON = 30.0  # seconds a test waits for what must come
 
 
 async def make_worker(
-    entry: CatalogEntry, pipeline: FakePipeline, on_stage: Callable[[str], None] = lambda _stage: None
+    entry: CatalogEntry,
+    pipeline: FakePipeline,
+    on_stage: Callable[[str], None] = lambda _stage: None,
+    settings: PredictorSettings | None = None,
 ) -> Worker:
-    worker = Worker(entry, PredictorSettings(), lambda entry, _settings: loaded(entry, pipeline), on_stage)
+    settings = settings or PredictorSettings()
+    worker = Worker(entry, settings, lambda entry, _settings: loaded(entry, pipeline), on_stage)
     worker.begin()
     await until(lambda: worker.ready)
     return worker

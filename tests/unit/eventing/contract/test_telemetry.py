@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
-from eventing.contract.models import Manifest
+from eventing.contract.results import Manifest
 from eventing.contract.stream import stream_record
 from eventing.contract.telemetry import JsonFormatter, current_traceparent, job_context
 from eventing.jobs import parse_request

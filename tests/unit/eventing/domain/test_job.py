@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from eventing.contract.models import Failure, Progress, Stage, VideoResult
+from eventing.contract.models import Failure, Progress, Stage
+from eventing.contract.results import VideoResult
 from eventing.domain import job as state
 from eventing.domain.job import Job, LeaseLost, Status
 from eventing.testing import fake_result

@@ -15,7 +15,8 @@ from kserve.protocol.infer_type import RequestedOutput
 from eventing.contract import v2
 from eventing.contract.catalog import CatalogEntry, load_catalog
 from eventing.contract.errors import InvalidRequest, MalformedRequest, ReelzeroError
-from eventing.contract.models import Quality, StoredFile, Timings, VideoResult
+from eventing.contract.models import Quality
+from eventing.contract.results import StoredFile, Timings, VideoResult
 from eventing.contract.stream import InlineVideo, Output
 from predictor.generation.attempt import make_attempt
 from predictor.serving.tensors import answer, read_fields
