@@ -19,6 +19,17 @@ from eventing.contract.errors import ModelUnavailable
 HEADER_LIMIT = 100_000_000  # bytes; the format's own limit
 WEIGHTS = {"diffusers": "diffusion_pytorch_model.safetensors", "transformers": "model.safetensors"}
 TOKENIZERS = ("tokenizer.json", "spiece.model", "sentencepiece.bpe.model", "vocab.json")
+BYTES = ("ByT5Tokenizer", "ByT5TokenizerFast")  # tokenizers of bytes, which have no file of words
+# Components without weights, by the end of their class: one of these files is what the loader reads.
+SETTINGS = {
+    "Scheduler": ("scheduler_config.json",),
+    "Guidance": ("guider_config.json",),
+    "ImageProcessor": ("preprocessor_config.json", "processor_config.json"),
+    "ImageProcessorFast": ("preprocessor_config.json", "processor_config.json"),
+    "ImageProcessorPil": ("preprocessor_config.json", "processor_config.json"),
+    "FeatureExtractor": ("preprocessor_config.json",),
+    "Processor": ("processor_config.json", "preprocessor_config.json"),
+}
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")  # of a file or folder inside the model's own folder
 
 
@@ -79,16 +90,24 @@ def _check_component(folder: Path, library: str, kind: str) -> None:
     if not folder.is_dir():
         raise ModelUnavailable(f"model component {folder} is missing")
     if kind.endswith(("Tokenizer", "TokenizerFast", "TokenizersBackend")):
-        _check_tokenizer(folder)
-    elif kind.endswith("Scheduler"):
-        read_object(folder / "scheduler_config.json")
-    elif library in WEIGHTS:
+        _check_tokenizer(folder, kind)
+    elif names := next((names for end, names in SETTINGS.items() if kind.endswith(end)), None):
+        _check_settings(folder, names)
+    else:
         read_object(folder / "config.json")
-        _check_weights(folder / WEIGHTS[library])
+        # A library that is not known is a module of diffusers, such as that of one pipeline.
+        _check_weights(folder / WEIGHTS.get(library, WEIGHTS["diffusers"]))
 
 
-def _check_tokenizer(folder: Path) -> None:
+def _check_settings(folder: Path, names: tuple[str, ...]) -> None:
+    present = [name for name in names if (folder / name).is_file()]
+    read_object(folder / (present or names)[0])
+
+
+def _check_tokenizer(folder: Path, kind: str) -> None:
     read_object(folder / "tokenizer_config.json")
+    if kind in BYTES:
+        return
     files = [name for name in TOKENIZERS if (folder / name).is_file()]
     if not files:
         raise ModelUnavailable(f"{folder} has no tokenizer: one of {', '.join(TOKENIZERS)} is missing")

@@ -59,9 +59,9 @@ def make_files(model: LoadedModel, attempt: Attempt, monitor: Monitor, space: Wo
     finish.hooks.check_request(spec)
     with monitor.stage(Stage.encode_prompt):
         embeds = pipeline.encode_prompt(spec)
-    with monitor.stage(Stage.denoise, spec.num_inference_steps):
+    with monitor.stage(Stage.denoise, spec.num_inference_steps), checked(pipeline.blocks, monitor.check):
         latents = pipeline.denoise(spec, embeds, monitor.step)
-    with monitor.stage(Stage.decode), checked(pipeline.vae_decoder, monitor.check):
+    with monitor.stage(Stage.decode), checked([pipeline.vae_decoder], monitor.check):
         frames = pipeline.decode(spec, latents)
     with monitor.stage(Stage.encode_video):
         files = write_files(finish.hooks.finish_frames(spec, frames), attempt, monitor, space.folder)

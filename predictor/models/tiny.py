@@ -1,6 +1,6 @@
 """Build tiny pipelines with random weights, for tests and for a first try without a download.
 
-Run `python -m predictor.models.tiny FOLDER [--family cogvideox|mochi|wan|ltx]`. The pictures are noise.
+Run `python -m predictor.models.tiny FOLDER [--family NAME]`. The pictures are noise.
 Builders are seeded, so a family always gets the same weights. They use the real models' classes, only
 smaller.
 """
@@ -8,7 +8,6 @@ smaller.
 from __future__ import annotations
 
 import argparse
-import string
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from diffusers import (
     AutoencoderKLMochi,
     AutoencoderKLWan,
     CogVideoXDDIMScheduler,
+    CogVideoXImageToVideoPipeline,
     CogVideoXPipeline,
     CogVideoXTransformer3DModel,
     FlowMatchEulerDiscreteScheduler,
@@ -28,57 +28,39 @@ from diffusers import (
     MochiPipeline,
     MochiTransformer3DModel,
     UniPCMultistepScheduler,
+    WanImageToVideoPipeline,
     WanPipeline,
     WanTransformer3DModel,
 )
-from transformers import T5Config, T5EncoderModel, T5TokenizerFast, UMT5Config, UMT5EncoderModel
+from transformers import UMT5Config, UMT5EncoderModel
 
-WIDTH = 32  # of text embeddings
-TOKENS = 16  # the most that a prompt has
+from predictor.models import tiny_hunyuan15, tiny_ltx2
+from predictor.models.tiny_parts import TOKENS, WIDTH, text_encoder, tokenizer
+
 SEED = 0
 
 
-def tokenizer() -> Any:
-    """Build a tokenizer of single characters."""
-    characters = string.ascii_letters + string.digits + string.punctuation
-    special = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", -10.0), ("▁", -2.0)]
-    return T5TokenizerFast(vocab=special + [(character, -3.0) for character in characters], extra_ids=0)
+def cogvideox(image: bool = False, sample: int = 2, **version: Any) -> Any:
+    """Build a CogVideoX: 8k+1 frames, sides that are multiples of 16.
 
-
-def text_encoder(config: type[Any] = T5Config, model: type[Any] = T5EncoderModel) -> Any:
-    """Build one layer of T5 or of UMT5."""
-    return model(
-        config(
-            vocab_size=len(tokenizer()),
-            d_model=WIDTH,
-            d_kv=8,
-            d_ff=37,
-            num_layers=1,
-            num_heads=4,
-            feed_forward_proj="gated-gelu",
-            relative_attention_num_buckets=8,
-            dropout_rate=0.0,
-            decoder_start_token_id=0,
-        )
-    ).eval()
-
-
-def cogvideox() -> Any:
-    """Build a CogVideoX: 8k+1 frames, sides that are multiples of 16."""
+    With `image`, it continues a picture. `version` has options of the transformer, as version 1.5 sets them,
+    and `sample` is the width and height of the latents that it was made for.
+    """
     transformer = CogVideoXTransformer3DModel(
         num_attention_heads=2,
         attention_head_dim=16,
-        in_channels=4,
+        in_channels=8 if image else 4,
         out_channels=4,
         time_embed_dim=2,
         text_embed_dim=WIDTH,
         num_layers=1,
-        sample_width=2,
-        sample_height=2,
+        sample_width=sample,
+        sample_height=sample,
         sample_frames=9,
         patch_size=2,
         temporal_compression_ratio=4,
         max_text_seq_length=TOKENS,
+        **version,
     )
     vae = AutoencoderKLCogVideoX(
         down_block_types=("CogVideoXDownBlock3D",) * 4,
@@ -89,7 +71,8 @@ def cogvideox() -> Any:
         norm_num_groups=2,
         temporal_compression_ratio=4,
     )
-    return CogVideoXPipeline(
+    kind = CogVideoXImageToVideoPipeline if image else CogVideoXPipeline
+    return kind(
         tokenizer=tokenizer(),
         text_encoder=text_encoder(),
         transformer=transformer,
@@ -128,14 +111,14 @@ def mochi() -> Any:
     )
 
 
-def wan() -> Any:
-    """Build a Wan: 4k+1 frames, sides that are multiples of 16."""
-    transformer = WanTransformer3DModel(
+def wan_transformer(channels: int, out: int = 16) -> Any:
+    """Build a transformer of Wan that reads this many channels."""
+    return WanTransformer3DModel(
         patch_size=(1, 2, 2),
         num_attention_heads=2,
         attention_head_dim=12,
-        in_channels=16,
-        out_channels=16,
+        in_channels=channels,
+        out_channels=out,
         text_dim=WIDTH,
         freq_dim=256,
         ffn_dim=32,
@@ -144,22 +127,40 @@ def wan() -> Any:
         qk_norm="rms_norm_across_heads",
         rope_max_seq_len=32,
     )
-    vae = AutoencoderKLWan(
+
+
+def wan_vae(**version: Any) -> Any:
+    """Build a VAE of Wan; `version` has options as Wan 2.2 5B sets them."""
+    return AutoencoderKLWan(
         base_dim=3,
         z_dim=16,
         dim_mult=[1, 1, 1, 1],
         num_res_blocks=1,
         temperal_downsample=[False, True, True],
+        **version,
     )
-    scheduler = UniPCMultistepScheduler(
-        prediction_type="flow_prediction", use_flow_sigmas=True, num_train_timesteps=1000, flow_shift=3.0
-    )
-    return WanPipeline(
+
+
+def wan(two: bool = False, image: bool = False, small: bool = False) -> Any:
+    """Build a Wan: 4k+1 frames, sides that are multiples of 16.
+
+    With `two`, it has two transformers as Wan 2.2 A14B; with `image`, it continues a picture. With `small` it
+    is made as Wan 2.2 5B, which does both from one transformer and makes sides that are multiples of 32.
+    """
+    channels = 16 * 2 + 4 if image else 16  # the noise, the picture and its mask
+    residual = {"is_residual": True, "patch_size": 2, "in_channels": 12, "out_channels": 12}
+    options = {"expand_timesteps": small, "boundary_ratio": 0.9 if two else None}
+    kind = WanImageToVideoPipeline if image else WanPipeline
+    return kind(
         tokenizer=tokenizer(),
         text_encoder=text_encoder(UMT5Config, UMT5EncoderModel),
-        transformer=transformer,
-        vae=vae,
-        scheduler=scheduler,
+        transformer=wan_transformer(channels),
+        transformer_2=wan_transformer(channels) if two else None,
+        vae=wan_vae(**residual, scale_factor_spatial=16) if small else wan_vae(),
+        scheduler=UniPCMultistepScheduler(
+            prediction_type="flow_prediction", use_flow_sigmas=True, num_train_timesteps=1000, flow_shift=3.0
+        ),
+        **options,
     )
 
 
@@ -203,7 +204,14 @@ def ltx(conditioned: bool = False) -> Any:
     )
 
 
-BUILDERS: dict[str, Callable[[], Any]] = {"cogvideox": cogvideox, "mochi": mochi, "wan": wan, "ltx": ltx}
+BUILDERS: dict[str, Callable[[], Any]] = {
+    "cogvideox": cogvideox,
+    "mochi": mochi,
+    "wan": wan,
+    "ltx": ltx,
+    "ltx2": tiny_ltx2.build,
+    "hunyuan15": tiny_hunyuan15.build,
+}
 
 
 def build(folder: Path, family: str = "cogvideox") -> None:

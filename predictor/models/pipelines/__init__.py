@@ -6,18 +6,43 @@ so that progress, cancellation and timings can name the stage.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
+from eventing.contract.catalog import Task
 from eventing.contract.models import GenerationSpec
 
 OnStep = Callable[[int, int], None]  # (steps done, steps in total); may raise to stop
 Check = Callable[[], None]  # raises to stop
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The pictures that a video starts and ends with, RGB and of the video's size.
+
+    `strength` from 0 to 1 is how strictly the video keeps to them; None leaves it to the model.
+    """
+
+    image: Image.Image | None = None
+    last_image: Image.Image | None = None
+    strength: float | None = None
+
+    @property
+    def task(self) -> Task:
+        """Return the task that these pictures ask for."""
+        if self.last_image is not None:
+            return Task.first_last
+        return Task.text if self.image is None else Task.image
+
+
+NO_PICTURES = Pictures()
 
 
 class Pipeline(Protocol):
@@ -25,6 +50,7 @@ class Pipeline(Protocol):
 
     tokenizer: Any
     vae_decoder: torch.nn.Module
+    blocks: Iterable[torch.nn.Module]  # of the transformer, each much shorter than a step
 
     def require_exact(self, spec: GenerationSpec) -> None:
         """Raise InvalidRequest if the model would round the frame count or the size of a spec."""
@@ -32,7 +58,9 @@ class Pipeline(Protocol):
     def encode_prompt(self, spec: GenerationSpec) -> dict[str, Any]:
         """Turn the prompts into embeddings: keyword arguments for `denoise`."""
 
-    def denoise(self, spec: GenerationSpec, embeds: dict[str, Any], on_step: OnStep) -> torch.Tensor:
+    def denoise(
+        self, spec: GenerationSpec, embeds: dict[str, Any], on_step: OnStep, pictures: Pictures = NO_PICTURES
+    ) -> torch.Tensor:
         """Turn embeddings into latents. Calls `on_step` after every step."""
 
     def decode(self, spec: GenerationSpec, latents: torch.Tensor) -> NDArray[np.uint8]:
@@ -43,13 +71,13 @@ class Pipeline(Protocol):
 
 
 @contextmanager
-def checked(module: torch.nn.Module, check: Check) -> Iterator[None]:
-    """Call `check` before every forward pass of a module.
+def checked(modules: Iterable[torch.nn.Module], check: Check) -> Iterator[None]:
+    """Call `check` before every forward pass of each module, so that it can stop the work between two.
 
-    A VAE decodes in chunks, so a long decode can be stopped between two of them.
+    A transformer runs block after block in every step, and a VAE decodes in chunks.
     """
-    hook = module.register_forward_pre_hook(lambda _module, _inputs: check())
-    try:
+    with ExitStack() as hooks:
+        for module in modules:
+            hook = module.register_forward_pre_hook(lambda _module, _inputs: check())
+            hooks.callback(hook.remove)
         yield
-    finally:
-        hook.remove()

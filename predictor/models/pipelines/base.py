@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from eventing.contract.catalog import CatalogEntry
+from eventing.contract.catalog import CatalogEntry, Task
 from eventing.contract.models import GenerationSpec
 from predictor.models.grid import Grid
-from predictor.models.pipelines import OnStep
+from predictor.models.pipelines import NO_PICTURES, OnStep, Pictures, folder, parts, steps
 from predictor.models.pipelines.tensors import require_finite
 
 WITH_MASKS = (
@@ -27,26 +27,37 @@ WITH_MASKS = (
 
 
 class DiffusersFamily(ABC):
-    """One text-to-video pipeline of diffusers, split into stages. A subclass says what is special to it."""
+    """The pipelines of one model of diffusers, split into stages. A subclass says what is special to it."""
 
-    PIPELINE: ClassVar[type[Any]]
+    # The classes that this file can run, by task.
+    PIPELINES: ClassVar[folder.Classes]
+    # Whether the model makes noise by flow matching, which needs schedulers of its own.
+    FLOW: ClassVar[bool] = True
     # Components that need another precision than the catalog's.
     DTYPES: ClassVar[Mapping[str, torch.dtype]] = {}
     # Names of what the pipeline's encode_prompt returns, in its order.
     EMBEDDINGS: ClassVar[tuple[str, ...]] = ("prompt_embeds", "negative_prompt_embeds")
 
-    def __init__(self, pipe: Any, entry: CatalogEntry) -> None:
-        self.pipe = pipe
-        self.tokenizer = pipe.tokenizer
-        self.vae_decoder: torch.nn.Module = pipe.vae.decoder
+    def __init__(self, pipes: Mapping[Task, Any], entry: CatalogEntry, device: str) -> None:
+        self.pipes = pipes
+        self.pipe = next(iter(pipes.values()))  # the one that is placed on the device
+        self.entry, self.device = entry, device
+        self.tokenizer = self.pipe.tokenizer
+        self.vae_decoder: torch.nn.Module = self.pipe.vae.decoder
+        self.blocks = steps.blocks(self.pipe)
         self.text_length = entry.max_prompt_tokens
         self.grid = self._grid()
         self.grid.require_entry(entry)
 
     @classmethod
-    def load(cls, folder: Path, entry: CatalogEntry, device: str) -> Self:
+    def load(cls, path: Path, entry: CatalogEntry, device: str) -> Self:
         """Load from a folder onto a device. Raises ModelUnavailable if the entry does not fit the model."""
-        return cls(from_folder(cls.PIPELINE, folder, entry, device, cls.DTYPES), entry)
+        classes = folder.choose(path, entry, cls.PIPELINES)
+        parts.require_scheduler(path, cls.FLOW)
+        first = folder.load(next(iter(classes.values())), path, entry, cls.DTYPES)
+        pipes = {task: folder.around(kind, first) for task, kind in classes.items()}
+        folder.place(first, entry, device)
+        return cls(pipes, entry, device)
 
     def require_exact(self, spec: GenerationSpec) -> None:
         """Raise InvalidRequest if the model would round the frame count or the size of a spec."""
@@ -61,24 +72,17 @@ class DiffusersFamily(ABC):
             do_classifier_free_guidance=spec.guidance_scale > 1,
             max_sequence_length=self.text_length,
         )
-        return dict(zip(self.EMBEDDINGS, tensors, strict=True))
+        return {name: self._cast(tensor) for name, tensor in zip(self.EMBEDDINGS, tensors, strict=True)}
 
     @torch.inference_mode()
-    def denoise(self, spec: GenerationSpec, embeds: dict[str, Any], on_step: OnStep) -> torch.Tensor:
+    def denoise(
+        self, spec: GenerationSpec, embeds: dict[str, Any], on_step: OnStep, pictures: Pictures = NO_PICTURES
+    ) -> torch.Tensor:
         """Run the diffusion steps. Raises BrokenFrames if the latents are not finite."""
-        latents: torch.Tensor = self.pipe(
-            **embeds,
-            **self._options(spec),
-            width=spec.width,
-            height=spec.height,
-            num_frames=spec.num_frames,
-            num_inference_steps=spec.num_inference_steps,
-            guidance_scale=spec.guidance_scale,
-            generator=generator(spec),
-            max_sequence_length=self.text_length,
-            output_type="latent",
-            callback_on_step_end=step_callback(spec, on_step),
-        ).frames
+        pipe = self._turn_to(pictures.task)
+        options = {**embeds, **self._options(spec), **self._picture_options(spec, pictures)}
+        with steps.reported(pipe, spec.num_inference_steps, on_step):
+            latents: torch.Tensor = pipe(**options, generator=generator(spec), output_type="latent").frames
         require_finite(latents, "latents")
         return latents
 
@@ -97,27 +101,36 @@ class DiffusersFamily(ABC):
     def _grid(self) -> Grid:
         """Return the frame counts and sizes that the model makes without rounding."""
 
-    def _options(self, _spec: GenerationSpec) -> dict[str, Any]:
-        """Return further keyword arguments of the pipeline's call."""
-        return {}
+    def _options(self, spec: GenerationSpec) -> dict[str, Any]:
+        """Return the keyword arguments of the pipeline's call that come from the spec."""
+        return {
+            "width": spec.width,
+            "height": spec.height,
+            "num_frames": spec.num_frames,
+            "num_inference_steps": spec.num_inference_steps,
+            "guidance_scale": spec.guidance_scale,
+            "max_sequence_length": self.text_length,
+        }
 
+    def _picture_options(self, _spec: GenerationSpec, pictures: Pictures) -> dict[str, Any]:
+        """Return the keyword arguments of the pipeline's call that bring the pictures."""
+        given = {"image": pictures.image, "last_image": pictures.last_image}
+        return {name: picture for name, picture in given.items() if picture is not None}
 
-def from_folder(
-    kind: type[Any], folder: Path, entry: CatalogEntry, device: str, dtypes: Mapping[str, torch.dtype]
-) -> Any:
-    """Load a pipeline of this diffusers class onto its device, without network, with the entry's options."""
-    dtype = {"default": getattr(torch, entry.dtype), **dtypes}
-    pipe = kind.from_pretrained(folder, dtype=dtype, local_files_only=True, use_safetensors=True)
-    pipe.set_progress_bar_config(disable=True)
-    if entry.vae_tiling:
-        pipe.vae.enable_tiling()
-    if device == "cpu" or entry.offload == "none":
-        return pipe.to(device)
-    if entry.offload == "model":
-        pipe.enable_model_cpu_offload(device=device)
-    else:
-        pipe.enable_sequential_cpu_offload(device=device)
-    return pipe
+    def _cast(self, tensor: torch.Tensor | None) -> torch.Tensor | None:
+        """Return an embedding in the transformer's precision, which may be lower than the text encoder's."""
+        transformer = self.pipe.transformer or self.pipe.transformer_2
+        if tensor is None or not tensor.is_floating_point():  # a mask
+            return tensor
+        return tensor.to(transformer.dtype)
+
+    def _turn_to(self, task: Task) -> Any:
+        """Return the pipeline of a task. Offloading belongs to one pipeline, so another one takes it over."""
+        pipe = self.pipes[task]
+        if pipe is not self.pipe:
+            folder.place(pipe, self.entry, self.device)
+            self.pipe = pipe
+        return pipe
 
 
 def generator(spec: GenerationSpec, stream: int = 0) -> torch.Generator:
@@ -126,21 +139,3 @@ def generator(spec: GenerationSpec, stream: int = 0) -> torch.Generator:
     Another `stream` of the same job gets other numbers: seeds are below 2**32.
     """
     return torch.Generator("cpu").manual_seed(spec.seed + stream * 2**32)
-
-
-def step_callback(spec: GenerationSpec, on_step: OnStep) -> Callable[..., dict[str, Any]]:
-    """Return a diffusers `callback_on_step_end` that reports steps out of `num_inference_steps`.
-
-    A second-order scheduler (Heun) calls it almost twice per step, so the index is scaled to that number.
-    """
-    total = spec.num_inference_steps
-
-    def after_step(pipe: Any, index: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        latents: torch.Tensor = tensors["latents"]
-        if latents.is_cuda:
-            # Kernels are only queued here: without waiting, progress and cancel would run ahead of the GPU.
-            torch.cuda.synchronize(latents.device)
-        on_step(min(total, (index + 1) * total // len(pipe.scheduler.timesteps)), total)
-        return {}
-
-    return after_step

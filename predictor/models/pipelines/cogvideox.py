@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from diffusers import CogVideoXPipeline
+from diffusers import CogVideoXDPMScheduler, CogVideoXImageToVideoPipeline, CogVideoXPipeline
 from numpy.typing import NDArray
 
-from eventing.contract.catalog import CatalogEntry
+from eventing.contract.catalog import CatalogEntry, Task
 from eventing.contract.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.pipelines.base import DiffusersFamily
@@ -17,14 +18,18 @@ from predictor.models.pipelines.tensors import to_frames
 
 
 class Family(DiffusersFamily):
-    """The stages of a CogVideoXPipeline. Latents are (1, latent frames, channels, height / 8, width / 8)."""
+    """The stages of CogVideoX. Latents are (1, latent frames, channels, height / 8, width / 8)."""
 
-    PIPELINE = CogVideoXPipeline
+    FLOW = False
+    PIPELINES = {  # noqa: RUF012 - typed in the base
+        Task.text: (CogVideoXPipeline,),
+        Task.image: (CogVideoXImageToVideoPipeline,),
+    }
 
-    def __init__(self, pipe: Any, entry: CatalogEntry) -> None:
-        super().__init__(pipe, entry)
+    def __init__(self, pipes: Mapping[Task, Any], entry: CatalogEntry, device: str) -> None:
+        super().__init__(pipes, entry, device)
         # The transformer takes exactly this many tokens; the pipeline's own default is 226.
-        self.text_length: int = pipe.transformer.config.max_text_seq_length
+        self.text_length: int = self.pipe.transformer.config.max_text_seq_length
 
     @torch.inference_mode()
     def decode(self, spec: GenerationSpec, latents: torch.Tensor) -> NDArray[np.uint8]:
@@ -39,3 +44,8 @@ class Family(DiffusersFamily):
             frames=2 * pipe.vae_scale_factor_temporal,
             pixels=pipe.vae_scale_factor_spatial * pipe.transformer.config.patch_size,
         )
+
+    def _options(self, spec: GenerationSpec) -> dict[str, Any]:
+        # The authors' scripts raise guidance over the steps with this scheduler, and only with it.
+        is_dynamic = isinstance(self.pipe.scheduler, CogVideoXDPMScheduler)
+        return super()._options(spec) | {"use_dynamic_cfg": is_dynamic}

@@ -7,25 +7,36 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import LTXPipeline
+from diffusers import LTXConditionPipeline, LTXImageToVideoPipeline, LTXPipeline
+from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXVideoCondition
 from diffusers.utils.torch_utils import randn_tensor
 from numpy.typing import NDArray
 
+from eventing.contract.catalog import Task
 from eventing.contract.models import GenerationSpec
 from predictor.models.grid import Grid
+from predictor.models.pipelines import Pictures
 from predictor.models.pipelines.base import WITH_MASKS, DiffusersFamily, generator
 from predictor.models.pipelines.tensors import to_frames
 
 # For VAEs with timestep conditioning (0.9.1 and later), as their model card sets them.
 DECODE_TIMESTEP = 0.05
 DECODE_NOISE = 0.025
+UNPACKED = 5  # dimensions of latents as a video: batch, channels, frames, height, width
 PIXELS = 32  # LTXPipeline refuses sizes that are no multiple of it, for any VAE
 
 
 class Family(DiffusersFamily):
-    """The stages of an LTXPipeline. Latents are packed: (1, tokens, channels), fp32."""
+    """The stages of LTX-Video. Latents are packed: (1, tokens, channels), fp32.
 
-    PIPELINE = LTXPipeline
+    LTXConditionPipeline returns them unpacked.
+    """
+
+    PIPELINES = {  # noqa: RUF012 - typed in the base
+        Task.text: (LTXPipeline, LTXConditionPipeline),
+        Task.image: (LTXImageToVideoPipeline, LTXConditionPipeline),
+        Task.first_last: (LTXConditionPipeline,),
+    }
     EMBEDDINGS = WITH_MASKS
 
     @torch.inference_mode()
@@ -48,17 +59,33 @@ class Family(DiffusersFamily):
         return Grid(frames=pipe.vae_temporal_compression_ratio, pixels=math.lcm(pixels, PIXELS))
 
     def _options(self, spec: GenerationSpec) -> dict[str, Any]:
-        return {"frame_rate": spec.fps}  # part of the token positions
+        return super()._options(spec) | {"frame_rate": spec.fps}  # part of the token positions
+
+    def _picture_options(self, spec: GenerationSpec, pictures: Pictures) -> dict[str, Any]:
+        if not isinstance(self.pipe, LTXConditionPipeline):
+            return super()._picture_options(spec, pictures)
+        strength = 1.0 if pictures.strength is None else pictures.strength
+        frames = ((0, pictures.image), (spec.num_frames - 1, pictures.last_image))
+        conditions = [
+            LTXVideoCondition(image=image, frame_index=index, strength=strength)
+            for index, image in frames
+            if image is not None
+        ]
+        return {"conditions": conditions} if conditions else {}
 
     def _unpacked(self, spec: GenerationSpec, latents: torch.Tensor) -> torch.Tensor:
         pipe, vae = self.pipe, self.pipe.vae
-        unpacked = pipe._unpack_latents(
-            latents,
-            (spec.num_frames - 1) // pipe.vae_temporal_compression_ratio + 1,
-            spec.height // pipe.vae_spatial_compression_ratio,
-            spec.width // pipe.vae_spatial_compression_ratio,
-            pipe.transformer_spatial_patch_size,
-            pipe.transformer_temporal_patch_size,
+        unpacked = (
+            latents
+            if latents.ndim == UNPACKED
+            else pipe._unpack_latents(
+                latents,
+                (spec.num_frames - 1) // pipe.vae_temporal_compression_ratio + 1,
+                spec.height // pipe.vae_spatial_compression_ratio,
+                spec.width // pipe.vae_spatial_compression_ratio,
+                pipe.transformer_spatial_patch_size,
+                pipe.transformer_temporal_patch_size,
+            )
         )
         restored: torch.Tensor = pipe._denormalize_latents(
             unpacked, vae.latents_mean, vae.latents_std, vae.config.scaling_factor

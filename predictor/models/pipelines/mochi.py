@@ -7,6 +7,7 @@ import torch
 from diffusers import MochiPipeline
 from numpy.typing import NDArray
 
+from eventing.contract.catalog import Task
 from eventing.contract.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.pipelines.base import WITH_MASKS, DiffusersFamily
@@ -16,13 +17,14 @@ from predictor.models.pipelines.tensors import to_frames, unscaled
 class Family(DiffusersFamily):
     """The stages of a MochiPipeline. Latents are (1, channels, latent frames, height / 8, width / 8)."""
 
-    PIPELINE = MochiPipeline
+    PIPELINES = {Task.text: (MochiPipeline,)}  # noqa: RUF012 - typed in the base
     EMBEDDINGS = WITH_MASKS
 
     @torch.inference_mode()
     def decode(self, spec: GenerationSpec, latents: torch.Tensor) -> NDArray[np.uint8]:
         """Decode latents after returning them to the VAE's own scale."""
-        return to_frames(self.pipe.vae.decode(self._unscaled(latents), return_dict=False)[0])
+        vae = self.pipe.vae
+        return to_frames(vae.decode(self._unscaled(latents.to(vae.dtype)), return_dict=False)[0])
 
     def _grid(self) -> Grid:
         pipe = self.pipe

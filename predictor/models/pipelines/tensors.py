@@ -17,10 +17,14 @@ def require_finite(tensor: torch.Tensor, what: str) -> None:
         raise BrokenFrames(f"the model produced {what} that are not numbers; try another seed or precision")
 
 
+def per_channel(latents: torch.Tensor, *values: Any) -> tuple[torch.Tensor, ...]:
+    """Return lists with a value per channel in the form that fits latents (1, channels, …)."""
+    return tuple(torch.as_tensor(value).view(1, -1, 1, 1, 1).to(latents) for value in values)
+
+
 def unscaled(latents: torch.Tensor, mean: Any, std: Any, scale: float = 1.0) -> torch.Tensor:
     """Return latents (1, channels, …) to the VAE's own mean and deviation, given per channel."""
-    shape = (1, -1, 1, 1, 1)
-    mean, std = torch.tensor(mean).view(shape).to(latents), torch.tensor(std).view(shape).to(latents)
+    mean, std = per_channel(latents, mean, std)
     restored: torch.Tensor = latents * std / scale + mean
     return restored
 

@@ -1,36 +1,52 @@
-"""Wan 2.1: UMT5 text, flow-matching steps, a VAE in fp32 that decodes one latent frame at a time."""
+"""Wan 2.1 and 2.2: UMT5 text, flow-matching steps, a VAE in fp32 that decodes one latent frame at a time."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
-from diffusers import WanPipeline
+from diffusers import WanImageToVideoPipeline, WanPipeline
 from numpy.typing import NDArray
 
+from eventing.contract.catalog import Task
 from eventing.contract.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.pipelines.base import DiffusersFamily
-from predictor.models.pipelines.tensors import to_frames, unscaled
+from predictor.models.pipelines.tensors import per_channel, to_frames
 
 PIXELS = 16  # WanPipeline refuses sizes that are no multiple of it
 
 
 class Family(DiffusersFamily):
-    """The stages of a WanPipeline. Latents are (1, channels, latent frames, height / 8, width / 8), fp32."""
+    """The stages of Wan. Latents are (1, channels, latent frames, height / 8 or 16, width / 8 or 16), fp32.
 
-    PIPELINE = WanPipeline
+    Wan 2.2 A14B has a second transformer for the last steps, and may leave the first one out.
+    """
+
+    PIPELINES = {  # noqa: RUF012 - typed in the base
+        Task.text: (WanPipeline,),
+        Task.image: (WanImageToVideoPipeline,),
+        Task.first_last: (WanImageToVideoPipeline,),
+    }
     DTYPES = {"vae": torch.float32}  # noqa: RUF012 - typed in the base; half precision shows blocks and bands
 
     @torch.inference_mode()
     def decode(self, spec: GenerationSpec, latents: torch.Tensor) -> NDArray[np.uint8]:
         """Decode latents after returning them to the VAE's own mean and deviation."""
         vae = self.pipe.vae
-        latents = unscaled(latents.to(vae.dtype), vae.config.latents_mean, vae.config.latents_std)
-        return to_frames(vae.decode(latents, return_dict=False)[0])
+        # Divided by the inverse as diffusers does: a product would round other pixels.
+        latents = latents.to(vae.dtype)
+        inverse = 1.0 / torch.tensor(vae.config.latents_std)
+        mean, inverse = per_channel(latents, vae.config.latents_mean, inverse)
+        return to_frames(vae.decode(latents / inverse + mean, return_dict=False)[0])
 
     def _grid(self) -> Grid:
         pipe = self.pipe
-        patches = (pipe.vae_scale_factor_spatial * side for side in pipe.transformer.config.patch_size[1:])
+        transformer = pipe.transformer or pipe.transformer_2
+        patches = (pipe.vae_scale_factor_spatial * side for side in transformer.config.patch_size[1:])
         return Grid(frames=pipe.vae_scale_factor_temporal, pixels=math.lcm(PIXELS, *patches))
+
+    def _options(self, spec: GenerationSpec) -> dict[str, Any]:
+        return super()._options(spec) | {"guidance_scale_2": spec.guidance_scale_2}

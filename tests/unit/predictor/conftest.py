@@ -10,7 +10,7 @@ import torch
 from eventing.contract.catalog import CatalogEntry, FrameRule, load_catalog
 from predictor.models import tiny
 
-TEMPORAL = {"cogvideox": 8, "mochi": 6, "wan": 4, "ltx": 4}  # of the tiny VAEs
+TEMPORAL = {"cogvideox": 8, "mochi": 6, "wan": 4, "ltx": 4, "ltx2": 4, "hunyuan15": 4}  # of the tiny VAEs
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,7 +32,9 @@ def entry_of(family: str) -> CatalogEntry:
     multiple = TEMPORAL[family]
     rule = FrameRule(multiple=multiple, min=multiple + 1, max=6 * multiple + 1, default=multiple + 1)
     entry = load_catalog().get("tiny")
-    return CatalogEntry.model_validate(entry.model_dump() | {"family": family, "frames": rule})
+    return CatalogEntry.model_validate(
+        entry.model_dump() | {"family": family, "frames": rule, "tasks": {"text": "auto"}}
+    )
 
 
 @pytest.fixture

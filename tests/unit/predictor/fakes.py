@@ -19,6 +19,7 @@ class FakePipeline:
 
     def __init__(self) -> None:
         self.vae_decoder = torch.nn.Identity()
+        self.blocks = [torch.nn.Identity()]
         self.at_step: Callable[[int], None] = lambda _done: None
         self.at_decode: Callable[[], None] = lambda: None
         self.released = 0
@@ -34,7 +35,9 @@ class FakePipeline:
         self.threads.add(threading.get_ident())
         return {}
 
-    def denoise(self, spec: Any, _embeds: Any, on_step: Callable[[int, int], None]) -> Any:
+    def denoise(
+        self, spec: Any, _embeds: Any, on_step: Callable[[int, int], None], _pictures: Any = None
+    ) -> Any:
         for done in range(1, spec.num_inference_steps + 1):
             self.at_step(done)
             on_step(done, spec.num_inference_steps)

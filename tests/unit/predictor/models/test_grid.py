@@ -19,7 +19,14 @@ from predictor.settings import PredictorSettings
 from tests.unit.predictor.conftest import TEMPORAL, entry_of
 from tests.unit.predictor.running import until
 
-PIXELS = {"cogvideox": 16, "mochi": 16, "wan": 16, "ltx": 32}  # of the tiny models
+PIXELS = {
+    "cogvideox": 16,
+    "mochi": 16,
+    "wan": 16,
+    "ltx": 32,
+    "ltx2": 32,
+    "hunyuan15": 16,
+}  # of the tiny models
 FAMILIES = pytest.mark.parametrize("family", tiny.BUILDERS)
 
 

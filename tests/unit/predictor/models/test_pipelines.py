@@ -1,4 +1,4 @@
-"""Each family's stages, apart, make what its diffusers pipeline makes in one call."""
+"""What is special to a family: its options, its precision, its VAE, its scheduler."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import pytest
 import torch
 from diffusers import FlowMatchHeunDiscreteScheduler, HeunDiscreteScheduler
 
-from eventing.contract.errors import BrokenFrames, Cancelled
+from eventing.contract.catalog import CatalogEntry, Task
+from eventing.contract.errors import BrokenFrames
 from predictor.generation.attempt import make_attempt
 from predictor.models import tiny
 from predictor.models.loading import LoadedModel, load_model
 from predictor.models.pipelines import checked
 from predictor.settings import PredictorSettings
 from tests.unit.predictor.conftest import entry_of
+from tests.unit.predictor.models.variants import pictures
 
 FIELDS = {"prompt": "a red circle", "negative_prompt": "grey", "seed": 4, "num_inference_steps": 3}
 
@@ -31,31 +33,30 @@ def frames(model: LoadedModel, on_step: Any = lambda _done, _total: None, **fiel
     return model.pipeline.decode(spec, model.pipeline.denoise(spec, embeds, on_step))
 
 
-@pytest.mark.parametrize("guidance", [1.0, 5.0])
-@pytest.mark.parametrize("family", tiny.BUILDERS)
-def test_the_stages_make_what_the_pipeline_makes(family: str, guidance: float, folders: Any) -> None:
-    model = load(family, folders[family])
-    entry = model.entry
-    steps: list[tuple[int, int]] = []
-    made = frames(model, lambda done, total: steps.append((done, total)), guidance_scale=guidance)
-    assert made.shape == (entry.frames.default, 64, 64, 3)
-    assert made.dtype == np.uint8
-    assert steps == [(1, 3), (2, 3), (3, 3)]
-    extra = {"frame_rate": entry.fps} if family == "ltx" else {}
+@pytest.mark.parametrize("kind", ["LTXPipeline", "LTXImageToVideoPipeline"])
+def test_the_older_pipelines_of_ltx_make_what_they_make_in_one_call(kind: str, folders: Any) -> None:
+    task = Task.text if kind == "LTXPipeline" else Task.image
+    sent = pictures(task)
+    entry = CatalogEntry.model_validate(entry_of("ltx").model_dump() | {"tasks": {task: kind}})
+    model = load_model(entry, PredictorSettings(model_dir=folders["ltx"], device="cpu"))
+    spec = make_attempt(entry, FIELDS | {"guidance_scale": 5.0}).spec
+    embeds = model.pipeline.encode_prompt(spec)
+    latents = model.pipeline.denoise(spec, embeds, lambda _done, _total: None, sent)
     whole = model.pipeline.pipe(  # type: ignore[attr-defined]
-        FIELDS["prompt"],
-        FIELDS["negative_prompt"],
+        prompt=FIELDS["prompt"],
+        negative_prompt=FIELDS["negative_prompt"],
         height=64,
         width=64,
         num_frames=entry.frames.default,
         num_inference_steps=3,
-        guidance_scale=guidance,
+        guidance_scale=5.0,
         generator=torch.Generator("cpu").manual_seed(4),
         max_sequence_length=entry.max_prompt_tokens,
+        frame_rate=entry.fps,
         output_type="np",
-        **extra,
+        **({} if sent.image is None else {"image": sent.image}),
     ).frames[0]
-    assert np.array_equal(made, (whole * 255).round().astype(np.uint8))
+    assert np.array_equal(model.pipeline.decode(spec, latents), (whole * 255).round().astype(np.uint8))
 
 
 @pytest.mark.parametrize("asked", [1, 2, 3, 10])
@@ -80,24 +81,10 @@ def test_a_scheduler_that_calls_back_twice_per_step_reports_no_step_past_the_las
 
 
 @pytest.mark.parametrize("family", tiny.BUILDERS)
-def test_a_cancelled_job_leaves_nothing_behind(family: str, folders: Any) -> None:
-    def stop(done: int, _total: int) -> None:
-        if done == 2:
-            raise Cancelled("enough")
-
-    model = load(family, folders[family])
-    fresh = frames(load(family, folders[family]))
-    with pytest.raises(Cancelled):
-        frames(model, stop, seed=99)
-    model.pipeline.release()
-    assert np.array_equal(frames(model), fresh)
-
-
-@pytest.mark.parametrize("family", tiny.BUILDERS)
 def test_a_decode_can_be_stopped_between_its_chunks(family: str, folders: Any) -> None:
     calls = []
     model = load(family, folders[family])
-    with checked(model.pipeline.vae_decoder, lambda: calls.append(1)):
+    with checked([model.pipeline.vae_decoder], lambda: calls.append(1)):
         frames(model)
     before = len(calls)
     frames(model)

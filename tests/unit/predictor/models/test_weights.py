@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import ModelUnavailable
 from eventing.contract.weights import check_folder, check_safetensors
-from predictor.models import loading
+from predictor.models import loading, tiny
 from predictor.models.loading import find_folder, load_model, pick_device
 from predictor.settings import PredictorSettings
 
@@ -38,7 +38,7 @@ def folder(folders: dict[str, Path], tmp_path: Path) -> Path:
     return Path(shutil.copytree(folders["cogvideox"], tmp_path / "weights"))
 
 
-@pytest.mark.parametrize("family", ["cogvideox", "mochi", "wan", "ltx"])
+@pytest.mark.parametrize("family", tiny.BUILDERS)
 def test_a_whole_folder_passes(folders: dict[str, Path], family: str) -> None:
     check_folder(folders[family])
 
