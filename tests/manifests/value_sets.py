@@ -57,6 +57,7 @@ ELSEWHERE: Values = with_values(
     },
     proxy={"https": "http://proxy.corp:3128", "except": ["seaweedfs", ".corp"]},
     caBundle={"configMapName": "trust", "key": "bundle.pem"},
+    mark={"secretName": "studio", "prompts": True},
     events={
         "deadLetterSink": {
             "ref": {"apiVersion": "v1", "kind": "Service", "name": "letters", "namespace": "ops"}

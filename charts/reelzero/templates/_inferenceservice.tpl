@@ -12,7 +12,7 @@ allows it there without feature flags. No startupProbe: it would turn off Knativ
 {{- $env := include "reelzero.predictorEnv" . }}
 {{- include "reelzero.checkTaken" (list (printf "%s.podLabels" $lane.at) ($labels | fromYaml) $lane.podLabels) }}
 {{- include "reelzero.checkEnv" (list (printf "%s.extraEnv" $lane.at) ($env | fromYamlArray) $lane.extraEnv) }}
-{{- include "reelzero.checkVolumes" (list $lane.at (list "shm" "scratch" "catalog" "ca") $lane) }}
+{{- include "reelzero.checkVolumes" (list $lane.at (list "shm" "scratch" "catalog" "ca" "mark") $lane) }}
 {{- include "reelzero.checkAnnotations" (list (printf "%s.annotations" $lane.at) ($own | fromYaml) $lane.annotations) }}
 {{- include "reelzero.checkResources" (list (printf "%s.resources" $lane.at) (include "reelzero.resources" $lane | fromYaml) (list "cpu" "memory")) }}
 {{- include "reelzero.checkDevice" (list $lane.at (set (deepCopy $lane) "resources" (include "reelzero.resources" $lane | fromYaml))) }}
@@ -68,11 +68,17 @@ spec:
           - { name: shm, mountPath: /dev/shm }
           - { name: scratch, mountPath: /scratch }
           - { name: catalog, mountPath: /etc/reelzero/catalog, readOnly: true }
+          {{- if and $root.Values.mark.enabled $root.Values.mark.secretName }}
+          - { name: mark, mountPath: /etc/reelzero/mark, readOnly: true }
+          {{- end }}
           {{- with include "reelzero.extraMounts" (list $root $lane) }}{{ . | nindent 10 }}{{ end }}
     volumes:
       - { name: shm, emptyDir: { medium: Memory, sizeLimit: {{ $lane.shmSize }} } }
       - { name: scratch, emptyDir: { sizeLimit: {{ $lane.scratchSize }} } }
       - { name: catalog, configMap: { name: {{ include "reelzero.fullname" $root }}-catalog } }
+      {{- if and $root.Values.mark.enabled $root.Values.mark.secretName }}
+      - { name: mark, secret: { secretName: {{ $root.Values.mark.secretName }} } }
+      {{- end }}
       {{- with include "reelzero.extraVolumes" (list $root $lane) }}{{ . | nindent 6 }}{{ end }}
 {{- end }}
 
@@ -117,8 +123,24 @@ reelzero.dev/catalog: {{ include "reelzero.catalogEntry" $lane | sha256sum }}
 # The root is read-only: whatever a library wants to keep goes to scratch.
 - { name: HOME, value: /scratch }
 - { name: TMPDIR, value: /scratch }
+{{- include "reelzero.markEnv" .root.Values.mark }}
 {{ include "reelzero.sharedEnv" .root | trim }}
 {{- include "reelzero.settingsEnv" $lane.settings }}
+{{- end }}
+
+{{/* How the predictor marks its videos. */}}
+{{- define "reelzero.markEnv" -}}
+{{- if not .enabled }}
+- { name: REELZERO_MARK, value: "off" }
+{{- else }}
+{{- if .secretName }}
+- { name: REELZERO_MARK_CERTIFICATE, value: /etc/reelzero/mark/tls.crt }
+- { name: REELZERO_MARK_KEY, value: /etc/reelzero/mark/tls.key }
+{{- end }}
+{{- if .prompts }}
+- { name: REELZERO_MARK_PROMPTS, value: "true" }
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{/* The container's resources with its GPUs, which must be requested and limited alike. */}}
