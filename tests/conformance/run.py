@@ -22,11 +22,15 @@ from pathlib import Path
 from eventing import __version__
 from tests.conformance.environments import ENVIRONMENTS, ROOT, Environment, prepare, versions
 from tests.conformance.servers import servers
+from tests.support import pgbouncer
 from tests.support.doc_examples import DOCS, PAGES, examples
 
 PAGE = DOCS / "conformance.md"
 CLIENT_SECONDS = 300
 PROMTOOL = "promtool"
+PGBOUNCER = "pgbouncer"
+POOLER_SECONDS = 1200
+POOLED = "transaction mode: the stores, and a job through the service"
 HEAD = """# Conformance
 
 Clients of other projects, each in its own environment, against `reelzero up` as a separate process
@@ -47,15 +51,13 @@ class Row:
 def main() -> int:
     """Run; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=[PROMTOOL, *(one.name for one in ENVIRONMENTS)])
+    parser.add_argument("--only", choices=[PROMTOOL, PGBOUNCER, *(one.name for one in ENVIRONMENTS)])
     only = parser.parse_args().only
     chosen = [environment for environment in ENVIRONMENTS if only in (None, environment.name)]
     for environment in chosen:
         prepare(environment)
-    with tempfile.TemporaryDirectory(prefix="reelzero-conformance-") as folder:
-        with servers(Path(folder)) as where:
-            rows = [row for environment in chosen for row in run_all(environment, where)]
-            rows += [try_promtool(where)] if only in (None, PROMTOOL) else []
+    rows = [] if only == PGBOUNCER else try_servers(chosen, only)
+    rows += [try_pgbouncer()] if only in (None, PGBOUNCER) else []
     for row in rows:
         print("ok " if row.ok else "RED", row.client, "·", row.call, "·", row.note)
     if only is None:
@@ -63,6 +65,14 @@ def main() -> int:
     red = [row for row in rows if not row.ok]
     print(f"{len(rows)} calls, {len(red)} red")
     return 1 if red or not rows else 0
+
+
+def try_servers(chosen: list[Environment], only: str | None) -> list[Row]:
+    """All rows that need a running service."""
+    with tempfile.TemporaryDirectory(prefix="reelzero-conformance-") as folder:
+        with servers(Path(folder)) as where:
+            rows = [row for environment in chosen for row in run_all(environment, where)]
+            return rows + ([try_promtool(where)] if only in (None, PROMTOOL) else [])
 
 
 def run_all(environment: Environment, where: dict[str, str]) -> list[Row]:
@@ -96,6 +106,32 @@ def try_promtool(where: dict[str, str]) -> Row:
     done = execute(["bash", "-c", f"set -eo pipefail; {script}"], where)
     note = "nothing to find fault with" if done.returncode == 0 else (done.stdout + done.stderr)[-500:]
     return Row(f"{PROMTOOL} {shown.split()[2]}", "check metrics", done.returncode == 0, note)
+
+
+def try_pgbouncer() -> Row:
+    """A row for the tests of the service and the stores behind pgbouncer in transaction mode."""
+    program = pgbouncer.find()
+    if program is None:
+        return Row(PGBOUNCER, POOLED, False, "pgbouncer is missing: apt-get install pgbouncer")
+    shown = subprocess.check_output([program, "--version"], text=True).split()[1]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-n",
+        "0",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "tests/integration/pooler",
+    ]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=POOLER_SECONDS, check=False
+    )
+    counts = re.search(r"(\d+) passed.*", done.stdout)
+    is_whole = done.returncode == 0 and counts is not None and "skipped" not in counts[0]
+    note = f"{counts[1]} tests passed" if counts and is_whole else done.stdout.strip()[-500:]
+    return Row(f"{PGBOUNCER} {shown}", POOLED, is_whole, note)
 
 
 def execute(command: list[str], where: dict[str, str]) -> subprocess.CompletedProcess[str]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from eventing.contract.errors import Conflict, InvalidRequest, NotFound, StorageError, TooMany
 from eventing.contract.models import Failure, JobRequest
 from eventing.domain.job import Status
 from eventing.jobs import Origin
 from eventing.store.engine import Database
+from eventing.store.tables import jobs as table
+from eventing.store.watched import WatchStore
 from tests.support.builders import POOL, Folders, claim, stores, submission, use_cases
 
 
@@ -128,6 +132,23 @@ async def test_the_position_counts_who_is_ahead(database: Database) -> None:
     store = stores(database).jobs
     jobs = [(await store.submit(submission()))[0] for _ in range(3)]
     assert [await store.position(job) for job in jobs] == [0, 1, 2]
+
+
+async def test_a_job_has_the_same_position_alone_and_among_watched_ones(database: Database) -> None:
+    """Two statements count it: one for one job, one for all watched jobs."""
+    rows, choice = stores(database).jobs, random.Random(3)
+    for number in range(40):
+        model, lane = choice.choice(["tiny", "shapes-tiny"]), choice.choice(["default", "long"])
+        await rows.submit(submission(model=model, lane=lane, id=f"vid_{number % 7}_{number}"))
+    async with database.write() as connection:  # a tie, as two replicas of PostgreSQL may make one
+        await connection.execute(update(table).where(table.c.id.like("vid_3%")).values(submitted_at=1.0))
+    everything, _ = await rows.page("ann", limit=100)
+    for job in choice.sample(everything, 12):
+        await rows.cancel(job.id)
+    queued, _ = await rows.page("ann", limit=100, statuses=(Status.queued,))
+    alone = {job.id: await rows.position(job) for job in queued}
+    assert await WatchStore(database).positions([job.id for job in everything]) == alone
+    assert len(alone) == 28 and max(alone.values()) > 3
 
 
 async def test_expired_jobs_go_objects_first_but_their_keys_stay(database: Database) -> None:
