@@ -34,7 +34,8 @@ POOLED = "transaction mode: the stores, and a job through the service"
 HEAD = """# Conformance
 
 Clients of other projects, each in its own environment, against `reelzero up` as a separate process
-(and one predictor for direct V2 calls). Written by `make conformance`, which fails if any row is not ✅.
+(and one predictor for direct V2 calls); pgbouncer in front of PostgreSQL.
+Written by `make conformance`, which fails if any row is not ✅.
 """
 
 
@@ -114,17 +115,7 @@ def try_pgbouncer() -> Row:
     if program is None:
         return Row(PGBOUNCER, POOLED, False, "pgbouncer is missing: apt-get install pgbouncer")
     shown = subprocess.check_output([program, "--version"], text=True).split()[1]
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-n",
-        "0",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "tests/integration/pooler",
-    ]
+    command = [sys.executable, "-m", "pytest", "-n", "0", "-v", "tests/integration/pooler"]
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=POOLER_SECONDS, check=False
     )

@@ -137,7 +137,7 @@ async def test_a_finished_spec_is_used_as_it_is_whatever_the_predictors_catalog_
     stored = predictor.manifest(job_id)
     assert stored is not None
     whole = SPEC | changes | {"prompt": PROMPT, "model": "tiny"}
-    assert Manifest.model_validate_json(stored).request.model_dump(mode="json") == whole
+    assert json.loads(stored)["request"] == whole
 
 
 async def test_the_flat_form_of_older_dispatchers_is_read(predictor: Contract, job_id: str) -> None:
@@ -145,8 +145,7 @@ async def test_the_flat_form_of_older_dispatchers_is_read(predictor: Contract, j
     assert {name: last["result"][name] for name in ("width", "seed")} == {"width": 64, "seed": 3}
     stored = predictor.manifest(job_id)
     assert stored is not None
-    request = Manifest.model_validate_json(stored).request.model_dump(mode="json")
-    assert request == SPEC | {"prompt": PROMPT, "model": "tiny"}
+    assert json.loads(stored)["request"] == SPEC | {"prompt": PROMPT, "model": "tiny"}
 
 
 async def test_the_files_are_there_before_the_report(predictor: Contract, job_id: str) -> None:
