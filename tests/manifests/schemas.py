@@ -20,7 +20,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 CRDS = Path(os.environ.get("REELZERO_TEST_CRDS", ROOT.parent / "shared" / "crds"))
 KUBERNETES = ("1.29", "1.37")  # the oldest the chart allows, and the newest known here
-NO_SCHEMA = {"PodMonitor"}  # the Prometheus operator's; its definition is not at hand
+NO_SCHEMA = {"PodMonitor", "HTTPRoute"}  # other projects' definitions, which are not at hand
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # KServe's definition has 2 MB
 
 

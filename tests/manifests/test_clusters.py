@@ -41,6 +41,16 @@ def test_a_pod_goes_through_the_proxy_and_trusts_the_bundle(name: str) -> None:
     assert volume["configMap"] == {"name": "trust", "items": [{"key": "bundle.pem", "path": "ca.crt"}]}
 
 
+@pytest.mark.parametrize("end", ["eventing", "predictor"])
+def test_the_proxy_is_reached(end: str) -> None:
+    def ports(bodies: list[Body]) -> set[int]:
+        rules = named(bodies, "NetworkPolicy", end)["spec"]["egress"]
+        return {port["port"] for rule in rules for port in rule.get("ports", [])}
+
+    assert {3128, 8080} <= ports(BODIES)
+    assert not {3128, 8080} & ports(render(model()))
+
+
 def test_without_these_values_no_pod_has_them() -> None:
     for _, pod in pods(render(model())):
         for container in pod["containers"]:
@@ -127,6 +137,44 @@ def test_memory_and_disk_follow_from_the_model() -> None:
     own = resources(resources={"requests": {"ephemeral-storage": "1Gi"}, "limits": {"memory": "64Gi"}})
     assert own["requests"]["ephemeral-storage"] == "1Gi"
     assert own["requests"]["memory"] == "64Gi"
+
+
+def public_url(values: dict[str, Any]) -> Any:
+    pod = named(render(values), "Deployment", "eventing")["spec"]["template"]["spec"]
+    return environment(pod["containers"][0])["REELZERO_PUBLIC_URL"]
+
+
+def test_an_ingress_has_tls_and_gives_the_public_address() -> None:
+    values = with_values(ingress={"enabled": True, "host": "videos.example.org", "tlsSecretName": "tls"})
+    bodies = render(values)
+    spec = named(bodies, "Ingress", "eventing")["spec"]
+    assert spec["tls"] == [{"hosts": ["videos.example.org"], "secretName": "tls"}]
+    backend = spec["rules"][0]["http"]["paths"][0]["backend"]["service"]
+    service = named(bodies, "Service", "eventing")
+    assert backend["name"] == service["metadata"]["name"]
+    assert backend["port"]["name"] == service["spec"]["ports"][0]["name"]
+    assert public_url(values) == "https://videos.example.org"
+    assert public_url(values | {"eventing": {"publicUrl": "https://x.org/v"}}) == "https://x.org/v"
+
+
+def test_a_route_leads_from_the_gateway_to_the_api() -> None:
+    gateways = [{"name": "public", "namespace": "gateways", "sectionName": "https"}]
+    values = with_values(httpRoute={"enabled": True, "host": "videos.example.org", "gateways": gateways})
+    spec = named(render(values), "HTTPRoute", "eventing")["spec"]
+    assert spec["parentRefs"] == gateways
+    assert spec["hostnames"] == ["videos.example.org"]
+    assert spec["rules"] == [{"backendRefs": [{"name": "reelzero-eventing", "port": 80}]}]
+    assert public_url(values) == "https://videos.example.org"
+
+
+def test_nothing_is_exposed_by_default() -> None:
+    assert not {body["kind"] for body in render(model())} & {"Ingress", "HTTPRoute"}
+
+
+def test_a_load_balancer_may_reach_the_api() -> None:
+    values = with_values(networkPolicy={"clientCidrs": ["35.191.0.0/16"]})
+    (rule,) = named(render(values), "NetworkPolicy", "eventing")["spec"]["ingress"]
+    assert {"ipBlock": {"cidr": "35.191.0.0/16"}} in rule["from"]
 
 
 def test_rest_only_has_no_events() -> None:

@@ -90,6 +90,15 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
         with_values(networkPolicy={"egress": {"s3": [{"namespaces": ["10.0.0.0/8"], "ports": [443]}]}}),
         ["/networkPolicy/egress/s3/0/namespaces/0", "10.0.0.0/8"],
     ),
+    "an Ingress for no host": (with_values(ingress={"enabled": True}), ["ingress.host", "name the host"]),
+    "a route to no Gateway": (
+        with_values(httpRoute={"enabled": True, "host": "videos.example.org"}),
+        ["httpRoute.gateways", "name the Gateway"],
+    ),
+    "a host that is an address": (
+        with_values(ingress={"enabled": True, "host": "https://videos.example.org"}),
+        ["/ingress/host"],
+    ),
     "Triggers without a Broker": (
         with_values(
             events={

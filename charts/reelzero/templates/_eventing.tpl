@@ -28,6 +28,7 @@ volumeMounts:
 {{- define "reelzero.eventingEnv" -}}
 {{- $name := include "reelzero.fullname" . }}
 {{- $service := printf "http://%s-eventing.%s.svc.%s" $name .Release.Namespace .Values.clusterDomain }}
+{{- range list .Values.httpRoute .Values.ingress }}{{ if .enabled }}{{ $service = printf "https://%s" .host }}{{ end }}{{ end }}
 {{- $trusted := list }}{{ $owners := list }}
 {{- range $source, $owner := .Values.events.trustedSources }}{{ $trusted = append $trusted (printf "%s=%s" $source $owner) }}{{ end }}
 {{- range $subject, $owner := .Values.events.oidc.owners }}{{ $owners = append $owners (printf "%s=%s" $subject $owner) }}{{ end }}
