@@ -8,7 +8,7 @@ import pytest
 
 from config.render import render
 from tests.manifests.test_policy import Body, of, pods
-from tests.manifests.value_sets import ELSEWHERE, model, with_values
+from tests.manifests.value_sets import ELSEWHERE, EXAMPLES, model, with_values
 
 BODIES = render(ELSEWHERE)
 
@@ -137,6 +137,13 @@ def test_memory_and_disk_follow_from_the_model() -> None:
     own = resources(resources={"requests": {"ephemeral-storage": "1Gi"}, "limits": {"memory": "64Gi"}})
     assert own["requests"]["ephemeral-storage"] == "1Gi"
     assert own["requests"]["memory"] == "64Gi"
+
+
+@pytest.mark.parametrize("name", ["mochi-80gb", "k3s"])
+def test_an_upgrade_on_one_card_waits_for_no_second_one(name: str) -> None:
+    for body in of(render(EXAMPLES[name]), "InferenceService"):
+        assert body["metadata"]["annotations"]["autoscaling.knative.dev/initial-scale"] == "0"
+        assert body["spec"]["predictor"]["minReplicas"] == 0
 
 
 def public_url(values: dict[str, Any]) -> Any:

@@ -9,7 +9,7 @@ from config.render import CHART, render
 from tests.manifests import knative_view
 from tests.manifests.kserve_view import knative_service
 from tests.manifests.pod_webhook import pod_of
-from tests.manifests.schemas import need_crds, validate
+from tests.manifests.schemas import KUBERNETES, crds, need_crds, validate
 from tests.manifests.stock import KNATIVE, KSERVE
 from tests.manifests.value_sets import EXAMPLES, VALUE_SETS
 
@@ -57,9 +57,11 @@ def test_count(capsys: pytest.CaptureFixture[str]) -> None:
     kinds = {(body["apiVersion"], body["kind"]) for body in objects + services + pods}
     with capsys.disabled():
         print(
-            f"\n{len(VALUE_SETS)} value sets, {len(objects)} objects of {len(kinds)} kinds; {len(services)}"
-            f" Knative Services made from them, defaulted by {len(KNATIVE)} versions of Knative, and"
-            f" {len(pods)} pods by {len(KSERVE)} versions of KServe: {checks} validations, all good"
+            f"\n{len(objects)} objects of {len(kinds)} kinds from {len(VALUE_SETS)} value sets"
+            f" ({len(EXAMPLES)} of them examples); {len(services)} Knative Services made from them, defaulted"
+            f" by {len(KNATIVE)} versions of Knative, and {len(pods)} pods by {len(KSERVE)} versions of KServe;"
+            f" against {len(crds())} schemas of custom resources and Kubernetes {' and '.join(KUBERNETES)}:"
+            f" {checks} validations, all good"
         )
     assert checks > len(objects)
 
