@@ -59,7 +59,7 @@ def test_count(capsys: pytest.CaptureFixture[str]) -> None:
         print(
             f"\n{len(objects)} objects of {len(kinds)} kinds from {len(VALUE_SETS)} value sets"
             f" ({len(EXAMPLES)} of them examples); {len(services)} Knative Services made from them, defaulted"
-            f" by {len(KNATIVE)} versions of Knative, and {len(pods)} pods by {len(KSERVE)} versions of KServe;"
+            f" by {len(KNATIVE)} versions of Knative, and {len(pods)} pods by {len(KSERVE)} of KServe;"
             f" against {len(crds())} schemas of custom resources and Kubernetes {' and '.join(KUBERNETES)}:"
             f" {checks} validations, all good"
         )
