@@ -63,7 +63,9 @@ def is_pooled(url: URL) -> bool:
 def make_engine(url: URL, connections: int) -> AsyncEngine:
     """Make an engine that opens at most so many connections. It opens none yet."""
     make = _sqlite_engine if url.drivername.startswith("sqlite") else _postgresql_engine
-    return make(url, {"pool_size": connections, "max_overflow": 0, "pool_timeout": POOL_SECONDS})
+    pool = {"pool_size": connections, "max_overflow": 0, "pool_timeout": POOL_SECONDS}
+    # The connection that was used last comes first: its statements are prepared.
+    return make(url, pool | {"pool_use_lifo": True})
 
 
 def _sqlite_url(url: URL) -> URL:
