@@ -57,7 +57,7 @@ async def write_transition(connection: AsyncConnection, old: Job, new: Job, anno
 
 
 async def add_messages(connection: AsyncConnection, messages: Iterable[Message], at: float) -> None:
-    """Put messages into the outbox."""
+    """Put messages into the outbox, due at once."""
     rows = [
         message_values(message)
         | {
@@ -90,7 +90,7 @@ async def _free_slot(connection: AsyncConnection, job: Job) -> None:
 
 
 async def drop_progress(connection: AsyncConnection, job_id: str) -> None:
-    """Delete progress messages that wait: only the latest matters, and none is sent after the end."""
+    """Delete progress messages that wait. Only the latest is of use, and none is sent after the end."""
     pending = (
         (outbox.c.job_id == job_id) & (outbox.c.event_type == PROGRESSED) & (outbox.c.status == "pending")
     )

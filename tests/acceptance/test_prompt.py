@@ -1,4 +1,4 @@
-"""The only question that matters: is this the video that was asked for?
+"""The only question that matters: does the video show its prompt?
 
 From a prompt through CloudEvent, job, predictor, S3 and webhook to an MP4 on disk, whose decoded frames an
 independent checker judges. With the prompts swapped the same frames must be refused.

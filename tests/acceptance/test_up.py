@@ -82,8 +82,8 @@ async def test_a_running_service_is_used_goes_to_zero_and_finishes_its_job(home:
 
 
 @asynccontextmanager
-async def told_to_stop(home: Path) -> AsyncIterator[tuple[Command, str, Any]]:
-    """A service, its URL and its running job, told once to stop."""
+async def signalled(home: Path) -> AsyncIterator[tuple[Command, str, Any]]:
+    """A service with a running job after one stop signal. Yield it, its URL and the job."""
     with reelzero("up", "--port", "0", "--data-dir", f"{home}/data", "--model", "tiny") as up:
         url = up.until("^ready ").split()[1]
         up.until("  log ")
@@ -94,8 +94,8 @@ async def told_to_stop(home: Path) -> AsyncIterator[tuple[Command, str, Any]]:
         yield up, url, job
 
 
-async def test_told_twice_it_stops_now_and_keeps_the_job(home: Path) -> None:
-    async with told_to_stop(home) as (up, _, job):
+async def test_a_second_signal_stops_it_now_and_keeps_the_job(home: Path) -> None:
+    async with signalled(home) as (up, _, job):
         up.interrupt()
         assert up.end() == 0, up.text
     with sqlite3.connect(f"{home}/data/reelzero.db") as connection:
@@ -108,8 +108,8 @@ async def test_told_twice_it_stops_now_and_keeps_the_job(home: Path) -> None:
     await eventually(lambda: not processes_naming(str(home)))
 
 
-async def test_told_twice_it_still_stores_what_became_of_its_jobs(home: Path) -> None:
-    async with told_to_stop(home) as (up, url, job):
+async def test_after_a_second_signal_it_still_stores_how_its_jobs_ended(home: Path) -> None:
+    async with signalled(home) as (up, url, job):
         cancel(f"{url}/v1/jobs/{job['id']}")
         up.interrupt()
         assert up.end() == 0, up.text

@@ -56,7 +56,7 @@ class Postgresql:
         self.url = server.pattern % name
 
     def between_writes(self) -> AbstractContextManager[None]:
-        """Any moment: the server takes the locks of whoever is frozen away."""
+        """Freeze it at any moment: the server releases the locks of a frozen process."""
         return nullcontext()
 
     async def outage(self, seconds: float, how: str) -> None:

@@ -31,7 +31,7 @@ def direct_body() -> dict[str, Any]:
 
 
 class Held(FakePredictor):
-    """A predictor that can be held in mid-work, as often as asked."""
+    """A predictor whose work a test can hold and release, any number of times."""
 
     def __init__(self, bucket: Bucket) -> None:
         super().__init__(bucket, on_stage=self._hold)

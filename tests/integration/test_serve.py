@@ -69,7 +69,7 @@ async def until(check: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def status(url: str) -> int | None:
-    """The status of a GET; None if nobody listens."""
+    """Return the status of a GET; None if no process listens on the port."""
     try:
         async with aiohttp.ClientSession() as http, http.get(url) as answer:
             return answer.status

@@ -284,7 +284,7 @@ async def test_a_drain_that_is_over_puts_the_job_back(make_stack: MakeStack) -> 
         assert stack.predictor.aborted == [job_id]
 
 
-async def test_a_service_that_was_told_to_stop_has_not_failed(make_stack: MakeStack) -> None:
+async def test_a_service_that_is_stopped_has_not_failed(make_stack: MakeStack) -> None:
     async with make_stack() as stack:
         pass
     assert not stack.service.failed.is_set()

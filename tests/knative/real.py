@@ -16,7 +16,7 @@ from typing import Self
 import aiohttp
 
 ADMIN = "http://127.0.0.1:8022"
-TURN = "\0reelzero-queue-proxy"  # a socket without a file: whoever is bound to it has the ports
+TURN = "\0reelzero-queue-proxy"  # a socket without a file: the process bound to it owns the ports
 
 
 class RealQueueProxy:

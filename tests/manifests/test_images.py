@@ -88,7 +88,7 @@ def copied() -> list[str]:
 
 @pytest.fixture(scope="module")
 def installed() -> Iterator[Path]:
-    """The environment of the eventing image, made by the Dockerfile's own commands as nobody."""
+    """The environment of the eventing image, made by the Dockerfile's own commands as the user `nobody`."""
     if not os.environ.get("REELZERO_TEST_IMAGES"):
         pytest.skip("downloads packages; make manifests-test runs it (REELZERO_TEST_IMAGES=1)")
     with tempfile.TemporaryDirectory(prefix="rz-image-") as name:
@@ -154,7 +154,7 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def unprivileged() -> dict[str, Any]:
-    """As nobody where this is root; else this user is unprivileged already."""
+    """Run as the user `nobody` if this is root; otherwise this user has no privileges already."""
     return {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
 
 
@@ -186,7 +186,7 @@ def test_bytecode_is_compiled_and_never_looked_up_again(installed: Path) -> None
 
 
 def test_it_migrates_serves_and_ends_on_sigterm(installed: Path, tmp_path: Path) -> None:
-    """As nobody, in a tree that cannot be written, with one scratch folder."""
+    """Run as the user `nobody`, in a tree that it cannot write, with one scratch folder."""
     scratch = Path(tempfile.mkdtemp(prefix="rz-scratch-"))
     scratch.chmod(0o777)
     env = environment(scratch) | {

@@ -156,12 +156,12 @@ def test_every_pod_has_a_network_policy_of_both_directions(bodies: list[dict[str
     assert all(body["spec"]["policyTypes"] == ["Ingress", "Egress"] for body in policies)
     predictor = next(body for body in policies if body["metadata"]["name"].endswith("-predictor"))
     knative, *others = predictor["spec"]["ingress"]
-    assert 8080 not in [port["port"] for port in knative["ports"]], "past queue-proxy nobody counts requests"
+    assert 8080 not in [port["port"] for port in knative["ports"]], "only queue-proxy counts requests"
     assert all("namespaceSelector" in source for rule in [knative, *others] for source in rule["from"])
 
 
 def test_labels_of_pods_survive_an_upgrade_of_the_chart() -> None:
-    """A label that changes makes a new revision, and every model is loaded anew."""
+    """A label that changes makes a new revision, and every model is loaded again."""
     for body in RENDERED["lanes"]:
         if body["kind"] == "InferenceService":
             assert "helm.sh/chart" not in body["metadata"]["labels"]

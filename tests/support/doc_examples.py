@@ -1,7 +1,7 @@
 """Examples in Markdown pages: fenced blocks, each followed by the response that a reader will see.
 
 A block of ```json or ```text right below an example is its response. `python -m tests.support.doc_examples`
-runs every page in docs/clients against the server that the README starts, and writes the responses anew.
+runs every page in docs/clients against the server that the README starts, and writes the responses again.
 """
 
 from __future__ import annotations

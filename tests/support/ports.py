@@ -10,7 +10,7 @@ RANGE = range(16_000, 32_000)  # below what systems hand out to those who ask fo
 
 
 def free_port() -> int:
-    """A port that is free, and that nobody is given meanwhile. Not by a seed, which others may use too."""
+    """Return a free port that no other call returns. Random without a seed, which runs may share."""
     while not is_free(port := random.SystemRandom().choice(RANGE)):
         pass
     return port

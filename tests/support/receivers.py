@@ -1,4 +1,4 @@
-"""A real HTTP receiver for tests: a sink and a webhook that record what comes and answer as told."""
+"""A real HTTP receiver for tests: a sink and a webhook that record what comes; the test sets the answers."""
 
 from __future__ import annotations
 

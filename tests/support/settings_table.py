@@ -26,7 +26,7 @@ def table(kind: type[S3Settings], *, shared: bool = False) -> str:
 
 
 def filled(text: str) -> str:
-    """The page with every marked table made anew."""
+    """Return the page with every marked table generated again."""
     tables = {
         "shared": table(S3Settings, shared=True),
         "eventing": table(Settings),

@@ -132,7 +132,7 @@ async def deployment(folder: Path, bucket: Bucket, **overrides: Any) -> AsyncIte
 def settings(
     folder: Path, bucket: Bucket, predictor: FakePredictor, receiver: Receiver, overrides: dict[str, Any]
 ) -> Settings:
-    """Open to everybody unless told otherwise, quick, with a sink and webhooks to the receiver."""
+    """Return settings without authentication, with short polls, a sink and webhooks; `overrides` win."""
     defaults: dict[str, Any] = {
         "port": 0,
         "database_url": f"sqlite+aiosqlite:///{folder}/jobs.db",

@@ -1,4 +1,4 @@
-"""A scratch disk that is really full: the job is told so, no half file leaves it, and the next job works."""
+"""A scratch disk that is really full: the job fails for that reason and leaves no file; the next works."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def test_it_is_alive_while_it_loads_and_ready_when_it_has(start: Start, tmp_path
     assert refusal.value.code() == grpc.StatusCode.UNAVAILABLE
     go.touch()
     predictor.wait()
-    assert predictor.log.read_text().count('"loading weights"') == 1, "one load, whoever asked"
+    assert predictor.log.read_text().count('"loading weights"') == 1, "one load for all callers"
 
 
 def test_sigterm_while_it_loads_ends_it_cleanly(start: Start, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ async def probe_is_due(database: Database) -> None:
 
 
 async def test_a_probe_waits_for_a_job(paused: Stores) -> None:
-    assert await paused.claims.claim(WIDE) is None  # nobody waits: nothing to probe with
+    assert await paused.claims.claim(WIDE) is None  # no job waits that could be a probe
     await paused.jobs.submit(submission())
     assert await paused.claims.claim(WIDE) is not None
 

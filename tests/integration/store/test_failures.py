@@ -76,7 +76,7 @@ async def test_a_database_that_turns_read_only_takes_no_job_until_it_turns_back(
             await work()
     async with other.write() as connection:
         await connection.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = off"))
-    # The connection that met the error is gone, so nobody has to restart the service.
+    # The connection that met the error is gone, so the service needs no restart.
     _, new = await store.jobs.submit(submission())
     assert new and await database.ping() > 0
     await database.close()

@@ -189,4 +189,4 @@ async def test_a_try_is_recorded_unless_the_message_is_gone(database: Database) 
     ends = await store.outbox.claim(10)
     await store.jobs.drop(job.id)
     gone = {row.destination.kind: not await store.outbox.record(row, OK) for row in ends}
-    assert gone == {"s3": True, "sink": False}  # deleting a file does not unsay that it was made
+    assert gone == {"s3": True, "sink": False}  # the sink still gets the event of a deleted file

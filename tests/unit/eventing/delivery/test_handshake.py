@@ -21,7 +21,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 class Asked(Receiver):
-    """A receiver that is asked by OPTIONS and answers with these headers."""
+    """A receiver that answers OPTIONS with these headers."""
 
     async def __aenter__(self) -> Self:
         self.asked: list[str | None] = []

@@ -1,4 +1,4 @@
-"""What the relay has claimed it delivers, also when it is told to stop meanwhile."""
+"""The relay delivers what it has claimed, also if it is stopped meanwhile."""
 
 from __future__ import annotations
 

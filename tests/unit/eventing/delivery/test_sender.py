@@ -36,7 +36,7 @@ def row(target: str, body: str = BODY) -> OutboxMessage:
 
 
 class Receiver:
-    """A webhook receiver on a free loopback port that answers as told."""
+    """A webhook receiver on a free loopback port whose answers the test sets."""
 
     def __init__(self, answer: Any) -> None:
         self.answer = answer

@@ -1,4 +1,4 @@
-"""Errors told apart: what the caller hears, what the operator reads, and whether the predictor goes on."""
+"""For each error: what the caller gets, what the log holds, and whether the predictor goes on."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def test_patience_ends_before_the_jobs_limit() -> None:
     with pytest.raises(StorageError) as error:
         patiently(call, monitor)
     assert error.value.retryable
-    assert monitor.remaining > 0, "the failure is told as S3's, not as a time-out"
+    assert monitor.remaining > 0, "the failure is one of S3, not a time-out"
     assert len(calls) > 1
 
 

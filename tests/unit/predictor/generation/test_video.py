@@ -1,4 +1,4 @@
-"""Files that play: what was asked for is what a decoder finds."""
+"""Files that play: a decoder finds the frames, size and rate of the request."""
 
 from __future__ import annotations
 

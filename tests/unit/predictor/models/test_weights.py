@@ -1,4 +1,4 @@
-"""Whatever is wrong with a model folder, the message names the file; and where weights are looked for."""
+"""Every fault of a model folder is a message that names the file; and the order of places for weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A closed connection is known at once, whoever reads; bodies are bounded."""
+"""A closed connection is noticed at once, also while no code reads; bodies are bounded."""
 
 from __future__ import annotations
 

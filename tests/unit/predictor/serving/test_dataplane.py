@@ -1,4 +1,4 @@
-"""What probes are told: alive unless the device is lost, ready only when jobs are taken."""
+"""The answers to probes: alive unless the device is lost, ready only while jobs are taken."""
 
 from __future__ import annotations
 
