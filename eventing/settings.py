@@ -22,7 +22,8 @@ class Endpoint(Frozen):
     """Where jobs of one model and lane are sent, and how many at once.
 
     On a cluster this is an InferenceService with `capacity` = maxReplicas x containerConcurrency. Then the
-    requests in flight are exactly those that Knative's autoscaler has to count.
+    requests in flight are exactly those that Knative's autoscaler has to count. With `scaler` = keda it is a
+    headless Service, whose pods KEDA starts: one for every job that has not ended, up to `capacity`.
     """
 
     model: str
@@ -31,6 +32,9 @@ class Endpoint(Frozen):
     capacity: int = Field(1, ge=1, le=1000)
     max_frames: int | None = Field(
         None, ge=1, description="Jobs that name no lane come here up to this length."
+    )
+    scaler: Literal["knative", "keda"] = Field(
+        "knative", description="What starts a pod: knative, a request; keda, a job in the database."
     )
 
 
@@ -53,7 +57,7 @@ class Settings(SharedSettings):
         description="Base URL by which clients reach the service, with a proxy's path prefix.",
     )
     endpoints: tuple[Endpoint, ...] = Field(
-        (), description="JSON list: model, lane, url, capacity, max_frames."
+        (), description="JSON list: model, lane, url, capacity, max_frames, scaler."
     )
     default_model: str | None = Field(
         None, description="Model for requests that name none; else the first endpoint's."

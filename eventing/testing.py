@@ -79,6 +79,7 @@ class FakePredictor:
     known: frozenset[str] | None = None  # refuse other parameters, as an older release does
     running: int = 0
     most_at_once: int = 0
+    host: str = "127.0.0.1"
     port: int = 0
     url: str = ""
     on_start: Callable[[str], None] | None = None
@@ -94,9 +95,9 @@ class FakePredictor:
         self._idle = asyncio.Event()
         self._idle.set()
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
+        site = web.TCPSite(self._runner, self.host, self.port, reuse_address=True)
         await site.start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self.url = f"http://{self.host}:{self._runner.addresses[0][1]}"
         return self
 
     async def __aexit__(self, *_: object) -> None:

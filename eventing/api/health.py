@@ -11,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from eventing.api.auth import Owner
 from eventing.api.dependencies import Container, ContainerDep
 from eventing.contract.errors import NotFound
+from eventing.contract.models import Status
 from eventing.metrics import DEPTH, PAUSED
 from eventing.store.schema import check as check_schema
 
@@ -38,8 +39,12 @@ async def ready(container: ContainerDep) -> dict[str, str]:
 @router.get("/metrics", response_class=Response)
 async def metrics(container: ContainerDep) -> Response:
     """Return Prometheus metrics. Gauges are read from the database, so every replica shows the same."""
+    depths = await container.job_store.depths()
     DEPTH.clear()
-    for (model, lane, status), count in (await container.job_store.depths()).items():
+    for endpoint in container.settings.endpoints:  # 0 where there is no job: an autoscaler reads it
+        for state in (Status.queued, Status.in_progress):
+            DEPTH.labels(endpoint.model, endpoint.lane, state).set(0)
+    for (model, lane, status), count in depths.items():
         DEPTH.labels(model, lane, status).set(count)
     open_circuits = await container.claims.open_circuits()
     for endpoint in container.settings.endpoints:

@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from eventing.contract import telemetry
+from eventing.contract.catalog import load_catalog
 from eventing.contract.env import read
 from eventing.contract.errors import ReelzeroError
 from eventing.dispatch.endpoints import RemoteEndpoints
@@ -39,7 +40,7 @@ def migrate() -> None:
 async def _serve() -> int:
     settings = read(Settings)
     telemetry.configure("reelzero-eventing", settings.log_level)
-    service = Service(settings, RemoteEndpoints(settings.endpoints))
+    service = Service(settings, RemoteEndpoints(settings.endpoints, load_catalog(settings.catalog_dir)))
     stop = asyncio.Event()
     _on_signal(stop.set)
     if not await _started(service, stop):

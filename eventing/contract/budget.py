@@ -52,6 +52,14 @@ class Budget(Frozen):
         return self.revision_timeout + MARGIN_SECONDS
 
     @property
+    def pod_wait(self) -> int:
+        """Return how long the dispatcher waits for a ready pod where there is no activator.
+
+        With the predictor's own limit after it, it is shorter than `client_timeout`.
+        """
+        return max(self.cold_start_seconds, DRAIN_SECONDS) + MARGIN_SECONDS
+
+    @property
     def eventing_grace(self) -> int:
         """Return the grace period of an eventing pod: time for its streams to end, then for its events."""
         return self.client_timeout + MARGIN_SECONDS

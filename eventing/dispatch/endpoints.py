@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
+from eventing.contract.catalog import Catalog
+from eventing.dispatch.pods import Pods
 from eventing.domain.pool import Pool
 from eventing.settings import Endpoint
 
@@ -41,10 +43,15 @@ class Endpoints(Protocol):
 
 
 class RemoteEndpoints:
-    """Predictors at the URLs in the settings: the InferenceServices of a cluster."""
+    """Predictors at the URLs in the settings: InferenceServices, or Services whose pods KEDA starts."""
 
-    def __init__(self, endpoints: Iterable[Endpoint]) -> None:
+    def __init__(self, endpoints: Iterable[Endpoint], catalog: Catalog) -> None:
         self._endpoints = {(endpoint.model, endpoint.lane): endpoint for endpoint in endpoints}
+        self._pods = {
+            route: Pods(endpoint, catalog)
+            for route, endpoint in self._endpoints.items()
+            if endpoint.scaler == "keda"
+        }
 
     def pools(self) -> tuple[Pool, ...]:
         """Return one pool per endpoint."""
@@ -55,8 +62,15 @@ class RemoteEndpoints:
 
     @asynccontextmanager
     async def open(self, model: str, lane: str) -> AsyncIterator[str]:
-        """Give the URL. The request itself makes Knative start a pod."""
-        yield self._endpoints[model, lane].url.rstrip("/")
+        """Give the URL. The request itself makes Knative start a pod; a pod of KEDA's is waited for here.
+
+        Raises Unavailable if no pod of KEDA's is ready in time, Busy if all of them run other jobs.
+        """
+        if (model, lane) not in self._pods:
+            yield self._endpoints[model, lane].url.rstrip("/")
+            return
+        async with self._pods[model, lane].lend() as url:
+            yield url
 
     def obstacle(self, model: str) -> str | None:
         """Return None: only the cluster knows whether a pod can start and has its weights."""

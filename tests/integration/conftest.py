@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from eventing.contract.catalog import load_catalog
 from eventing.contract.env import read
 from eventing.contract.s3 import Bucket
 from eventing.dispatch.endpoints import RemoteEndpoints
@@ -82,7 +83,9 @@ def make_stack(database_url: str, bucket: Bucket) -> MakeStack:
                 **overrides,
             }
             settings = read(Settings, **values)
-            service = Service(settings, RemoteEndpoints(settings.endpoints))
+            service = Service(
+                settings, RemoteEndpoints(settings.endpoints, load_catalog(settings.catalog_dir))
+            )
             await migrate(service.container.database)
             await service.start()
             try:

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from eventing.api.app import create_app
 from eventing.container import build_container
+from eventing.contract.catalog import load_catalog
 from eventing.contract.env import read
 from eventing.contract.errors import ConfigurationError
 from eventing.dispatch.endpoints import RemoteEndpoints
@@ -331,7 +332,7 @@ def test_a_database_that_is_away_is_a_503_that_a_broker_retries() -> None:
 
 def test_an_open_service_listens_on_loopback_only() -> None:
     with pytest.raises(ConfigurationError, match="REELZERO_AUTH"):
-        Service(read(Settings, auth="open", host="0.0.0.0"), RemoteEndpoints(()))
+        Service(read(Settings, auth="open", host="0.0.0.0"), RemoteEndpoints((), load_catalog()))
 
 
 TEXT = st.text(st.characters(exclude_categories=()))  # lone surrogates too: JSON can carry them

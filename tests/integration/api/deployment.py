@@ -17,6 +17,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from eventing.contract.catalog import load_catalog
 from eventing.contract.env import read
 from eventing.contract.s3 import Bucket
 from eventing.dispatch.endpoints import RemoteEndpoints
@@ -118,7 +119,7 @@ async def deployment(folder: Path, bucket: Bucket, **overrides: Any) -> AsyncIte
     receiver.url = f"http://127.0.0.1:{receiver.port}"
     async with FakePredictor() as predictor, aiohttp.ClientSession() as http:
         chosen = settings(folder, bucket, predictor, receiver, overrides)
-        service = Service(chosen, RemoteEndpoints(chosen.endpoints))
+        service = Service(chosen, RemoteEndpoints(chosen.endpoints, load_catalog(chosen.catalog_dir)))
         await migrate(service.container.database)
         predictor.bucket = service.container.bucket
         await service.start()

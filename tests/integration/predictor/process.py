@@ -29,8 +29,9 @@ class Predictor:
         log: Path,
         hold: tuple[str, Path] | None = None,
         grpc_port: int | None = None,
+        port: int | None = None,
     ) -> None:
-        self.port, self.grpc_port = free_port(), grpc_port or free_port()
+        self.port, self.grpc_port = port or free_port(), grpc_port or free_port()
         self.log = log
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("REELZERO_", "AWS_"))}
         held = {"REELZERO_HOLD_STAGE": hold[0], "REELZERO_HOLD_FILE": str(hold[1])} if hold else {}
