@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from eventing.doctor import delivery, knative, limits, pods, probes, scaling, timing
+from eventing.doctor import delivery, keda, knative, limits, pods, probes, scaling, timing
 from eventing.doctor.findings import Finding, Rule
 from eventing.doctor.manifests import Manifests
 
-MODULES = (timing, scaling, probes, knative, limits, delivery, pods)
+MODULES = (timing, scaling, probes, knative, keda, limits, delivery, pods)
 
 
 def rules_of(module: ModuleType) -> list[Rule]:

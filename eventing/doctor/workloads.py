@@ -154,10 +154,12 @@ def _is_ours(item: Workload, addresses: list[tuple[str, str]]) -> bool:
 
 
 def served(manifests: Manifests) -> Iterator[tuple[Manifest, Endpoint, Workload | None]]:
-    """Yield each endpoint of an eventing service with the workload that serves its URL, or None."""
+    """Yield each endpoint on Knative of an eventing service with the workload at its URL, or None."""
     candidates = workloads(manifests)
     for item in eventing(manifests) if candidates else []:
         for endpoint in manifests.endpoints(item):
+            if endpoint.scaler != "knative":
+                continue
             name, namespace = service_at(endpoint.url)
             here = (at for at in candidates if at.address == name and near(at.manifest.namespace, namespace))
             yield item, endpoint, next(here, None)

@@ -17,6 +17,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from tests.manifests import keda_schema
+
 ROOT = Path(__file__).parents[2]
 CRDS = Path(os.environ.get("REELZERO_TEST_CRDS", ROOT.parent / "shared" / "crds"))
 KUBERNETES = ("1.29", "1.37")  # the oldest the chart allows, and the newest known here
@@ -33,7 +35,7 @@ def need_crds() -> None:
 @cache
 def crds() -> dict[tuple[str, str], jsonschema.Draft202012Validator]:
     """Strict validators by (apiVersion, kind)."""
-    found = {}
+    found = {key: jsonschema.Draft202012Validator(schema) for key, schema in keda_schema.SCHEMAS.items()}
     for path in sorted(CRDS.glob("*.yaml")):
         spec = yaml.load(path.read_text(encoding="utf-8"), Loader)["spec"]
         for version in spec["versions"]:

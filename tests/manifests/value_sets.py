@@ -69,10 +69,30 @@ ELSEWHERE: Values = with_values(
     imageCache={"enabled": True},
 )
 
+KEDA: Values = with_values(
+    models=[
+        {
+            "name": "cogvideox-2b",
+            "scaler": "keda",
+            "keepWarmSeconds": 240,
+            "lanes": [
+                {"name": "short", "maxFrames": 25, "minReplicas": 1, "maxReplicas": 2},
+                {"name": "long", "maxReplicas": 12, "podLabels": {"cost": "video"}},
+            ],
+        },
+        {"name": "cogvideox-5b", "scaler": "keda", "storage": {"uri": "pvc://weights/models/cogvideox-5b"}},
+        {"name": "tiny", "gpus": 0, "storage": {"path": "/models"}},
+    ],
+    keda={"databaseSecretName": "queue-reader", "prometheusUrl": "http://prometheus.monitoring:9090"},
+    storage={"secretName": "huggingface-token"},
+    metrics={"scrape": "podMonitor"},
+)
+
 EXAMPLES = {path.stem: example(path.name) for path in sorted((CHART / "examples").glob("*.yaml"))}
 VALUE_SETS: dict[str, Values] = {
     **EXAMPLES,
     "least": LEAST,
+    "pods by KEDA": KEDA,
     "every model": with_values(
         models=[
             {"name": name}

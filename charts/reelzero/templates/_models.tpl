@@ -122,7 +122,8 @@ concurrency is no value: capacity = maxReplicas.
 {{- include "reelzero.fail" (list $at (printf "its service would be %s, which is %s already; rename the lane" $lane.service (get $services $lane.service))) }}
 {{- end }}
 {{- $_ := set $services $lane.service $at }}
-{{- $_ := set $lane "url" (printf "http://%s-predictor.%s.svc.%s" $lane.service $root.Release.Namespace $root.Values.clusterDomain) }}
+{{- $port := ternary ":8080" "" (eq $lane.scaler "keda") }}
+{{- $_ := set $lane "url" (printf "http://%s-predictor.%s.svc.%s%s" $lane.service $root.Release.Namespace $root.Values.clusterDomain $port) }}
 {{- if gt (int $lane.minReplicas) (int $lane.maxReplicas) }}
 {{- include "reelzero.fail" (list (printf "%s.minReplicas" $at) (printf "%d is more than maxReplicas, %d" (int $lane.minReplicas) (int $lane.maxReplicas))) }}
 {{- end }}
@@ -133,6 +134,13 @@ concurrency is no value: capacity = maxReplicas.
 {{- $lanes = append $lanes $lane }}
 {{- end }}
 {{- end }}
+{{- dict "lanes" $lanes | toYaml }}
+{{- end }}
+
+{{/* The lanes whose pods KEDA starts. */}}
+{{- define "reelzero.kedaLanes" -}}
+{{- $lanes := list }}
+{{- range (include "reelzero.lanes" . | fromYaml).lanes }}{{ if eq .scaler "keda" }}{{ $lanes = append $lanes . }}{{ end }}{{ end }}
 {{- dict "lanes" $lanes | toYaml }}
 {{- end }}
 
@@ -152,6 +160,7 @@ concurrency is no value: capacity = maxReplicas.
 {{- range (include "reelzero.lanes" . | fromYaml).lanes }}
 {{- $endpoint := dict "model" .name "lane" .lane "url" .url "capacity" (int .maxReplicas) }}
 {{- if .maxFrames }}{{ $_ := set $endpoint "max_frames" (int .maxFrames) }}{{ end }}
+{{- if eq .scaler "keda" }}{{ $_ := set $endpoint "scaler" .scaler }}{{ end }}
 {{- $endpoints = append $endpoints $endpoint }}
 {{- end }}
 {{- $endpoints | toJson }}

@@ -1,0 +1,71 @@
+"""Check endpoints whose pods KEDA starts: something starts them, one per job, and they end with their job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from eventing.doctor.findings import Finding, Rule
+from eventing.doctor.manifests import Manifest, Manifests, dig, near, number, service_at
+from eventing.doctor.ours import eventing
+from eventing.settings import Endpoint
+
+GROUP = "keda.sh"
+DEFAULT_MAXIMUM, DEFAULT_GRACE = 100, 30  # of KEDA, and of Kubernetes
+
+KEDA_UNSCALED = Rule(
+    "keda-unscaled", "error",
+    "no ScaledObject starts pods for its endpoint of {model}",
+    "jobs of {model} wait for a pod at {url}, and nothing starts one",
+    "add a ScaledObject for the Deployment {name}, or set the endpoint's scaler to knative",
+)  # fmt: skip
+KEDA_CAPACITY_MISMATCH = Rule(
+    "keda-capacity-mismatch", "error",
+    "its capacity for {model} differs from what KEDA may scale to",
+    "{capacity} jobs of {model} are taken at once and {maximum} pods may start: the rest hold their slots and"
+    " wait, or GPUs stay unused",
+    "make capacity and maxReplicaCount of {scaled} the same",
+)  # fmt: skip
+KEDA_GRACE_SHORT = Rule(
+    "keda-grace-short", "error",
+    "its pods have {grace} s to end",
+    "when KEDA takes a pod away, its job is killed after {grace} s, although it may take {needed} s, and is"
+    " generated again",
+    "set terminationGracePeriodSeconds to {needed}",
+)  # fmt: skip
+
+
+def check(manifests: Manifests) -> Iterator[Finding]:
+    """Run all checks of this file."""
+    for item in eventing(manifests):
+        for endpoint in manifests.endpoints(item):
+            if endpoint.scaler == "keda":
+                yield from _scaled(manifests, item, endpoint)
+                yield from _grace(manifests, endpoint)
+
+
+def _scaled(manifests: Manifests, item: Manifest, endpoint: Endpoint) -> Iterator[Finding]:
+    name, namespace = service_at(endpoint.url)
+    objects = [
+        scaled
+        for scaled in manifests.kind("ScaledObject", GROUP)
+        if dig(scaled.spec, "scaleTargetRef", "name") == name and near(scaled.namespace, namespace)
+    ]
+    if not objects:
+        yield KEDA_UNSCALED.at(item, model=endpoint.model, url=endpoint.url, name=name)
+        return
+    maximum = number(objects[0].spec.get("maxReplicaCount")) or DEFAULT_MAXIMUM
+    if maximum != endpoint.capacity:
+        yield KEDA_CAPACITY_MISMATCH.at(
+            item, model=endpoint.model, capacity=endpoint.capacity, maximum=maximum, scaled=objects[0]
+        )
+
+
+def _grace(manifests: Manifests, endpoint: Endpoint) -> Iterator[Finding]:
+    name, namespace = service_at(endpoint.url)
+    budget = manifests.budget(endpoint.model, namespace)
+    for item in manifests.kind("Deployment", "apps"):
+        if item.name == name and near(item.namespace, namespace) and budget:
+            pod = dig(item.spec, "template", "spec", "terminationGracePeriodSeconds")
+            grace = number(pod) if pod is not None else DEFAULT_GRACE
+            if (grace or 0) < budget.revision_timeout:
+                yield KEDA_GRACE_SHORT.at(item, grace=grace, needed=budget.revision_timeout)
