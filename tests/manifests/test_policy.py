@@ -73,7 +73,8 @@ def test_secrets_come_by_reference_only(bodies: list[dict[str, Any]]) -> None:
     assert not of(bodies, "Secret")
     for container in containers(bodies):
         for env in container.get("env", []):
-            if SECRET.search(env["name"]) and not env["name"].endswith("_FILE"):
+            is_path = str(env.get("value", "")).startswith("/")
+            if SECRET.search(env["name"]) and not is_path:
                 assert "secretKeyRef" in env["valueFrom"], env["name"]
 
 
@@ -84,7 +85,7 @@ def test_every_container_is_limited_and_writes_only_to_its_volumes(bodies: list[
         assert container["resources"]["limits"]["memory"]
     for _, pod in pods(bodies):
         for volume in pod.get("volumes", []):
-            outside = {"configMap", "projected", "persistentVolumeClaim"}
+            outside = {"configMap", "secret", "projected", "persistentVolumeClaim"}
             assert volume.keys() & outside or volume["emptyDir"]["sizeLimit"]
 
 

@@ -43,6 +43,10 @@ SET_BY_THE_CHART = {
     "auth",  # open is for one machine: it refuses to listen on a cluster's addresses
 }
 PREDICTOR_SET_BY_THE_CHART = {
+    "mark",
+    "mark_certificate",
+    "mark_key",
+    "mark_prompts",
     "predictor_token",
     "model",
     "model_dir",
