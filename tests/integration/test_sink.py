@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from eventing.contract.env import read
-from eventing.doctor import live
+from eventing.doctor import installation
 from eventing.settings import Settings
 from tests.integration.conftest import MakeStack
 from tests.support.guarded_sink import GuardedSink, guarded_sink, mount
@@ -27,9 +27,11 @@ async def completed(sink: GuardedSink) -> str:
 
 
 async def doctors_view() -> tuple[bool, str]:
-    """What `reelzero doctor --live` finds of the sink."""
+    """What `reelzero doctor` finds of the sink."""
     settings = read(Settings, database_url="sqlite+aiosqlite:///none.db")
-    (seen,) = [outcome for outcome in await live.examine(settings, "not here") if outcome.name == "sink"]
+    (seen,) = [
+        outcome for outcome in await installation.examine(settings, "not here") if outcome.name == "sink"
+    ]
     return seen.ok, seen.text
 
 

@@ -1,4 +1,4 @@
-"""Check a live installation: try everything that jobs need, with the service's own settings.
+"""Check an installation by its settings: try everything that jobs need, with the service's own settings.
 
 The check writes and deletes a few objects under `doctor/`. It starts no predictor, which would cost a cold
 start.
