@@ -22,6 +22,11 @@ class PredictorSettings(SharedSettings, WeightsSettings):
         pattern=r"^(auto|cpu|cuda(:\d+)?)$",
         description="auto, cpu or cuda:N; auto takes a GPU if any.",
     )
+    families: str = Field(
+        "",
+        pattern=r"^$|^[a-z0-9][a-z0-9_-]*=[A-Za-z_][\w.]*(,[a-z0-9][a-z0-9_-]*=[A-Za-z_][\w.]*)*$",
+        description="Python modules with model families of your own: family=module, separated by commas.",
+    )
     torch_threads: int | None = Field(None, ge=1, description="CPU threads of torch; empty: torch decides.")
     scratch_dir: Path = Field(
         Path(tempfile.gettempdir()),
@@ -65,3 +70,8 @@ class PredictorSettings(SharedSettings, WeightsSettings):
         if (self.mark_certificate is None) != (self.mark_key is None):
             raise ValueError("set both REELZERO_MARK_CERTIFICATE and REELZERO_MARK_KEY, or neither")
         return self
+
+    def family_modules(self) -> dict[str, str]:
+        """Return the operator's module of each family."""
+        pairs = (pair.partition("=") for pair in self.families.split(",") if pair)
+        return {family: module for family, _, module in pairs}

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from eventing.contract.models import Failure, Frozen, GenerationSpec, Progress
 from eventing.contract.results import VideoResult
+from eventing.contract.unseen import unseen
 from eventing.domain.announcer import seconds, timestamp
 from eventing.domain.job import Job, Status
 
@@ -22,6 +23,7 @@ class JobView(Frozen):
     model: str
     lane: str
     request: GenerationSpec
+    warnings: tuple[str, ...] = Field(description="What of the request the model will not see.")
     metadata: dict[str, str]
     callback_url: str | None
     attempts: int = Field(description="Attempts that reached a predictor.")
@@ -62,6 +64,7 @@ def job_view(job: Job, prefix: str, position: int | None = None) -> JobView:
         model=job.model,
         lane=job.lane,
         request=job.spec,
+        warnings=unseen(job.spec),
         metadata=job.metadata,
         callback_url=job.callback_url,
         attempts=job.attempts_used,

@@ -9,6 +9,7 @@ import typer
 from eventing import __version__
 from eventing.cli import admin, serve
 from eventing.cli.doctor import doctor
+from eventing.cli.models import models
 from eventing.standalone import commands
 
 app = typer.Typer(
@@ -42,6 +43,7 @@ app.command("up")(commands.up)
 app.command("serve")(serve.serve)
 app.command("migrate")(serve.migrate)
 app.command("doctor")(doctor)
+app.add_typer(models, name="models")
 app.add_typer(admin.jobs, name="jobs")
 app.add_typer(admin.deliveries, name="deliveries")
 app.add_typer(admin.keys, name="keys")

@@ -16,6 +16,7 @@ from eventing.contract.errors import BrokenVideo
 from eventing.contract.models import GenerationSpec
 from eventing.contract.results import Manifest, Mark, StoredFile, Timings, VideoResult
 from eventing.contract.stream import InlineVideo
+from eventing.contract.unseen import unseen
 from predictor.generation.attempt import Attempt
 from predictor.generation.monitor import Monitor
 from predictor.generation.result_store import ResultStore, now
@@ -117,4 +118,4 @@ def _words(frames: int, width: int, height: int, fps: object) -> str:
 
 def _warnings(model: LoadedModel, attempt: Attempt) -> tuple[str, ...]:
     limit, tokenizer = model.entry.max_prompt_tokens, model.pipeline.tokenizer
-    return prompt_warnings(attempt.spec.prompt, limit, tokenizer, model.vocabulary)
+    return (*unseen(attempt.spec), *prompt_warnings(attempt.spec.prompt, limit, tokenizer, model.vocabulary))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import ModelUnavailable
 from eventing.contract.weights import check_folder
 from predictor.models.arrival import await_folder
+from predictor.models.families import find_family
 from predictor.models.prompts import Vocabulary
 from predictor.settings import PredictorSettings
 
@@ -48,7 +48,8 @@ def load_model(entry: CatalogEntry, settings: PredictorSettings) -> LoadedModel:
     _prepare_torch(device, settings.torch_threads)
     _quiet_libraries()
     log.info("loading weights", extra={"model": entry.name, "folder": str(folder), "device": device})
-    return LoadedModel(entry, _load(entry, folder, device), revision, device, Vocabulary.read(folder))
+    family = find_family(entry, settings.family_modules())
+    return LoadedModel(entry, _load(family, entry, folder, device), revision, device, Vocabulary.read(folder))
 
 
 def find_folder(entry: CatalogEntry, settings: PredictorSettings) -> tuple[Path, str]:
@@ -119,10 +120,9 @@ def _cached(repository: str, revision: str, download: bool) -> tuple[Path, str]:
     return snapshot, snapshot.name  # the folder's name is the commit
 
 
-def _load(entry: CatalogEntry, folder: Path, device: str) -> Pipeline:
+def _load(family: Any, entry: CatalogEntry, folder: Path, device: str) -> Pipeline:
     try:
-        family: Any = import_module(f"predictor.models.pipelines.{entry.family}")
-        pipeline: Pipeline = family.Family.load(folder, entry, device)
+        pipeline: Pipeline = family.load(folder, entry, device)
     except ModelUnavailable:
         raise
     except Exception as error:

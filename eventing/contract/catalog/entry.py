@@ -147,15 +147,6 @@ class CatalogEntry(Frozen):
         """Put the sizes into words for messages."""
         return ", ".join(f"{w}x{h}" for w, h in self.sizes) + self.sides.describe()
 
-    def warnings(self, spec: GenerationSpec) -> tuple[str, ...]:
-        """Return what of a spec the model will not see, as far as the catalog tells."""
-        if spec.negative_prompt and spec.guidance_scale <= 1:
-            return (
-                f"the negative_prompt has no effect: guidance_scale is {spec.guidance_scale:g}, "
-                "and it must be above 1",
-            )
-        return ()
-
     def _problems(self) -> Iterator[str]:
         """Yield what does not fit together, with the key."""
         for width, height in self.sizes:

@@ -9,6 +9,7 @@ import pytest
 from eventing.contract.catalog import CatalogEntry, FrameRule, SideRule, Task, load_catalog
 from eventing.contract.errors import InvalidRequest
 from eventing.contract.models import VideoRequest
+from eventing.contract.unseen import unseen
 
 TINY = load_catalog().get("tiny").model_dump()
 TWO = {"steps": 4, "guidance": 4.0, "guidance_2": 3.0}
@@ -78,11 +79,11 @@ def test_the_models_negative_prompt_is_for_requests_that_send_none() -> None:
 
 def test_a_negative_prompt_without_guidance_is_a_warning() -> None:
     model = entry()
-    assert model.warnings(spec(model, negative_prompt="grey", guidance_scale=1.0)) == (
+    assert unseen(spec(model, negative_prompt="grey", guidance_scale=1.0)) == (
         "the negative_prompt has no effect: guidance_scale is 1, and it must be above 1",
     )
-    assert model.warnings(spec(model, negative_prompt="grey", guidance_scale=2.0)) == ()
-    assert model.warnings(spec(model)) == ()
+    assert unseen(spec(model, negative_prompt="grey", guidance_scale=2.0)) == ()
+    assert unseen(spec(model)) == ()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,53 @@
+"""The command line of `reelzero models`: compare weights with the checksums beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eventing.contract import checksums
+from eventing.contract.errors import ModelUnavailable
+from eventing.contract.weights import check_folder
+
+models = typer.Typer(no_args_is_help=True, help="Check the weights of models.")
+Folders = Annotated[
+    list[Path],
+    typer.Argument(help="Folders with weights.", exists=True, file_okay=False, metavar="FOLDER..."),
+]
+
+
+@models.command()
+def verify(folders: Folders) -> None:
+    """Compare every file with SHA256SUMS beside it, and check that the model is whole. Ends with 1 if not."""
+    problems = [problem for folder in folders for problem in _problems(folder)]
+    for problem in problems:
+        typer.echo(problem, err=True)
+    if problems:
+        raise typer.Exit(1)
+
+
+@models.command()
+def lock(folders: Folders) -> None:
+    """Write SHA256SUMS beside weights that are known to be right."""
+    for folder in folders:
+        try:
+            count = checksums.write_lock(folder)
+        except OSError as error:
+            typer.echo(f"{folder} cannot be locked: {error}", err=True)
+            raise typer.Exit(1) from error
+        typer.echo(f"{folder / checksums.LOCK}: {count} files")
+
+
+def _problems(folder: Path) -> list[str]:
+    try:
+        problems = checksums.compare(folder)
+        check_folder(folder)
+    except ModelUnavailable as error:
+        return [error.message]
+    except OSError as error:
+        return [f"{folder} cannot be read: {error}"]
+    if not problems:
+        typer.echo(f"{folder}: every file is as {checksums.LOCK} says")
+    return problems
