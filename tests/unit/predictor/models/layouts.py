@@ -17,7 +17,7 @@ FLOW, UNIPC, DDIM, DPM = (
     "CogVideoXDDIMScheduler",
     "CogVideoXDPMScheduler",
 )
-Index = dict[str, list[str | None]]
+Index = dict[str, list[str] | list[None]]
 
 
 def index(text: tuple[str, str, str], transformer: str, vae: str, scheduler: str, **more: list[str]) -> Index:
@@ -79,14 +79,21 @@ LAYOUTS: dict[str, Index] = {
     ),
     "ltx-video": index(T5, "LTXVideoTransformer3DModel", "AutoencoderKLLTXVideo", FLOW),
     "mochi-1-preview": index(
-        ("transformers", "T5EncoderModel", "T5TokenizerFast"), "MochiTransformer3DModel", "AutoencoderKLMochi", FLOW
+        ("transformers", "T5EncoderModel", "T5TokenizerFast"),
+        "MochiTransformer3DModel",
+        "AutoencoderKLMochi",
+        FLOW,
     ),
     "wan2.1-t2v-1.3b": wan(),
     "wan2.2-i2v-a14b": wan(**SECOND),
     "wan2.2-t2v-a14b": wan(**SECOND),
     "wan2.2-ti2v-5b": wan(),
 }
-SHARDED = ("text_encoder", "transformer", "transformer_2")  # several files and an index, where a model is large
+SHARDED = (
+    "text_encoder",
+    "transformer",
+    "transformer_2",
+)  # several files and an index, where a model is large
 
 
 def write(folder: Path, name: str) -> list[Path]:
