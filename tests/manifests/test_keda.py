@@ -9,7 +9,7 @@ from typing import Any
 import helm_python
 import pytest
 
-from config.render import render
+from config.render import CHART, example, render
 from eventing.contract.budget import DRAIN_SECONDS
 from eventing.contract.catalog import load_catalog
 from eventing.doctor.manifests import parse
@@ -140,6 +140,20 @@ def of_model(**changes: Any) -> Values:
 def test_what_cannot_work_stops_the_render(values: Values, words: str) -> None:
     with pytest.raises((helm_python.HelmRenderError, helm_python.HelmValuesError), match=words):
         render(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "kinds"),
+    [
+        (example("keda.yaml"), "deployments,scaledobjects"),
+        (example("lanes.yaml"), "deployments,inferenceservices,triggers,brokers,sinkbindings"),
+        (KEDA, "deployments,inferenceservices,scaledobjects,triggers,brokers,sinkbindings"),
+    ],
+)
+def test_the_notes_name_kinds_that_the_cluster_has(values: Values, kinds: str) -> None:
+    with helm_python.Chart.load(CHART) as chart:
+        (notes,) = [text for path, text in chart.render(values).items() if path.endswith("NOTES.txt")]
+    assert f" get {kinds}\n" in notes
 
 
 @pytest.mark.parametrize("source", ["databaseSecretName", "prometheusUrl"])
