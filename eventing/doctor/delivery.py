@@ -70,7 +70,7 @@ def check(manifests: Manifests) -> Iterator[Finding]:
             yield TRIGGER_TO_PREDICTOR.at(trigger)
 
 
-def _delivery(manifests: Manifests, trigger: Manifest) -> Body:
+def delivery_of(manifests: Manifests, trigger: Manifest) -> Body:
     """Return the delivery settings of a Trigger: its own, else its Broker's."""
     if "delivery" in trigger.spec:
         return section(trigger.spec, "delivery")
@@ -89,7 +89,7 @@ def _inherited(manifests: Manifests, broker: Manifest) -> Iterator[Finding]:
 
 
 def _retries(manifests: Manifests, trigger: Manifest) -> Iterator[Finding]:
-    if "retry" not in _delivery(manifests, trigger):
+    if "retry" not in delivery_of(manifests, trigger):
         yield RETRIES_BY_DEFAULT.at(trigger)
 
 
@@ -99,7 +99,7 @@ def _own_output(manifests: Manifests, trigger: Manifest) -> Iterator[Finding]:
         binding for binding in manifests.kind("SinkBinding")
         if _feeds(binding, trigger) and binds(manifests, binding, to)
     ]  # fmt: skip
-    matched = [kind for kind in SENT if _passes(trigger.spec, kind)]
+    matched = [kind for kind in SENT if passes(trigger.spec, kind)]
     if to.service and sends_here and matched:
         yield TRIGGER_MATCHES_OWN_OUTPUT.at(trigger, service=to.service, kind=matched[0])
 
@@ -110,7 +110,7 @@ def _feeds(binding: Manifest, trigger: Manifest) -> bool:
     return sink.service == trigger.spec.get("broker") and near(sink.namespace, trigger.namespace)
 
 
-def _passes(spec: Body, kind: str) -> bool:
+def passes(spec: Body, kind: str) -> bool:
     """Tell whether a Trigger passes an event type. Filters on other attributes count as passed."""
     if spec.get("filters"):
         return all(_matches(item, kind) for item in items(spec, "filters"))
@@ -134,7 +134,7 @@ TESTS: dict[str, Callable[[Any, str], bool]] = {  # Knative's filter dialects; a
 
 
 def _dead_letter(manifests: Manifests, trigger: Manifest) -> Iterator[Finding]:
-    sink, to = _delivery(manifests, trigger).get("deadLetterSink"), subscriber(trigger)
+    sink, to = delivery_of(manifests, trigger).get("deadLetterSink"), subscriber(trigger)
     if sink is None and to.service and to.path == "/events":
         yield DEAD_LETTER_MISSING.at(trigger)
     if sink is not None and to.same(destination(sink, trigger.namespace)):

@@ -19,8 +19,20 @@ FEATURES = {
     "topologySpreadConstraints": "topologyspreadconstraints",
     "schedulerName": "schedulername",
     "hostIPC": "hostipc",
+    "hostPID": "hostpid",
+    "hostNetwork": "hostnetwork",
+    "hostAliases": "hostaliases",
+    "dnsPolicy": "dnspolicy",
+    "dnsConfig": "dnsconfig",
     "shareProcessNamespace": "shareprocessnamespace",
 }  # field of the pod: the flag's name after kubernetes.podspec-
+VOLUMES = {
+    "persistentVolumeClaim": "persistent-volume-claim",
+    "hostPath": "volumes-hostpath",
+    "csi": "volumes-csi",
+    "ephemeral": "volumes-ephemeral",
+    "image": "volumes-image",
+}  # kind of volume: the same
 FULL_DUPLEX = "features.knative.dev/http-full-duplex"
 
 MODE_NOT_KNATIVE = Rule(
@@ -98,8 +110,9 @@ def _features(manifests: Manifests, workload: Workload) -> Iterator[Finding]:
 
 def _needed(workload: Workload) -> set[str]:
     needed = {flag for field, flag in FEATURES.items() if workload.pod.get(field)}
-    claims = [volume for volume in items(workload.pod, "volumes") if "persistentVolumeClaim" in volume]
-    if claims or environment(workload.container).get("STORAGE_URI", "").startswith("pvc://"):
+    volumes = items(workload.pod, "volumes")
+    needed |= {flag for kind, flag in VOLUMES.items() if any(kind in volume for volume in volumes)}
+    if environment(workload.container).get("STORAGE_URI", "").startswith("pvc://"):
         needed.add("persistent-volume-claim")
     return needed
 

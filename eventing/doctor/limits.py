@@ -1,22 +1,19 @@
-"""Check the CPU and memory limits of predictors, also of live ones, where KServe has filled in defaults."""
+"""Check the limits of our pods, also of live ones, where KServe has filled in defaults."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from eventing.doctor.findings import Finding, Rule
 from eventing.doctor.manifests import Body, Manifests, dig, section
-from eventing.doctor.workloads import Workload, predictors
+from eventing.doctor.ourpods import OurPod, our_pods
+from eventing.doctor.quantities import quantity
+from eventing.doctor.workloads import Workload
 
 BASIC = ("cpu", "memory")
 STOCK = {"cpu": "1", "memory": "2Gi"}  # inferenceservice-config as KServe 0.14 to 0.21 install it
-UNITS = {
-    "": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12,
-    "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40,
-}  # fmt: skip
 
 LIMITS_MISSING = Rule(
     "limits-missing", "error",
@@ -42,10 +39,10 @@ LIMITS_BELOW_REQUESTS = Rule(
 
 def check(manifests: Manifests) -> Iterator[Finding]:
     """Run all checks of this file."""
-    for workload in predictors(manifests):
-        if workload.is_inference_service:
-            yield from _limits(manifests, workload)
-        yield from _requests(workload)
+    for pod in our_pods(manifests):
+        if pod.workload is not None and pod.workload.is_inference_service:
+            yield from _limits(manifests, pod.workload)
+        yield from _requests(pod)
 
 
 def _limits(manifests: Manifests, workload: Workload) -> Iterator[Finding]:
@@ -55,16 +52,18 @@ def _limits(manifests: Manifests, workload: Workload) -> Iterator[Finding]:
         yield LIMITS_MISSING.at(workload, missing=", ".join(missing))
         return
     defaults = _defaults(manifests)
-    filled = [name for name in BASIC if amount(limits[name]) == amount(defaults[name]) is not None]
+    filled = [name for name in BASIC if quantity(limits[name]) == quantity(defaults[name]) is not None]
     if filled and any(_is_device(name) for name in limits):
         yield LIMITS_DEFAULTED.at(workload, names=_pairs(filled, limits))
 
 
-def _requests(workload: Workload) -> Iterator[Finding]:
-    limits, requests = _resources(workload, "limits"), _resources(workload, "requests")
-    over = [name for name in limits if _exceeds(requests.get(name), limits[name])]
-    if over:
-        yield LIMITS_BELOW_REQUESTS.at(workload, names=", ".join(over))
+def _requests(pod: OurPod) -> Iterator[Finding]:
+    for container in (*pod.containers, section(pod.spec, "model")):
+        limits = section(container, "resources", "limits")
+        requests = section(container, "resources", "requests")
+        over = [name for name in limits if _exceeds(requests.get(name), limits[name])]
+        if over:
+            yield LIMITS_BELOW_REQUESTS.at(pod, names=", ".join(map(str, over)))
 
 
 def _resources(workload: Workload, kind: str) -> Body:
@@ -73,7 +72,7 @@ def _resources(workload: Workload, kind: str) -> Body:
 
 
 def _exceeds(request: Any, limit: Any) -> bool:
-    one, other = amount(request), amount(limit)
+    one, other = quantity(request), quantity(limit)
     return one is not None and other is not None and one > other
 
 
@@ -95,11 +94,3 @@ def _defaults(manifests: Manifests) -> dict[str, Any]:
         resource = None
     own = section({"resource": resource}, "resource")
     return {name: own.get(f"{name}Limit") or STOCK[name] for name in BASIC}
-
-
-def amount(quantity: Any) -> float | None:
-    """Read a quantity of Kubernetes as a number; None for anything else."""
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([a-zA-Z]{0,2})", str(quantity), re.ASCII)
-    if match is None or match[2] not in UNITS:
-        return None
-    return float(match[1]) * UNITS[match[2]]

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -44,6 +45,11 @@ def items(body: Any, *path: str) -> list[Body]:
     """Return the mappings in the list at a path."""
     value = dig(body, *path)
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def listed(value: Any) -> list[Any]:
+    """Return a list, empty for anything else."""
+    return value if isinstance(value, list) else []
 
 
 def environment(container: Body) -> dict[str, str]:
@@ -219,8 +225,13 @@ def _line(node: yaml.Node) -> int:
 
 
 def _entry(text: Any) -> CatalogEntry | None:
+    return _parsed(text) if isinstance(text, str) else None
+
+
+@lru_cache(maxsize=256)  # each check asks for budgets again
+def _parsed(text: str) -> CatalogEntry | None:
     try:
-        return validated(CatalogEntry, yaml.safe_load(text)) if isinstance(text, str) else None
+        return validated(CatalogEntry, yaml.load(text, Loader))  # noqa: S506 - a safe one
     except (yaml.YAMLError, InvalidRequest):
         return None
 

@@ -4,11 +4,38 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from eventing.doctor import delivery, keda, knative, limits, pods, probes, scaling, timing
+from eventing.doctor import (
+    agreement,
+    cuts,
+    delivery,
+    doors,
+    folders,
+    gpus,
+    idle,
+    keda,
+    knative,
+    limits,
+    network,
+    ownsettings,
+    pods,
+    probes,
+    references,
+    refused,
+    room,
+    routes,
+    scaling,
+    sinks,
+    spelling,
+    timing,
+    weights,
+)
 from eventing.doctor.findings import Finding, Rule
 from eventing.doctor.manifests import Manifests
 
-MODULES = (timing, scaling, probes, knative, keda, limits, delivery, pods)
+MODULES = (
+    timing, cuts, scaling, idle, probes, knative, keda, refused, spelling, gpus, limits, room, references,
+    weights, pods, delivery, routes, sinks, doors, agreement, ownsettings, folders, network,
+)  # fmt: skip
 
 
 def rules_of(module: ModuleType) -> list[Rule]:

@@ -156,8 +156,14 @@ def _windows(workload: Workload) -> Iterator[Finding]:
     for name, least in WINDOWS.items():
         text = workload.scaling(name)
         value = seconds(text)
-        if text is not None and (value is None or not least <= value <= KNATIVE_WINDOW_LIMIT):
+        if text is not None and not _taken(name, value, least):
             yield WINDOW_OUT_OF_RANGE.at(workload, name=name, text=text, least=least)
+
+
+def _taken(name: str, value: float | None, least: int) -> bool:
+    """Tell whether Knative takes a window: in its range, and of whole seconds unless it is the retention."""
+    whole = name == "scale-to-zero-pod-retention-period" or value == int(value or 0)
+    return value is not None and whole and least <= value <= KNATIVE_WINDOW_LIMIT
 
 
 def _activator(manifests: Manifests) -> Iterator[Finding]:

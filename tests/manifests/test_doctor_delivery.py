@@ -22,7 +22,8 @@ def test_a_broker_is_checked_for_triggers_that_are_not_at_hand() -> None:
     trigger["spec"]["delivery"]["retry"] = 3
     assert rules(BROKER, trigger) == []
     trigger["spec"]["broker"] = "another"
-    assert rules(BROKER | {"metadata": ours}, trigger) == ["broker-retries-by-default"]
+    both = ["broker-retries-by-default", "trigger-other-broker"]
+    assert rules(BROKER | {"metadata": ours}, trigger) == both
 
 
 def test_a_trigger_inherits_from_the_broker_of_its_own_namespace() -> None:
@@ -41,7 +42,14 @@ RESTRICTED = {
 }  # fmt: skip
 POD = {
     "automountServiceAccountToken": False,
-    "containers": [{"image": "registry.example.org/reelzero/eventing:0.1.0", "securityContext": RESTRICTED}],
+    "containers": [
+        {
+            "image": "registry.example.org/reelzero/eventing:0.1.0",
+            "securityContext": RESTRICTED,
+            "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+        }
+    ],
+    "volumes": [{"name": "tmp", "emptyDir": {}}],
 }
 DEPLOYMENT = {
     "apiVersion": "apps/v1", "kind": "Deployment",

@@ -8,7 +8,11 @@ from typing import Any
 from config.render import CHART, example
 
 Values = dict[str, Any]
-LEAST: Values = {"database": {"secretName": "db"}, "s3": {"secretName": "s3"}}
+LEAST: Values = {
+    "database": {"secretName": "db"},
+    "s3": {"secretName": "s3"},
+    "events": {"trustedSources": {"urn:example:shop": "shop"}},
+}
 
 
 def with_values(**changes: Any) -> Values:
@@ -59,6 +63,7 @@ ELSEWHERE: Values = with_values(
     caBundle={"configMapName": "trust", "key": "bundle.pem"},
     mark={"secretName": "studio", "prompts": True},
     events={
+        **LEAST["events"],
         "deadLetterSink": {
             "ref": {"apiVersion": "v1", "kind": "Service", "name": "letters", "namespace": "ops"}
         },
@@ -111,7 +116,8 @@ VALUE_SETS: dict[str, Values] = {
         "grpc": {"enabled": True},
     },
     "scraped by annotation": model() | {"metrics": {"scrape": "annotations"}},
-    "a broker of theirs": model() | {"events": {"broker": {"create": False, "name": "default"}}},
+    "a broker of theirs": model()
+    | {"events": LEAST["events"] | {"broker": {"create": False, "name": "default"}}},
     "elsewhere": ELSEWHERE,
     "REST only": model() | {"events": {"enabled": False}},
     "a long release": model() | {"fullnameOverride": "a-release-with-quite-a-name"},

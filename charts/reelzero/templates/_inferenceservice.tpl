@@ -47,5 +47,9 @@ autoscaling.knative.dev/target-burst-capacity: "-1"
 autoscaling.knative.dev/initial-scale: {{ max (int $lane.initialScale) (int $lane.minReplicas) | quote }}
 autoscaling.knative.dev/window: {{ printf "%ds" (int $lane.stableWindowSeconds) }}
 autoscaling.knative.dev/scale-to-zero-pod-retention-period: {{ printf "%ds" (int $lane.keepWarmSeconds) }}
+{{- if gt (int $lane.minReplicas) 0 }}
+# `reelzero doctor` warns of GPUs that are held while there is no job, unless this says that it is meant.
+reelzero.dev/always-on: {{ $lane.minReplicas | quote }}
+{{- end }}
 {{ include "reelzero.predictorAnnotations" . }}
 {{- end }}
