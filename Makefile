@@ -58,6 +58,7 @@ format: $(VENV)/.installed-dev ## Format the code
 docs: $(VENV)/.installed-dev ## Write all generated pages: settings, rules, schemas, AsyncAPI, config, the chart's README
 	$(BIN)/python -m tests.support.settings_table
 	$(BIN)/python -m tests.support.rules_page
+	$(BIN)/python -m tests.support.models_page
 	$(BIN)/python -m eventing.contract.schemas docs
 	$(BIN)/python -m config.render
 

@@ -17,6 +17,7 @@ from predictor.generation.attempt import make_attempt
 from predictor.models.loading import LoadedModel, load_model
 from predictor.models.pipelines import Pictures, checked
 from predictor.settings import PredictorSettings
+from tests.support import models_page
 from tests.unit.predictor.models.variants import CATALOG, RUNS, VARIANTS, build, pictures, small
 
 FIELDS = {"prompt": 'a red "HI" circle', "negative_prompt": "grey", "seed": 4, "num_inference_steps": 3}
@@ -124,3 +125,8 @@ def test_each_family_makes_what_its_pipeline_makes_without_guidance(
 
 def test_every_entry_is_run() -> None:
     assert set(VARIANTS) | OF_PACKAGE == set(CATALOG.names())
+
+
+def test_the_page_of_models_is_as_the_catalog_and_these_runs() -> None:
+    text = models_page.PAGE.read_text()
+    assert text == models_page.filled(text), "run: python -m tests.support.models_page"

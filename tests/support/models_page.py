@@ -1,0 +1,67 @@
+"""Rewrite the tables in docs/models.md from the catalog and from the runs of the tests.
+
+Call it as `python -m tests.support.models_page`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from eventing.contract.catalog import CatalogEntry, Task, load_catalog
+from tests.unit.predictor.models.variants import RUNS
+
+PAGE = Path(__file__).parents[2] / "docs" / "models.md"
+ELSEWHERE = {
+    "shapes-tiny": "its own weights, on a CPU: judged by `make eval-model`",
+    "tiny": "random weights, on a CPU",
+}
+ON_GPU: frozenset[str] = frozenset()  # entries whose published weights were run on a GPU
+ENTRIES = load_catalog().entries()
+
+
+def tables() -> dict[str, str]:
+    """The tables of the page, by mark."""
+    return {"models": "\n".join(_models()), "runs": "\n".join(_runs())}
+
+
+def filled(text: str) -> str:
+    """The page with its tables made again."""
+    for mark, table in tables().items():
+        before, rest = text.split(f"<!-- {mark} -->\n", 1)
+        text = f"{before}<!-- {mark} -->\n{table}{rest[rest.index(END) :]}"
+    return text
+
+
+END = "\n<!-- end -->"
+
+
+def _models() -> list[str]:
+    head = "| model | GPU memory | video by default | steps and guidance | licence |"
+    return [head, "|---|---|---|---|---|", *map(_model, ENTRIES)]
+
+
+def _model(entry: CatalogEntry) -> str:
+    width, height = entry.sizes[0]
+    tier = entry.quality.medium
+    guidance = f"{tier.guidance:g}" + (f" and {tier.guidance_2:g}" if tier.guidance_2 is not None else "")
+    memory = f"{entry.gpu_memory_gib} GiB" if entry.gpus else "none"
+    video = f"{entry.frames.default} frames of {width}x{height} at {entry.fps} fps"
+    licence = f"{entry.licence}. {entry.licence_notes}" if entry.licence_notes else entry.licence
+    return f"| `{entry.name}` | {memory} | {video} | {tier.steps}, {guidance} | {licence} |"
+
+
+def _runs() -> list[str]:
+    rows = [(entry, task, kind) for entry in ENTRIES for task, kind in entry.tasks.pipelines().items()]
+    head = "| model | task | pipeline of diffusers | what was run | published weights on a GPU |"
+    return [head, "|---|---|---|---|---|", *(_run(*row) for row in rows)]
+
+
+def _run(entry: CatalogEntry, task: Task, kind: str) -> str:
+    is_equal = (entry.name, task) in RUNS
+    run = "random weights, on a CPU: frames equal to one call of diffusers" if is_equal else "nothing"
+    real = "run" if entry.name in ON_GPU else "not run" if entry.gpus else "needs none"
+    return f"| `{entry.name}` | {task} | `{kind}` | {ELSEWHERE.get(entry.name, run)} | {real} |"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(filled(PAGE.read_text()))
