@@ -13,7 +13,7 @@ from typing import Any
 import kserve.model_server
 import pytest
 import uvicorn
-from diffusers import LTXPipeline
+from diffusers import DiffusionPipeline, HunyuanVideo15Pipeline, LTXPipeline, MochiPipeline
 from kserve.model_repository import ModelRepository
 from kserve.protocol.dataplane import DataPlane
 from kserve.protocol.grpc.server import GRPCServer
@@ -22,6 +22,7 @@ from kserve.protocol.rest.server import RESTServer
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 LTX = "predictor/models/pipelines/ltx.py"
+STEPS = "predictor/models/pipelines/steps.py"
 SERVER = "predictor/serving/server.py"
 PLANE = "predictor/serving/dataplane.py"
 SERVICE = "eventing/service.py"
@@ -38,6 +39,7 @@ SIGNATURES: list[tuple[Callable[..., Any], list[str], str]] = [
         ["latents", "latents_mean", "latents_std", "scaling_factor"],
         LTX,
     ),
+    (DiffusionPipeline.progress_bar, ["self", "iterable", "total"], STEPS),
     (uvicorn.Server._serve, ["self", "sockets"], SERVICE),
     (kserve.ModelServer._serve, ["self"], SERVER),
     (ModelRepository.unload, ["self", "name"], PLANE),
@@ -66,6 +68,9 @@ def source_has(owner: Any, text: str) -> bool:
 
 
 USES: list[tuple[Any, str, str]] = [
+    (HunyuanVideo15Pipeline.__call__, "progress_bar.update()", STEPS),  # after each step
+    (MochiPipeline.__call__, "progress_bar.update()", STEPS),
+    (DiffusionPipeline, "def _execution_device(self)", STEPS),
     (kserve.ModelServer.start, "self._rest_server = RESTServer(", SERVER),
     (kserve.ModelServer.start, "asyncio.run(self._serve())", SERVER),
     (kserve.ModelServer.start, "self.model_repository_extension,", SERVER),
