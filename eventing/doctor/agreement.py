@@ -69,8 +69,8 @@ PORT_PROTOCOL = Rule(
     "Knative talks {name} to a server that does not understand it there: no request succeeds",
     "name port 8080 http1 and port 8081 h2c",
 )  # fmt: skip
-ADDRESS_OF_ITSELF = Rule(
-    "address-of-itself", "error",
+ADDRESS_ON_LOOPBACK = Rule(
+    "address-on-loopback", "error",
     "{name} is {value}",
     "in a pod that is the pod itself, where nothing like it listens",
     "name the Service: http://<service>.<namespace>:<port>",
@@ -142,7 +142,7 @@ def _addresses(manifests: Manifests, pod: OurPod) -> Iterator[Finding]:
         host = value.partition("://")[2].partition("/")[0].rpartition("@")[2]
         alone = len(items(pod.spec, "containers")) == 1
         if alone and host.startswith(("localhost", "127.", "[::1]")):
-            yield ADDRESS_OF_ITSELF.at(pod, name=name, value=value)
+            yield ADDRESS_ON_LOOPBACK.at(pod, name=name, value=value)
 
 
 def _protocol(pod: OurPod) -> Iterator[Finding]:

@@ -14,8 +14,8 @@ from eventing.doctor.subscriptions import subscriber, triggers
 SOURCES, ISSUER = "REELZERO_TRUSTED_SOURCES", "REELZERO_OIDC_ISSUER"
 OWNERS, AUDIENCE = "REELZERO_OIDC_OWNERS", "REELZERO_OIDC_AUDIENCE"
 
-TRUSTED_NOBODY = Rule(
-    "trusted-nobody", "warning",
+REQUESTS_UNTRUSTED = Rule(
+    "requests-untrusted", "warning",
     "{trigger} brings requests, and {missing}",
     "eventing refuses every request that comes as an event: a Broker shows no API key",
     f"set {SOURCES} to source=owner, or {ISSUER} with {OWNERS}",
@@ -61,7 +61,7 @@ def _trust(manifests: Manifests, pod: OurPod) -> Iterator[Finding]:
     by_token = _is_set(pod, ISSUER)
     if not _is_set(pod, SOURCES) and not (by_token and _is_set(pod, OWNERS)):
         missing = f"{OWNERS} is empty" if by_token else "no source is trusted, and no issuer of tokens"
-        yield TRUSTED_NOBODY.at(pod, trigger=bringing[0], missing=missing)
+        yield REQUESTS_UNTRUSTED.at(pod, trigger=bringing[0], missing=missing)
     wanted = value_of(manifests, pod, AUDIENCE)
     for item in bringing if by_token and wanted else ():
         audience = dig(item.spec, "subscriber", "audience")

@@ -23,7 +23,7 @@ NETWORK_DEFAULT_DENY = Rule(
     "network-default-deny", "error",
     "a NetworkPolicy denies its pods all {direction} traffic, and no other one allows any",
     "the pods never become ready, or no job reaches them",
-    "install the chart's policies (networkPolicy.enabled), or allow what docs/install/README.md lists",
+    "install the policies of the chart (networkPolicy.enabled), or allow the same ways",
 )  # fmt: skip
 NETWORK_SERVING_SHUT = Rule(
     "network-serving-shut", "error",
@@ -59,7 +59,7 @@ NETWORK_BROKER_SHUT = Rule(
     "network-broker-shut", "error",
     f"its NetworkPolicies let nothing {{way}} namespace {EVENTING}",
     "{effect}",
-    f"allow {{direction}} {{way}} namespace {EVENTING}",
+    f"allow {{direction}} with namespace {EVENTING}",
 )  # fmt: skip
 NETWORK_STORAGE_SHUT = Rule(
     "network-storage-shut", "error",

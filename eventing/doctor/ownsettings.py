@@ -23,7 +23,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SETTING_UNKNOWN = Rule(
     "setting-unknown", "warning",
     "the variable {name} is no setting of eventing",
-    "it is ignored without a word, and the setting that was meant keeps its default",
+    "it is ignored silently, and the setting that was meant keeps its default",
     "{mend}",
 )  # fmt: skip
 SETTING_REFUSED = Rule(
@@ -50,8 +50,8 @@ PORT_DIFFERS = Rule(
     "the probes and the Service ask a port where nothing listens",
     "set both to the same number",
 )  # fmt: skip
-LISTENS_TO_ITSELF = Rule(
-    "listens-to-itself", "error",
+LISTENS_ON_LOOPBACK = Rule(
+    "listens-on-loopback", "error",
     "REELZERO_HOST is {host}",
     "neither the kubelet's probes nor the Service reach eventing, and its pods never become ready",
     "set REELZERO_HOST to 0.0.0.0, or to :: for IPv6",
@@ -131,7 +131,7 @@ def _address(manifests: Manifests, pod: OurPod) -> Iterator[Finding]:
         yield PORT_DIFFERS.at(pod, port=port, own=ports[0])
     host = environment(pod.main).get("REELZERO_HOST")
     if host in LOOPBACK:
-        yield LISTENS_TO_ITSELF.at(pod, host=host)
+        yield LISTENS_ON_LOOPBACK.at(pod, host=host)
 
 
 def _model(manifests: Manifests, pod: OurPod) -> Iterator[Finding]:

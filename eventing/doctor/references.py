@@ -54,7 +54,7 @@ KEY_MISSING = Rule(
 VARIABLE_TWICE = Rule(
     "variable-twice", "error",
     "the variable {name} is set twice",
-    "the last one wins without a word, and server-side apply refuses the object",
+    "the last one wins silently, and server-side apply refuses the object",
     "keep one of them",
 )  # fmt: skip
 SELECTOR_DIFFERS = Rule(

@@ -1,4 +1,4 @@
-"""Check the spelling of annotations and labels: what nobody reads is ignored without a word."""
+"""Check the spelling of annotations and labels: what is not read is ignored silently."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CLOSE = 0.8
 ANNOTATION_MISSPELT = Rule(
     "annotation-misspelt", "error",
     "{name} is not read by anything here",
-    "it is ignored without a word, and the default counts",
+    "it is ignored silently, and the default counts",
     "{mend}",
 )  # fmt: skip
 
