@@ -26,6 +26,11 @@ def find_family(entry: CatalogEntry, own: Mapping[str, str]) -> Any:
             f"the catalog entry {entry.name} has the family {entry.family}; known: "
             f"{', '.join(known_families())}, and those of {SETTING}"
         )
+    if entry.gpus > 1:
+        raise ModelUnavailable(
+            f"the catalog entry {entry.name} asks for {entry.gpus} GPUs, but the family {entry.family} "
+            f"uses one: set gpus to 1, or name a family of your own in {SETTING}"
+        )
     return import_module(f"predictor.models.pipelines.{entry.family}").Family
 
 
