@@ -16,11 +16,14 @@ from eventing.doctor.workloads import predictors
 
 
 class Unreadable(Exception):
-    """The cluster has no such kind, or does not let us read it. The text says which."""
+    """The cluster does not let us read a kind. The text says why."""
 
 
 class Source(Protocol):
-    """A way to a cluster. Both methods raise Unreadable, or ConfigurationError where nothing can be read."""
+    """A way to a cluster. Both methods raise Unreadable, or ConfigurationError where nothing can be read.
+
+    A kind that the cluster does not know has no objects.
+    """
 
     async def every(self, resource: Resource, namespace: str | None) -> list[Body]:
         """Return all objects of a kind, of one namespace or of all."""
@@ -43,7 +46,7 @@ async def read(source: Source, namespace: str | None) -> Reading:
     Raises ConfigurationError if nothing can be read.
     """
     first = await _all(_listed(source, resource, namespace) for resource in EVERYWHERE)
-    if len(first.not_read) == len(EVERYWHERE):
+    if first.not_read and not first.objects:
         raise ConfigurationError(f"--live: nothing can be read: {'; '.join(first.not_read)}")
     places = sorted({namespace} if namespace else _namespaces(Manifests(first.objects)))
     rest = await _all(

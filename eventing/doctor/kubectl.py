@@ -45,6 +45,8 @@ class Kubectl:
 
     async def _get(self, *arguments: str) -> Body:
         status, output, error = await self._run("get", *arguments, "--output", "json")
+        if status and any(text in error for text in UNKNOWN):
+            return {}
         if status:
             raise _failure(error)
         try:
@@ -79,8 +81,6 @@ def _run(arguments: list[str]) -> tuple[int, str, str]:
 def _failure(error: str) -> Exception:
     """Return what kubectl's message means: about one kind, or about the whole cluster."""
     line = next((line for line in reversed(error.splitlines()) if line.strip()), "no message")
-    if any(text in error for text in UNKNOWN):
-        return Unreadable("the cluster does not have this kind")
     if "(Forbidden)" in error:
         return Unreadable(f"not allowed: {line.partition('(Forbidden): ')[2] or line}")
     return ConfigurationError(f"kubectl: {line}")

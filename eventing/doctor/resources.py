@@ -48,11 +48,18 @@ WHERE_OURS = (
     CONFIG_MAP,
     Resource("Service", "services", ""),
     Resource("ServiceAccount", "serviceaccounts", ""),
+    Resource("ResourceQuota", "resourcequotas", ""),
+    Resource("NetworkPolicy", "networkpolicies", "networking.k8s.io"),
+    Resource("PodDisruptionBudget", "poddisruptionbudgets", "policy"),
+    Resource("HorizontalPodAutoscaler", "horizontalpodautoscalers", "autoscaling", "v2"),
+    Resource("ScaledObject", "scaledobjects", "keda.sh", "v1alpha1"),
 )  # read only in namespaces where something of ours is
 SINGLE = (
     Single(CONFIG_MAP, SERVING, "config-defaults"),
     Single(CONFIG_MAP, SERVING, "config-autoscaler"),
     Single(CONFIG_MAP, SERVING, "config-features"),
+    Single(CONFIG_MAP, SERVING, "config-deployment"),
+    Single(CONFIG_MAP, SERVING, "config-domain"),
     Single(DEPLOYMENT, SERVING, "activator"),
     Single(CONFIG_MAP, "kserve", "inferenceservice-config"),
 )

@@ -119,6 +119,7 @@ VALUE_SETS: dict[str, Values] = {
     "a broker of theirs": model()
     | {"events": LEAST["events"] | {"broker": {"create": False, "name": "default"}}},
     "elsewhere": ELSEWHERE,
+    "with the doctor": model() | {"doctor": {"enabled": True}},
     "REST only": model() | {"events": {"enabled": False}},
     "a long release": model() | {"fullnameOverride": "a-release-with-quite-a-name"},
 }

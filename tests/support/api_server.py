@@ -21,7 +21,7 @@ from eventing.doctor.resources import EVERYWHERE, SINGLE, WHERE_OURS, Resource
 from tests.support.authority import Authority
 
 TOKEN = "a-token-of-the-test"
-BUILT_IN = ("", "apps", "networking.k8s.io")
+BUILT_IN = ("", "apps", "autoscaling", "networking.k8s.io", "policy")
 RESOURCES = {*EVERYWHERE, *WHERE_OURS, *(single.resource for single in SINGLE)}
 Body = dict[str, Any]
 
