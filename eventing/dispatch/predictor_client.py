@@ -70,7 +70,8 @@ class PredictorClient:
     def __init__(self, heartbeat_timeout: float, token: str | None = None) -> None:
         self._silence = heartbeat_timeout  # seconds without a line after which a stream is broken
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0),
+            # One connection a stream: a kept one would lead into a gateway that drains and ends in mid-job.
+            connector=aiohttp.TCPConnector(limit=0, force_close=True),
             read_bufsize=LINE_LIMIT,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"Authorization": f"Bearer {token}"} if token else {},

@@ -10,6 +10,7 @@ from eventing.doctor import (
     delivery,
     doors,
     folders,
+    gateway,
     gpus,
     idle,
     keda,
@@ -33,7 +34,7 @@ from eventing.doctor.findings import Finding, Rule
 from eventing.doctor.manifests import Manifests
 
 MODULES = (
-    timing, cuts, scaling, idle, probes, knative, keda, refused, spelling, gpus, limits, room, references,
+    timing, gateway, cuts, scaling, idle, probes, knative, keda, refused, spelling, gpus, limits, room, references,
     weights, pods, delivery, routes, sinks, doors, agreement, ownsettings, folders, network,
 )  # fmt: skip
 
