@@ -34,8 +34,8 @@ from eventing.doctor.findings import Finding, Rule
 from eventing.doctor.manifests import Manifests
 
 MODULES = (
-    timing, gateway, cuts, scaling, idle, probes, knative, keda, refused, spelling, gpus, limits, room, references,
-    weights, pods, delivery, routes, sinks, doors, agreement, ownsettings, folders, network,
+    timing, gateway, cuts, scaling, idle, probes, knative, keda, refused, spelling, gpus, limits, room,
+    references, weights, pods, delivery, routes, sinks, doors, agreement, ownsettings, folders, network,
 )  # fmt: skip
 
 
