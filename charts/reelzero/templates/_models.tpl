@@ -30,8 +30,13 @@ eventingGrace: {{ add $timeout 30 30 }}
 {{- fail (printf "\n\nreelzero: %s: %s\n" (index . 0) (index . 1)) }}
 {{- end }}
 
-{{/* Every model with all keys filled: {models: […]}. */}}
+{{/* Every model with all keys filled: {models: […]}. Many templates need it, so it is worked out once. */}}
 {{- define "reelzero.models" -}}
+{{- if not (hasKey . "modelsOnce") }}{{ $_ := set . "modelsOnce" (include "reelzero.modelsFilled" .) }}{{ end }}
+{{- .modelsOnce }}
+{{- end }}
+
+{{- define "reelzero.modelsFilled" -}}
 {{- $root := . }}{{ $models := list }}{{ $seen := dict }}
 {{- $catalog := include "reelzero.catalog" . | fromYaml }}
 {{- range $i, $given := .Values.models }}
@@ -103,6 +108,11 @@ Every InferenceService: {lanes: […]}. A lane is its model with the lane's own 
 concurrency is no value: capacity = maxReplicas.
 */}}
 {{- define "reelzero.lanes" -}}
+{{- if not (hasKey . "lanesOnce") }}{{ $_ := set . "lanesOnce" (include "reelzero.lanesFilled" .) }}{{ end }}
+{{- .lanesOnce }}
+{{- end }}
+
+{{- define "reelzero.lanesFilled" -}}
 {{- $root := . }}{{ $lanes := list }}{{ $services := dict }}
 {{- range $i, $model := (include "reelzero.models" . | fromYaml).models }}
 {{- $seen := dict }}
