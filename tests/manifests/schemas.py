@@ -16,6 +16,7 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
+from kubernetes_validate import utils as kubernetes_schemas
 
 from tests.manifests import keda_schema
 
@@ -24,6 +25,9 @@ CRDS = Path(os.environ.get("REELZERO_TEST_CRDS", ROOT.parent / "shared" / "crds"
 KUBERNETES = ("1.29", "1.37")  # the oldest the chart allows, and the newest known here
 NO_SCHEMA = {"PodMonitor", "HTTPRoute"}  # other projects' definitions, which are not at hand
 Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # KServe's definition has 2 MB
+# The package reads all definitions of a version again for each object; that takes longer than to validate it.
+kubernetes_schemas.schema_contents = cache(kubernetes_schemas.schema_contents)
+kubernetes_schemas.all_versions = cache(kubernetes_schemas.all_versions)
 
 
 def need_crds() -> None:
