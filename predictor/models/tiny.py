@@ -34,7 +34,6 @@ from diffusers import (
 )
 from transformers import UMT5Config, UMT5EncoderModel
 
-from predictor.models import tiny_hunyuan15, tiny_ltx2
 from predictor.models.tiny_parts import TOKENS, WIDTH, text_encoder, tokenizer
 
 SEED = 0
@@ -204,13 +203,27 @@ def ltx(conditioned: bool = False) -> Any:
     )
 
 
+def ltx2() -> Any:
+    """Build an LTX-2: 4k+1 frames, sides that are multiples of 32."""
+    from predictor.models import tiny_ltx2  # noqa: PLC0415 - Gemma is not imported to build another family
+
+    return tiny_ltx2.build()
+
+
+def hunyuan15() -> Any:
+    """Build a HunyuanVideo 1.5: 4k+1 frames, sides that are multiples of 16."""
+    from predictor.models import tiny_hunyuan15  # noqa: PLC0415 - as for Gemma above
+
+    return tiny_hunyuan15.build()
+
+
 BUILDERS: dict[str, Callable[[], Any]] = {
     "cogvideox": cogvideox,
     "mochi": mochi,
     "wan": wan,
     "ltx": ltx,
-    "ltx2": tiny_ltx2.build,
-    "hunyuan15": tiny_hunyuan15.build,
+    "ltx2": ltx2,
+    "hunyuan15": hunyuan15,
 }
 
 
