@@ -41,13 +41,14 @@ def lock(folders: Folders) -> None:
 
 
 def _problems(folder: Path) -> list[str]:
+    problems: list[str] = []
     try:
-        problems = checksums.compare(folder)
+        problems += checksums.compare(folder)
         check_folder(folder)
     except ModelUnavailable as error:
-        return [error.message]
+        return [*problems, error.message]
     except OSError as error:
-        return [f"{folder} cannot be read: {error}"]
+        return [*problems, f"{folder} cannot be read: {error}"]
     if not problems:
         typer.echo(f"{folder}: every file is as {checksums.LOCK} says")
     return problems

@@ -24,15 +24,14 @@ def write_lock(folder: Path) -> int:
 def compare(folder: Path) -> list[str]:
     """Return what differs from the lock: one sentence for each file. Raises ModelUnavailable, OSError."""
     expected = read_lock(folder / LOCK)
-    present = set(_files(folder))
-    missing = [f"{folder / name} is missing" for name in sorted(expected.keys() - present)]
-    surplus = [f"{folder / name} is not in {LOCK}" for name in sorted(present - expected.keys())]
+    missing = [name for name in sorted(expected) if not (folder / name).is_file()]
     changed = [
         f"{folder / name} has another checksum than {LOCK} says"
-        for name in sorted(expected.keys() & present)
+        for name in sorted(expected.keys() - set(missing))
         if _digest(folder / name) != expected[name]
     ]
-    return missing + changed + surplus
+    surplus = [f"{folder / name} is not in {LOCK}" for name in _files(folder) if name not in expected]
+    return [f"{folder / name} is missing" for name in missing] + changed + surplus
 
 
 def read_lock(path: Path) -> dict[str, str]:
@@ -47,7 +46,7 @@ def read_lock(path: Path) -> dict[str, str]:
     for number, match in enumerate(matches, start=1):
         if match is None or not _is_inside(match[2]):
             raise ModelUnavailable(f"{path}: line {number} must be a checksum and the name of a file inside")
-    return {match[2]: match[1] for match in matches if match}
+    return {Path(match[2]).as_posix(): match[1] for match in matches if match}  # ./a is a
 
 
 def _is_inside(name: str) -> bool:

@@ -54,3 +54,20 @@ def test_a_lock_that_is_missing_is_written_on_command(folder: Path) -> None:
     assert (status, "reelzero models lock" in output) == (1, True)
     assert CliRunner().invoke(app, ["models", "lock", str(folder)]).exit_code == 0
     assert verify(folder)[0] == 0
+
+
+def test_a_lock_of_another_program_may_have_hidden_files_and_dots(folder: Path) -> None:
+    lock = folder / "SHA256SUMS"
+    (folder / ".gitattributes").write_bytes(b"")
+    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    lock.write_text(lock.read_text().replace("  ", "  ./") + f"{empty}  ./.gitattributes\n")
+    assert verify(folder) == (0, f"{folder}: every file is as SHA256SUMS says\n")
+
+
+def test_a_file_that_is_missing_hides_no_other_problem(folder: Path) -> None:
+    (folder / "model_index.json").unlink()
+    (folder / "README.md").write_text("another")
+    status, output = verify(folder)
+    assert status == 1
+    assert f"{folder / 'model_index.json'} is missing" in output
+    assert f"{folder / 'README.md'} has another checksum" in output
