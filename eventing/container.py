@@ -9,8 +9,11 @@ from dataclasses import dataclass
 
 from eventing.contract.catalog import Catalog, load_catalog
 from eventing.contract.s3 import Bucket
+from eventing.contract.ssrf import AddressPolicy
 from eventing.domain.announcer import Announcer
 from eventing.jobs import Jobs, Retention
+from eventing.pictures.fetch import Fetcher
+from eventing.pictures.intake import PictureIntake
 from eventing.served import Obstacle, Served, no_obstacle
 from eventing.settings import Settings
 from eventing.signal import Signals
@@ -54,15 +57,18 @@ def build_container(settings: Settings, obstacle: Obstacle = no_obstacle) -> Con
     store = JobStore(database, announcer, quota=settings.queue_quota, keep_seconds=keep)
     outbox, dead_letters = OutboxStore(database), DeadLetterStore(database)
     bucket, signals = Bucket(settings.s3()), Signals()
-    retention = Retention(outbox, dead_letters, keep, max(keep, settings.idempotency_hours * 3600))
+    retention = Retention(bucket, outbox, dead_letters, keep, max(keep, settings.idempotency_hours * 3600))
     watchers = Watchers(WatchStore(database), settings.poll_seconds)
+    addresses = AddressPolicy(settings.picture_allow, "pictures", "REELZERO_PICTURE_ALLOW")
+    fetcher = Fetcher(bucket, addresses, settings.picture_s3_allow, settings.max_picture_bytes)
+    pictures = PictureIntake(bucket, fetcher, settings.max_picture_pixels)
     has_webhooks = bool(settings.webhook_secrets)
     return Container(
         settings=settings,
         catalog=catalog,
         served=served,
         database=database,
-        jobs=Jobs(catalog, served, store, bucket, retention, signals, watchers, has_webhooks=has_webhooks),
+        jobs=Jobs(catalog, served, store, pictures, retention, signals, watchers, has_webhooks=has_webhooks),
         job_store=store,
         claims=ClaimStore(database, announcer, holder, lease=settings.lease_seconds, keep_seconds=keep),
         outbox=outbox,

@@ -7,27 +7,32 @@ They notify the loops that wait for their result, and they remove a job's object
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from eventing.contract.catalog import Catalog
-from eventing.contract.errors import Conflict, InvalidRequest
+from eventing.contract.errors import Conflict, InvalidRequest, NotFound, StorageError
 from eventing.contract.models import Failure, JobRequest
+from eventing.contract.pictures import Fit
 from eventing.contract.results import job_prefix
 from eventing.contract.s3 import Bucket, Folder
 from eventing.contract.telemetry import current_traceparent
 from eventing.contract.validation import validated
 from eventing.domain.job import Job, owned_id
 from eventing.metrics import SUBMITTED
+from eventing.pictures.intake import Frame, PictureIntake
 from eventing.served import Served
 from eventing.signal import Signals
 from eventing.store.dead_letters import DeadLetterStore
 from eventing.store.jobs import JobStore, Submission, digest
 from eventing.store.outbox import OutboxStore
-from eventing.store.shielded import shielded
+from eventing.store.shielded import finish, shielded
 from eventing.watchers import Watchers
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,7 @@ class Origin:
 class Retention:
     """Where expired rows and objects are, and how long the rows of no job are kept, in seconds."""
 
+    bucket: Bucket
     outbox: OutboxStore
     dead_letters: DeadLetterStore
     keep_seconds: float
@@ -57,16 +63,16 @@ class Jobs:
     """The use cases of one replica."""
 
     def __init__(
-        self, catalog: Catalog, served: Served, store: JobStore, bucket: Bucket, retention: Retention,
-        signals: Signals, watchers: Watchers, *, has_webhooks: bool,
+        self, catalog: Catalog, served: Served, store: JobStore, pictures: PictureIntake,
+        retention: Retention, signals: Signals, watchers: Watchers, *, has_webhooks: bool,
     ) -> None:  # fmt: skip
         self._catalog = catalog
         self._served = served
         self._store = store
-        self._bucket = bucket
         self._retention = retention
         self._signals = signals
         self._watchers = watchers
+        self._pictures = pictures
         self._has_webhooks = has_webhooks
 
     async def submit(self, request: JobRequest, origin: Origin) -> tuple[Job, bool]:
@@ -74,12 +80,21 @@ class Jobs:
 
         Raises InvalidRequest naming the field, Conflict, TooMany, Unavailable.
         """
-        draft = self._draft(request, origin)
-        job, new = await self._store.submit(Submission(draft, origin.key, request.start_within_seconds))
+        submission = Submission(self._draft(request, origin), origin.key, request.start_within_seconds)
+        if not request.pictures():
+            job, new = await self._store.submit(submission)
+        elif earlier := await self._store.earlier(submission):  # its pictures need not be fetched again
+            job, new = earlier, False
+        else:
+            job, new = await self._submit_with_pictures(request, submission)
         if new:
             SUBMITTED.labels(job.model, job.lane, origin.way).inc()
             self._signals.job_ready.notify()
         return job, new
+
+    async def fetch(self, field: str, address: str, owner: str) -> bytes:
+        """Return the file at an address in a request. Raises InvalidRequest naming the field, Unavailable."""
+        return await self._pictures.fetch(field, address, lambda job_id: self._owns(job_id, owner))
 
     async def cancel(self, job_id: str, owner: str | None = None) -> Job:
         """End a waiting job now, and a running one within one denoising step. Raises NotFound."""
@@ -121,6 +136,36 @@ class Jobs:
         await keep.dead_letters.sweep(keep.keep_seconds)
         await self._store.forget(positions_after=keep.keep_seconds, keys_after=keep.keep_keys_seconds)
 
+    async def _submit_with_pictures(self, request: JobRequest, submission: Submission) -> tuple[Job, bool]:
+        """Store the pictures, then the job that names them. Pictures of no job are deleted."""
+        draft = submission.job
+        folder = Folder(f"{job_prefix(draft.id)}inputs/{secrets.token_hex(6)}/")
+        frame = Frame(draft.spec.width, draft.spec.height, request.image_fit or Fit.crop)
+        new = False
+        try:
+            pictures = await self._pictures.take(
+                request.pictures(), frame, folder, lambda job_id: self._owns(job_id, draft.owner)
+            )
+            job = replace(draft, spec=draft.spec.model_copy(update=pictures))
+            stored, new = await self._store.submit(replace(submission, job=job))
+        finally:
+            if not new:
+                await finish(self._discard(folder))
+        return stored, new
+
+    async def _owns(self, job_id: str, owner: str) -> bool:
+        try:
+            await self._store.get(job_id, owner)
+        except NotFound:
+            return False
+        return True
+
+    async def _discard(self, folder: Folder) -> None:
+        try:
+            await self._pictures.discard(folder)
+        except StorageError:
+            log.warning("pictures of no job stay in S3", extra={"prefix": folder.prefix}, exc_info=True)
+
     async def _remove(self, job_id: str) -> None:
         # The row goes last: if this fails between the two, the row makes the next sweep repeat it.
         await self._remove_objects(job_id)
@@ -128,7 +173,7 @@ class Jobs:
         self._watchers.changed(job_id)
 
     async def _remove_objects(self, job_id: str) -> None:
-        await asyncio.to_thread(self._bucket.delete_folder, Folder(job_prefix(job_id)))
+        await asyncio.to_thread(self._retention.bucket.delete_folder, Folder(job_prefix(job_id)))
 
     def _draft(self, request: JobRequest, origin: Origin) -> Job:
         """Return the job that a request asks for. Raises InvalidRequest, NotFound."""

@@ -86,6 +86,17 @@ class Settings(SharedSettings):
     webhook_handshake: bool = Field(
         False, description="Ask receivers for consent (OPTIONS) before webhooks are sent to them."
     )
+    picture_allow: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Comma-separated host:port or CIDR that pictures may be fetched from although internal;"
+        " from host:port also by http.",
+    )
+    picture_s3_allow: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Comma-separated bucket or bucket/prefix that s3:// pictures may be in, beside the own.",
+    )
+    max_picture_bytes: int = Field(20 << 20, ge=1024, description="Largest file of a picture.")
+    max_picture_pixels: int = Field(25_000_000, ge=1024, description="Most pixels of a picture.")
     auth: Literal["open", "required"] = Field(
         "required", description="open: no API key needed (loopback only)."
     )
@@ -116,7 +127,9 @@ class Settings(SharedSettings):
         ge=1,
         description="Jobs one owner may have waiting; submissions at one moment may pass it by a few.",
     )
-    max_body_bytes: int = Field(1 << 20, ge=1024, description="Largest request body.")
+    max_body_bytes: int = Field(
+        1 << 20, ge=1024, description="Largest request body; where pictures are taken, those come on top."
+    )
     body_timeout_seconds: float = Field(30, gt=0, description="A body must have arrived by then.")
     max_attempts: int = Field(3, ge=1, le=20, description="Attempts before a job fails.")
     retry_seconds: float = Field(
@@ -143,6 +156,8 @@ class Settings(SharedSettings):
     @field_validator(
         "webhook_secrets",
         "webhook_allow",
+        "picture_allow",
+        "picture_s3_allow",
         "allowed_hosts",
         "trusted_sources",
         "model_aliases",

@@ -79,7 +79,12 @@ class Batches:
         noise = torch.randn(size, count, CHANNELS, LATENT_SIDE, LATENT_SIDE)
         clean = encode(scenes, dials(noise), frames)
         noisy = self.scheduler.add_noise(clean, noise, time)
-        weight = torch.ones_like(clean)
-        weight[:, :, 9:] += EDGE_WEIGHT * (clean[:, :, 9:].abs() < NEAR)
+        weight = self.weight(clean)
         text = embed(self.encoder, tokens(self.tokenizer, prompts))
         return Batch(noisy, clean, weight / weight.mean(), frames, text, time)
+
+    def weight(self, clean: Tensor) -> Tensor:
+        """Return the weight of each latent's error: distances near an edge count more."""
+        weight = torch.ones_like(clean)
+        weight[:, :, 9:] += EDGE_WEIGHT * (clean[:, :, 9:].abs() < NEAR)
+        return weight

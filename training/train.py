@@ -26,9 +26,12 @@ FEW = 3  # frames of each clip; all of them in the last part
 CHECKPOINT_EVERY = 100
 
 
-def loss_of(trainee: Trainee, batch: Batch) -> tuple[Tensor, float]:
-    """Return the weighted error of a batch, and the plain error where the model saw only noise."""
-    with torch.autocast("cpu", torch.bfloat16):
+def loss_of(trainee: Trainee, batch: Batch, half: bool = True) -> tuple[Tensor, float]:
+    """Return the weighted error of a batch, and the plain error where the model saw only noise.
+
+    `half` computes in bf16, which is slower than fp32 on processors that only emulate it.
+    """
+    with torch.autocast("cpu", torch.bfloat16, enabled=half):
         guess = trainee(to_patches(batch.noisy), batch.frames, batch.text, batch.time)
     error = (guess.float() - to_patches(batch.clean)).square()
     blind = error.detach()[batch.time == batch.time.max()].mean().item()
@@ -36,7 +39,9 @@ def loss_of(trainee: Trainee, batch: Batch) -> tuple[Tensor, float]:
 
 
 def average_gradients(model: CogVideoXTransformer3DModel) -> None:
-    """Average the gradients over the processes."""
+    """Average the gradients over the processes, if there are several."""
+    if not dist.is_initialized():
+        return
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
     flat = torch.cat([g.flatten() for g in gradients])
     dist.all_reduce(flat)
@@ -45,12 +50,22 @@ def average_gradients(model: CogVideoXTransformer3DModel) -> None:
 
 
 class Trainer:
-    """Holds everything that a training changes, and saves and loads it."""
+    """Holds everything that a training changes, and saves and loads it.
 
-    def __init__(self, steps: int, checkpoint: Path) -> None:
-        self.model, self.step, self.steps, self.checkpoint = build_transformer(), 0, steps, checkpoint
+    `optimizers` replace the usual ones, for a model that is trained already; it is then trained in fp32.
+    """
+
+    def __init__(
+        self,
+        steps: int,
+        checkpoint: Path,
+        model: CogVideoXTransformer3DModel,
+        optimizers: list[torch.optim.Optimizer] | None = None,
+    ) -> None:
+        self.model, self.step, self.steps, self.checkpoint = model.train(), 0, steps, checkpoint
         self.average = copy.deepcopy(self.model)
-        self.optimizers = build_optimizers(self.model)
+        self.half = optimizers is None
+        self.optimizers = optimizers or build_optimizers(self.model)
         self.trainee = Trainee(self.model)
         self.model.set_attn_processor(ManualAttention())
         if checkpoint.exists():
@@ -79,7 +94,7 @@ class Trainer:
 
     def advance(self, batch: Batch) -> tuple[float, float]:
         """Make one step."""
-        loss, blind = loss_of(self.trainee, batch)
+        loss, blind = loss_of(self.trainee, batch, self.half)
         loss.backward()
         average_gradients(self.model)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -109,7 +124,7 @@ def work(rank: int, arguments: argparse.Namespace) -> None:
     )
     torch.manual_seed(arguments.seed)  # equal weights in every process; batches differ
     tokenizer, encoder = load_encoder(out / "text")
-    trainer = Trainer(arguments.steps, out / "checkpoint.pt")
+    trainer = Trainer(arguments.steps, out / "checkpoint.pt", build_transformer())
     torch.manual_seed(arguments.seed * 1_000_003 + trainer.step * 16 + rank)
     domain = DOMAINS[arguments.domain]
     batches = Batches(domain, tokenizer, encoder, random.Random(torch.initial_seed()))

@@ -19,7 +19,7 @@ from eventing.api import (
 )
 from eventing.api.auth import RateLimit
 from eventing.api.dependencies import Container
-from eventing.api.limits import BodyLimits
+from eventing.api.limits import BodyLimits, Sizes
 from eventing.api.oidc import TokenVerifier
 from eventing.api.origins import OriginCheck
 from eventing.api.prefix import PathPrefix
@@ -43,7 +43,7 @@ def create_app(container: Container) -> FastAPI:
     app.add_middleware(HeadAndOptions)
     app.add_middleware(
         BodyLimits,
-        max_bytes=container.settings.max_body_bytes,
+        sizes=Sizes.of(container.settings),
         seconds=container.settings.body_timeout_seconds,
     )
     if container.settings.auth == "open":

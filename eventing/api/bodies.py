@@ -6,6 +6,7 @@ A body without a Content-Type is JSON, since clients of V2 send none. limits.py 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -14,6 +15,7 @@ from starlette.datastructures import UploadFile
 from eventing.contract import media_types, strictjson
 from eventing.contract.errors import InvalidRequest, MalformedRequest, TooLarge, UnsupportedMedia
 from eventing.contract.models import JobRequest
+from eventing.contract.pictures import FIELDS, inline
 from eventing.jobs import parse_request
 
 MULTIPART, URLENCODED = "multipart/form-data", "application/x-www-form-urlencoded"
@@ -23,8 +25,12 @@ URLENCODED_BYTES = 128 << 10  # decoding that many takes 20 ms; a prompt of 2000
 
 
 async def read_job_request(request: Request) -> JobRequest:
-    """Return the job request in a JSON body. Raises as `read_object`."""
-    return parse_request(await read_object(request))
+    """Return the job request in a JSON body, or in a form with pictures. Raises as `read_object`."""
+    media, charset = media_types.parse(request.headers.get("content-type", ""))
+    if media != MULTIPART:
+        return parse_request(await read_object(request))
+    _check_charset(charset)
+    return parse_request(await _form(request, FIELDS))
 
 
 JobBody = Annotated[JobRequest, Depends(read_job_request)]
@@ -39,16 +45,23 @@ async def read_object(request: Request) -> dict[str, Any]:
     return value
 
 
-async def read_fields(request: Request) -> dict[str, Any]:
-    """Return the fields of a JSON object or a form. Raises as `read_object`, and TooLarge."""
+async def read_fields(request: Request, files: Collection[str] = ()) -> dict[str, Any]:
+    """Return the fields of a JSON object or a form. Raises as `read_object`, and TooLarge.
+
+    `files` are the fields that may be a file; its value is then a data: address.
+    """
     media, charset = media_types.parse(request.headers.get("content-type", ""))
     if media not in (MULTIPART, URLENCODED):
         return await read_object(request)
-    if not media_types.is_utf8(charset):
-        raise UnsupportedMedia("the charset of a form must be utf-8", field="content-type")
+    _check_charset(charset)
     if media == URLENCODED:
         _check_urlencoded(await request.body())
-    return await _form(request)
+    return await _form(request, files)
+
+
+def _check_charset(charset: str) -> None:
+    if not media_types.is_utf8(charset):
+        raise UnsupportedMedia("the charset of a form must be utf-8", field="content-type")
 
 
 def _check_urlencoded(body: bytes) -> None:
@@ -58,15 +71,22 @@ def _check_urlencoded(body: bytes) -> None:
         raise MalformedRequest(f"a form may have {MOST_FIELDS} fields at most")
 
 
-async def _form(request: Request) -> dict[str, Any]:
+async def _form(request: Request, files: Collection[str]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
-    async with request.form(max_files=4, max_fields=MOST_FIELDS) as form:
+    longest = len(await request.body())  # bounded in limits.py; a text field may be a data: address
+    async with request.form(max_files=4, max_fields=MOST_FIELDS, max_part_size=longest) as form:
         for name, value in form.multi_items():
-            if isinstance(value, UploadFile):
-                message = f"{name}: a file is not taken here; videos are made from text only"
-                raise InvalidRequest(message, field=name)
-            _put(fields, name, value)
+            _put(fields, name, await _file(name, value, files) if isinstance(value, UploadFile) else value)
     return fields
+
+
+async def _file(name: str, file: UploadFile, files: Collection[str]) -> str | None:
+    """Return the data: address of a file; None for the empty one that browsers send for no choice."""
+    if name not in files:
+        known = f"; files are taken in {', '.join(files)}" if files else ""
+        raise InvalidRequest(f"{name}: a file is not taken here{known}", field=name)
+    body = await file.read()
+    return inline(body) if body or file.filename else None
 
 
 def _put(fields: dict[str, Any], name: str, value: Any) -> None:

@@ -18,6 +18,7 @@ from fastapi.responses import JSONResponse
 from eventing import __version__
 from eventing.api.auth import Owner
 from eventing.api.dependencies import ContainerDep
+from eventing.api.limits import RELEASE
 from eventing.api.origin import V2Origin
 from eventing.api.waiting import Gone, until_ended
 from eventing.contract import v2
@@ -132,13 +133,17 @@ async def infer(
     prefer: Annotated[list[str] | None, Header()] = None,
 ) -> Response:  # fmt: skip
     """Make a video and wait for it. With `Prefer: respond-async`, answer at once with the job's address."""
-    call = v2.decode(await request.body(), request.headers)
+    call = v2.decode(b"".join([part async for part in request.stream()]), request.headers)
     v2.require_model(call.fields, model)
-    fields = {**call.fields, "model": model}
-    job_id = _job_id(fields.pop("job_id", None))
-    if fields.pop("output", None) not in (None, "s3"):
+    job_id = _job_id(call.fields.get("job_id"))
+    if call.fields.get("output") not in (None, "s3"):
         raise InvalidRequest("output: only s3; the predictor itself takes inline", field="output")
-    job, new = await container.jobs.submit(parse_request(fields), replace(origin, job_id=job_id))
+    fields = {name: value for name, value in call.fields.items() if name not in ("job_id", "output")}
+    body, origin = parse_request({**fields, "model": model}), replace(origin, job_id=job_id)
+    job, new = await container.jobs.submit(body, origin)
+    call = replace(call, fields={})
+    del body, fields  # they may hold pictures, and the job may take minutes
+    request.scope[RELEASE]()
     is_repeatable = bool(job_id or origin.key) or not new
     try:
         job = await until_ended(container.watchers, request, job, _patience(prefer or []))

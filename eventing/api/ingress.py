@@ -106,6 +106,8 @@ async def _submit(container: Container, event: Event, owner: str, trace: str | N
     cloudevent.check(event)
     if event["type"] != REQUESTED:
         raise InvalidRequest(f"type must be {REQUESTED}, not {event['type']}", field="type")
+    if address := cloudevent.reference(event):
+        event = cloudevent.with_data(event, await container.jobs.fetch("dataref", address, owner))
     request = parse_request(cloudevent.json_data(event))
     # The event's own trace goes first: one request of a Broker may carry many events.
     origin = event_origin(owner, event["source"], event["id"], valid(event.get("traceparent")) or trace)

@@ -37,7 +37,8 @@ _REQUEST = {
     "schema": {"$ref": "#/components/schemas/JobRequest"},
     "example": {"prompt": "a red circle moving right", "seed": 7},
 }
-_BODY = {"requestBody": {"required": True, "content": {"application/json": _REQUEST}}}
+_CONTENT = dict.fromkeys(("application/json", "multipart/form-data"), _REQUEST)
+_BODY = {"requestBody": {"required": True, "content": _CONTENT}}
 
 
 class ResultView(Frozen):

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field
 
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import InvalidRequest
 from eventing.contract.models import Frozen, JobRequest
+from eventing.contract.pictures import FIELDS, PictureAddress
 from eventing.contract.validation import validated
 from eventing.domain.job import Job, Status
 
@@ -31,21 +32,47 @@ Seconds = Annotated[str, BeforeValidator(_text), Field(pattern=r"^\d{1,4}(\.\d{1
 Size = Annotated[str, Field(pattern=r"^\d{2,4}x\d{2,4}$")]
 
 
+class ImageUrl(Frozen):
+    """An address of a picture, as chat messages have it."""
+
+    url: PictureAddress
+
+
+def _address(value: Any) -> Any:
+    """Return the address in `{"image_url": …}` and in `{"url": …}`, whose values may be nested."""
+    for name in ("image_url", "url"):
+        if isinstance(value, dict) and set(value) == {name}:
+            value = value[name]
+    return value
+
+
+Reference = Annotated[PictureAddress, BeforeValidator(_address)]
+
+
+class FrameImage(Frozen):
+    """One picture of `frame_images`."""
+
+    type: Literal["image_url"] = "image_url"
+    image_url: Reference
+    frame_type: Literal["first_frame", "last_frame"] = "first_frame"
+
+
 class VideoCreate(JobRequest):
     """`POST /v1/videos`: the fields of the contract, and all fields of `POST /v1/jobs`."""
 
     seconds: Seconds | None = Field(None, description="Length; the nearest the model can make.")
     size: Size | None = Field(None, description="Width x height, exactly one of the model's sizes.")
-    input_reference: None = Field(None, description="Not supported: videos are made from text only.")
+    input_reference: Reference | None = Field(
+        None, description="First frame: a file in a form, an address, or {image_url}; the same as `image`."
+    )
+    frame_images: tuple[FrameImage, ...] = Field(
+        (),
+        max_length=2,
+        description="First and last frame by `frame_type`; as `image` and `last_image`.",
+    )
     callback_format: Literal["openai", "cloudevents"] = Field(
         "openai", description="Body of the webhook to callback_url."
     )
-
-    @field_validator("input_reference", mode="before")
-    @classmethod
-    def _text_only(cls, value: Any) -> None:
-        if value is not None:
-            raise ValueError("is not supported here: videos are made from text only")
 
 
 class VideoRemix(Frozen):
@@ -109,8 +136,8 @@ def parse_remix(fields: dict[str, Any]) -> VideoRemix:
 
 def job_request(body: VideoCreate, entry: CatalogEntry) -> JobRequest:
     """Return the job request. Raises InvalidRequest for a size or length that the model cannot make."""
-    own = {"seconds", "size", "input_reference", "callback_format"}
-    fields = body.model_dump(exclude=own, exclude_unset=True) | {"model": entry.name}
+    own = {"seconds", "size", "input_reference", "frame_images", "callback_format"}
+    fields = body.model_dump(exclude=own, exclude_unset=True) | {"model": entry.name} | _pictures(body)
     for field, parameter in (("width", "size"), ("height", "size"), ("num_frames", "seconds")):
         if getattr(body, parameter) is not None and fields.get(field) is not None:
             raise InvalidRequest(f"{parameter} and {field} say the same; give one of them", field=parameter)
@@ -122,8 +149,9 @@ def job_request(body: VideoCreate, entry: CatalogEntry) -> JobRequest:
 
 
 def remix_request(source: Job, prompt: str) -> dict[str, Any]:
-    """Return the fields of a job like `source`, seed included, with a new prompt."""
-    return source.spec.model_dump(mode="json") | {"prompt": prompt}
+    """Return the fields of a job like `source`, seed and pictures included, with a new prompt."""
+    addresses = {field: picture.uri for field, picture in source.spec.pictures().items()}
+    return source.spec.model_dump(mode="json") | addresses | {"prompt": prompt}
 
 
 def video(job: Job) -> Video:
@@ -153,6 +181,28 @@ def poll_after_ms(job: Job) -> int:
         return 2 * POLL_FASTEST_MS
     left = job.progress.elapsed_seconds * (100 - percent) / percent
     return int(min(max(left * 100, POLL_FASTEST_MS), POLL_SLOWEST_MS))
+
+
+def _pictures(body: VideoCreate) -> dict[str, str]:
+    """Return the pictures under their names in a job request. Raises InvalidRequest for one sent twice."""
+    sent = [("image", "image", body.image), ("last_image", "last_image", body.last_image)]
+    sent += [("image", "input_reference", body.input_reference)]
+    names = {"first_frame": "image", "last_frame": "last_image"}
+    sent += [(names[frame.frame_type], "frame_images", frame.image_url) for frame in body.frame_images]
+    pictures: dict[str, str] = {}
+    for field, parameter, address in sent:
+        if address is not None and field in pictures:
+            raise InvalidRequest(f"{parameter}: the {field} must be sent once", field=parameter)
+        if address is not None:
+            pictures[field] = address
+    return pictures
+
+
+def parameter_of(body: VideoCreate, field: str | None) -> str | None:
+    """Return the parameter by which a field of the job request was sent, for messages."""
+    if field == "image" and body.input_reference is not None:
+        return "input_reference"
+    return "frame_images" if field in FIELDS and getattr(body, str(field)) is None else field
 
 
 def _size(size: str, entry: CatalogEntry) -> tuple[int, int]:

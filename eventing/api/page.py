@@ -13,7 +13,7 @@ from fastapi.staticfiles import StaticFiles
 
 STATIC = Path(__file__).parent / "static"
 # Videos come from S3, which has another origin; nothing else may be loaded from elsewhere.
-POLICY = "default-src 'self'; media-src *; img-src * data:; frame-ancestors 'none'; base-uri 'none'"
+POLICY = "default-src 'self'; media-src *; img-src * data: blob:; frame-ancestors 'none'; base-uri 'none'"
 HEADERS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
 router = APIRouter(include_in_schema=False)
 files = StaticFiles(directory=STATIC)

@@ -14,8 +14,9 @@ from eventing.api.content import stream_file
 from eventing.api.dependencies import Container, ContainerDep
 from eventing.api.origin import OpenAIOrigin
 from eventing.contract.catalog import CatalogEntry
-from eventing.contract.errors import Conflict, StorageError, Unavailable
+from eventing.contract.errors import Conflict, ReelzeroError, StorageError, Unavailable
 from eventing.contract.models import JOB_ID_PATTERN
+from eventing.contract.pictures import FIELDS
 from eventing.contract.results import StoredFile
 from eventing.domain.job import Job, Status
 from eventing.jobs import parse_request
@@ -44,10 +45,14 @@ async def create(
     request: Request, container: ContainerDep, origin: OpenAIOrigin, response: Response
 ) -> openai.Video:
     """Queue a video. The fields of the contract and all fields of `POST /v1/jobs` are accepted."""
-    body = openai.parse(await read_fields(request))
+    body = openai.parse(await read_fields(request, ("input_reference", *FIELDS)))
     request_ = openai.job_request(body, _entry(container, body.model))
     origin = replace(origin, callback_format=body.callback_format)
-    job, _ = await container.jobs.submit(request_, origin)
+    try:
+        job, _ = await container.jobs.submit(request_, origin)
+    except ReelzeroError as error:
+        error.field = openai.parameter_of(body, error.field)
+        raise
     return _shown(job, response)
 
 

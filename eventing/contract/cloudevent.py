@@ -16,7 +16,7 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
@@ -95,6 +95,24 @@ def is_named(event: Event) -> bool:
     except MalformedRequest:
         return False
     return True
+
+
+def reference(event: Event) -> str | None:
+    """Return the address in `dataref` of an event without data (the claim check of the dataref extension).
+
+    Raises MalformedRequest if it is no text.
+    """
+    address = event.get("dataref")
+    if address is None or event.data not in (None, b""):
+        return None
+    if not isinstance(address, str) or not address:
+        raise MalformedRequest("the attribute dataref must be a URI", field="dataref")
+    return address
+
+
+def with_data(event: Event, body: bytes) -> Event:
+    """Return the event with the data that its reference led to."""
+    return replace(event, data=_decoded(dict(event.attributes), body))
 
 
 def json_data(event: Event) -> Any:

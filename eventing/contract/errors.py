@@ -17,6 +17,7 @@ ReelzeroError                 code, message, field, retryable; HTTP status for t
 │   ├── OutOfMemory                not retryable, since the same job would fail the same way
 │   ├── PipelineFault              a mistake in the pipeline's code or its input; not retryable
 │   ├── BrokenFrames               NaN or infinite pixels; not retryable
+│   ├── BrokenPicture              a picture in S3 is gone or is another one; not retryable
 │   ├── ContentRefused             a check of the operator refused the prompt or the video; not retryable
 │   ├── BrokenVideo                the file differs from the request; not retryable
 │   ├── DeviceLost                 retryable on another predictor; this one becomes unready
@@ -152,6 +153,12 @@ class BrokenVideo(GenerationError):
     """The file differs from the request in frames, size or rate, or its credentials are not valid."""
 
     code, retryable = "broken_video", False
+
+
+class BrokenPicture(GenerationError):
+    """A picture that the video starts or ends with is gone from S3, or is not the one that was stored."""
+
+    code, retryable = "broken_picture", False
 
 
 class BrokenFrames(GenerationError):

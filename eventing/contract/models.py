@@ -8,51 +8,19 @@ from __future__ import annotations
 
 from enum import StrEnum
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    AnyHttpUrl,
-    BaseModel,
-    ConfigDict,
-    Field,
-    TypeAdapter,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
-from pydantic_core import InitErrorDetails
+from pydantic import AfterValidator, Field, field_validator
+
+from eventing.contract.frozen import Frozen as Frozen  # noqa: PLC0414 - re-exported: the base of all records
+from eventing.contract.frozen import Incoming as Incoming  # noqa: PLC0414 - the same
+from eventing.contract.frozen import Received as Received  # noqa: PLC0414 - the same
+from eventing.contract.pictures import FIELDS, Fit, Picture, PictureAddress, Strength
+from eventing.contract.urls import CallbackUrl
 
 JOB_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 PROMPT_LIMIT = 2000
 SEED_LIMIT = 2**32 - 1
 METADATA_LIMIT = 16
-
-
-class Frozen(BaseModel):
-    """An immutable record. It refuses unknown fields, so that a typo is an error and not a default."""
-
-    # Errors go to logs and traces, so they must not quote the input, such as prompts and addresses.
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
-
-
-class Received(Frozen):
-    """A record that another release may have written: it may have fields that this one does not know."""
-
-    model_config = ConfigDict(extra="ignore")
-
-
-class Incoming(Frozen):
-    """A record that callers send. Surplus fields are one error together: 80,000 errors take a second."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _has_no_surplus(cls, data: Any) -> Any:
-        if isinstance(data, dict) and len(data) > len(cls.model_fields):
-            name = next(str(name) for name in data if name not in cls.model_fields)
-            surplus = InitErrorDetails(type="extra_forbidden", loc=(name,), input=None)
-            raise ValidationError.from_exception_data(cls.__name__, [surplus])
-        return data
 
 
 class Quality(StrEnum):
@@ -135,28 +103,20 @@ class VideoRequest(Incoming):
     guidance_scale_2: Guidance | None = Field(
         None, description="The same for the second transformer, of models that have two."
     )
+    image: PictureAddress | None = Field(
+        None, description="First frame: https://, s3:// or data: address; a file in a multipart form."
+    )
+    last_image: PictureAddress | None = Field(None, description="Last frame, with `image`; the same forms.")
+    image_fit: Fit | None = Field(
+        None, description="How a picture of another shape is fitted; crop if absent."
+    )
+    strength: Strength | None = Field(
+        None, description="How much the video keeps of the picture, where the model has it."
+    )
 
-
-def _is_http_url(text: str) -> str:
-    """Check a URL and keep its text: pydantic's URL types normalise it, which breaks signed addresses."""
-    if any(character <= " " or character in "\x7f\\" for character in text):
-        raise ValueError("must not contain spaces, control characters or backslashes: percent-encode them")
-    try:
-        url = _http_url.validate_python(text)
-    except ValidationError as error:
-        raise ValueError(error.errors()[0]["msg"]) from error
-    parts = urlsplit(text)  # pydantic also reads http:host and http:///host as URLs
-    if not parts.hostname:
-        raise ValueError("must name a host after http:// or https://")
-    if url.username or url.password or "@" in parts.netloc:
-        raise ValueError("must not carry a user name or password")
-    return text
-
-
-_http_url = TypeAdapter(AnyHttpUrl, config=ConfigDict(hide_input_in_errors=True))
-CallbackUrl = Annotated[
-    str, AfterValidator(_is_http_url), Field(min_length=1, json_schema_extra={"format": "uri"})
-]
+    def pictures(self) -> dict[str, str]:
+        """Return the addresses of the pictures, by field."""
+        return {name: address for name in FIELDS if (address := getattr(self, name)) is not None}
 
 
 class JobRequest(VideoRequest):
@@ -202,6 +162,13 @@ class GenerationSpec(Frozen):
     num_inference_steps: Steps
     guidance_scale: Guidance
     guidance_scale_2: Guidance | None = None
+    image: Picture | None = Field(None, description="First frame.")
+    last_image: Picture | None = None
+    strength: Strength | None = None
+
+    def pictures(self) -> dict[str, Picture]:
+        """Return the pictures, by field."""
+        return {name: picture for name in FIELDS if (picture := getattr(self, name)) is not None}
 
 
 class Failure(Received):

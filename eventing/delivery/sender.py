@@ -18,11 +18,11 @@ import aiohttp
 
 from eventing.contract.errors import StorageError
 from eventing.contract.s3 import Bucket
+from eventing.contract.ssrf import AddressPolicy, BlockedAddress
 from eventing.delivery.connections import exact_url, session
 from eventing.delivery.handshake import Handshakes
 from eventing.delivery.signing import signature_headers
 from eventing.delivery.sink_binding import SinkBinding
-from eventing.delivery.ssrf import AddressPolicy, BlockedAddress
 from eventing.domain.destinations import S3Object, Sink, Webhook
 from eventing.settings import Settings
 from eventing.store.outbox import OutboxMessage, Try

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from eventing.contract.models import Quality
+from eventing.contract.pictures import Fit
 from eventing.standalone.data_dir import DATA_DIR
 
 DataDir = Annotated[
@@ -41,6 +42,15 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option is how typer reads
     fps: Annotated[int | None, typer.Option(help="Frames a second.", show_default="the model's")] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same video.", show_default="random")] = None,
     quality: Annotated[Quality, typer.Option(help="More steps, more time.")] = Quality.medium,
+    image: Annotated[
+        str | None, typer.Option(help="First frame: a picture file or its address.", metavar="FILE|URL")
+    ] = None,
+    last_image: Annotated[
+        str | None, typer.Option(help="Last frame, with --image.", metavar="FILE|URL")
+    ] = None,
+    image_fit: Annotated[
+        Fit | None, typer.Option(help="How pictures of another shape are fitted.", show_default="crop")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the MP4.", file_okay=False)] = Path("reelzero-out"),
     data_dir: DataDir = DATA_DIR,
     models_dir: ModelsDir = None,
@@ -60,6 +70,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option is how typer reads
     wishes: dict[str, Any] = {
         "prompt": prompt, "model": model, "num_frames": frames, "width": width, "height": height,
         "fps": fps, "seed": seed, "quality": quality.value,
+        "image": image, "last_image": last_image, "image_fit": image_fit and image_fit.value,
     }  # fmt: skip
     order = VideoOrder({key: value for key, value in wishes.items() if value is not None}, out)
     raise typer.Exit(run(order, Options(data_dir=data_dir, models_dir=models_dir)))

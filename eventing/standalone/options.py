@@ -74,9 +74,11 @@ def build_settings(
     if options.sink_url:
         chosen["sink_url"] = options.sink_url
     settings = read(Settings, **(_missing(filled) | chosen))
-    # A receiver under development runs on this machine. A public service must not call addresses inside it.
-    allow = settings.webhook_allow + (OWN_NETWORKS if options.is_private else ())
-    return settings.model_copy(update={"webhook_allow": allow})
+    # A receiver or a web server under development runs on this machine. A public service must not call
+    # addresses inside it.
+    own = OWN_NETWORKS if options.is_private else ()
+    allow = {name: getattr(settings, name) + own for name in ("webhook_allow", "picture_allow")}
+    return settings.model_copy(update=allow)
 
 
 def endpoints(catalog: Catalog, models: tuple[str, ...] = ()) -> tuple[Endpoint, ...]:

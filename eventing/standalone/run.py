@@ -30,6 +30,7 @@ from eventing.standalone.data_dir import DATA_DIR, DataDir, InUse
 from eventing.standalone.edition import WAITED_FOR, Edition
 from eventing.standalone.interrupts import INTERRUPTED, on_interrupt
 from eventing.standalone.options import Options, default_model
+from eventing.standalone.picture_files import with_files
 from eventing.standalone.receiver import Receiver
 from eventing.standalone.report import show_result
 from eventing.standalone.screen import Screen, open_screen
@@ -76,6 +77,7 @@ def run(order: VideoOrder, options: Options) -> int:
     """Make one video and return the exit status: 0, 1 after printing the cause, 130 if interrupted."""
     log_file = DataDir(options.data_dir).log
     try:
+        order = replace(order, request=with_files(order.request))
         check(order)
         asyncio.run(_main(order, options, open_screen(Console(highlight=False))))
     except Stopped as stopped:

@@ -7,11 +7,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Select, bindparam, delete, exists, func, literal_column, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, func, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventing.contract.errors import Conflict, InvalidRequest, NotFound, TooMany
 from eventing.contract.models import Failure, JobRequest
+from eventing.contract.pictures import FIELDS, fingerprint
 from eventing.domain import job as state
 from eventing.domain.announcer import Announcer
 from eventing.domain.job import Job, Status
@@ -28,6 +29,8 @@ _BEFORE = select(
     db_now().label("at"), select(func.count()).where(_waiting).scalar_subquery().label("waiting")
 )
 
+LATER = frozenset({*FIELDS, "image_fit", "strength", "guidance_scale_2"})  # fields that 0.1 did not have
+
 
 @dataclass(frozen=True)
 class Submission:
@@ -39,8 +42,14 @@ class Submission:
 
 
 def digest(request: JobRequest) -> str:
-    """Return the SHA-256 of a request, which shows that a key was used again with another body."""
-    canonical = json.dumps(request.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    """Return the SHA-256 of a request, which shows that a key was used again with another body.
+
+    Fields of later releases are left out while they are not set, so that every release has the same digest.
+    """
+    fields = request.model_dump(mode="json", exclude={name for name in FIELDS if getattr(request, name)})
+    fields |= {name: fingerprint(address) for name, address in request.pictures().items()}
+    shown = {name: value for name, value in fields.items() if value is not None or name not in LATER}
+    canonical = json.dumps(shown, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
@@ -79,6 +88,18 @@ class JobStore:
                 waits = f"{before.waiting} jobs are waiting; {self._quota} may wait at once"
                 raise TooMany(waits, retry_after=30)  # and nothing of it is stored
             return job, True
+
+    async def earlier(self, submission: Submission) -> Job | None:
+        """Return the job that an equal submission made before, without storing anything. Raises as `submit`.
+
+        Only `submit` can say for good that there is none.
+        """
+        job = submission.job
+        async with self._database.read() as connection:
+            if submission.key is not None and await self._has_key(connection, submission):
+                return await self._first(connection, submission)
+            existing = None if job.chosen_id is None else await _find(connection, job.chosen_id, job.owner)
+        return None if existing is None else _equal(existing, job)
 
     async def get(self, job_id: str, owner: str | None = None) -> Job:
         """Return one job; an owner names it by its public id. Raises NotFound, also if it is another's."""
@@ -177,10 +198,14 @@ class JobStore:
         row = {"owner": job.owner, "key": submission.key, "digest": job.digest, "job_id": job.id}
         return await insert_once(connection, idempotency, row | {"created_at": at})
 
+    async def _has_key(self, connection: AsyncConnection, submission: Submission) -> bool:
+        query = select(idempotency.c.job_id).where(_key_of(submission))
+        return (await connection.execute(query)).first() is not None
+
     async def _first(self, connection: AsyncConnection, submission: Submission) -> Job:
         """Return the job that the key has made. Raises InvalidRequest, Conflict."""
-        mine = (idempotency.c.owner == submission.job.owner) & (idempotency.c.key == submission.key)
-        key = (await connection.execute(select(idempotency).where(mine))).mappings().one()
+        query = select(idempotency).where(_key_of(submission))
+        key = (await connection.execute(query)).mappings().one()
         job = await _find(connection, key["job_id"], None)
         name = job.public_id if job else key["job_id"]
         if key["digest"] != submission.job.digest:
@@ -204,6 +229,10 @@ class JobStore:
             return 0.0
         query = select(func.max(jobs.c.submitted_at)).where(jobs.c.owner == owner)
         return float((await connection.execute(query)).scalar() or 0.0)
+
+
+def _key_of(submission: Submission) -> ColumnElement[bool]:
+    return (idempotency.c.owner == submission.job.owner) & (idempotency.c.key == submission.key)
 
 
 def _equal(existing: Job, job: Job) -> Job:

@@ -197,7 +197,8 @@ class Worker:
 
         attempt = run.attempt
         self._log_begin(attempt)
-        bucket = Bucket(self._settings.s3()) if attempt.address.output is Output.s3 else None
+        needs_s3 = attempt.address.output is Output.s3 or attempt.spec.pictures()
+        bucket = Bucket(self._settings.s3()) if needs_s3 else None
         cold_start, self._cold_start = self._cold_start, 0.0
         with job_folder(self._settings.scratch_dir) as folder:
             space = Workspace(folder, bucket, cold_start, self._finish)

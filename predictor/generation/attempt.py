@@ -38,6 +38,10 @@ def make_attempt(entry: CatalogEntry, fields: Mapping[str, Any], traceparent: st
     """
     request = validated(VideoRequest, {k: v for k, v in fields.items() if k not in ADDRESS})
     _check_model(entry, request.model)
+    for field in request.pictures():
+        raise InvalidRequest(
+            f"{field}: pictures are taken by the eventing service; send it there", field=field
+        )
     address = validated(Address, {k: v for k, v in fields.items() if k in ADDRESS and v is not None})
     if request.seed is None:
         request = request.model_copy(update={"seed": _seed(address.job_id)})

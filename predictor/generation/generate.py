@@ -7,11 +7,12 @@ from pathlib import Path
 
 from eventing.contract.models import Stage
 from eventing.contract.s3 import Bucket
-from eventing.contract.stream import CompletedRecord
+from eventing.contract.stream import CompletedRecord, Output
 from predictor.generation import results, video
 from predictor.generation.attempt import Attempt
 from predictor.generation.finish import Finish
 from predictor.generation.monitor import Monitor
+from predictor.generation.pictures import read_pictures
 from predictor.generation.result_store import ResultStore
 from predictor.generation.results import Files
 from predictor.models.loading import LoadedModel
@@ -20,7 +21,7 @@ from predictor.models.pipelines import checked
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where an attempt works: its scratch folder and its bucket (None for an inline answer).
+    """Where an attempt works: its scratch folder and its bucket (None if it needs none).
 
     `cold_start` is the time from process start to weights in memory, in seconds, to report with the result.
     `finish` is what the operator wants done to every video: checks, watermark, content credentials.
@@ -37,7 +38,8 @@ def generate(model: LoadedModel, attempt: Attempt, monitor: Monitor, space: Work
 
     Raises Cancelled, GenerationTimeout, BrokenFrames, BrokenVideo, StorageError, and what torch raises.
     """
-    store = ResultStore(space.bucket, attempt.address) if space.bucket else None
+    is_stored = attempt.address.output is Output.s3
+    store = ResultStore(space.bucket, attempt.address) if space.bucket and is_stored else None
     if store and (earlier := store.find(monitor)):
         return CompletedRecord(result=earlier)
     files = make_files(model, attempt, monitor, space)
@@ -58,9 +60,10 @@ def make_files(model: LoadedModel, attempt: Attempt, monitor: Monitor, space: Wo
     spec, pipeline, finish = attempt.spec, model.pipeline, space.finish
     finish.hooks.check_request(spec)
     with monitor.stage(Stage.encode_prompt):
+        pictures = read_pictures(spec, space.bucket, monitor)
         embeds = pipeline.encode_prompt(spec)
     with monitor.stage(Stage.denoise, spec.num_inference_steps), checked(pipeline.blocks, monitor.check):
-        latents = pipeline.denoise(spec, embeds, monitor.step)
+        latents = pipeline.denoise(spec, embeds, monitor.step, pictures)
     with monitor.stage(Stage.decode), checked([pipeline.vae_decoder], monitor.check):
         frames = pipeline.decode(spec, latents)
     with monitor.stage(Stage.encode_video):

@@ -118,4 +118,6 @@ def _words(frames: int, width: int, height: int, fps: object) -> str:
 
 def _warnings(model: LoadedModel, attempt: Attempt) -> tuple[str, ...]:
     limit, tokenizer = model.entry.max_prompt_tokens, model.pipeline.tokenizer
-    return (*unseen(attempt.spec), *prompt_warnings(attempt.spec.prompt, limit, tokenizer, model.vocabulary))
+    remarks = (picture.remark(field) for field, picture in attempt.spec.pictures().items())
+    warnings = prompt_warnings(attempt.spec.prompt, limit, tokenizer, model.vocabulary)
+    return (*unseen(attempt.spec), *warnings, *filter(None, remarks))

@@ -13,6 +13,7 @@ import av
 import c2pa
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.acceptance.command import reelzero
 from training.checker import check
@@ -21,10 +22,11 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reelzero is sto
 PROMPTS = ("a red circle moving right", "a small yellow star growing on a purple background")
 
 
-def film(home: Path, prompt: str) -> np.ndarray:
+def film(home: Path, prompt: str, *more: str) -> np.ndarray:
     """The decoded frames of one `reelzero run`, (frames, height, width, 3) uint8."""
-    out = home / "out" / prompt.replace(" ", "-")
-    with reelzero("run", prompt, "--seed", "5", "--data-dir", f"{home}/data", "--out", str(out)) as command:
+    out = home / "out" / "-".join([prompt, *more]).replace(" ", "-").replace("/", "-")
+    data = ("--data-dir", f"{home}/data", "--out", str(out))
+    with reelzero("run", prompt, "--seed", "5", *data, *more) as command:
         assert command.end() == 0, command.text
     assert "its signature is valid" in command.text
     (path,) = out.glob("*.mp4")
@@ -46,3 +48,27 @@ def test_the_video_is_the_one_that_was_asked_for(home: Path) -> None:
         assert verdict.ok, f"{prompt}: {verdict.explain()}"
     for frames, prompt in zip(films, reversed(PROMPTS), strict=True):
         assert not check(frames, prompt).ok
+
+
+STARTS = (((250, 225, 30), (130, 40, 190)), ((30, 215, 235), (0, 0, 0)))  # colours of the thing and behind it
+SHOWN = ("a yellow square moving right on a purple background", "a cyan square moving right")
+
+
+def start(home: Path, thing: tuple[int, int, int], behind: tuple[int, int, int]) -> Path:
+    """A picture of a square at the left."""
+    picture = Image.new("RGB", (64, 64), behind)
+    picture.paste(thing, (8, 20, 28, 40))
+    path = home / f"start-{thing[0]}.png"
+    picture.save(path)
+    return path
+
+
+def test_a_picture_is_continued_and_no_other(home: Path) -> None:
+    starts = [start(home, *colours) for colours in STARTS]
+    films = [film(home, "a square moving right", "--image", str(path)) for path in starts]
+    for frames, path, shown in zip(films, starts, SHOWN, strict=True):
+        verdict = check(frames, shown)
+        assert verdict.ok, f"{shown}: {verdict.explain()}"
+        assert np.abs(frames[0] - np.asarray(Image.open(path), dtype=np.float32)).mean() < 8
+    for frames, shown in zip(films, reversed(SHOWN), strict=True):
+        assert not check(frames, shown).ok

@@ -80,6 +80,7 @@ def make_stack(database_url: str, bucket: Bucket) -> MakeStack:
                 "poll_seconds": 0.1,
                 "lease_seconds": 30,
                 "retry_seconds": 0.05,
+                "max_picture_bytes": 100_000,  # so that a body over the limit is small
                 **overrides,
             }
             settings = read(Settings, **values)

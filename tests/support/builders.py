@@ -10,10 +10,13 @@ from eventing.contract.catalog import load_catalog
 from eventing.contract.errors import StorageError
 from eventing.contract.models import JobRequest
 from eventing.contract.s3 import Folder
+from eventing.contract.ssrf import AddressPolicy
 from eventing.domain.announcer import Announcer
 from eventing.domain.job import Job
 from eventing.domain.pool import Pool
 from eventing.jobs import Jobs, Retention
+from eventing.pictures.fetch import Fetcher
+from eventing.pictures.intake import PictureIntake
 from eventing.served import Served
 from eventing.settings import Endpoint, Settings
 from eventing.signal import Signals
@@ -98,6 +101,9 @@ def use_cases(
     catalog = load_catalog()
     served = Served(Settings(endpoints=(Endpoint(model="tiny"),)), catalog)
     store = JobStore(database, ANNOUNCER, quota=1000, keep_seconds=KEEP)
-    retention = Retention(OutboxStore(database), DeadLetterStore(database), keep_seconds, keep_keys_seconds)
+    retention = Retention(
+        bucket, OutboxStore(database), DeadLetterStore(database), keep_seconds, keep_keys_seconds
+    )
     watchers = Watchers(WatchStore(database), 1.0)
-    return Jobs(catalog, served, store, bucket, retention, Signals(), watchers, has_webhooks=True)
+    pictures = PictureIntake(bucket, Fetcher(bucket, AddressPolicy(()), (), 1 << 20), 1_000_000)
+    return Jobs(catalog, served, store, pictures, retention, Signals(), watchers, has_webhooks=True)

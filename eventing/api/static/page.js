@@ -43,6 +43,7 @@ async function loadModels() {
     const { default: frames } = model.frames;
     $("about").textContent = `${model.sizes[0].join("×")}, ${frames} frames, ${model.fps} per second` +
       (obstacle(model) ? ` · cannot run now: ${obstacle(model)}` : "");
+    pictures.offer(model.inputs);
   };
   $("model").onchange = about;
   about();
@@ -138,7 +139,8 @@ $("form").onsubmit = async (event) => {
   $("go").disabled = true;
   try {
     if (!$("model").value) await loadModels();
-    const answer = await call("v1/jobs", {
+    const form = pictures.body(body);
+    const answer = await call("v1/jobs", form ? { method: "POST", body: form } : {
       method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
     });
     const job = await answer.json();

@@ -119,7 +119,11 @@ class CatalogEntry(Frozen):
         return {"prompt": "required", **negative, **self.tasks.inputs()}
 
     def resolve(self, request: VideoRequest) -> GenerationSpec:
-        """Return the spec of a request, defaults included. Raises InvalidRequest naming the wrong field."""
+        """Return the spec of a request, defaults included. Raises InvalidRequest naming the wrong field.
+
+        The spec has no pictures: they are fetched, fitted to its size and added later.
+        """
+        self.tasks.check(self.name, request)
         width, height = self._size(request)
         tier = self.quality.named(request.quality)
         guidance = self._guidance("guidance_scale", request.guidance_scale, tier.guidance)
@@ -137,6 +141,7 @@ class CatalogEntry(Frozen):
             num_inference_steps=self._steps(request, tier),
             guidance_scale=guidance,
             guidance_scale_2=self._second_guidance(request, tier),
+            strength=request.strength,
         )
 
     def makes(self, width: int, height: int) -> bool:

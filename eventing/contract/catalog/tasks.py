@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from eventing.contract.errors import InvalidRequest
-from eventing.contract.models import Frozen
+from eventing.contract.models import Frozen, VideoRequest
 
 AUTO = "auto"
 PipelineClass = Annotated[str, Field(pattern=r"^(auto|[A-Z][A-Za-z0-9]{0,62}Pipeline)$")]
@@ -72,6 +72,16 @@ class Tasks(Frozen):
         task = Task.first_last if last_image else Task.image if image else Task.text
         if task not in self.pipelines():  # a model that makes videos from text or from two pictures
             raise InvalidRequest(f"{model} needs a last_image with an image", field="last_image")
+        return task
+
+    def check(self, model: str, request: VideoRequest) -> Task:
+        """Return the task of a request. Raises InvalidRequest naming what does not go with its pictures."""
+        task = self.choose(model, image=request.image is not None, last_image=request.last_image is not None)
+        if request.strength is not None and not self.strength:
+            raise InvalidRequest(f"{model} takes no strength", field="strength")
+        for field in ("strength", "image_fit"):
+            if task is Task.text and getattr(request, field) is not None:
+                raise InvalidRequest(f"{field} is for a picture; send an image with it", field=field)
         return task
 
 

@@ -1,7 +1,8 @@
 """Decode one element of a V2 tensor from JSON or from bytes, and encode it to bytes.
 
 An element of BYTES in binary form is a 4-byte little-endian length and UTF-8 text. Numbers may have any
-numeric datatype or be text, since some clients cannot send the right one.
+numeric datatype or be text, since some clients cannot send the right one. A picture is an address or a file:
+in binary form the file as it is, in JSON its base64. A file becomes a data: address.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from eventing.contract.errors import InvalidRequest, MalformedRequest
+from eventing.contract.pictures import FIELDS, INLINE, SCHEMES, inline
 
 FORMATS = {
     "UINT8": "B", "UINT16": "H", "UINT32": "I", "UINT64": "Q",
@@ -41,6 +43,8 @@ def from_json(name: str, datatype: str, data: Any) -> Any:
         raise MalformedRequest(f"input {name!r}: data must be one element of {datatype}", field=name)
     if isinstance(data, bytes):  # from a gRPC request
         return _text(name, data)
+    if name in FIELDS and isinstance(data, str) and not data.startswith(SCHEMES):
+        return INLINE + data
     return _plain(datatype, data)
 
 
@@ -55,7 +59,7 @@ def from_bytes(name: str, datatype: str, raw: bytes) -> Any:
         raise MalformedRequest(f"input {name!r}: must hold one element of {datatype}", field=name) from error
     if length != len(raw) - 4:
         raise MalformedRequest(f"input {name!r}: must hold one element of BYTES", field=name)
-    return _text(name, raw[4:])
+    return _text(name, raw[4:])  # also a picture, if it is an address
 
 
 def to_bytes(datatype: str, value: str | int) -> bytes:
@@ -84,6 +88,8 @@ def _fits(datatype: str, data: Any) -> bool:
 
 
 def _text(name: str, raw: bytes) -> str:
+    if name in FIELDS and not raw.startswith(tuple(scheme.encode() for scheme in SCHEMES)):
+        return inline(raw)
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -22,7 +22,12 @@ INPUTS = {
     "guidance_scale": "FP32",
     "guidance_scale_2": "FP32",
     "quality": "BYTES",
+    "image": "BYTES",
+    "last_image": "BYTES",
+    "image_fit": "BYTES",
+    "strength": "FP32",
 }
+WITH_PICTURES = frozenset({"image", "last_image", "image_fit", "strength"})
 TRANSPORT = frozenset({"binary_data_output", "binary_data_size", "binary_data"})  # the protocol's own
 PARAMETERS = ("output", "job_id", "attempt", "model")  # may also be inputs of one element
 STORED_OUTPUTS: Mapping[str, Callable[[VideoResult], str | int]] = {
@@ -72,10 +77,15 @@ def metadata(entry: CatalogEntry, outputs: Iterable[str], parameters: Mapping[st
         "name": entry.name,
         "versions": [entry.revision],
         "platform": f"diffusers_{entry.family}",
-        "inputs": tensors(INPUTS),
+        "inputs": tensors(INPUTS, [name for name in INPUTS if _takes(entry, name)]),
         "outputs": tensors(OUTPUTS, outputs),
         "parameters": dict(parameters) | limits,
     }
+
+
+def _takes(entry: CatalogEntry, name: str) -> bool:
+    """Tell whether a model takes an input; those that come with pictures depend on the model."""
+    return name not in WITH_PICTURES or ("image" if name == "image_fit" else name) in entry.inputs
 
 
 def check_input(name: str, earlier: Container[str]) -> None:

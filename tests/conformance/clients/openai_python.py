@@ -108,4 +108,4 @@ def _() -> object:
     def create() -> None:
         client.videos.create(prompt=PROMPT, input_reference=("a.png", b"\x89PNG", "image/png"))
 
-    return refused(openai.BadRequestError, create, "text only").param
+    return refused(openai.BadRequestError, create, "cannot be read as a picture").param

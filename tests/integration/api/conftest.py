@@ -22,7 +22,8 @@ async def service(tmp_path: Path, bucket: Bucket) -> AsyncIterator[Deployment]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def shared(tmp_path_factory: pytest.TempPathFactory, bucket: Bucket) -> AsyncIterator[Deployment]:
     """One deployment for requests that are refused; its tests run in the session's loop."""
-    async with deployment(tmp_path_factory.mktemp("shared"), bucket) as running:
+    # Pictures are small here, so that a body over the limit is too.
+    async with deployment(tmp_path_factory.mktemp("shared"), bucket, max_picture_bytes=1024) as running:
         yield running
 
 

@@ -147,4 +147,7 @@ def settings(
         "sink_url": f"{receiver.url}/sink",
         "poll_seconds": 0.1,
     }
-    return read(Settings, **defaults | overrides)
+    chosen = defaults | overrides
+    if callable(chosen["endpoints"]):  # of the predictor's URL
+        chosen["endpoints"] = chosen["endpoints"](predictor.url)
+    return read(Settings, **chosen)

@@ -92,7 +92,7 @@ async def test_forms_are_read_as_json_is(service: Deployment) -> None:
         ({"size": "64x64", "width": 64}, "size", "give one of them"),
         ({"model": "sora-2"}, "model", "unknown model"),
         ({"model": "mochi-1-preview"}, "model", "not served here"),
-        ({"input_reference": "https://x.test/a.png"}, "input_reference", "text only"),
+        ({"input_reference": "https://x.test/a.png"}, "input_reference", "tiny takes no image"),
         ({"loop": True}, "loop", "unknown field; known: "),
         ({"callback_url": "ftp://x.test"}, "callback_url", "http"),
     ],
@@ -149,7 +149,7 @@ async def test_a_file_where_text_is_wanted_is_refused_by_name(service: Deploymen
         (b"nonsense", "multipart/form-data; boundary=b", 400),
         (b"nonsense", "multipart/form-data", 400),
         (b"prompt=a&prompt=b", "application/x-www-form-urlencoded", 400),
-        (b" " * (1 << 20) + b" ", "application/json", 413),
+        (b" " * ((1 << 20) + 2048), "application/json", 413),
     ],
 )
 async def test_bytes_that_are_no_request(shared: Deployment, body: bytes, media: str, status: int) -> None:

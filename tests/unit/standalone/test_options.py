@@ -10,7 +10,7 @@ import pytest
 from eventing.contract.catalog import load_catalog
 from eventing.contract.errors import InvalidRequest
 from eventing.contract.s3 import S3Location
-from eventing.delivery.ssrf import AddressPolicy
+from eventing.contract.ssrf import AddressPolicy
 from eventing.settings import Settings
 from eventing.standalone.data_dir import DataDir, open_data_dir
 from eventing.standalone.options import Options, build_settings, default_model, endpoints

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from eventing.contract.catalog import HERE, FrameRule, load_catalog
 from eventing.contract.errors import InvalidRequest
 from eventing.contract.models import VideoRequest
+from eventing.contract.pictures import FIELDS
 
 CATALOG = load_catalog()
 REAL = ["cogvideox-2b", "cogvideox-5b", "ltx-video", "mochi-1-preview", "wan2.1-t2v-1.3b"]
@@ -21,7 +22,8 @@ REAL = ["cogvideox-2b", "cogvideox-5b", "ltx-video", "mochi-1-preview", "wan2.1-
 @pytest.mark.parametrize("name", CATALOG.names())
 def test_every_entry_resolves_its_own_defaults(name: str) -> None:
     entry = CATALOG.get(name)
-    spec = entry.resolve(VideoRequest(prompt="x"))
+    needs = {name: "https://x.test/a.png" for name in FIELDS if entry.inputs.get(name) == "required"}
+    spec = entry.resolve(VideoRequest(prompt="x", **needs))
     assert (spec.width, spec.height) == entry.sizes[0]
     assert (spec.num_frames, spec.fps) == (entry.frames.default, entry.fps)
     assert spec.num_inference_steps == entry.quality.medium.steps

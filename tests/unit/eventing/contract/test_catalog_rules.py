@@ -102,7 +102,7 @@ def test_the_inputs_follow_from_the_tasks(tasks: dict[str, Any], inputs: dict[st
 
 
 def test_a_model_without_guidance_takes_no_negative_prompt() -> None:
-    assert load_catalog().get("shapes-tiny").inputs == {"prompt": "required"}
+    assert load_catalog().get("shapes-tiny").inputs == {"prompt": "required", "image": "optional"}
 
 
 @pytest.mark.parametrize(

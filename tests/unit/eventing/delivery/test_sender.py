@@ -16,10 +16,10 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from eventing.contract.env import read
 from eventing.contract.errors import ConfigurationError
 from eventing.contract.s3 import Bucket, S3Location
+from eventing.contract.ssrf import AddressPolicy, is_public
 from eventing.delivery.sender import Sender, retry_after
 from eventing.delivery.signing import check_secrets, signature_headers
 from eventing.delivery.sink_binding import SinkBinding
-from eventing.delivery.ssrf import AddressPolicy, is_public
 from eventing.domain import destinations
 from eventing.settings import Settings
 from eventing.store.outbox import OutboxMessage, Try

@@ -1,8 +1,8 @@
-"""Keep webhooks away from internal addresses (server-side request forgery).
+"""Keep webhooks and pictures away from internal addresses (server-side request forgery).
 
 The address is checked when the socket is made, after DNS: a name that passed an earlier check may resolve to
-another address a moment later. The operator can list exceptions (REELZERO_WEBHOOK_ALLOW: host:port or CIDR).
-The sink is the operator's own setting and is not checked.
+another address a moment later. The operator can list exceptions (REELZERO_WEBHOOK_ALLOW and
+REELZERO_PICTURE_ALLOW: host:port or CIDR). The sink is the operator's own setting and is not checked.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from eventing.contract.errors import ConfigurationError
-from eventing.delivery.reserved import is_reserved
+from eventing.contract.reserved import is_reserved
 
 NAT64 = IPv6Network("64:ff9b::/96")
 
@@ -34,10 +34,16 @@ def is_public(address: str) -> bool:
 
 
 class AddressPolicy:
-    """The addresses that webhooks may reach. Raises ConfigurationError for an entry that cannot be read."""
+    """The addresses that one kind of requests may reach. `setting` is the variable of the exceptions.
 
-    def __init__(self, allow: tuple[str, ...]) -> None:
-        entries = [_entry(text) for text in allow]
+    Raises ConfigurationError for an entry that cannot be read.
+    """
+
+    def __init__(
+        self, allow: tuple[str, ...], what: str = "webhooks", setting: str = "REELZERO_WEBHOOK_ALLOW"
+    ) -> None:
+        entries = [_entry(text, setting) for text in allow]
+        self._what = what
         self._hosts = {entry for entry in entries if isinstance(entry, tuple)}
         self._networks = [entry for entry in entries if not isinstance(entry, tuple)]
 
@@ -54,17 +60,17 @@ class AddressPolicy:
         """Make a socket for a resolved address: aiohttp's `socket_factory`. Raises BlockedAddress."""
         family, kind, protocol, _, target = address
         if not self.permits(target[0]):
-            raise BlockedAddress(f"webhooks may not reach {target[0]}: it is not a public address")
+            raise BlockedAddress(f"{self._what} may not reach {target[0]}: it is not a public address")
         return socket.socket(family, kind, protocol)
 
 
-def _entry(text: str) -> tuple[str, int] | IPv4Network | IPv6Network:
+def _entry(text: str, setting: str) -> tuple[str, int] | IPv4Network | IPv6Network:
     try:
         return ip_network(text) if "/" in text else _host_and_port(f"//{text}")
     except ValueError as error:
         raise ConfigurationError(
-            f"REELZERO_WEBHOOK_ALLOW: {text!r} is neither host:port nor a CIDR ({error})",
-            field="REELZERO_WEBHOOK_ALLOW",
+            f"{setting}: {text!r} is neither host:port nor a CIDR ({error})",
+            field=setting,
         ) from error
 
 

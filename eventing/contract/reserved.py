@@ -1,4 +1,4 @@
-"""List the networks that webhooks may not reach, in one table for the code and for the chart.
+"""List the networks that webhooks and pictures may not reach, in one table for the code and for the chart.
 
 The table holds the special-purpose registries of IANA and the addresses of cloud services that look public.
 Python's `ipaddress` has such a table too, but its contents change between versions and have no clouds.

@@ -1,0 +1,1 @@
+"""Take pictures in: fetch them by their address, decode them apart from this process, store them in S3."""

@@ -1,0 +1,125 @@
+"""Take the pictures of a request in: fetch each, decode it in a process of its own, store it as PNG."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from eventing.contract.errors import InvalidRequest, StorageError, Unavailable
+from eventing.contract.pictures import Fit, Picture
+from eventing.contract.s3 import Bucket, Folder
+from eventing.pictures.fetch import Fetcher, OwnsJob
+
+DECODER = Path(__file__).with_name("decode.py")
+DECODE_SECONDS = 30.0
+DECODE_BYTES = 512 << 20  # address space of the process that decodes
+FETCHES, DECODES = 6, 2  # at once, which bounds the memory of a replica
+PNG = "image/png"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The size of the video and how a picture of another shape is fitted."""
+
+    width: int
+    height: int
+    fit: Fit
+
+
+class PictureIntake:
+    """Takes pictures in. `pixels` is the most that a picture may have."""
+
+    def __init__(self, bucket: Bucket, fetcher: Fetcher, pixels: int) -> None:
+        self._bucket = bucket
+        self._fetcher = fetcher
+        self._pixels = pixels
+        self._fetches = asyncio.Semaphore(FETCHES)
+        self._decodes = asyncio.Semaphore(DECODES)
+        package = find_spec("PIL")
+        assert package is not None and package.origin is not None  # noqa: S101 - a dependency
+        self._libraries = str(Path(package.origin).parents[1])
+
+    async def take(
+        self, addresses: Mapping[str, str], frame: Frame, folder: Folder, owns_job: OwnsJob
+    ) -> dict[str, Picture]:
+        """Store the pictures of a request in a folder and return their records, by field.
+
+        Raises InvalidRequest naming the field, Unavailable.
+        """
+        return {
+            field: await self._take_one(field, address, frame, folder, owns_job)
+            for field, address in addresses.items()
+        }
+
+    async def fetch(self, field: str, address: str, owns_job: OwnsJob) -> bytes:
+        """Return the file at an address. Raises InvalidRequest naming the field, Unavailable."""
+        async with self._fetches:
+            return await self._fetcher.fetch(field, address, owns_job)
+
+    async def discard(self, folder: Folder) -> None:
+        """Delete the pictures of a request that made no job. Raises StorageError."""
+        await asyncio.to_thread(self._bucket.delete_folder, folder)
+
+    async def _take_one(
+        self, field: str, address: str, frame: Frame, folder: Folder, owns_job: OwnsJob
+    ) -> Picture:
+        async with self._fetches:
+            file = await self._fetcher.fetch(field, address, owns_job)
+            async with self._decodes:
+                head, png = await self._decode(field, file, frame)
+        key = f"{folder.prefix}{field}.png"
+        try:
+            await asyncio.to_thread(self._bucket.put, key, png, PNG)
+        except StorageError as error:
+            raise Unavailable("object storage cannot be reached", retry_after=5) from error
+        return Picture(
+            uri=self._bucket.uri(key),
+            sha256=hashlib.sha256(png).hexdigest(),
+            bytes=len(png),
+            width=frame.width,
+            height=frame.height,
+            fit=frame.fit,
+            source_width=head["width"],
+            source_height=head["height"],
+            source_sha256=hashlib.sha256(file).hexdigest(),
+        )
+
+    async def _decode(self, field: str, file: bytes, frame: Frame) -> tuple[dict[str, Any], bytes]:
+        """Return what the decoder reports and the PNG. Raises InvalidRequest."""
+        out = await self._run(field, file, frame)
+        head, _, png = out.partition(b"\n")
+        gone = {"error": "cannot be decoded within the limits of memory and time; send a smaller one"}
+        report: dict[str, Any] = json.loads(head) if head else gone
+        if "error" in report:
+            raise InvalidRequest(f"{field}: the picture {report['error']}", field=field)
+        return report, png
+
+    async def _run(self, field: str, file: bytes, frame: Frame) -> bytes:
+        """Return the output of the decoder; what there is of it if a limit has ended it."""
+        numbers = (frame.width, frame.height, frame.fit.value, self._pixels, DECODE_BYTES)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-I", "-S", str(DECODER), self._libraries, *map(str, numbers),
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+            env={"PATH": os.defpath}, cwd="/",
+        )  # fmt: skip
+        try:
+            async with asyncio.timeout(DECODE_SECONDS):
+                out, _ = await process.communicate(file)
+        except TimeoutError as error:
+            raise InvalidRequest(
+                f"{field}: the picture takes more than {DECODE_SECONDS:g} s to decode; send a smaller one",
+                field=field,
+            ) from error
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        return out if process.returncode == 0 else b""
