@@ -12,7 +12,7 @@ from tests.unit.predictor.models.variants import RUNS
 
 PAGE = Path(__file__).parents[2] / "docs" / "models.md"
 ELSEWHERE = {
-    "shapes-tiny": "its own weights, on a CPU: judged by `make eval-model`",
+    "shapes-tiny": "its own weights, on a CPU: judged by `training/checker.py`",
     "tiny": "random weights, on a CPU",
 }
 ON_GPU: frozenset[str] = frozenset()  # entries whose published weights were run on a GPU
