@@ -5,12 +5,14 @@ that waits here is unfinished, and KEDA starts a pod for every unfinished job of
 wait itself brings the pod, and only a wait that is longer than a cold start counts as a failed start.
 
 Jobs of this process never share a pod. A pod that takes no job, because another replica's runs there, is
-tried again only after all others.
+left alone for some seconds and then tried after all others. So a job with no other pod waits here, instead
+of being claimed and put back every second for as long as that job runs.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import socket
 import time
@@ -27,6 +29,7 @@ from eventing.settings import Endpoint
 
 LOOK_SECONDS = 1.0  # between two looks for a pod
 READY_SECONDS = 5.0  # for a pod to answer whether it is ready
+REST_SECONDS = 10.0  # after a refusal, before the same pod is tried again
 
 
 class Pods:
@@ -59,14 +62,19 @@ class Pods:
         while True:
             addresses = await self._addresses()
             for address in addresses:
-                if address not in self._used and await self._reserve(address):
+                is_free = address not in self._used and not self._is_resting(address)
+                if is_free and await self._reserve(address):
                     return address
             if time.monotonic() >= deadline:
                 break
             await asyncio.sleep(LOOK_SECONDS)
-        if self._used.intersection(addresses):
+        if any(address in self._used or self._is_resting(address) for address in addresses):
             raise Busy(f"every ready pod of {self._endpoint.url} runs a job")
         raise Unavailable(f"no pod of {self._endpoint.url} was ready within {limit:g} s")
+
+    def _is_resting(self, address: str) -> bool:
+        """Return whether the pod refused a job a moment ago."""
+        return time.monotonic() < self._refused_at.get(address, -math.inf) + REST_SECONDS
 
     async def _addresses(self) -> list[str]:
         """Return the addresses of the ready pods in the order in which to try them."""

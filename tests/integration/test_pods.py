@@ -27,7 +27,7 @@ class Pods:
     """The pods of a model, each at a loopback address of its own. `addresses` is what the name has now."""
 
     def __init__(self, bucket: Bucket) -> None:
-        self.bucket, self.port, self.addresses = bucket, free_port(), list[str]()
+        self.bucket, self.port, self.addresses, self.lookups = bucket, free_port(), list[str](), 0
         self.stack = AsyncExitStack()
 
     async def start(self, number: int, **options: Any) -> FakePredictor:
@@ -40,6 +40,7 @@ class Pods:
     def lookup(self, host: str, *arguments: Any, **options: Any) -> Any:
         if host != NAME:
             return resolve(host, *arguments, **options)
+        self.lookups += 1
         if not self.addresses:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, self.port)) for each in self.addresses]
@@ -132,6 +133,22 @@ async def test_a_pod_that_another_replica_uses_is_left_for_the_next(tmp_path: Pa
         jobs = [await service.ended(await submit(service)) for _ in range(5)]
     assert [(job["status"], job["attempts"]) for job in jobs] == [("completed", 1)] * 5
     assert taken.busy <= 1, "after a refusal it is tried last"
+
+
+async def test_a_pod_that_refused_is_not_asked_at_every_look(
+    tmp_path: Path, pods: Pods, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the job would be claimed and put back every second while the other replica's job runs."""
+    monkeypatch.setattr("eventing.dispatch.pods.REST_SECONDS", 600.0)
+    taken = await pods.start(2)
+    taken.running = 1
+    async with serving(tmp_path, pods) as service:
+        job_id = await submit(service)
+        await until(service, job_id, lambda _: pods.lookups > 5)
+        assert taken.busy == 1
+        await pods.start(3)
+        job = await service.ended(job_id)
+    assert (job["status"], job["attempts"], job["result"]["attempt"]) == ("completed", 1, 2)
 
 
 async def test_no_pod_in_time_counts_as_a_failed_start_and_no_attempt(
