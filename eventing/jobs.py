@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from eventing.contract.catalog import Catalog
-from eventing.contract.errors import Conflict, InvalidRequest, NotFound, StorageError
+from eventing.contract.errors import Conflict, InvalidRequest, NotFound, StorageError, TooMany
 from eventing.contract.models import Failure, JobRequest
 from eventing.contract.pictures import Fit
 from eventing.contract.results import job_prefix
@@ -141,17 +141,27 @@ class Jobs:
         draft = submission.job
         folder = Folder(f"{job_prefix(draft.id)}inputs/{secrets.token_hex(6)}/")
         frame = Frame(draft.spec.width, draft.spec.height, request.image_fit or Fit.crop)
-        new = False
         try:
             pictures = await self._pictures.take(
                 request.pictures(), frame, folder, lambda job_id: self._owns(job_id, draft.owner)
             )
-            job = replace(draft, spec=draft.spec.model_copy(update=pictures))
-            stored, new = await self._store.submit(replace(submission, job=job))
-        finally:
-            if not new:
-                await finish(self._discard(folder))
-        return stored, new
+        except BaseException:
+            await finish(self._discard(folder))
+            raise
+        job = replace(draft, spec=draft.spec.model_copy(update=pictures))
+        return await self._store_with(replace(submission, job=job), folder)
+
+    @shielded  # a caller that leaves after the commit must not take the pictures of the job away
+    async def _store_with(self, submission: Submission, folder: Folder) -> tuple[Job, bool]:
+        """Store a job whose pictures are in a folder; delete them if it is certain that no job names them."""
+        try:
+            job, new = await self._store.submit(submission)
+        except (Conflict, InvalidRequest, TooMany):
+            await self._discard(folder)
+            raise
+        if not new:
+            await self._discard(folder)
+        return job, new
 
     async def _owns(self, job_id: str, owner: str) -> bool:
         try:

@@ -202,7 +202,8 @@ def parameter_of(body: VideoCreate, field: str | None) -> str | None:
     """Return the parameter by which a field of the job request was sent, for messages."""
     if field == "image" and body.input_reference is not None:
         return "input_reference"
-    return "frame_images" if field in FIELDS and getattr(body, str(field)) is None else field
+    is_frame = field in FIELDS and getattr(body, str(field)) is None and body.frame_images
+    return "frame_images" if is_frame else field
 
 
 def _size(size: str, entry: CatalogEntry) -> tuple[int, int]:

@@ -72,6 +72,11 @@ class Fetcher:
         name, _, key = address.removeprefix("s3://").partition("/")
         if not key:
             raise InvalidRequest(f"{field}: an s3 address is s3://bucket/key", field=field)
+        if {"", ".", ".."} & set(re.split(r"[/\\]", key)):  # some servers read a//b and a/./b as a/b
+            raise InvalidRequest(
+                f"{field}: the key of an s3 address must not have empty parts, . or .. between slashes",
+                field=field,
+            )
         await self._check_s3(field, name, key, owns_job)
         bucket = Bucket(replace(self._bucket.location, bucket=name))
         try:

@@ -15,8 +15,12 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
+from eventing.api import openai
 from eventing.contract.s3 import Bucket
+from eventing.domain.job import Job
+from eventing.jobs import Origin, parse_request
 from eventing.settings import Endpoint
+from eventing.store.jobs import JobStore, Submission
 from eventing.testing import Script
 from tests.integration.api.deployment import Deployment, deployment
 from tests.support.pictures import (
@@ -154,6 +158,7 @@ async def test_what_an_address_answers_decides(world: World) -> None:
 
 async def test_addresses_that_are_not_fetched(world: World) -> None:
     own, files = world.bucket.name, "s3://someone-elses/a.png"
+    world.bucket.put("jobs/somebody/inputs/a/image.png", picture(), "image/png")
     for address, words in (
         ("ftp://example.com/a.png", "must be an https://, s3:// or data: address"),
         ("http://example.com/a.png", "only https:// addresses are fetched"),
@@ -162,6 +167,8 @@ async def test_addresses_that_are_not_fetched(world: World) -> None:
         ("https://user:key@example.com/a.png", "without user name or password"),
         (f"s3://{own}/missing.png", "is empty or missing"),
         (f"s3://{own}/jobs/somebody/inputs/a/image.png", "no such file of a job of yours"),
+        (f"s3://{own}//jobs/somebody/inputs/a/image.png", "must not have empty parts"),
+        (f"s3://{own}/x/../jobs/somebody/inputs/a/image.png", "must not have empty parts"),
         (files, "the bucket someone-elses is not read here"),
         ("s3://nothing", "an s3 address is s3://bucket/key"),
         ("data:image/png,plain", "must be data:image/…;base64,…"),
@@ -382,3 +389,27 @@ async def test_a_refused_submission_leaves_no_picture(world: World) -> None:
     assert (status, field) == (422, "lane")
     gate.set()
     assert set(world.bucket.keys("jobs/")) == before
+
+
+async def test_a_caller_that_leaves_after_the_commit_does_not_take_the_picture_away(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit, jobs, stored = JobStore.submit, world.service.service.container.jobs, list[Job]()
+
+    async def left(store: JobStore, submission: Submission) -> tuple[Job, bool]:
+        job, new = await submit(store, submission)
+        stored.append(job)
+        call.cancel()
+        await asyncio.sleep(0)
+        return job, new
+
+    monkeypatch.setattr(JobStore, "submit", left)
+    request = parse_request(PROMPT | {"image": inline(picture())})
+    call = asyncio.create_task(jobs.submit(request, Origin("default", "rest")))
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert len(world.bucket.keys(f"jobs/{stored[0].id}/inputs/")) == 1
+
+
+async def test_a_picture_that_was_not_sent_has_its_own_name() -> None:
+    assert openai.parameter_of(openai.parse(PROMPT), "image") == "image"
