@@ -22,7 +22,7 @@ SHOWN = 3  # tensors named in a message; more are only counted
 def load_models(folder: Path, dtypes: Mapping[str, torch.dtype]) -> dict[str, Any]:
     """Load every component that has weights, by name. Raises ModelUnavailable naming file and tensor."""
     return {
-        name: _load(folder / name, library, kind, dtypes.get(name, dtypes["default"]))
+        name: load_model(folder / name, library, kind, dtypes.get(name, dtypes["default"]))
         for name, library, kind in _models(folder)
     }
 
@@ -75,7 +75,8 @@ def _class(library: str, name: str) -> type[Any] | None:
     return kind if isinstance(kind, type) else None
 
 
-def _load(folder: Path, library: str, kind: type[Any], dtype: torch.dtype) -> Any:
+def load_model(folder: Path, library: str, kind: type[Any], dtype: torch.dtype) -> Any:
+    """Load one model, every tensor from its file. Raises ModelUnavailable naming file and tensor."""
     model, info = kind.from_pretrained(
         folder, dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True
     )

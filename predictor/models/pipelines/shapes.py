@@ -16,7 +16,7 @@ from PIL import Image
 
 from eventing.contract.catalog import CatalogEntry, Task
 from eventing.contract.weights import check_safetensors
-from predictor.models.pipelines import cogvideox, steps
+from predictor.models.pipelines import cogvideox, parts, steps
 from predictor.models.pipelines.layers import COLOURS, read_layers
 
 PICTURE = "picture"  # folder of the transformer that continues pictures
@@ -67,9 +67,8 @@ class Family(cogvideox.Family):
         family = super().load(path, entry, device)
         if Task.image in family.pipes:
             check_safetensors(path / PICTURE / "diffusion_pytorch_model.safetensors")
-            own = CogVideoXTransformer3DModel.from_pretrained(
-                path / PICTURE, dtype=family.pipe.transformer.dtype, local_files_only=True
-            )
+            dtype = family.pipe.transformer.dtype
+            own = parts.load_model(path / PICTURE, "diffusers", CogVideoXTransformer3DModel, dtype)
             family.pipes[Task.image].register_modules(transformer=own.eval().to(device))
             family.blocks += steps.blocks(family.pipes[Task.image])
         return family

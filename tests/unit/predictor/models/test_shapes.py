@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from eventing.contract.catalog import load_catalog
+from eventing.contract.errors import ModelUnavailable
 from eventing.contract.models import VideoRequest
 from predictor.models.pipelines import Pictures
 from predictor.models.pipelines.layers import read_layers
@@ -79,3 +82,13 @@ def test_a_picture_is_continued(family: Family) -> None:
     assert np.array_equal(frames, film(family, "a square moving up", picture))
     without = film(family, "a red circle moving up", None)
     assert check(without, "a red circle moving up").ok, "a prompt alone still makes its video"
+
+
+def test_a_tensor_that_the_transformer_for_pictures_misses_is_named(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(ROOT / MODEL, tmp_path / "weights"))
+    file = folder / "picture" / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(file)
+    name = next(name for name in tensors if name.endswith("proj_out.weight"))
+    save_file({key: tensor for key, tensor in tensors.items() if key != name}, file)
+    with pytest.raises(ModelUnavailable, match=f"{file} has no tensor {name}"):
+        Family.load(folder, ENTRY, "cpu")
