@@ -13,7 +13,8 @@ from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXVideoCondition
 
 from eventing.contract.catalog import Task
 from eventing.contract.errors import Cancelled
-from predictor.generation.attempt import make_attempt
+from eventing.contract.models import VideoRequest
+from eventing.contract.pictures import FIELDS as PICTURES
 from predictor.models.loading import LoadedModel, load_model
 from predictor.models.pipelines import Pictures, checked
 from predictor.settings import PredictorSettings
@@ -49,7 +50,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Loade
 
 
 def frames(model: LoadedModel, sent: Pictures, on_step: Any, **fields: Any) -> Any:
-    spec = make_attempt(model.entry, FIELDS | fields).spec
+    addresses = {name: "https://x.test/a.png" for name in PICTURES if getattr(sent, name) is not None}
+    spec = model.entry.resolve(VideoRequest.model_validate(FIELDS | fields | addresses))
     embeds = model.pipeline.encode_prompt(spec)
     return model.pipeline.decode(spec, model.pipeline.denoise(spec, embeds, on_step, sent))
 
