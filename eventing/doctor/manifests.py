@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import yaml
@@ -137,7 +137,14 @@ class Manifests:
 
     def kind(self, kind: str, group: str | None = None) -> list[Manifest]:
         """Return the objects of a kind, in one API group if `group` is set."""
-        return [item for item in self.objects if item.kind == kind and group in (None, item.group)]
+        return [item for item in self._by_kind.get(kind, ()) if group in (None, item.group)]
+
+    @cached_property  # each of the checks asks for several kinds
+    def _by_kind(self) -> dict[str, list[Manifest]]:
+        kinds: dict[str, list[Manifest]] = {}
+        for item in self.objects:
+            kinds.setdefault(item.kind, []).append(item)
+        return kinds
 
     def config(self, name: str, namespace: str = SERVING) -> Body | None:
         """Return the data of a ConfigMap, None if it is not here.

@@ -120,7 +120,8 @@ def _out(manifests: Manifests, pod: OurPod, out: Gate) -> Iterator[Finding]:
     yield from _storage(manifests, pod, out)
     if pod.workload is not None:
         return
-    if manifests.endpoints(pod.manifest) and not out.namespaces(WEB) - NO_GATEWAYS - {pod.namespace}:
+    by_gateway = any(endpoint.scaler == "knative" for endpoint in manifests.endpoints(pod.manifest))
+    if by_gateway and not out.namespaces(WEB) - NO_GATEWAYS - {pod.namespace}:
         yield NETWORK_GATEWAY_SHUT.at(pod)
     to_broker = any(dig(item.spec, "sink", "ref", "kind") == "Broker" for item in bindings(manifests))
     if to_broker and not out.opens(WEB, EVENTING):

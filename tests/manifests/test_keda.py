@@ -9,10 +9,10 @@ from typing import Any
 import helm_python
 import pytest
 
-from config.render import CHART, example, render
+from config.render import CHART, example, plain, render
 from eventing.contract.budget import DRAIN_SECONDS
 from eventing.contract.catalog import load_catalog
-from eventing.doctor.manifests import parse
+from eventing.doctor.manifests import Manifest, Manifests, parse
 from eventing.doctor.registry import examine
 from eventing.settings import Endpoint
 from eventing.store.circuit_breaker import OPEN_AFTER
@@ -178,3 +178,9 @@ def test_the_schema_of_keda_is_strict(mistake: Body) -> None:
     body["spec"] |= mistake
     with pytest.raises(AssertionError, match="ScaledObject"):
         validate(body)
+
+
+def test_no_way_to_a_gateway_is_needed_without_knative() -> None:
+    values = example("keda.yaml") | {"networkPolicy": {"gatewayNamespaces": []}}
+    manifests = Manifests(tuple(Manifest(body) for body in plain(values)))
+    assert examine(manifests) == []
