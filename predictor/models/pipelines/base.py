@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from eventing.contract.catalog import CatalogEntry, Task
+from eventing.contract.errors import InvalidRequest
 from eventing.contract.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.pipelines import NO_PICTURES, OnStep, Pictures, folder, parts, steps
@@ -60,7 +61,12 @@ class DiffusersFamily(ABC):
         return cls(pipes, entry, device)
 
     def require_exact(self, spec: GenerationSpec) -> None:
-        """Raise InvalidRequest if the model would round the frame count or the size of a spec."""
+        """Raise InvalidRequest if the model cannot make a spec or would round its frame count or size."""
+        task = _task_of(spec)
+        if task not in self.pipes:  # the dispatcher has another catalog
+            field = "image" if spec.last_image is None else "last_image"
+            known = ", ".join(sorted(self.pipes))
+            raise InvalidRequest(f"{spec.model} has no pipeline for {task} here; it has {known}", field=field)
         self.grid.require_spec(spec)
 
     @torch.inference_mode()
@@ -131,6 +137,12 @@ class DiffusersFamily(ABC):
             folder.place(pipe, self.entry, self.device)
             self.pipe = pipe
         return pipe
+
+
+def _task_of(spec: GenerationSpec) -> Task:
+    if spec.last_image is not None:
+        return Task.first_last
+    return Task.text if spec.image is None else Task.image
 
 
 def generator(spec: GenerationSpec, stream: int = 0) -> torch.Generator:

@@ -46,9 +46,7 @@ def test_each_fit_keeps_what_it_says() -> None:
     assert pixel(stretch, 5, 2) == RED
 
 
-@pytest.mark.parametrize(
-    ("orientation", "corner"), [(1, (2, 32)), (3, (61, 32)), (6, (32, 2)), (8, (32, 61))]
-)
+@pytest.mark.parametrize(("orientation", "corner"), TURNS)
 def test_a_turned_photo_is_upright(orientation: int, corner: tuple[int, int]) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation

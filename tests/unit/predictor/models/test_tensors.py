@@ -11,7 +11,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from eventing.contract.errors import ModelUnavailable
+from eventing.contract.errors import InvalidRequest, ModelUnavailable
+from eventing.contract.models import VideoRequest
+from eventing.contract.pictures import Fit, Picture
 from predictor.models.loading import load_model
 from predictor.settings import PredictorSettings
 from tests.unit.predictor.conftest import entry_of
@@ -110,6 +112,19 @@ def test_a_component_may_have_a_precision_of_its_own(folder: Path) -> None:
 
 def test_a_model_that_asks_for_more_gpus_than_its_family_uses_is_refused(folder: Path) -> None:
     assert "asks for 2 GPUs, but the family wan uses one: set gpus to 1" in refused(folder, gpus=2)
+
+
+def test_a_task_that_only_the_dispatchers_catalog_has_is_refused_before_any_work(folder: Path) -> None:
+    entry = entry_of("wan")
+    model = load_model(entry, PredictorSettings(model_dir=folder, device="cpu"))
+    spec = entry.resolve(VideoRequest(prompt="x"))
+    picture = Picture(
+        uri="s3://b/a.png", sha256="0", bytes=1, width=spec.width, height=spec.height, fit=Fit.crop,
+        source_width=1, source_height=1, source_sha256="0",
+    )  # fmt: skip
+    with pytest.raises(InvalidRequest, match="has no pipeline for image here; it has text") as refusal:
+        model.pipeline.require_exact(spec.model_copy(update={"image": picture}))
+    assert refusal.value.field == "image"
 
 
 OWN = """
