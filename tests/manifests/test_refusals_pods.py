@@ -74,6 +74,33 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
         model(extraVolumes=[{"name": "shm", "emptyDir": {}}]),
         ["models[0].lanes[0].extraVolumes[0].name", '"shm"', "another name"],
     ),
+    "a mount over one of ours": (
+        model(
+            extraVolumes=[{"name": "m", "emptyDir": {}}],
+            extraVolumeMounts=[{"name": "m", "mountPath": "/scratch/"}],
+        ),
+        ["models[0].lanes[0].extraVolumeMounts[0].mountPath", "/scratch has a volume"],
+    ),
+    "two mounts at one path": (
+        with_values(
+            eventing={
+                "extraVolumes": [{"name": "m", "emptyDir": {}}],
+                "extraVolumeMounts": [
+                    {"name": "m", "mountPath": "/more"},
+                    {"name": "m", "mountPath": "/more"},
+                ],
+            }
+        ),
+        ["eventing.extraVolumeMounts[1].mountPath", "/more has a volume"],
+    ),
+    "a claim without a name": (
+        model(scaler="keda", storage={"uri": "pvc:///folder"}) | {"keda": {"databaseSecretName": "queue"}},
+        ["models[0].lanes[0].storage.uri", "pvc://CLAIM"],
+    ),
+    "a folder outside of the claim": (
+        model(scaler="keda", storage={"uri": "pvc://claim/../x"}) | {"keda": {"databaseSecretName": "queue"}},
+        ["models[0].lanes[0].storage.uri", "pvc://CLAIM"],
+    ),
     "a mount without a volume": (
         with_values(eventing={"extraVolumeMounts": [{"name": "certs", "mountPath": "/certs"}]}),
         ["eventing.extraVolumeMounts[0].name", '"certs"', "extraVolumes"],

@@ -39,9 +39,10 @@ equal variables. Call with (list "path" own given): own has the taken keys, each
 {{- end }}
 {{- end }}
 
-{{/* Volumes have names of their own, and every mount has its volume. Call with (list "path" ownVolumes values). */}}
+{{/* Volumes have names and paths of their own, and every mount has its volume. Call with (list "path" ownVolumes values). */}}
 {{- define "reelzero.checkVolumes" -}}
 {{- $at := index . 0 }}{{ $names := dict }}{{ $values := index . 2 }}
+{{- $paths := ternary (list "/dev/shm" "/scratch" "/etc/reelzero/catalog") (list "/tmp" "/etc/reelzero/catalog") (has "shm" (index . 1)) }}
 {{- range index . 1 }}{{ $_ := set $names . "choose another name" }}{{ end }}
 {{- range $i, $volume := $values.extraVolumes }}
 {{- include "reelzero.checkTaken" (list (printf "%s.extraVolumes[%d].name" $at $i) $names (dict $volume.name "")) }}
@@ -51,6 +52,11 @@ equal variables. Call with (list "path" own given): own has the taken keys, each
 {{- if not (hasKey $names $mount.name) }}
 {{- include "reelzero.fail" (list (printf "%s.extraVolumeMounts[%d].name" $at $i) (printf "no volume is named %q; add it to extraVolumes" $mount.name)) }}
 {{- end }}
+{{- $path := trimSuffix "/" $mount.mountPath }}
+{{- if has $path $paths }}
+{{- include "reelzero.fail" (list (printf "%s.extraVolumeMounts[%d].mountPath" $at $i) (printf "%s has a volume already; choose another path" $path)) }}
+{{- end }}
+{{- $paths = append $paths $path }}
 {{- end }}
 {{- end }}
 

@@ -18,6 +18,9 @@ KServe and no Knative in it. Why it is a Deployment: docs/decisions/0010-keda-sc
 {{- if not (regexMatch "^(|pvc://.+)$" $lane.storage.uri) }}
 {{- include "reelzero.fail" (list (printf "%s.storage.uri" $lane.at) (printf "%s would be fetched by KServe, which is not there with scaler keda: use pvc://, storage.path, or leave it empty and the predictor downloads from Hugging Face" $lane.storage.uri)) }}
 {{- end }}
+{{- if and $lane.storage.uri (or (has ".." (splitList "/" $lane.storage.uri)) (not (regexMatch "^pvc://[a-z0-9]([-.a-z0-9]*[a-z0-9])?(/|$)" $lane.storage.uri))) }}
+{{- include "reelzero.fail" (list (printf "%s.storage.uri" $lane.at) (printf "%s names no folder of a claim; write pvc://CLAIM or pvc://CLAIM/FOLDER" $lane.storage.uri)) }}
+{{- end }}
 {{- end }}
 
 {{/* Whether the predictor downloads its weights itself, to the scratch volume. Call with a lane. */}}
