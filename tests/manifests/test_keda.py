@@ -64,6 +64,24 @@ def test_lanes_do_not_share_pods_and_the_others_stay_on_knative() -> None:
 
 
 @each_lane
+def test_a_model_that_moves_to_keda_gets_no_job_on_its_old_pods(lane: str) -> None:
+    """The same lanes on Knative: while they move over, pods of both are there and ready."""
+    models = [model | {"scaler": "knative", "minReplicas": 0} for model in KEDA["models"]]
+    before = {
+        body["metadata"]["name"]: body for body in of(render(KEDA | {"models": models}), "InferenceService")
+    }
+    old = before[f"reelzero-{lane}"]["metadata"]["labels"]
+    for selector in (
+        named("Service", lane)["spec"]["selector"],
+        named("Deployment", lane)["spec"]["selector"]["matchLabels"],
+    ):
+        assert {
+            name: old[name] for name in ("reelzero.dev/model", "reelzero.dev/lane")
+        }.items() <= selector.items()
+        assert not selector.items() <= old.items()
+
+
+@each_lane
 def test_a_pod_that_ends_has_the_time_of_the_budget(lane: str) -> None:
     budget = load_catalog().get(lane.removesuffix("-short").removesuffix("-long")).budget
     (container,) = pod(lane)["containers"]

@@ -150,10 +150,12 @@ SELECT count(*) FROM jobs WHERE {{ $route }} AND (status = 'in_progress' OR stat
 max(reelzero_jobs{ {{- $of }}, status="in_progress"}) + max(reelzero_jobs{ {{- $of }}, status="queued"}) * (1 - max(reelzero_model_paused{ {{- $of -}} }))
 {{- end }}
 
+{{/* The pods that KEDA starts. Knative's pods of the same lane, which exist while a model moves over, are not among them. */}}
 {{- define "reelzero.kedaSelector" -}}
 {{ include "reelzero.selector" (list .root "predictor") }}
 reelzero.dev/model: {{ .lane.name }}
 reelzero.dev/lane: {{ .lane.lane }}
+reelzero.dev/scaler: keda
 {{- end }}
 
 {{- define "reelzero.kedaLabels" -}}
