@@ -74,6 +74,30 @@ def test_everything_switched_on_keeps_webhooks_outside() -> None:
     assert set(public) == {"0.0.0.0/0", UNICAST_IPV6}
 
 
+def eventing_rules(egress: Body) -> list[Body]:
+    """The egress rules of eventing, with S3 inside the cluster and no webhooks, over these values."""
+    inside = {"s3": [{"namespaces": ["minio"], "ports": [9000]}]}
+    values = model() | {"webhooks": {"secretName": ""}, "networkPolicy": {"egress": inside | egress}}
+    policies = {body["metadata"]["name"]: body for body in of(render(values), "NetworkPolicy")}
+    rules: list[Body] = policies["reelzero-eventing"]["spec"]["egress"]
+    return [rule for rule in rules if {"port": 443, "protocol": "TCP"} in rule.get("ports", [])]
+
+
+def test_pictures_are_fetched_from_public_addresses_where_neither_s3_nor_webhooks_open_them() -> None:
+    (rule,) = eventing_rules({})
+    assert rule["ports"] == [{"port": 443, "protocol": "TCP"}]
+    assert [peer["ipBlock"] for peer in rule["to"]] == [
+        {"cidr": "0.0.0.0/0", "except": list(RESERVED_IPV4)},
+        {"cidr": UNICAST_IPV6, "except": list(RESERVED_IPV6)},
+    ]
+
+
+def test_an_empty_list_keeps_pictures_inside() -> None:
+    assert eventing_rules({"pictures": []}) == []
+    (rule,) = eventing_rules({"pictures": [{"cidrs": ["192.0.2.0/24"], "ports": [443]}]})
+    assert rule["to"] == [{"ipBlock": {"cidr": "192.0.2.0/24"}}]
+
+
 def test_a_database_in_any_namespace_is_reached_by_its_labels() -> None:
     """Some networks match no pod by its address."""
     (policy,) = [
