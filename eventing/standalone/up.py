@@ -74,11 +74,14 @@ def introduce(edition: Edition) -> list[str]:
 
 
 def _models(served: Served) -> list[str]:
-    """Return the models that can run here in one line, and one line with the reason for each other one."""
+    """Return the models that can run here in one line, and one line for each reason why others cannot."""
     reasons = {model: reason for (model, _), reason in served.obstacles().items()}
     able = [model for model in served.models() if model not in reasons]
+    others: dict[str, list[str]] = {}
+    for model, reason in reasons.items():
+        others.setdefault(reason.removeprefix(f"{model} "), []).append(model)
     lines = [f"  models      {', '.join(able) or 'none can run here'}"]
-    return lines + [f"  cannot run  {model}: {reason}" for model, reason in reasons.items()]
+    return lines + [f"  cannot run  {', '.join(models)}: {reason}" for reason, models in others.items()]
 
 
 async def _until_stopped(edition: Edition, stop: asyncio.Event) -> bool:
