@@ -1,6 +1,7 @@
 """Check that the gateway outlasts every stream (docs/decisions/0011-through-the-gateway.md).
 
-Gateways belong to the cluster. A finding needs a workload of ours that is cut and a gateway of Knative's.
+Gateways belong to the cluster. A finding needs a workload of ours that is cut and the gateway that Knative
+uses: that of `ingress-class` in config-network, or any by its usual name where the manifests have no class.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ POD_GRACE = 30  # Kubernetes' default
 KOURIER, KOURIER_DRAIN = "3scale-kourier-gateway", 15
 ISTIO, ISTIO_DRAIN = ("istio-ingressgateway", "cluster-local-gateway", "knative-local-gateway"), 5
 ISTIO_CONFIG = "proxy.istio.io/config"
-ENVOY_DRAIN = 60
+ENVOY, ENVOY_DRAIN = "reelzero-long-streams", 60  # the name in config/platform
+INGRESS_KEYS = ("ingress-class", "ingress.class")  # the newer spelling first
+GATEWAY_API = "gateway-api"  # net-gateway-api, which may use Istio or Envoy Gateway
 ENVOY_REQUEST = 15
 REQUEST_TIMEOUT = "HTTPRouteRequestTimeout"
 README = "config/platform/README.md (The gateway)"
@@ -61,26 +64,41 @@ def check(manifests: Manifests) -> Iterator[Finding]:
     longest = max((workload.timeout or 0 for workload in workloads(manifests)), default=0)
     if not longest:
         return
-    yield from _drains(manifests, longest)
-    yield from _kourier(manifests)
-    yield from _gateway_api(manifests, longest)
+    ingress = _ingress(manifests)
+    yield from _drains(manifests, longest, ingress)
+    if ingress in ("", "kourier"):
+        yield from _kourier(manifests)
+    if ingress in ("", GATEWAY_API):
+        yield from _gateway_api(manifests, longest)
     yield from _virtual_services(manifests)
 
 
-def _drains(manifests: Manifests, longest: int) -> Iterator[Finding]:
+def _ingress(manifests: Manifests) -> str:
+    """Return the first part of Knative's ingress class, such as kourier; empty if no manifest has it."""
+    settings = [section(item.body, "data") for item in _configs(manifests, "config-network")]
+    classes = (str(data[key]) for data in settings for key in INGRESS_KEYS if data.get(key))
+    return next(classes, "").partition(".")[0]
+
+
+def _drains(manifests: Manifests, longest: int, ingress: str) -> Iterator[Finding]:
+    names = {"": (KOURIER, *ISTIO), "kourier": (KOURIER,), "istio": ISTIO, GATEWAY_API: ISTIO}.get(
+        ingress, ()
+    )
     for item in manifests.kind("Deployment", "apps"):
-        drain = _drain(item)
+        drain = _drain(item) if item.name in names else None
         if drain is not None and drain < longest:
             yield GATEWAY_DRAIN_SHORT.at(item, drain=drain, longest=longest)
     for item in manifests.kind("EnvoyProxy"):
+        if ingress != GATEWAY_API and (ingress or item.name != ENVOY):
+            continue
         text = dig(item.spec, "shutdown", "drainTimeout")
         drain = ENVOY_DRAIN if text is None else seconds(text)
         if drain is not None and drain < longest:
             yield GATEWAY_DRAIN_SHORT.at(item, drain=drain, longest=longest)
 
 
-def _drain(deployment: Manifest) -> float | None:
-    """Return the seconds for which a gateway's pod keeps streams once it is ended; None for no gateway."""
+def _drain(deployment: Manifest) -> float:
+    """Return the seconds for which a gateway's pod keeps streams once it is ended."""
     template = section(deployment.spec, "template")
     pod = section(template, "spec")
     grace = number(pod.get("terminationGracePeriodSeconds"))
@@ -91,10 +109,8 @@ def _drain(deployment: Manifest) -> float | None:
     if deployment.name == KOURIER:
         drain = number(variables.get("DRAIN_TIME_SECONDS"))
         return min(grace, KOURIER_DRAIN if drain is None else drain)
-    if deployment.name in ISTIO:
-        to_the_end = variables.get("EXIT_ON_ZERO_ACTIVE_CONNECTIONS", "").lower() == "true"
-        return grace if to_the_end else min(grace, _istio_drain(template))
-    return None
+    to_the_end = variables.get("EXIT_ON_ZERO_ACTIVE_CONNECTIONS", "").lower() == "true"
+    return grace if to_the_end else min(grace, _istio_drain(template))
 
 
 def _istio_drain(template: Body) -> float:

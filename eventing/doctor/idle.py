@@ -157,6 +157,8 @@ def _cluster(manifests: Manifests) -> Iterator[Finding]:
 
 def _second(manifests: Manifests, own: list[Workload]) -> Iterator[Finding]:
     for item in (scaler for kind in SCALERS for scaler in manifests.kind(kind)):
+        if dig(item.spec, "updatePolicy", "updateMode") == "Off":
+            continue  # a VerticalPodAutoscaler that recommends, and changes no pod
         reference = section(item.spec, "scaleTargetRef") or section(item.spec, "targetRef")
         if any(_scaled(item, str(reference.get("name")), workload) for workload in own):
             yield SECOND_AUTOSCALER.at(item, target=reference.get("name"))

@@ -50,6 +50,8 @@ def _scaled(manifests: Manifests, item: Manifest, endpoint: Endpoint) -> Iterato
         for scaled in manifests.kind("ScaledObject", GROUP)
         if dig(scaled.spec, "scaleTargetRef", "name") == name and near(scaled.namespace, namespace)
     ]
+    if not objects and not _is_whole(manifests, name, namespace or item.namespace):
+        return
     if not objects:
         yield KEDA_UNSCALED.at(item, model=endpoint.model, url=endpoint.url, name=name)
         return
@@ -58,6 +60,15 @@ def _scaled(manifests: Manifests, item: Manifest, endpoint: Endpoint) -> Iterato
         yield KEDA_CAPACITY_MISMATCH.at(
             item, model=endpoint.model, capacity=endpoint.capacity, maximum=maximum, scaled=objects[0]
         )
+
+
+def _is_whole(manifests: Manifests, name: str, namespace: str) -> bool:
+    """Tell whether the manifests hold what belongs to KEDA here: the pods of the endpoint, or ScaledObjects.
+
+    Manifests of eventing alone say nothing about ScaledObjects that are elsewhere.
+    """
+    pods = [item for item in manifests.kind("Deployment", "apps") if item.name == name]
+    return any(near(item.namespace, namespace) for item in (*pods, *manifests.kind("ScaledObject", GROUP)))
 
 
 def _grace(manifests: Manifests, endpoint: Endpoint) -> Iterator[Finding]:

@@ -60,6 +60,7 @@ SINGLE = (
     Single(CONFIG_MAP, SERVING, "config-features"),
     Single(CONFIG_MAP, SERVING, "config-deployment"),
     Single(CONFIG_MAP, SERVING, "config-domain"),
+    Single(CONFIG_MAP, SERVING, "config-network"),
     Single(DEPLOYMENT, SERVING, "activator"),
     Single(CONFIG_MAP, "kserve", "inferenceservice-config"),
 )

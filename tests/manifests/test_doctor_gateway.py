@@ -36,8 +36,8 @@ def istio(grace: int, env: dict[str, str] | None = None, drain: str | None = Non
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": {"template": template}}
 
 
-def envoy_proxy(shutdown: Body) -> Body:
-    meta = {"name": "proxy", "namespace": "envoy-gateway-system"}
+def envoy_proxy(shutdown: Body, name: str = "reelzero-long-streams") -> Body:
+    meta = {"name": name, "namespace": "envoy-gateway-system"}
     api = "gateway.envoyproxy.io/v1alpha1"
     return {"apiVersion": api, "kind": "EnvoyProxy", "metadata": meta, "spec": {"shutdown": shutdown}}
 
@@ -53,6 +53,12 @@ def policy(gateway: str, **http: str) -> Body:
 def gateway_config(*features: str) -> Body:
     local = [{"class": "eg", "gateway": "envoy-gateway-system/local", "supported-features": list(features)}]
     return stock.config_map("config-gateway", "knative-serving", {"local-gateways": yaml.safe_dump(local)})
+
+
+def network(ingress: str, key: str = "ingress-class") -> Body:
+    """config-network of Knative Serving with an ingress class."""
+    data = {key: f"{ingress}.ingress.networking.knative.dev"} if ingress else {}
+    return stock.config_map("config-network", "knative-serving", data)
 
 
 def merged(body: Body, patch: Body) -> Body:
@@ -103,6 +109,37 @@ def test_a_neighbours_gateway_is_no_finding() -> None:
     other["metadata"]["name"] = "their-own-gateway"
     assert rules(OURS, other) == []
     assert rules(OURS, gateway_config("HTTPRouteRequestTimeout"), policy("theirs", requestTimeout="1s")) == []
+
+
+GATEWAYS = {
+    "kourier": stock.kourier_gateway(),
+    "istio": istio(30),
+    "gateway-api": envoy_proxy({}, name="anything"),
+}
+
+
+@pytest.mark.parametrize("key", ["ingress-class", "ingress.class"])
+@pytest.mark.parametrize("used", GATEWAYS)
+def test_only_the_gateway_that_knative_uses_is_held_against_the_streams(used: str, key: str) -> None:
+    assert rules(OURS, network(used, key), GATEWAYS[used]) == [DRAIN]
+    others = [
+        body for name, body in GATEWAYS.items() if name != used and (used, name) != ("gateway-api", "istio")
+    ]
+    assert rules(OURS, network(used, key), *others) == []
+    assert rules(OURS, network("contour", key), *GATEWAYS.values()) == []
+
+
+def test_where_no_class_is_known_the_usual_names_count() -> None:
+    assert rules(OURS, network(""), stock.kourier_gateway(), istio(30)) == [DRAIN, DRAIN]
+    assert rules(OURS, network(""), envoy_proxy({}, name="theirs")) == []
+    assert rules(OURS, envoy_proxy({}, name="theirs")) == []
+
+
+def test_settings_of_a_gateway_that_knative_does_not_use_are_no_finding() -> None:
+    kourier = stock.config_map("config-kourier", "knative-serving", {"stream-idle-timeout": "120s"})
+    assert rules(OURS, network("kourier"), kourier, gateway_config()) == [IDLE]
+    assert rules(OURS, network("gateway-api"), kourier, gateway_config()) == [REQUEST]
+    assert rules(OURS, network("istio"), kourier, gateway_config()) == []
 
 
 @pytest.mark.parametrize(("idle", "found"), [("0s", []), ("120s", [IDLE]), ("1h", []), ("", []), ("x", [])])

@@ -133,6 +133,23 @@ def test_the_doctor_has_nothing_to_say_of_it() -> None:
     assert [finding.rule for finding in examine(parse([("render", text)]))] == []
 
 
+def of_keda(*bodies: Body) -> list[str]:
+    findings = examine(Manifests(tuple(Manifest(body) for body in bodies)))
+    return [finding.rule for finding in findings if finding.rule.startswith("keda-")]
+
+
+def test_a_scaled_object_is_missing_only_beside_its_pods_or_its_peers() -> None:
+    """Where eventing's manifests are alone, the rest may be in another repository."""
+    alone = [body for body in plain(KEDA) if body["kind"] not in ("ScaledObject", "Deployment")]
+    eventing, scaled = eventing_of(plain(KEDA)), of(plain(KEDA), "ScaledObject")
+    assert of_keda(*alone, eventing) == []
+    pods = [body for body in of(plain(KEDA), "Deployment") if body != eventing]
+    assert of_keda(*alone, eventing, *pods) == ["keda-unscaled"] * len(LANES)
+    assert of_keda(*alone, eventing, *scaled[1:]) == ["keda-unscaled"]
+    elsewhere = copy.deepcopy(scaled[0]) | {"metadata": {"name": "worker", "namespace": "theirs"}}
+    assert of_keda(*alone, eventing, elsewhere) == []
+
+
 def changed(**changes: Any) -> Values:
     return copy.deepcopy(KEDA) | changes
 

@@ -25,6 +25,13 @@ def test_nothing_is_found_where_nothing_is_planted(name: str) -> None:
     assert rules_in([*platform(), *rendered(name)]) == set()
 
 
+def test_an_autoscaler_that_only_recommends_is_no_finding() -> None:
+    (vertical,) = [mistake for mistake in mistakes() if "VerticalPodAutoscaler" in mistake.what]
+    bodies = planted(vertical)
+    bodies[-1]["spec"]["updatePolicy"] = {"updateMode": "Off"}
+    assert rules_in(bodies) == set()
+
+
 def test_there_are_enough_of_them_and_a_third_of_sixty_is_from_public_issues() -> None:
     seen = [mistake for mistake in mistakes() if mistake.seen]
     assert len(mistakes()) >= 80
