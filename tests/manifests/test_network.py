@@ -130,3 +130,15 @@ def test_each_exception_is_a_part_of_its_network(bodies: list[dict[str, Any]]) -
             for block in (peer["ipBlock"] for peer in rule.get("to", []) if "ipBlock" in peer):
                 excepted = [ip_network(text) for text in block.get("except", [])]
                 assert all(within(network, ip_network(block["cidr"])) for network in excepted)
+
+
+def test_an_exception_is_under_the_networks_that_it_is_a_part_of() -> None:
+    cidrs = ["10.0.0.0/8", "10.1.0.0/16", "192.168.128.0/17", "fd00::/8"]
+    excepted = ["10.1.2.0/24", "10.200.0.0/16", "192.168.255.255/32", "fd00:1::/32"]
+    (rule,) = eventing_rules({"pictures": [{"cidrs": cidrs, "except": excepted, "ports": [443]}]})
+    assert [peer["ipBlock"] for peer in rule["to"]] == [
+        {"cidr": "10.0.0.0/8", "except": ["10.1.2.0/24", "10.200.0.0/16"]},
+        {"cidr": "10.1.0.0/16", "except": ["10.1.2.0/24"]},
+        {"cidr": "192.168.128.0/17", "except": ["192.168.255.255/32"]},
+        {"cidr": "fd00::/8", "except": ["fd00:1::/32"]},
+    ]

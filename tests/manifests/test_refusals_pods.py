@@ -9,6 +9,11 @@ import pytest
 from tests.manifests.test_refusals import assert_refused
 from tests.manifests.value_sets import model, with_values
 
+
+def s3(**rule: Any) -> dict[str, Any]:
+    return with_values(networkPolicy={"egress": {"s3": [rule | {"ports": [443]}]}})
+
+
 REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
     "less memory for eventing than it requests": (
         with_values(eventing={"resources": {"limits": {"memory": "128Mi"}}}),
@@ -117,6 +122,27 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
         with_values(networkPolicy={"egress": {"s3": [{"namespaces": ["10.0.0.0/8"], "ports": [443]}]}}),
         ["/networkPolicy/egress/s3/0/namespaces/0", "10.0.0.0/8"],
     ),
+    "an exception outside of its network": (
+        s3(cidrs=["10.0.0.0/8", "192.0.2.0/24"], **{"except": ["10.1.0.0/16", "172.16.0.0/12"]}),
+        ["networkPolicy.egress.s3[0].except", "172.16.0.0/12 is no part of 10.0.0.0/8, 192.0.2.0/24"],
+    ),
+    "an exception of all that it belongs to": (
+        s3(cidrs=["10.0.0.0/16"], **{"except": ["10.0.0.0/8"]}),
+        ["networkPolicy.egress.s3[0].except", "10.0.0.0/8 covers all of 10.0.0.0/16"],
+    ),
+    "an exception that equals its network": (
+        s3(cidrs=["0.0.0.0/0"], **{"except": ["0.0.0.0/0"]}),
+        ["networkPolicy.egress.s3[0].except", "0.0.0.0/0 covers all of 0.0.0.0/0"],
+    ),
+    "an exception of no network": (
+        s3(namespaces=["*"], **{"except": ["10.0.0.0/8"]}),
+        ["networkPolicy.egress.s3[0].except", "no cidrs"],
+    ),
+    "a variable with its value in its name": (
+        with_values(eventing={"extraEnv": [{"name": "A=B", "value": "c"}]}),
+        ["/eventing/extraEnv/0/name", "A=B"],
+    ),
+    "the same of a model": (model(extraEnv=[{"name": "A=B"}]), ["/models/0/extraEnv/0/name", "A=B"]),
     "an Ingress for no host": (with_values(ingress={"enabled": True}), ["ingress.host", "name the host"]),
     "a route to no Gateway": (
         with_values(httpRoute={"enabled": True, "host": "videos.example.org"}),

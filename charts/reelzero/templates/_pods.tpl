@@ -36,7 +36,7 @@ seccompProfile: { type: RuntimeDefault }
 {{- end }}
 {{- with .Values.proxy }}
 {{- if or .http .https }}
-# In-cluster addresses never go through the proxy.
+# Full in-cluster names never go through the proxy; short ones do, unless proxy.except has them.
 - { name: HTTP_PROXY, value: {{ .http | quote }} }
 - { name: HTTPS_PROXY, value: {{ .https | quote }} }
 - { name: NO_PROXY, value: {{ concat (list "localhost" "127.0.0.1" ".svc" (printf ".%s" $.Values.clusterDomain)) .except | join "," | quote }} }
