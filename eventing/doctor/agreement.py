@@ -85,8 +85,9 @@ def check(manifests: Manifests) -> Iterator[Finding]:
         yield from _addresses(manifests, pod)
         if pod.workload is not None:
             yield from _protocol(pod)
+        if pod.is_predictor:
             for one in pods:
-                if one.workload is None and near(one.namespace, pod.namespace):
+                if not one.is_predictor and near(one.namespace, pod.namespace):
                     yield from _pair(manifests, pod, one)
     yield from _endpoints(manifests)
 

@@ -68,7 +68,7 @@ def check(manifests: Manifests) -> Iterator[Finding]:
         yield from _sidecar(manifests, workload)
     yield from _node_pools(manifests)
     for pod in our_pods(manifests):
-        if pod.workload is None:
+        if not pod.is_predictor:
             yield from _liveness(pod)
             yield from _budgets(manifests, pod)
             yield from _rollout(pod)

@@ -42,7 +42,7 @@ SERVICE_WRONG_PORT = Rule(
 
 def check(manifests: Manifests) -> Iterator[Finding]:
     """Run all checks of this file."""
-    pods = [pod for pod in our_pods(manifests) if pod.workload is None]
+    pods = [pod for pod in our_pods(manifests) if not pod.is_predictor]
     for pod in pods:
         yield from _trust(manifests, pod)
     yield from _services(manifests, pods)

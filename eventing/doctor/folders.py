@@ -42,7 +42,7 @@ def _folders(pod: OurPod) -> Iterator[Finding]:
     wanted = {
         "TMPDIR": (temporary, "temporary files cannot be written, and the process fails when it needs one")
     }
-    if pod.workload is not None:
+    if pod.is_predictor:
         scratch = set_by.get("REELZERO_SCRATCH_DIR", temporary)
         wanted["REELZERO_SCRATCH_DIR"] = scratch, "no video can be written: every job fails at its end"
         wanted["HOME"] = (

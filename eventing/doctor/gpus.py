@@ -72,7 +72,7 @@ GPU_BY_HAND = Rule(
 def check(manifests: Manifests) -> Iterator[Finding]:
     """Run all checks of this file on the predictors."""
     for pod in our_pods(manifests):
-        if pod.workload is not None and pod.main:
+        if pod.is_predictor and pod.main:
             yield from _amounts(pod)
             yield from _names(pod)
             yield from _device(pod)

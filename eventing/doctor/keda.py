@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from eventing.doctor.findings import Finding, Rule
 from eventing.doctor.manifests import Manifest, Manifests, dig, near, number, service_at
+from eventing.doctor.ourpods import KEDA, keda_maximum, scaled_objects
 from eventing.doctor.ours import eventing
 from eventing.settings import Endpoint
 
-GROUP = "keda.sh"
-DEFAULT_MAXIMUM, DEFAULT_GRACE = 100, 30  # of KEDA, and of Kubernetes
+DEFAULT_GRACE = 30  # of Kubernetes
 
 KEDA_UNSCALED = Rule(
     "keda-unscaled", "error",
@@ -45,17 +45,13 @@ def check(manifests: Manifests) -> Iterator[Finding]:
 
 def _scaled(manifests: Manifests, item: Manifest, endpoint: Endpoint) -> Iterator[Finding]:
     name, namespace = service_at(endpoint.url)
-    objects = [
-        scaled
-        for scaled in manifests.kind("ScaledObject", GROUP)
-        if dig(scaled.spec, "scaleTargetRef", "name") == name and near(scaled.namespace, namespace)
-    ]
+    objects = scaled_objects(manifests, endpoint)
     if not objects and not _is_whole(manifests, name, namespace or item.namespace):
         return
     if not objects:
         yield KEDA_UNSCALED.at(item, model=endpoint.model, url=endpoint.url, name=name)
         return
-    maximum = number(objects[0].spec.get("maxReplicaCount")) or DEFAULT_MAXIMUM
+    maximum = keda_maximum(objects[0])
     if maximum != endpoint.capacity:
         yield KEDA_CAPACITY_MISMATCH.at(
             item, model=endpoint.model, capacity=endpoint.capacity, maximum=maximum, scaled=objects[0]
@@ -68,7 +64,7 @@ def _is_whole(manifests: Manifests, name: str, namespace: str) -> bool:
     Manifests of eventing alone say nothing about ScaledObjects that are elsewhere.
     """
     pods = [item for item in manifests.kind("Deployment", "apps") if item.name == name]
-    return any(near(item.namespace, namespace) for item in (*pods, *manifests.kind("ScaledObject", GROUP)))
+    return any(near(item.namespace, namespace) for item in (*pods, *manifests.kind("ScaledObject", KEDA)))
 
 
 def _grace(manifests: Manifests, endpoint: Endpoint) -> Iterator[Finding]:

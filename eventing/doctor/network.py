@@ -9,7 +9,7 @@ from eventing.doctor import ours
 from eventing.doctor.findings import Finding, Rule
 from eventing.doctor.manifests import Manifests, dig, items, near, number, section, service_at
 from eventing.doctor.ourpods import OurPod, our_pods, value_of
-from eventing.doctor.policies import Gate, gate, selected, selects_template
+from eventing.doctor.policies import Gate, gate, selected
 from eventing.doctor.routes import reaches
 from eventing.doctor.subscriptions import bindings, triggers
 
@@ -90,12 +90,12 @@ def check(manifests: Manifests) -> Iterator[Finding]:
 
 
 def _into(manifests: Manifests, pod: OurPod, into: Gate) -> Iterator[Finding]:
-    if pod.workload is None:
+    if not pod.is_predictor:
         port = number((items(pod.main, "ports") or [{}])[0].get("containerPort")) or 8080
         if _is_subscriber(manifests, pod) and not into.opens([port], EVENTING):
             effect = "no request and no dead letter arrives from the Broker"
             yield NETWORK_BROKER_SHUT.at(pod, way="in from", direction="ingress", effect=effect)
-    elif pod.workload.is_on_knative:
+    elif pod.workload is not None and pod.workload.is_on_knative:
         names = [port.get("name") for port in items(pod.main, "ports")]
         port = ACTIVATOR["h2c" if "h2c" in names else "http1"]
         if not into.opens([*ACTIVATOR.values(), METRICS, 8112, 8080], SERVING):
@@ -118,7 +118,7 @@ def _out(manifests: Manifests, pod: OurPod, out: Gate) -> Iterator[Finding]:
     if not any(out.opens(DNS, space, "UDP") for space in DNS_SPACES):
         yield NETWORK_DNS_SHUT.at(pod)
     yield from _storage(manifests, pod, out)
-    if pod.workload is not None:
+    if pod.is_predictor:
         return
     by_gateway = any(endpoint.scaler == "knative" for endpoint in manifests.endpoints(pod.manifest))
     if by_gateway and not out.namespaces(WEB) - NO_GATEWAYS - {pod.namespace}:
@@ -155,8 +155,7 @@ def _idle(manifests: Manifests) -> Iterator[Finding]:
             pod
             for pod in our_pods(manifests)
             if near(item.namespace, pod.namespace)
-            and component == ("predictor" if pod.workload else "eventing")
+            and component == ("predictor" if pod.is_predictor else "eventing")
         ]
-        by_keda = any(selects_template(item, one) for one in manifests.kind("Deployment"))
-        if ours.labelled(item) and pods and not by_keda and not any(selected(item, pod) for pod in pods):
+        if ours.labelled(item) and pods and not any(selected(item, pod) for pod in pods):
             yield NETWORK_POLICY_IDLE.at(item, component=component)

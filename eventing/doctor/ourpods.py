@@ -1,25 +1,47 @@
-"""One view of our pods: those of eventing and those of predictors, with what Knative adds to the latter."""
+"""One view of our pods: those of eventing, and those of predictors that Knative or KEDA starts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from eventing.doctor.manifests import Body, Manifest, Manifests, items, section
+from eventing.doctor.manifests import (
+    Body,
+    Manifest,
+    Manifests,
+    dig,
+    items,
+    near,
+    number,
+    section,
+    service_at,
+)
 from eventing.doctor.ours import eventing
 from eventing.doctor.workloads import Workload, predictors
+from eventing.settings import Endpoint
+
+KEDA, KEDA_MAXIMUM = "keda.sh", 100  # the API group, and KEDA's default
 
 OF_KNATIVE = "serving.knative.dev/"
 
 
 @dataclass(frozen=True)
 class OurPod:
-    """The description of pods of one kind. `workload` is None for eventing."""
+    """The description of pods of one kind.
+
+    `workload` is None for a Deployment: of eventing, or of a predictor that KEDA starts `by_keda` of at most.
+    """
 
     manifest: Manifest
     spec: Body
     labels: Body
     workload: Workload | None = None
+    by_keda: int = 0
+
+    @property
+    def is_predictor(self) -> bool:
+        """Tell whether it makes videos; if not, it is eventing."""
+        return self.workload is not None or self.by_keda > 0
 
     @property
     def source(self) -> str:
@@ -54,16 +76,31 @@ class OurPod:
         if self.workload is not None:
             return self.workload.max_scale or 0
         replicas = self.manifest.spec.get("replicas", 1)
-        return replicas if isinstance(replicas, int) else 1
+        return self.by_keda or (replicas if isinstance(replicas, int) else 1)
 
     def __str__(self) -> str:
         return str(self.manifest)
 
 
 def our_pods(manifests: Manifests) -> list[OurPod]:
-    """Return the pods of eventing and of predictors in any deployment mode."""
+    """Return the pods of eventing and of predictors, in any deployment mode or by KEDA."""
     own = [_of_deployment(item) for item in eventing(manifests)]
-    return own + [_of_workload(item) for item in predictors(manifests)]
+    return own + [_of_workload(item) for item in predictors(manifests)] + _of_keda(manifests)
+
+
+def scaled_objects(manifests: Manifests, endpoint: Endpoint) -> list[Manifest]:
+    """Return the ScaledObjects that start pods for an endpoint."""
+    name, namespace = service_at(endpoint.url)
+    return [
+        item
+        for item in manifests.kind("ScaledObject", KEDA)
+        if dig(item.spec, "scaleTargetRef", "name") == name and near(item.namespace, namespace)
+    ]
+
+
+def keda_maximum(scaled: Manifest) -> int:
+    """Return how many pods a ScaledObject starts at most."""
+    return number(scaled.spec.get("maxReplicaCount")) or KEDA_MAXIMUM
 
 
 def variables(container: Body) -> dict[str, Body]:
@@ -89,9 +126,23 @@ def here(manifests: Manifests, kind: str, namespace: str) -> list[Manifest]:
     return [item for item in manifests.kind(kind) if item.namespace == namespace]
 
 
-def _of_deployment(item: Manifest) -> OurPod:
+def _of_deployment(item: Manifest, by_keda: int = 0) -> OurPod:
     template = section(item.spec, "template")
-    return OurPod(item, section(template, "spec"), section(template, "metadata", "labels"))
+    labels = section(template, "metadata", "labels")
+    return OurPod(item, section(template, "spec"), labels, by_keda=by_keda)
+
+
+def _of_keda(manifests: Manifests) -> list[OurPod]:
+    """Return the pods behind the endpoints that KEDA scales: Deployments of the Service's name."""
+    endpoints = (point for item in eventing(manifests) for point in manifests.endpoints(item))
+    pods: list[OurPod] = []
+    for endpoint in (point for point in endpoints if point.scaler == "keda"):
+        name, namespace = service_at(endpoint.url)
+        maximum = next(map(keda_maximum, scaled_objects(manifests, endpoint)), endpoint.capacity)
+        for item in manifests.kind("Deployment", "apps"):
+            if item.name == name and near(item.namespace, namespace):
+                pods.append(_of_deployment(item, maximum))
+    return pods
 
 
 def _of_workload(item: Workload) -> OurPod:

@@ -63,7 +63,7 @@ def check(manifests: Manifests) -> Iterator[Finding]:
     for pod in our_pods(manifests):
         if not pod.main:
             continue
-        if pod.workload is None:
+        if not pod.is_predictor:
             yield from _names(pod)
             yield from _values(pod)
             yield from _endpoints(manifests, pod)

@@ -89,12 +89,6 @@ def selected(item: Manifest, pod: OurPod) -> bool:
     return near(item.namespace, pod.namespace) and selects(section(item.spec, "podSelector"), pod.labels)
 
 
-def selects_template(item: Manifest, deployment: Manifest) -> bool:
-    """Tell whether a NetworkPolicy is about the pods of a Deployment."""
-    labels = section(deployment.spec, "template", "metadata", "labels")
-    return near(item.namespace, deployment.namespace) and selects(section(item.spec, "podSelector"), labels)
-
-
 def _holds(item: Manifest, pod: OurPod, direction: Direction) -> bool:
     types = item.spec.get("policyTypes")
     if not isinstance(types, list):
