@@ -142,6 +142,10 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
         with_values(eventing={"extraEnv": [{"name": "A=B", "value": "c"}]}),
         ["/eventing/extraEnv/0/name", "A=B"],
     ),
+    "a variable that is a number": (
+        with_values(eventing={"extraEnv": [{"name": "A", "value": 1}]}),
+        ["/eventing/extraEnv/0/value", "string"],
+    ),
     "the same of a model": (model(extraEnv=[{"name": "A=B"}]), ["/models/0/extraEnv/0/name", "A=B"]),
     "an Ingress for no host": (with_values(ingress={"enabled": True}), ["ingress.host", "name the host"]),
     "a route to no Gateway": (
