@@ -12,6 +12,7 @@ from diffusers import FlowMatchHeunDiscreteScheduler, HeunDiscreteScheduler
 
 from eventing.contract.catalog import CatalogEntry, Task
 from eventing.contract.errors import BrokenFrames
+from eventing.contract.models import VideoRequest
 from predictor.generation.attempt import make_attempt
 from predictor.models import tiny
 from predictor.models.loading import LoadedModel, load_model
@@ -39,7 +40,8 @@ def test_the_older_pipelines_of_ltx_make_what_they_make_in_one_call(kind: str, f
     sent = pictures(task)
     entry = CatalogEntry.model_validate(entry_of("ltx").model_dump() | {"tasks": {task: kind}})
     model = load_model(entry, PredictorSettings(model_dir=folders["ltx"], device="cpu"))
-    spec = make_attempt(entry, FIELDS | {"guidance_scale": 5.0}).spec
+    address = {} if sent.image is None else {"image": "https://x.test/a.png"}  # fetched by eventing only
+    spec = entry.resolve(VideoRequest.model_validate(FIELDS | {"guidance_scale": 5.0} | address))
     embeds = model.pipeline.encode_prompt(spec)
     latents = model.pipeline.denoise(spec, embeds, lambda _done, _total: None, sent)
     whole = model.pipeline.pipe(  # type: ignore[attr-defined]
