@@ -16,6 +16,7 @@ from email.utils import parsedate_to_datetime
 
 import aiohttp
 
+from eventing.contract.causes import cause_of
 from eventing.contract.errors import StorageError
 from eventing.contract.s3 import Bucket
 from eventing.contract.ssrf import AddressPolicy, BlockedAddress
@@ -74,7 +75,7 @@ class Sender:
         except StorageError as error:
             return Try(False, time.monotonic() - start, error=error.message)
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-            refusal = _cause(error, BlockedAddress)
+            refusal = cause_of(error, BlockedAddress)
             text = str(refusal or error) or type(error).__name__
             return Try(False, time.monotonic() - start, error=text, final=refusal is not None)
         except Exception as error:
@@ -129,9 +130,3 @@ class Sender:
             return Try(
                 False, seconds, status, error, final=status == GONE, retry_after=retry_after(answer.headers)
             )
-
-
-def _cause(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:
-    while error is not None and not isinstance(error, kind):
-        error = error.__cause__ or error.__context__ or getattr(error, "os_error", None)
-    return error

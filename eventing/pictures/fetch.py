@@ -20,6 +20,7 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 from yarl import URL
 
+from eventing.contract.causes import cause_of
 from eventing.contract.errors import InvalidRequest, StorageError, Unavailable
 from eventing.contract.s3 import Bucket
 from eventing.contract.ssrf import AddressPolicy, BlockedAddress
@@ -184,21 +185,15 @@ def _refused(field: str, status: int) -> InvalidRequest | Unavailable:
 
 def _unreachable(field: str, error: Exception) -> InvalidRequest | Unavailable:
     """Return what an exception of the client means for the caller."""
-    if blocked := _cause(error, BlockedAddress):
+    if blocked := cause_of(error, BlockedAddress):
         return InvalidRequest(f"{field}: {blocked}", field=field)
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
         return InvalidRequest(f"{field}: the certificate of the host is not valid", field=field)
-    name = _cause(error, socket.gaierror)
-    if isinstance(name, socket.gaierror) and name.errno == socket.EAI_NONAME:
+    name = cause_of(error, socket.gaierror)
+    if name is not None and name.errno == socket.EAI_NONAME:
         return InvalidRequest(f"{field}: the host of the address is not known", field=field)
     if isinstance(error, aiohttp.InvalidURL) or not isinstance(error, aiohttp.ClientError | OSError):
         return InvalidRequest(f"{field}: the address cannot be read as a URL", field=field)
     late = isinstance(error, TimeoutError)
     reason = f"did not answer within {SECONDS:g} s" if late else "cannot be reached"
     return Unavailable(f"{field}: the host of the address {reason}", field=field, retry_after=RETRY_AFTER)
-
-
-def _cause(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:
-    while error is not None and not isinstance(error, kind):
-        error = error.__cause__ or error.__context__ or getattr(error, "os_error", None)
-    return error
