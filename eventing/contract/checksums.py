@@ -1,4 +1,4 @@
-"""Compare the files of a folder with the checksums in its SHA256SUMS, the format of `sha256sum -c`."""
+"""Compute checksums of files, and compare a folder with its SHA256SUMS, the format of `sha256sum -c`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from eventing.contract.errors import ModelUnavailable
 
 LOCK = "SHA256SUMS"
 LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
-CHUNK = 1 << 20  # bytes
 
 
 def write_lock(folder: Path) -> int:
     """Write the checksums of all files of a folder, and return how many there are. Raises OSError."""
     names = _files(folder)
-    lines = [f"{_digest(folder / name)}  {name}\n" for name in names]
+    lines = [f"{sha256_of(folder / name)}  {name}\n" for name in names]
     (folder / LOCK).write_text("".join(lines), encoding="utf-8")
     return len(names)
 
@@ -28,7 +27,7 @@ def compare(folder: Path) -> list[str]:
     changed = [
         f"{folder / name} has another checksum than {LOCK} says"
         for name in sorted(expected.keys() - set(missing))
-        if _digest(folder / name) != expected[name]
+        if sha256_of(folder / name) != expected[name]
     ]
     surplus = [f"{folder / name} is not in {LOCK}" for name in _files(folder) if name not in expected]
     return [f"{folder / name} is missing" for name in missing] + changed + surplus
@@ -60,9 +59,7 @@ def _files(folder: Path) -> list[str]:
     return sorted(name.as_posix() for name in shown if name.as_posix() != LOCK)
 
 
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, read in pieces. Raises OSError."""
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,8 +10,6 @@ import hashlib
 import importlib.metadata
 import json
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from cryptography.x509.oid import NameOID
 
 from eventing.contract.certificates import SIGNER, SigningPair
+from eventing.contract.checksums import sha256_of
 from eventing.contract.errors import BrokenVideo, ConfigurationError
 from eventing.contract.models import GenerationSpec
 from eventing.contract.results import Mark
@@ -94,9 +93,9 @@ class Credentials:
 
         Raises BrokenVideo if they cannot be read back, OSError, c2pa.C2paError.
         """
-        unmarked = _sha256(path)
+        unmarked = sha256_of(path)
         signed = path.with_suffix(".signed.mp4")
-        with self._open_signer() as signer, c2pa.Builder(origin.manifest()) as builder:
+        with self._signer() as signer, c2pa.Builder(origin.manifest()) as builder:
             builder.sign_file(path, signed, signer)
         signed.replace(path)
         return Mark(
@@ -106,11 +105,9 @@ class Credentials:
             unmarked_sha256=unmarked,
         )
 
-    @contextmanager
-    def _open_signer(self) -> Iterator[c2pa.Signer]:
+    def _signer(self) -> c2pa.Signer:
         info = c2pa.C2paSignerInfo(self._algorithm, self._pair.chain, self._pair.key, None)
-        with c2pa.Signer.from_info(info) as signer:
-            yield signer
+        return c2pa.Signer.from_info(info)
 
 
 def require_valid(path: Path) -> str:
@@ -162,8 +159,3 @@ def _public(key: PublicKeyTypes) -> bytes:
 def _common_name(certificate: x509.Certificate) -> str:
     names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(names[0].value) if names else certificate.subject.rfc4514_string()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -9,7 +9,6 @@ names the files of the result. The run that ends second deletes its own files an
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import secrets
 import threading
@@ -21,6 +20,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from eventing.contract.checksums import sha256_of
 from eventing.contract.errors import ReelzeroError, StorageError
 from eventing.contract.results import Manifest, StoredFile, VideoResult, attempt_prefix, manifest_key
 from eventing.contract.s3 import Bucket, Folder
@@ -50,8 +50,7 @@ class ResultStore:
     def upload(self, path: Path, content_type: str, monitor: Monitor) -> StoredFile:
         """Upload one file. Raises StorageError when the attempt's time is used up."""
         key = self._files + path.name
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = sha256_of(path)
         patiently(lambda: self._bucket.upload(key, str(path), content_type), monitor)
         size = path.stat().st_size
         return StoredFile(uri=self._bucket.uri(key), sha256=digest, bytes=size, content_type=content_type)
