@@ -118,6 +118,26 @@ class Manifest:
         return f"{self.kind} {self.namespace + '/' if self.namespace else ''}{self.name}"
 
 
+@dataclass(frozen=True)
+class View:
+    """A view of one object. It stands where the object stands, and has its name."""
+
+    manifest: Manifest
+
+    @property
+    def source(self) -> str:
+        """Return the file it was read from."""
+        return self.manifest.source
+
+    @property
+    def line(self) -> int:
+        """Return the line where its object starts there."""
+        return self.manifest.line
+
+    def __str__(self) -> str:
+        return str(self.manifest)
+
+
 def near(one: str, other: str) -> bool:
     """Tell whether two namespaces may be the same; manifests often name none."""
     return "" in (one, other) or one == other

@@ -9,6 +9,7 @@ from eventing.doctor.manifests import (
     Body,
     Manifest,
     Manifests,
+    View,
     dig,
     items,
     near,
@@ -26,13 +27,12 @@ OF_KNATIVE = "serving.knative.dev/"
 
 
 @dataclass(frozen=True)
-class OurPod:
+class OurPod(View):
     """The description of pods of one kind.
 
     `workload` is None for a Deployment: of eventing, or of a predictor that KEDA starts `by_keda` of at most.
     """
 
-    manifest: Manifest
     spec: Body
     labels: Body
     workload: Workload | None = None
@@ -42,16 +42,6 @@ class OurPod:
     def is_predictor(self) -> bool:
         """Tell whether it makes videos; if not, it is eventing."""
         return self.workload is not None or self.by_keda > 0
-
-    @property
-    def source(self) -> str:
-        """Return the file it was read from."""
-        return self.manifest.source
-
-    @property
-    def line(self) -> int:
-        """Return the line where its object starts there."""
-        return self.manifest.line
 
     @property
     def namespace(self) -> str:
@@ -77,9 +67,6 @@ class OurPod:
             return self.workload.max_scale or 0
         replicas = self.manifest.spec.get("replicas", 1)
         return self.by_keda or (replicas if isinstance(replicas, int) else 1)
-
-    def __str__(self) -> str:
-        return str(self.manifest)
 
 
 def our_pods(manifests: Manifests) -> list[OurPod]:

@@ -12,6 +12,7 @@ from eventing.doctor.manifests import (
     Body,
     Manifest,
     Manifests,
+    View,
     dig,
     environment,
     items,
@@ -29,10 +30,8 @@ ON_KNATIVE = ("Knative", "Serverless")  # the mode's name since KServe 0.16, and
 
 
 @dataclass(frozen=True)
-class Workload:
+class Workload(View):
     """One autoscaled service."""
-
-    manifest: Manifest
 
     @property
     def is_inference_service(self) -> bool:
@@ -69,16 +68,6 @@ class Workload:
     def is_predictor(self) -> bool:
         """Tell whether it runs the predictor of this package."""
         return runs_predictor(self.container) or runs_predictor(section(self.pod, "model"))
-
-    @property
-    def source(self) -> str:
-        """Return the file it was read from."""
-        return self.manifest.source
-
-    @property
-    def line(self) -> int:
-        """Return the line where it starts there."""
-        return self.manifest.line
 
     @property
     def is_on_knative(self) -> bool:
@@ -122,9 +111,6 @@ class Workload:
         """Return an autoscaling annotation by the last part of its name, in either spelling of Knative."""
         old = re.sub(r"-(.)", lambda match: match[1].upper(), name)  # the older spelling, as in minScale
         return self.annotations.get(AUTOSCALING + name, self.annotations.get(AUTOSCALING + old))
-
-    def __str__(self) -> str:
-        return str(self.manifest)
 
 
 def predictors(manifests: Manifests) -> list[Workload]:
