@@ -80,10 +80,10 @@ class Pods:
         """Return the addresses of the ready pods in the order in which to try them."""
         loop = asyncio.get_running_loop()
         try:
-            found = await loop.getaddrinfo(self._url.host or "", self._url.port, type=socket.SOCK_STREAM)
+            answers = await loop.getaddrinfo(self._url.host or "", self._url.port, type=socket.SOCK_STREAM)
         except OSError:
-            found = []  # the name has no address while there is no pod
-        addresses = list({str(address[0]) for *_, address in found})
+            answers = []  # the name has no address while there is no pod
+        addresses = list({str(address[0]) for *_, address in answers})
         self._refused_at = {each: at for each, at in self._refused_at.items() if each in addresses}
         random.shuffle(addresses)
         return sorted(addresses, key=lambda address: self._refused_at.get(address, 0.0))

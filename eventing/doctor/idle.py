@@ -1,4 +1,4 @@
-"""Check that no GPU is open to the world, and none is held while there is no job."""
+"""Check that nothing outside the cluster reaches a GPU, and that no GPU is held without a job."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Gate:
     spaces: tuple[Manifest, ...]
 
     def opens(self, ports: Collection[int], namespace: str | None = None, protocol: str = "TCP") -> bool:
-        """Tell whether traffic with a namespace passes on one of the ports; None is any namespace."""
+        """Tell whether traffic with a namespace (None: with any) passes on one of the ports."""
         return any(
             _has_port(rule, ports, protocol) and self._has_peer(rule, namespace) for rule in self.rules
         )

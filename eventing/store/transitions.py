@@ -90,7 +90,7 @@ async def _free_slot(connection: AsyncConnection, job: Job) -> None:
 
 
 async def drop_progress(connection: AsyncConnection, job_id: str) -> None:
-    """Delete progress messages that wait. Only the latest is of use, and none is sent after the end."""
+    """Delete a job's waiting progress messages: a newer one replaces them, and so does the end."""
     pending = (
         (outbox.c.job_id == job_id) & (outbox.c.event_type == PROGRESSED) & (outbox.c.status == "pending")
     )

@@ -3,7 +3,7 @@
 As documented under "Server-Side Apply":
 - an apply (server side) owns the fields that it names. A field that another manager owns with another value
   is a conflict, and nothing is written. With the same value, both own it.
-- fields that the manager applied before and names no more are removed, if nobody else owns them;
+- an apply removes a field that the same manager applied before, now leaves out, and alone owns.
 - any other write (client-side apply, patch, edit) owns what it changes, and takes it from the others;
 - list items with a merge key (containers, env) are fields of their own; other lists are one field.
 """
