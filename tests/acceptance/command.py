@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-LIMIT = 300.0  # seconds that only a hang needs
+LIMIT = 900.0  # seconds that only a hang needs
 ROOT = Path(__file__).parents[2]
 
 

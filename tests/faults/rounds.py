@@ -115,8 +115,7 @@ async def play(round_: Round, shared: Shared, report: Report, keep: Path) -> lis
                 words = await broken(world)
                 report.wasted += await wasted(world)
         except Exception as error:
-            frame = traceback.extract_tb(error.__traceback__)[-1]
-            words = [f"{error!r} at {Path(frame.filename).name}:{frame.lineno}"]
+            words = ["".join(traceback.format_exception(error))]
         report.counts[round_.fault.name] += 1
         report.databases[round_.database] += 1
         report.jobs += len(world.jobs)
