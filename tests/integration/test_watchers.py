@@ -170,7 +170,7 @@ async def test_callers_that_hang_up_are_noticed_without_the_database(stack: Stac
             await asyncio.sleep(0.01)
         with statements(stack) as sent:
             await eventually(lambda: sweeps(sent) >= SWEEPS)
-            assert reads_of_jobs(sent) < CALLERS // 2 * SWEEPS  # each caller reading for itself: CALLERS * SWEEPS
+            assert reads_of_jobs(sent) < CALLERS // 2 * SWEEPS  # alone, each would read every time
         for call in asking:
             call.cancel()
         while [job["status"] for job in await jobs()].count("cancelled") < CALLERS:
