@@ -68,11 +68,11 @@ def test_heartbeats_come_while_a_stage_is_silent(held: Held) -> None:
     stream = held.predictor.stream(output="inline")
     beats = []
     for record in stream:
-        if record["type"] == "heartbeat":
-            beats.append(record["progress"])
+        if record["type"] == "heartbeat" and record["progress"]["stage"] == "decode":
+            beats.append(record["progress"])  # a stage before it may be slow too, and is not held
         if len(beats) == 3:
             held.release()
-    assert {beat["stage"] for beat in beats[:3]} == {"decode"}
+    assert len(beats) >= 3
     assert beats[0]["elapsed_seconds"] < beats[2]["elapsed_seconds"]
 
 
