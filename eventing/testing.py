@@ -7,6 +7,7 @@ runs the real predictor through the same cases, so the fake cannot drift from it
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -55,6 +56,7 @@ class Script:
     location: str = ""  # where the answer redirects to
     progress: Progress | None = None  # sent instead of the first step
     at_once: bool = False  # the first record is the terminal one
+    preview: bytes | None = None  # a JPEG that comes with the first step
     heartbeats: int = 0
     gate: asyncio.Event | None = None
 
@@ -175,7 +177,8 @@ class FakePredictor:
             if earlier := await self._find(assignment):
                 yield CompletedRecord(result=earlier)
                 return
-            yield ProgressRecord(progress=script.progress or DENOISE)
+            preview = base64.b64encode(script.preview).decode() if script.preview else None
+            yield ProgressRecord(progress=script.progress or DENOISE, preview=preview)
             for _ in range(script.heartbeats):
                 yield HeartbeatRecord(progress=DENOISE)
             if script.gate:

@@ -41,6 +41,9 @@ class PredictorSettings(SharedSettings, WeightsSettings):
         "0.0.0.0",  # noqa: S104 - a pod serves other pods; the one-machine edition sets 127.0.0.1
         description="Address the predictor's HTTP port listens on; its gRPC port always takes all.",
     )
+    preview_steps: int = Field(
+        4, ge=0, description="A small picture of the unfinished video after every so many steps; 0: none."
+    )
     mark: Literal["c2pa", "off"] = Field(
         "c2pa",
         description="Mark of origin in every MP4: C2PA content credentials; off: none.",

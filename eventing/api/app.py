@@ -13,6 +13,7 @@ from eventing.api import (
     jobs,
     openapi,
     page,
+    previews,
     problems,
     progress,
     videos,
@@ -49,7 +50,7 @@ def create_app(container: Container) -> FastAPI:
     if container.settings.auth == "open":
         app.add_middleware(OriginCheck, allowed_hosts=container.settings.allowed_hosts)
     app.add_middleware(PathPrefix, prefix=container.settings.path_prefix)
-    for module in (jobs, progress, videos, inference, ingress, dead_letters, health, page):
+    for module in (jobs, progress, previews, videos, inference, ingress, dead_letters, health, page):
         app.include_router(module.router)
     app.mount("/static/swagger-ui", page.swagger_ui, name="swagger-ui")
     app.mount("/static", page.files, name="static")

@@ -51,13 +51,18 @@ async def stream_file(container: Container, request: Request, file: StoredFile, 
 
 async def stream_manifest(container: Container, uri: str) -> Response:
     """Return a manifest, which is small and has no recorded size. Raises NotFound, Unavailable."""
-    try:
-        body = await asyncio.to_thread(container.bucket.get, container.bucket.key(uri))
-    except StorageError as error:
-        raise Unavailable("object storage cannot be reached", retry_after=5) from error
+    body = await read_object(container, container.bucket.key(uri))
     if body is None:
         raise NotFound("the file is no longer there")
     return Response(body, media_type="application/json", headers={**UNSTORED, **AS_TYPED})
+
+
+async def read_object(container: Container, key: str) -> bytes | None:
+    """Return a small object; None if there is no such object. Raises Unavailable."""
+    try:
+        return await asyncio.to_thread(container.bucket.get, key)
+    except StorageError as error:
+        raise Unavailable("object storage cannot be reached", retry_after=5) from error
 
 
 def byte_range(header: str | None, size: int) -> tuple[int, int] | None:

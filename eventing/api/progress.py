@@ -1,6 +1,6 @@
 """Serve `GET /v1/jobs/{id}/events`: a job's progress as server-sent events, from any replica.
 
-event: progress     {"status", "stage", "step", "total_steps", "elapsed_seconds", "percent", …}
+event: progress     {"status", "stage", "step", "total_steps", "elapsed_seconds", "percent", "preview", …}
 event: completed | failed | cancelled     the job as GET /v1/jobs/{id} shows it; then the stream ends
 
 The id of an event is a digest of the state that it shows, so it is the same on every replica. A client that
@@ -23,7 +23,7 @@ from fastapi.responses import StreamingResponse
 from eventing.api.auth import Owner
 from eventing.api.dependencies import ContainerDep
 from eventing.api.jobs import JobId
-from eventing.api.views import job_view
+from eventing.api.views import job_view, preview_link
 from eventing.contract.errors import NotFound
 from eventing.domain.job import Status
 from eventing.store.listing import ids_of
@@ -89,15 +89,16 @@ def _event(snapshot: Snapshot, prefix: str) -> tuple[str, str]:
     if job.status.is_terminal:
         name, data = str(job.status), job_view(job, prefix).model_dump_json()
     else:
-        name, data = "progress", _progress(snapshot)
+        name, data = "progress", _progress(snapshot, prefix)
     event_id = hashlib.blake2s(data.encode(), digest_size=8).hexdigest()
     return event_id, f"id: {event_id}\nevent: {name}\ndata: {data}\n\n"
 
 
-def _progress(snapshot: Snapshot) -> str:
+def _progress(snapshot: Snapshot, prefix: str) -> str:
     job = snapshot.job
     fields = {"id": job.public_id, "status": str(job.status), **job.progress.model_dump(mode="json")}
     fields |= {"percent": job.progress.percent(), "attempt": job.attempt, "queue_position": snapshot.position}
+    fields["preview"] = preview_link(job, prefix)
     waits = job.error is not None and job.status is Status.queued
     fields["waiting_for"] = job.error.code if job.error and waits else None
     return json.dumps(fields)

@@ -89,8 +89,14 @@ def job_view(job: Job, prefix: str, position: int | None = None) -> JobView:
             "events": f"{address}/events",
             "result": f"{address}/result",
             "deliveries": f"{address}/deliveries",
+            **({"preview": preview} if (preview := preview_link(job, prefix)) else {}),
         },
     )
+
+
+def preview_link(job: Job, prefix: str) -> str | None:
+    """Return the path of a job's preview; None if it has none now."""
+    return f"{prefix}/v1/jobs/{job.public_id}/preview" if job.has_preview else None
 
 
 def _time(epoch: float | None) -> datetime | None:

@@ -188,6 +188,9 @@ class Progress(Received):
     elapsed_seconds: float = Field(
         0.0, ge=0, allow_inf_nan=False, description="Since the predictor took the job."
     )
+    preview_step: int | None = Field(
+        None, ge=0, description="Step of the latest preview, a small picture; null if there is none."
+    )
 
     def bounded(self) -> Progress:
         """Return the progress with no step past the last, since some schedulers take more than announced."""

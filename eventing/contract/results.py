@@ -77,6 +77,11 @@ def job_prefix(job_id: str) -> str:
     return f"jobs/{job_id}/"
 
 
+def preview_key(job_id: str) -> str:
+    """Return the key of a running job's latest preview."""
+    return job_prefix(job_id) + "preview.jpg"
+
+
 def attempt_prefix(job_id: str, attempt: int) -> str:
     """Return the key prefix of an attempt: its manifest, and below it a folder for each run's files."""
     return f"{job_prefix(job_id)}attempts/{attempt:04d}/"

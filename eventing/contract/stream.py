@@ -24,6 +24,8 @@ from eventing.contract.models import (
 from eventing.contract.results import Mark, Timings, VideoResult
 from eventing.contract.validation import validated
 
+PREVIEW_BYTES = 8 << 10  # of the JPEG
+
 
 class Output(StrEnum):
     """Where the predictor leaves the files."""
@@ -87,10 +89,16 @@ class GenerateBody(Incoming):
 
 
 class ProgressRecord(Received):
-    """A change of stage or step. Every stream begins with one, at once."""
+    """A change of stage or step. Every stream begins with one, at once.
+
+    Some bring a preview: a small picture of the video as the last step expects it.
+    """
 
     type: Literal["progress"] = "progress"
     progress: Progress
+    preview: str | None = Field(
+        None, max_length=(PREVIEW_BYTES + 2) // 3 * 4, description="JPEG in base64, 8 KiB at most."
+    )
 
 
 class HeartbeatRecord(Received):

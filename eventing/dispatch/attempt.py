@@ -26,6 +26,7 @@ from eventing.dispatch import results
 from eventing.dispatch.endpoints import Endpoints
 from eventing.dispatch.lease import End, Lease
 from eventing.dispatch.predictor_client import Broken, CutAtStart, Failed, NotStarted, PredictorClient
+from eventing.dispatch.previews import Previews
 from eventing.dispatch.results import WrongResult
 from eventing.domain import job as state
 from eventing.domain.job import Job, LeaseLost
@@ -141,15 +142,17 @@ class Attempts:
 
     async def _generate(self, job: Job, lease: Lease) -> VideoResult:
         is_started = False
+        previews = Previews(self._bucket, job.id, lease.report)
 
-        async def report(progress: Progress | None) -> None:
+        async def report(progress: Progress | None, preview: str | None) -> None:
             nonlocal is_started
             if progress:
-                lease.report(progress)
+                previews.take(progress, preview)
             is_started = is_started or await self._started(job)
 
         budget = self._catalog.get(job.model).budget
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(previews.close)
             url = await self._open(job, stack)
             result = await self._client.generate(url, job.spec, job.id, job.attempt, budget, report)
         return await self._verified(job, result)

@@ -26,6 +26,7 @@ from eventing.contract.stream import (
     CompletedRecord,
     FailedRecord,
     GenerateBody,
+    ProgressRecord,
     StreamRecord,
     stream_record,
 )
@@ -33,7 +34,7 @@ from eventing.contract.telemetry import current_traceparent
 from eventing.contract.validation import first_problem
 
 LINE_LIMIT = 1 << 20  # bytes of one record
-OnRecord = Callable[[Progress | None], Awaitable[None]]
+OnRecord = Callable[[Progress | None, str | None], Awaitable[None]]
 
 
 class NotStarted(Exception):
@@ -86,7 +87,8 @@ class PredictorClient:
     ) -> VideoResult:
         """Run one attempt and return the result that the predictor reports.
 
-        `report` gets the progress of each record, and None for a terminal record that is the first.
+        `report` gets the progress of each record, and None for a terminal record that is the first; with it
+        the preview of the record, if it has one.
         Raises NotStarted, Failed, CutAtStart, Broken.
         """
         assignment = Assignment(spec=spec, job_id=job_id, attempt=attempt)
@@ -114,10 +116,11 @@ class PredictorClient:
                 async for record in self._records(answer):
                     if isinstance(record, CompletedRecord | FailedRecord):
                         if not records:
-                            await report(None)
+                            await report(None, None)
                         return _result(record)
                     records += 1
-                    await report(_bounded(record.progress))
+                    preview = record.preview if isinstance(record, ProgressRecord) else None
+                    await report(_bounded(record.progress), preview)
             cause: Exception | None = None
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             cause = error

@@ -76,6 +76,11 @@ class Job:
         return self.result and self.result.model_copy(update={"job_id": self.public_id})
 
     @property
+    def has_preview(self) -> bool:
+        """Tell whether the job runs and a preview of it is in S3."""
+        return self.status is Status.in_progress and self.progress.preview_step is not None
+
+    @property
     def percent(self) -> int:
         """Return the share of the job that is done, in percent."""
         return 100 if self.status is Status.completed else self.progress.percent()

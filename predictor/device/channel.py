@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
 
 from eventing.contract.stream import CompletedRecord, FailedRecord, HeartbeatRecord, ProgressRecord
 
@@ -11,20 +13,30 @@ Record = ProgressRecord | HeartbeatRecord | CompletedRecord | FailedRecord
 Terminal = CompletedRecord | FailedRecord
 
 
+@dataclass(frozen=True)
+class Preview:
+    """The pixels of a preview, RGB (height, width, 3). The reader makes its record, off the device thread."""
+
+    pixels: Any
+
+
+Item = Record | Preview
+
+
 class Channel:
     """A queue of records. It belongs to the event loop that makes it."""
 
     def __init__(self, first: Record) -> None:
         self._loop = asyncio.get_running_loop()
-        self._records: asyncio.Queue[Record] = asyncio.Queue()
+        self._records: asyncio.Queue[Item] = asyncio.Queue()
         self._records.put_nowait(first)
 
-    def send(self, record: Record) -> None:
+    def send(self, record: Item) -> None:
         """Add a record. Any thread may call it."""
         with suppress(RuntimeError):  # the loop is closed: the process ends and has no reader
             self._loop.call_soon_threadsafe(self._records.put_nowait, record)
 
-    async def receive(self, seconds: float) -> Record | None:
+    async def receive(self, seconds: float) -> Item | None:
         """Wait for the next record; None after so many seconds without one."""
         try:
             async with asyncio.timeout(seconds):

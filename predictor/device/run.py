@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 from eventing.contract.errors import GenerationTimeout
 from eventing.contract.models import Progress
 from eventing.contract.stream import FailedRecord, HeartbeatRecord, ProgressRecord
-from predictor.device.channel import Channel, Record, Terminal
+from predictor.device.channel import Channel, Preview, Record, Terminal
 from predictor.generation.attempt import Attempt
 from predictor.generation.failures import as_failure
 from predictor.generation.monitor import Monitor, ignore
@@ -28,7 +31,7 @@ class Run:
     ) -> None:
         self.attempt = attempt
         self._on_stuck = on_stuck
-        self.monitor = Monitor(model, limit, self._send_progress, on_stage)
+        self.monitor = Monitor(model, limit, self._send_progress, on_stage, self._send_preview)
         # The first record is ready before the thread starts, so that bytes flow at once.
         self._channel = Channel(ProgressRecord(progress=self.monitor.progress))
 
@@ -54,6 +57,8 @@ class Run:
         try:
             while True:
                 record = await self._channel.receive(heartbeat) or self._silence()
+                if isinstance(record, Preview):
+                    record = await asyncio.to_thread(self._drawn, record)
                 yield record
                 if isinstance(record, Terminal):
                     return
@@ -73,6 +78,15 @@ class Run:
             return FailedRecord(error=as_failure(GenerationTimeout(cause)))
         elapsed = round(self.monitor.elapsed, 3)
         return HeartbeatRecord(progress=self.monitor.progress.model_copy(update={"elapsed_seconds": elapsed}))
+
+    def _drawn(self, preview: Preview) -> Record:
+        from predictor.generation.preview import to_jpeg  # noqa: PLC0415 - brings torch, loaded by now
+
+        jpeg = base64.b64encode(to_jpeg(preview.pixels)).decode()
+        return ProgressRecord(progress=self.monitor.progress, preview=jpeg or None)
+
+    def _send_preview(self, pixels: Any) -> None:
+        self._channel.send(Preview(pixels))
 
     def _send_progress(self, progress: Progress) -> None:
         self._channel.send(ProgressRecord(progress=progress))

@@ -201,7 +201,7 @@ class Worker:
         bucket = Bucket(self._settings.s3()) if needs_s3 else None
         cold_start, self._cold_start = self._cold_start, 0.0
         with job_folder(self._settings.scratch_dir) as folder:
-            space = Workspace(folder, bucket, cold_start, self._finish)
+            space = Workspace(folder, bucket, cold_start, self._finish, self._settings.preview_steps)
             return generate(self._loaded_model(), attempt, run.monitor, space)
 
     def _log_begin(self, attempt: Attempt) -> None:

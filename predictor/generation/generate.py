@@ -13,6 +13,7 @@ from predictor.generation.attempt import Attempt
 from predictor.generation.finish import Finish
 from predictor.generation.monitor import Monitor
 from predictor.generation.pictures import read_pictures
+from predictor.generation.preview import Previews
 from predictor.generation.result_store import ResultStore
 from predictor.generation.results import Files
 from predictor.models.loading import LoadedModel
@@ -25,12 +26,14 @@ class Workspace:
 
     `cold_start` is the time from process start to weights in memory, in seconds, to report with the result.
     `finish` is what the operator wants done to every video: checks, watermark, content credentials.
+    `preview_steps` is the number of steps from one preview to the next; 0 for none.
     """
 
     folder: Path
     bucket: Bucket | None = None
     cold_start: float = 0.0
     finish: Finish = field(default_factory=Finish)
+    preview_steps: int = 0
 
 
 def generate(model: LoadedModel, attempt: Attempt, monitor: Monitor, space: Workspace) -> CompletedRecord:
@@ -63,7 +66,8 @@ def make_files(model: LoadedModel, attempt: Attempt, monitor: Monitor, space: Wo
         pictures = read_pictures(spec, space.bucket, monitor)
         embeds = pipeline.encode_prompt(spec)
     with monitor.stage(Stage.denoise, spec.num_inference_steps), checked(pipeline.blocks, monitor.check):
-        latents = pipeline.denoise(spec, embeds, monitor.step, pictures)
+        on_step = Previews(pipeline, spec, monitor, space.preview_steps).on_step()
+        latents = pipeline.denoise(spec, embeds, on_step, pictures)
     with monitor.stage(Stage.decode), checked([pipeline.vae_decoder], monitor.check):
         frames = pipeline.decode(spec, latents)
     with monitor.stage(Stage.encode_video):

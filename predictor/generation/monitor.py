@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from eventing.contract.errors import Cancelled, GenerationTimeout
 from eventing.contract.models import Progress, Stage
@@ -31,11 +32,13 @@ class Monitor:
         limit: float,
         publish: Callable[[Progress], None] = ignore,
         on_stage: Callable[[str], None] = ignore,
+        show: Callable[[Any], None] = ignore,
     ) -> None:
         self._model = model
         self._limit = limit
         self._publish = publish
         self._on_stage = on_stage
+        self.show = show  # takes the pixels of a preview
         self._cancelled = threading.Event()
         self._started = time.monotonic()
         self._seconds: dict[str, float] = {}

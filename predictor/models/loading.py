@@ -49,7 +49,12 @@ def load_model(entry: CatalogEntry, settings: PredictorSettings) -> LoadedModel:
     _quiet_libraries()
     log.info("loading weights", extra={"model": entry.name, "folder": str(folder), "device": device})
     family = find_family(entry, settings.family_modules())
-    return LoadedModel(entry, _load(family, entry, folder, device), revision, device, Vocabulary.read(folder))
+    vocabulary = Vocabulary.read(folder)
+    pipeline = _load(family, entry, folder, device)
+    # On a CPU only the model in the box has previews: the others would take seconds to learn theirs.
+    if settings.preview_steps and (device.startswith("cuda") or entry.bundled):
+        _prepare_previews(pipeline)
+    return LoadedModel(entry, pipeline, revision, device, vocabulary)
 
 
 def find_folder(entry: CatalogEntry, settings: PredictorSettings) -> tuple[Path, str]:
@@ -130,6 +135,14 @@ def _load(family: Any, entry: CatalogEntry, folder: Path, device: str) -> Pipeli
             f"{folder} could not be loaded as {entry.family}: {_first_line(error)}"
         ) from error
     return pipeline
+
+
+def _prepare_previews(pipeline: Pipeline) -> None:
+    """Prepare previews. A model that has none makes videos all the same."""
+    try:
+        pipeline.prepare_previews()
+    except Exception:
+        log.exception("there will be no previews")
 
 
 def _first_line(error: Exception) -> str:

@@ -7,6 +7,7 @@ const STAGES = {
 };
 let following = null; // AbortController of the stream that is shown
 let shown = null; // id of the job that is shown
+let seen = null; // attempt and step of the preview that is shown
 
 async function call(path, options = {}) {
   const key = localStorage.getItem("reelzero-key");
@@ -72,6 +73,8 @@ async function follow(id) {
   shown = id;
   $("current").hidden = false;
   $("video").hidden = true;
+  preview(null);
+  seen = null;
   $("links").replaceChildren();
   $("cancel").hidden = false;
   show({ stage: "queued", percent: 0 });
@@ -92,7 +95,7 @@ function record(text) {
   const data = /^data: (.*)$/m.exec(text);
   if (!event || !data) return;
   const body = JSON.parse(data[1]);
-  if (event[1] === "progress") show(body); else ended(body);
+  if (event[1] === "progress") { show(body); look(body); } else ended(body);
 }
 
 function show(progress) {
@@ -106,8 +109,25 @@ function show(progress) {
   $("detail").textContent = parts.join(" · ");
 }
 
+// Show the preview of an unfinished video. It is fetched with the key, which an address in the page could not carry.
+async function look(progress) {
+  if (!progress.preview || `${progress.attempt}.${progress.preview_step}` === seen) return;
+  seen = `${progress.attempt}.${progress.preview_step}`;
+  try {
+    const picture = await (await call(`v1/jobs/${progress.id}/preview`)).blob();
+    if (shown === progress.id && !$("cancel").hidden) preview(picture);
+  } catch {} // it may have ended meanwhile
+}
+
+function preview(picture) {
+  URL.revokeObjectURL($("preview").src);
+  $("preview").hidden = !picture;
+  if (picture) $("preview").src = URL.createObjectURL(picture); else $("preview").removeAttribute("src");
+}
+
 async function ended(job) {
   $("cancel").hidden = true;
+  preview(null);
   $("bar").value = job.percent;
   loadJobs().catch((error) => problem(error.message));
   if (job.status !== "completed") {

@@ -63,6 +63,12 @@ class Pipeline(Protocol):
     ) -> torch.Tensor:
         """Turn embeddings into latents. Calls `on_step` after every step."""
 
+    def prepare_previews(self) -> None:
+        """Make `preview` return pictures, if the model can."""
+
+    def preview(self, spec: GenerationSpec) -> NDArray[np.uint8] | None:
+        """Return a small picture, RGB, of what the step that called `on_step` expects; None without one."""
+
     def decode(self, spec: GenerationSpec, latents: torch.Tensor) -> NDArray[np.uint8]:
         """Turn latents into RGB frames: uint8, (frames, height, width, 3)."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -17,6 +18,7 @@ from eventing.contract.errors import InvalidRequest
 from eventing.contract.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.pipelines import NO_PICTURES, OnStep, Pictures, folder, parts, steps
+from predictor.models.pipelines.preview import Painter, StepCall, learn, painted, tapped
 from predictor.models.pipelines.tensors import require_finite
 
 WITH_MASKS = (
@@ -49,6 +51,8 @@ class DiffusersFamily(ABC):
         self.text_length = entry.max_prompt_tokens
         self.grid = self._grid()
         self.grid.require_entry(entry)
+        self._painter: Painter | None = None
+        self._latest_step: Callable[[], StepCall | None] = lambda: None
 
     @classmethod
     def load(cls, path: Path, entry: CatalogEntry, device: str) -> Self:
@@ -87,7 +91,7 @@ class DiffusersFamily(ABC):
         """Run the diffusion steps. Raises BrokenFrames if the latents are not finite."""
         pipe = self._turn_to(pictures.task)
         options = {**embeds, **self._options(spec), **self._picture_options(spec, pictures)}
-        with steps.reported(pipe, spec.num_inference_steps, on_step):
+        with steps.reported(pipe, spec.num_inference_steps, on_step), self._observed(pipe.scheduler):
             latents: torch.Tensor = pipe(**options, generator=generator(spec), output_type="latent").frames
         require_finite(latents, "latents")
         return latents
@@ -95,6 +99,22 @@ class DiffusersFamily(ABC):
     @abstractmethod
     def decode(self, spec: GenerationSpec, latents: torch.Tensor) -> NDArray[np.uint8]:
         """Turn latents into RGB frames: uint8, (frames, height, width, 3)."""
+
+    @torch.inference_mode()
+    def prepare_previews(self) -> None:
+        """Make `preview` return pictures, if the latents tell colours. Encodes one picture."""
+        self._painter = self._make_painter()
+        self.release()
+
+    def preview(self, spec: GenerationSpec) -> NDArray[np.uint8] | None:
+        """Return what the running step expects as RGB (height, width, 3), a pixel for each latent.
+
+        None before the first step, and for a model without previews.
+        """
+        step = self._latest_step()
+        if self._painter is None or step is None:
+            return None
+        return painted(self._painter, self._restored(spec, self._estimate(step)))
 
     def release(self) -> None:
         """Move offloaded parts back to the CPU and free cached blocks, so that every job starts the same."""
@@ -106,6 +126,30 @@ class DiffusersFamily(ABC):
     @abstractmethod
     def _grid(self) -> Grid:
         """Return the frame counts and sizes that the model makes without rounding."""
+
+    @abstractmethod
+    def _restored(self, spec: GenerationSpec, latents: torch.Tensor) -> torch.Tensor:
+        """Return latents as the transformer has them in the VAE's scale: (1, channels, frames, h, w)."""
+
+    def _estimate(self, step: StepCall) -> torch.Tensor:
+        """Return the latents that the video will have if the model is right in this step."""
+        return step.flow_estimate()
+
+    def _make_painter(self) -> Painter | None:
+        return learn(self.pipe)
+
+    @contextmanager
+    def _observed(self, scheduler: Any) -> Iterator[None]:
+        """Let `preview` see the steps that are made inside."""
+        if self._painter is None:
+            yield
+            return
+        with tapped(scheduler) as tap:
+            self._latest_step = lambda: tap.latest
+            try:
+                yield
+            finally:
+                self._latest_step = lambda: None
 
     def _options(self, spec: GenerationSpec) -> dict[str, Any]:
         """Return the keyword arguments of the pipeline's call that come from the spec."""

@@ -14,6 +14,7 @@ from eventing.contract.catalog import CatalogEntry, Task
 from eventing.contract.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.pipelines.base import DiffusersFamily
+from predictor.models.pipelines.preview import StepCall
 from predictor.models.pipelines.tensors import to_frames
 
 
@@ -34,8 +35,7 @@ class Family(DiffusersFamily):
     @torch.inference_mode()
     def decode(self, spec: GenerationSpec, latents: torch.Tensor) -> NDArray[np.uint8]:
         """Decode all latent frames but those that CogVideoX 1.5 adds in front to fill its last patch."""
-        count = (spec.num_frames - 1) // self.pipe.vae_scale_factor_temporal + 1
-        return to_frames(self.pipe.decode_latents(latents[:, latents.shape[1] - count :]))
+        return to_frames(self.pipe.decode_latents(self._kept(spec, latents)))
 
     def _grid(self) -> Grid:
         pipe = self.pipe
@@ -44,6 +44,20 @@ class Family(DiffusersFamily):
             frames=2 * pipe.vae_scale_factor_temporal,
             pixels=pipe.vae_scale_factor_spatial * pipe.transformer.config.patch_size,
         )
+
+    def _estimate(self, step: StepCall) -> torch.Tensor:
+        estimate: torch.Tensor = step.outputs[1]
+        return estimate
+
+    def _restored(self, spec: GenerationSpec, latents: torch.Tensor) -> torch.Tensor:
+        kept = self._kept(spec, latents).permute(0, 2, 1, 3, 4)
+        restored: torch.Tensor = kept / self.pipe.vae.config.scaling_factor
+        return restored
+
+    def _kept(self, spec: GenerationSpec, latents: torch.Tensor) -> torch.Tensor:
+        """Return the latent frames of the video."""
+        count = (spec.num_frames - 1) // self.pipe.vae_scale_factor_temporal + 1
+        return latents[:, latents.shape[1] - count :]
 
     def _options(self, spec: GenerationSpec) -> dict[str, Any]:
         # The authors' scripts raise guidance over the steps with this scheduler, and only with it.

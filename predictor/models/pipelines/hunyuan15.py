@@ -47,7 +47,7 @@ class Family(DiffusersFamily):
     def decode(self, spec: GenerationSpec, latents: torch.Tensor) -> NDArray[np.uint8]:
         """Decode latents after returning them to the VAE's own scale."""
         vae = self.pipe.vae
-        return to_frames(vae.decode(latents.to(vae.dtype) / vae.config.scaling_factor, return_dict=False)[0])
+        return to_frames(vae.decode(self._restored(spec, latents.to(vae.dtype)), return_dict=False)[0])
 
     def _grid(self) -> Grid:
         pipe = self.pipe
@@ -55,6 +55,10 @@ class Family(DiffusersFamily):
             frames=pipe.vae_scale_factor_temporal,
             pixels=pipe.vae_scale_factor_spatial * pipe.transformer.config.patch_size,
         )
+
+    def _restored(self, _spec: GenerationSpec, latents: torch.Tensor) -> torch.Tensor:
+        restored: torch.Tensor = latents / self.pipe.vae.config.scaling_factor
+        return restored
 
     def _options(self, spec: GenerationSpec) -> dict[str, Any]:
         # The pipeline takes guidance from its guider only, which leaves it out where the scale is 1.

@@ -17,6 +17,7 @@ from eventing.contract.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.pipelines import Pictures
 from predictor.models.pipelines.base import WITH_MASKS, DiffusersFamily, generator
+from predictor.models.pipelines.preview import StepCall
 from predictor.models.pipelines.tensors import to_frames
 
 # For VAEs with timestep conditioning (0.9.1 and later), as their model card sets them.
@@ -42,7 +43,7 @@ class Family(DiffusersFamily):
     @torch.inference_mode()
     def decode(self, spec: GenerationSpec, latents: torch.Tensor) -> NDArray[np.uint8]:
         """Decode latents after unpacking them and returning them to the VAE's own scale."""
-        latents = self._unpacked(spec, latents).to(self.pipe.vae.dtype)
+        latents = self._restored(spec, latents).to(self.pipe.vae.dtype)
         timestep = None
         if self.pipe.vae.config.timestep_conditioning:
             # Other numbers than the first noise, or the two would match.
@@ -73,7 +74,13 @@ class Family(DiffusersFamily):
         ]
         return {"conditions": conditions} if conditions else {}
 
-    def _unpacked(self, spec: GenerationSpec, latents: torch.Tensor) -> torch.Tensor:
+    def _estimate(self, step: StepCall) -> torch.Tensor:
+        if not isinstance(self.pipe, LTXConditionPipeline):
+            return step.flow_estimate()
+        velocity, *rest = step.inputs  # which this pipeline turns around
+        return StepCall((-velocity, *rest), step.outputs).flow_estimate()
+
+    def _restored(self, spec: GenerationSpec, latents: torch.Tensor) -> torch.Tensor:
         pipe, vae = self.pipe, self.pipe.vae
         unpacked = (
             latents

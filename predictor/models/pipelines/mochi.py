@@ -11,6 +11,7 @@ from eventing.contract.catalog import Task
 from eventing.contract.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.pipelines.base import WITH_MASKS, DiffusersFamily
+from predictor.models.pipelines.preview import StepCall
 from predictor.models.pipelines.tensors import to_frames, unscaled
 
 
@@ -24,7 +25,7 @@ class Family(DiffusersFamily):
     def decode(self, spec: GenerationSpec, latents: torch.Tensor) -> NDArray[np.uint8]:
         """Decode latents after returning them to the VAE's own scale."""
         vae = self.pipe.vae
-        return to_frames(vae.decode(self._unscaled(latents.to(vae.dtype)), return_dict=False)[0])
+        return to_frames(vae.decode(self._restored(spec, latents.to(vae.dtype)), return_dict=False)[0])
 
     def _grid(self) -> Grid:
         pipe = self.pipe
@@ -33,7 +34,13 @@ class Family(DiffusersFamily):
             pixels=pipe.vae_spatial_scale_factor * pipe.transformer.config.patch_size,
         )
 
-    def _unscaled(self, latents: torch.Tensor) -> torch.Tensor:
+    def _estimate(self, step: StepCall) -> torch.Tensor:
+        if not self.pipe.scheduler.config.invert_sigmas:
+            return step.flow_estimate()
+        velocity, timestep, sample = step.inputs[:3]  # noise is at timestep 0 and the video at 1000
+        return StepCall((-velocity, 1000 - timestep, sample), step.outputs).flow_estimate()
+
+    def _restored(self, _spec: GenerationSpec, latents: torch.Tensor) -> torch.Tensor:
         config = self.pipe.vae.config
         scale = float(config.scaling_factor)
         if config.latents_mean is None or config.latents_std is None:

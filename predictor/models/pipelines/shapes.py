@@ -17,7 +17,8 @@ from PIL import Image
 from eventing.contract.catalog import CatalogEntry, Task
 from eventing.contract.weights import check_safetensors
 from predictor.models.pipelines import cogvideox, parts, steps
-from predictor.models.pipelines.layers import COLOURS, read_layers
+from predictor.models.pipelines.layers import COLOURS, REACH, SCALE, read_layers
+from predictor.models.pipelines.preview import Painter
 
 PICTURE = "picture"  # folder of the transformer that continues pictures
 
@@ -53,6 +54,16 @@ def _with(first: torch.Tensor, latents: torch.Tensor) -> torch.Tensor:
     return latents
 
 
+def paint_layers(latents: torch.Tensor) -> torch.Tensor:
+    """Return the colours (3, 32, 32) of the layers of one frame, from back to front."""
+    colours: tuple[torch.Tensor, ...] = latents[:COLOURS].split(3)
+    seen, *things = colours
+    covers = (latents[COLOURS:] * REACH / SCALE + 0.5).clamp(0, 1)
+    for colour, cover in zip(things, covers, strict=True):
+        seen = seen + (colour - seen) * cover
+    return seen
+
+
 class Family(cogvideox.Family):
     """The stages of the model in the box. Another transformer of the same shape continues pictures."""
 
@@ -60,6 +71,9 @@ class Family(cogvideox.Family):
         Task.text: (CogVideoXPipeline,),
         Task.image: (ShapesImageToVideoPipeline,),
     }
+
+    def _make_painter(self) -> Painter:
+        return paint_layers
 
     @classmethod
     def load(cls, path: Path, entry: CatalogEntry, device: str) -> Self:

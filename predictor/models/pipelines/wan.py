@@ -36,17 +36,20 @@ class Family(DiffusersFamily):
     def decode(self, spec: GenerationSpec, latents: torch.Tensor) -> NDArray[np.uint8]:
         """Decode latents after returning them to the VAE's own mean and deviation."""
         vae = self.pipe.vae
-        # Divided by the inverse as diffusers does: a product would round other pixels.
-        latents = latents.to(vae.dtype)
-        inverse = 1.0 / torch.tensor(vae.config.latents_std)
-        mean, inverse = per_channel(latents, vae.config.latents_mean, inverse)
-        return to_frames(vae.decode(latents / inverse + mean, return_dict=False)[0])
+        return to_frames(vae.decode(self._restored(spec, latents.to(vae.dtype)), return_dict=False)[0])
 
     def _grid(self) -> Grid:
         pipe = self.pipe
         transformer = pipe.transformer or pipe.transformer_2
         patches = (pipe.vae_scale_factor_spatial * side for side in transformer.config.patch_size[1:])
         return Grid(frames=pipe.vae_scale_factor_temporal, pixels=math.lcm(PIXELS, *patches))
+
+    def _restored(self, _spec: GenerationSpec, latents: torch.Tensor) -> torch.Tensor:
+        config = self.pipe.vae.config
+        # Divided by the inverse as diffusers does: a product would round other pixels.
+        mean, inverse = per_channel(latents, config.latents_mean, 1.0 / torch.tensor(config.latents_std))
+        restored: torch.Tensor = latents / inverse + mean
+        return restored
 
     def _options(self, spec: GenerationSpec) -> dict[str, Any]:
         return super()._options(spec) | {"guidance_scale_2": spec.guidance_scale_2}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,9 +12,11 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from PIL import Image
 
 from eventing.contract.s3 import Bucket
 from eventing.dispatch.endpoints import RemoteEndpoints
+from eventing.testing import Script
 from tests.integration.api.deployment import Deployment, deployment
 
 playwright = pytest.importorskip("playwright.async_api", reason="pip install playwright runs this test")
@@ -80,13 +84,20 @@ async def jobs(service: Deployment) -> list[str]:
     return [job["id"] for job in body["data"]]
 
 
-async def test_our_own_page_makes_a_video(service: Deployment) -> None:
+async def test_our_own_page_makes_a_video_and_shows_its_preview(service: Deployment) -> None:
+    gate, preview = asyncio.Event(), io.BytesIO()
+    Image.new("RGB", (20, 10), (200, 30, 60)).save(preview, "JPEG")
+    service.predictor.scripts = [Script(preview=preview.getvalue(), gate=gate)]
     async with new_page() as page:
         await page.goto(service.url)
         await page.fill("#prompt", "a red circle moving right")
         async with page.expect_response(lambda answer: answer.request.method == "POST") as posted:
             await page.click("form button")
         assert (await posted.value).status == 202
+        picture = await page.wait_for_selector("#preview:not([hidden])")
+        assert await picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 20
+        gate.set()
+        await page.wait_for_selector("#preview", state="hidden")
         await service.ended((await jobs(service))[0])
 
 

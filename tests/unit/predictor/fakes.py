@@ -22,6 +22,7 @@ class FakePipeline:
         self.blocks = [torch.nn.Identity()]
         self.at_step: Callable[[int], None] = lambda _done: None
         self.at_decode: Callable[[], None] = lambda: None
+        self.at_preview: Callable[[], Any] = lambda: None
         self.released = 0
         self.threads: set[int] = set()
 
@@ -42,6 +43,12 @@ class FakePipeline:
             self.at_step(done)
             on_step(done, spec.num_inference_steps)
         return torch.zeros(1)
+
+    def prepare_previews(self) -> None:
+        """Have what `at_preview` returns."""
+
+    def preview(self, _spec: Any) -> Any:
+        return self.at_preview()
 
     def decode(self, spec: Any, latents: Any) -> Any:
         self.at_decode()

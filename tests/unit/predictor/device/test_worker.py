@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import io
 import threading
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from eventing.contract.budget import Budget
 from eventing.contract.catalog import CatalogEntry
@@ -189,6 +193,46 @@ async def test_records_begin_at_once_and_beat_while_nothing_happens(entry: Catal
     assert kinds[0] is ProgressRecord
     assert kinds[-1] is CompletedRecord
     assert kinds.count(CompletedRecord) == 1
+
+
+async def previews_of(entry: CatalogEntry, pipeline: FakePipeline, every: int) -> list[tuple[int, bytes]]:
+    """The step and the JPEG of each preview in the stream of one job of four steps that succeeds."""
+    worker = await make_worker(entry, pipeline, settings=PredictorSettings(preview_steps=every))
+    run = worker.take(attempt(entry, num_inference_steps=4))
+    previews = []
+    async with asyncio.timeout(SOON):
+        async for record in run.records(heartbeat=SOON):
+            if isinstance(record, ProgressRecord) and record.preview:
+                previews.append((record.progress.step, base64.b64decode(record.preview)))
+    assert isinstance(record, CompletedRecord)
+    return previews
+
+
+@pytest.mark.parametrize(("every", "count"), [(2, 2), (3, 1), (50, 1), (0, 0)])
+async def test_every_few_steps_the_stream_has_a_preview(entry: CatalogEntry, every: int, count: int) -> None:
+    pipeline = FakePipeline()
+    pipeline.at_preview = lambda: np.full((4, 6, 3), (200, 30, 60), dtype=np.uint8)
+    previews = await previews_of(entry, pipeline, every)
+    assert len(previews) == count
+    for _, jpeg in previews:
+        with Image.open(io.BytesIO(jpeg)) as image:
+            assert image.size == (6, 4)
+            assert np.abs(np.asarray(image).astype(int) - (200, 30, 60)).max() < 10
+
+
+async def test_a_preview_that_fails_ends_the_previews_and_not_the_job(
+    entry: CatalogEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    pipeline, tries = FakePipeline(), []
+
+    def fail() -> None:
+        tries.append(1)
+        raise IndexError("no such channel")
+
+    pipeline.at_preview = fail
+    assert await previews_of(entry, pipeline, 1) == []
+    assert len(tries) == 1
+    assert "no more previews" in caplog.text and "no such channel" in caplog.text
 
 
 async def test_only_the_first_job_reports_the_cold_start(entry: CatalogEntry) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -82,6 +83,21 @@ def test_a_picture_is_continued(family: Family) -> None:
     assert np.array_equal(frames, film(family, "a square moving up", picture))
     without = film(family, "a red circle moving up", None)
     assert check(without, "a red circle moving up").ok, "a prompt alone still makes its video"
+
+
+def test_a_preview_looks_like_the_video(family: Family) -> None:
+    family.prepare_previews()
+    prompt = "a red circle moving right on a blue background"
+    spec = ENTRY.resolve(VideoRequest(prompt=prompt, seed=3, num_inference_steps=3))
+    previews: list[Any] = []
+    latents = family.denoise(
+        spec, family.encode_prompt(spec), lambda _done, _total: previews.append(family.preview(spec))
+    )
+    middle = family.decode(spec, latents)[spec.num_frames // 2].astype(int)
+    small = middle.reshape(32, 2, 32, 2, 3).mean((1, 3))
+    apart = [np.abs(small - shown).mean() for shown in previews]
+    assert apart[-1] < 8, apart
+    assert apart[-1] < apart[0]
 
 
 def test_a_tensor_that_the_transformer_for_pictures_misses_is_named(tmp_path: Path) -> None:
