@@ -11,6 +11,7 @@ from eventing.contract.catalog import Catalog, load_catalog
 from eventing.contract.s3 import Bucket
 from eventing.contract.ssrf import AddressPolicy
 from eventing.domain.announcer import Announcer
+from eventing.drafts import Drafts
 from eventing.jobs import Jobs, Retention
 from eventing.pictures.fetch import Fetcher
 from eventing.pictures.intake import PictureIntake
@@ -62,13 +63,16 @@ def build_container(settings: Settings, obstacle: Obstacle = no_obstacle) -> Con
     addresses = AddressPolicy(settings.picture_allow, "pictures", "REELZERO_PICTURE_ALLOW")
     fetcher = Fetcher(bucket, addresses, settings.picture_s3_allow, settings.max_picture_bytes)
     pictures = PictureIntake(bucket, fetcher, settings.max_picture_pixels)
-    has_webhooks = bool(settings.webhook_secrets)
+    drafts = Drafts(
+        catalog, served, has_webhooks=bool(settings.webhook_secrets),
+        most_videos=min(settings.max_videos, settings.queue_quota),
+    )  # fmt: skip
     return Container(
         settings=settings,
         catalog=catalog,
         served=served,
         database=database,
-        jobs=Jobs(catalog, served, store, pictures, retention, signals, watchers, has_webhooks=has_webhooks),
+        jobs=Jobs(drafts, store, pictures, retention, signals, watchers),
         job_store=store,
         claims=ClaimStore(database, announcer, holder, lease=settings.lease_seconds, keep_seconds=keep),
         outbox=outbox,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 
@@ -33,6 +34,20 @@ class Signal:
             # and the loop would never stop.
             async with asyncio.timeout(limit):
                 await self._changed.wait()
+
+
+async def wait_any(marks: Sequence[tuple[Signal, int]], limit: float) -> None:
+    """Return after a notification of any signal that is newer than its mark, or after `limit` seconds."""
+    if len(marks) == 1:
+        (signal, mark), *_ = marks
+        await signal.wait(mark, limit)
+        return
+    waits = [asyncio.ensure_future(signal.wait(mark, limit)) for signal, mark in marks]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
 
 
 @dataclass(frozen=True)

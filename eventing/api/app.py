@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from eventing import __version__
 from eventing.api import (
     dead_letters,
+    groups,
     health,
     inference,
     ingress,
@@ -50,7 +51,7 @@ def create_app(container: Container) -> FastAPI:
     if container.settings.auth == "open":
         app.add_middleware(OriginCheck, allowed_hosts=container.settings.allowed_hosts)
     app.add_middleware(PathPrefix, prefix=container.settings.path_prefix)
-    for module in (jobs, progress, previews, videos, inference, ingress, dead_letters, health, page):
+    for module in (jobs, groups, progress, previews, videos, inference, ingress, dead_letters, health, page):
         app.include_router(module.router)
     app.mount("/static/swagger-ui", page.swagger_ui, name="swagger-ui")
     app.mount("/static", page.files, name="static")

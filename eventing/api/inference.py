@@ -140,6 +140,8 @@ async def infer(
         raise InvalidRequest("output: only s3; the predictor itself takes inline", field="output")
     fields = {name: value for name, value in call.fields.items() if name not in ("job_id", "output")}
     body, origin = parse_request({**fields, "model": model}), replace(origin, job_id=job_id)
+    if body.n > 1:
+        raise InvalidRequest("n: an answer of V2 has one video; use POST /v1/jobs for several", field="n")
     job, new = await container.jobs.submit(body, origin)
     call = replace(call, fields={})
     del body, fields  # they may hold pictures, and the job may take minutes

@@ -17,6 +17,7 @@ from fastapi import APIRouter, Request, Response
 
 from eventing.api.dependencies import Container, ContainerDep
 from eventing.api.incoming import Incoming, incoming
+from eventing.api.jobs import path_of
 from eventing.api.origin import event_origin
 from eventing.api.trace import traceparent_of, valid
 from eventing.contract import cloudevent
@@ -86,7 +87,7 @@ async def consent(request: Request, container: ContainerDep) -> Response:
 
 
 async def _result(container: Container, item: Incoming, trace: str | None) -> str | ReelzeroError:
-    """Return the path of the job, or the error of the event. Raises Unavailable, which ends the batch."""
+    """Return the path of the job or group, or the error. Raises Unavailable, which ends the batch."""
     try:
         owner = item.accountable()
         try:
@@ -112,7 +113,7 @@ async def _submit(container: Container, event: Event, owner: str, trace: str | N
     # The event's own trace goes first: one request of a Broker may carry many events.
     origin = event_origin(owner, event["source"], event["id"], valid(event.get("traceparent")) or trace)
     job, _ = await container.jobs.submit(request, origin)
-    return f"/v1/jobs/{job.public_id}"
+    return path_of(job)
 
 
 async def _announce(container: Container, event: Event, owner: str, error: ReelzeroError) -> None:

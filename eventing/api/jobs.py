@@ -14,7 +14,7 @@ from eventing.api.bodies import JobBody
 from eventing.api.content import stream_file, stream_manifest
 from eventing.api.dependencies import Container, ContainerDep
 from eventing.api.origin import PutOrigin, RestOrigin
-from eventing.api.views import JobPage, JobView, job_view
+from eventing.api.views import GroupView, JobPage, JobView, group_view, job_view
 from eventing.contract.errors import Conflict
 from eventing.contract.models import JOB_ID_PATTERN, Frozen
 from eventing.contract.results import StoredFile, VideoResult
@@ -51,10 +51,18 @@ class ResultView(Frozen):
 
 
 @router.post("/jobs", status_code=202, openapi_extra=_BODY)
-async def submit(origin: RestOrigin, body: JobBody, container: ContainerDep, response: Response) -> JobView:
-    """Store a job and answer at once. The same `Idempotency-Key` leads to the same job."""
+async def submit(
+    origin: RestOrigin, body: JobBody, container: ContainerDep, response: Response
+) -> JobView | GroupView:
+    """Store a job, or a group of `n` jobs, and answer at once.
+
+    The same `Idempotency-Key` leads to the same job or group.
+    """
     job, _ = await container.jobs.submit(body, origin)
-    response.headers["Location"] = f"/v1/jobs/{job.public_id}"
+    response.headers["Location"] = path_of(job)
+    if job.group_id:
+        group = await container.job_store.group(job.group_id, origin.owner)
+        return group_view(group, container.settings.path_prefix)
     return job_view(job, container.settings.path_prefix)
 
 
@@ -147,6 +155,11 @@ async def deliveries(job_id: JobId, container: ContainerDep, owner: Owner) -> di
         _delivery(job, message) | {"log": await container.outbox.tries(message.id)} for message in messages
     ]
     return {"object": "list", "data": data}
+
+
+def path_of(job: Job) -> str:
+    """Return the path of what a submission has made: the job, or its group."""
+    return f"/v1/groups/{job.group_id}" if job.group_id else f"/v1/jobs/{job.public_id}"
 
 
 def _delivery(job: Job, message: OutboxMessage) -> dict[str, Any]:

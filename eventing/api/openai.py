@@ -104,6 +104,9 @@ class Video(Frozen):
     size: str
     remixed_from_video_id: str | None
     error: VideoError | None
+    group: str | None = Field(
+        description="Not in the contract: id of the group, if the request was for several videos (`n`)."
+    )
 
 
 class VideoPage(Frozen):
@@ -171,6 +174,7 @@ def video(job: Job) -> Video:
         size=f"{job.spec.width}x{job.spec.height}",
         remixed_from_video_id=job.remixed_from,
         error=VideoError(code=job.error.code, message=job.error.message) if is_failed and job.error else None,
+        group=job.group_id,
     )
 
 

@@ -12,8 +12,8 @@ from fastapi import Depends, Header, Request
 
 from eventing.api.auth import Submitter
 from eventing.api.trace import traceparent_of
-from eventing.jobs import Origin
-from eventing.store.jobs import event_key
+from eventing.drafts import Origin
+from eventing.store.submissions import event_key
 
 IdempotencyKey = Annotated[str | None, Header(max_length=255, min_length=1)]
 

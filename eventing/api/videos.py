@@ -44,7 +44,10 @@ _REMIX = _body("VideoRemix", {"prompt": "a blue circle moving right"})
 async def create(
     request: Request, container: ContainerDep, origin: OpenAIOrigin, response: Response
 ) -> openai.Video:
-    """Queue a video. The fields of the contract and all fields of `POST /v1/jobs` are accepted."""
+    """Queue a video. The fields of the contract and all fields of `POST /v1/jobs` are accepted.
+
+    With `n` the answer is the first video; its `group` names the others.
+    """
     body = openai.parse(await read_fields(request, ("input_reference", *FIELDS)))
     request_ = openai.job_request(body, _entry(container, body.model))
     origin = replace(origin, callback_format=body.callback_format)

@@ -1,4 +1,4 @@
-"""Define the REST API's view of a job."""
+"""Define the REST API's views of jobs and groups."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import Literal
 
 from pydantic import Field
 
+from eventing.contract.events import GroupCounts
 from eventing.contract.models import Failure, Frozen, GenerationSpec, Progress
 from eventing.contract.results import VideoResult
 from eventing.contract.unseen import unseen
 from eventing.domain.announcer import seconds, timestamp
+from eventing.domain.group import Group
 from eventing.domain.job import Job, Status
 
 
@@ -43,6 +45,7 @@ class JobView(Frozen):
     queue_seconds: float | None
     cold_start_seconds: float | None
     remixed_from: str | None
+    group: str | None = Field(description="Id of the group, if the request was for several videos.")
     links: dict[str, str]
 
 
@@ -53,6 +56,52 @@ class JobPage(Frozen):
     data: list[JobView]
     has_more: bool
     next: str | None
+
+
+class GroupItem(Frozen):
+    """One job of a group, in short."""
+
+    id: str
+    status: Status
+    seed: int
+    percent: int = Field(ge=0, le=100)
+
+
+class GroupView(Frozen):
+    """The jobs of one request for several videos. Everything is derived from them."""
+
+    id: str
+    object: Literal["group"] = "group"
+    status: Status = Field(description="completed once every job has ended; `counts` tells how.")
+    model: str
+    percent: int = Field(ge=0, le=100, description="Mean over the jobs.")
+    counts: GroupCounts
+    jobs: tuple[GroupItem, ...] = Field(description="In the order of their seeds; without deleted ones.")
+    metadata: dict[str, str]
+    submitted_at: datetime
+    completed_at: datetime | None
+    links: dict[str, str]
+
+
+def group_view(group: Group, prefix: str) -> GroupView:
+    """Return the public face of a group; `prefix` stands before the paths of its links."""
+    address = f"{prefix}/v1/groups/{group.id}"
+    items = (
+        GroupItem(id=job.public_id, status=job.status, seed=job.spec.seed, percent=job.percent)
+        for job in group.jobs
+    )
+    return GroupView(
+        id=group.id,
+        status=group.status,
+        model=group.jobs[0].model,
+        percent=group.percent,
+        counts=group.counts,
+        jobs=tuple(items),
+        metadata=group.jobs[0].metadata,
+        submitted_at=timestamp(group.submitted_at),
+        completed_at=_time(group.completed_at),
+        links={"self": address, "jobs": f"{address}/jobs", "events": f"{address}/events"},
+    )
 
 
 def job_view(job: Job, prefix: str, position: int | None = None) -> JobView:
@@ -84,6 +133,7 @@ def job_view(job: Job, prefix: str, position: int | None = None) -> JobView:
         queue_seconds=seconds(job.submitted_at, job.claimed_at),
         cold_start_seconds=seconds(job.claimed_at, job.started_at),
         remixed_from=job.remixed_from,
+        group=job.group_id,
         links={
             "self": address,
             "events": f"{address}/events",

@@ -14,6 +14,7 @@ REQUESTED = PREFIX + "requested.v1"
 STARTED = PREFIX + "started.v1"
 PROGRESSED = PREFIX + "progressed.v1"
 REJECTED = PREFIX + "rejected.v1"
+GROUP_COMPLETED = PREFIX + "group.completed.v1"
 TERMINAL = {
     Status.completed: PREFIX + "completed.v1",
     Status.failed: PREFIX + "failed.v1",
@@ -31,6 +32,7 @@ class JobEventData(Frozen):
     result: VideoResult | None = None
     result_url: str | None = Field(None, description="Redirects to a presigned URL. It never expires.")
     error: Failure | None = None
+    group: str | None = Field(None, description="Id of the group, if the request was for several videos.")
     metadata: dict[str, str] = Field(default_factory=dict)
     submitted_at: datetime
     started_at: datetime | None = None
@@ -39,6 +41,38 @@ class JobEventData(Frozen):
     cold_start_seconds: float | None = Field(
         None, description="From the claim to the predictor's first record."
     )
+
+
+class GroupMember(Frozen):
+    """One job of a group."""
+
+    job_id: str
+    status: Status
+    seed: int
+    result_url: str | None = Field(None, description="Redirects to a presigned URL. It never expires.")
+    error: Failure | None = None
+
+
+class GroupCounts(Frozen):
+    """How many jobs of a group have each status."""
+
+    queued: int = 0
+    in_progress: int = 0
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+
+
+class GroupEventData(Frozen):
+    """Payload of group.completed: the last job of a group has ended, with a video or without."""
+
+    group: str
+    model: str
+    counts: GroupCounts
+    jobs: tuple[GroupMember, ...] = Field(description="In the order of their seeds; without deleted ones.")
+    metadata: dict[str, str] = Field(default_factory=dict)
+    submitted_at: datetime
+    completed_at: datetime
 
 
 class ProgressEventData(Frozen):

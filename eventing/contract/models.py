@@ -120,7 +120,7 @@ class VideoRequest(Incoming):
 
 
 class JobRequest(VideoRequest):
-    """A video request with the fields of its job: lane, webhook, deadline, metadata."""
+    """A video request with the fields of its job: lane, webhook, deadline, number of videos, metadata."""
 
     lane: str | None = Field(
         None, pattern=r"^[a-z][a-z0-9-]{0,31}$", description="Queue lane, such as short or long."
@@ -134,6 +134,11 @@ class JobRequest(VideoRequest):
         le=30 * 86400,
         allow_inf_nan=False,
         description="Fail the job if it has not started by then.",
+    )
+    n: int = Field(
+        1,
+        ge=1,
+        description="Videos to make, one job each, with the seeds s, s+1, …; more than one are a group.",
     )
     metadata: dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]] = Field(
         default_factory=dict, max_length=METADATA_LIMIT, description="Returned with the job and its events."

@@ -15,11 +15,13 @@ from pydantic import BaseModel
 
 from eventing import __version__
 from eventing.contract.events import (
+    GROUP_COMPLETED,
     PROGRESSED,
     REJECTED,
     REQUESTED,
     STARTED,
     TERMINAL,
+    GroupEventData,
     JobEventData,
     ProgressEventData,
     RejectedEventData,
@@ -36,6 +38,7 @@ PAYLOADS: dict[str, tuple[type[BaseModel], str]] = {
     TERMINAL[Status.completed]: (JobEventData, "The video is in S3."),
     TERMINAL[Status.failed]: (JobEventData, "No further attempt will be made."),
     TERMINAL[Status.cancelled]: (JobEventData, "The job was cancelled on request."),
+    GROUP_COMPLETED: (GroupEventData, "All jobs of a group have ended."),
     REJECTED: (RejectedEventData, "An event that cannot become a job; once per source and id."),
 }
 TEXT = {"type": "string", "minLength": 1}
@@ -52,7 +55,7 @@ def event_schema(kind: str) -> dict[str, Any]:
         "id": TEXT | {"maxLength": 256},
         "source": TEXT | {"maxLength": 256, "format": "uri-reference"},
         "type": {"const": kind},
-        "subject": TEXT | {"description": "The job's id (of a rejected event: that event's id)."},
+        "subject": TEXT | {"description": "The job's or group's id (of a rejected event: that event's id)."},
         "time": {"type": "string", "format": "date-time"},
         "datacontenttype": {"type": "string"},
         "traceparent": {"type": "string", "description": "W3C Trace Context."},
@@ -73,7 +76,7 @@ def asyncapi() -> dict[str, Any]:
     messages = {_name(kind): _message(kind) for kind in PAYLOADS}
     incoming = [_name(REQUESTED)]
     outgoing = [name for name in messages if name not in incoming]
-    webhook = [_name(kind) for kind in TERMINAL.values()]
+    webhook = [_name(kind) for kind in (*TERMINAL.values(), GROUP_COMPLETED)]
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -86,7 +89,7 @@ def asyncapi() -> dict[str, Any]:
         "channels": {
             "requests": _channel("/events", "Requests, from a Broker's Trigger or any producer.", incoming),
             "sink": _channel(None, "All events about jobs (REELZERO_SINK_URL or K_SINK).", outgoing),
-            "webhook": _channel(None, "The end of one job, signed as Standard Webhooks.", webhook),
+            "webhook": _channel(None, "The end of one job or group, signed as Standard Webhooks.", webhook),
         },
         "operations": {
             "receiveRequest": _operation("receive", "requests"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from eventing.contract.events import PROGRESSED, REJECTED, STARTED, TERMINAL
+from eventing.contract.events import GROUP_COMPLETED, PROGRESSED, REJECTED, STARTED, TERMINAL
 from eventing.doctor.destinations import binds, destination
 from eventing.doctor.findings import Finding, Rule
 from eventing.doctor.manifests import Body, Manifest, Manifests, dig, items, near, section
@@ -18,7 +18,7 @@ from eventing.doctor.subscriptions import (
     triggers,
 )
 
-SENT = (*TERMINAL.values(), STARTED, PROGRESSED, REJECTED)  # what eventing itself emits
+SENT = (*TERMINAL.values(), STARTED, PROGRESSED, REJECTED, GROUP_COMPLETED)  # what eventing itself emits
 BROKER_RETRIES_BY_DEFAULT = Rule(
     "broker-retries-by-default", "warning",
     "it leaves the retries of its Triggers to Knative",

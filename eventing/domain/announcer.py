@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from eventing.contract.events import (
+    GROUP_COMPLETED,
     PROGRESSED,
     REJECTED,
     STARTED,
     TERMINAL,
+    GroupEventData,
+    GroupMember,
     JobEventData,
     ProgressEventData,
     RejectedEventData,
@@ -24,6 +27,7 @@ from eventing.contract.events import (
 from eventing.contract.models import Failure, Frozen, Status
 from eventing.contract.results import job_prefix
 from eventing.domain.destinations import Destination, S3Object, Sink, Webhook
+from eventing.domain.group import Group
 from eventing.domain.job import Job
 
 
@@ -66,6 +70,18 @@ class Announcer:
         event["id"] += f"-p{int(job.updated_at * 1000)}"
         return self._messages(event, job, [Sink()])
 
+    def group_completed(self, group: Group, last: Job) -> list[Message]:
+        """Return the messages of the end of a group. They follow those of the end of its last job.
+
+        The id is that of the job's event with a suffix. So if an operator queues the job again, the next end
+        of the group has another id.
+        """
+        event = self._event(GROUP_COMPLETED, last, self._group_data(group))
+        del event["sequence"]
+        event |= {"id": f"{event['id']}-group", "subject": group.id}
+        messages = self._messages(event, last, [Sink(), *_webhooks(last)])
+        return [replace(message, sequence=last.sequence + 1) for message in messages]
+
     def rejected(
         self, source: str, event_id: str, owner: str, error: Failure, field: str | None
     ) -> list[Message]:
@@ -87,9 +103,7 @@ class Announcer:
     def _terminal(self, job: Job) -> list[Message]:
         event = self._event(TERMINAL[job.status], job, self._job_data(job))
         destinations: list[Destination] = [Sink(), S3Object(job_prefix(job.id) + "event.json")]
-        if job.callback_url:
-            destinations.append(Webhook(job.callback_url))
-        return self._messages(event, job, destinations)
+        return self._messages(event, job, destinations + _webhooks(job))
 
     def _messages(self, event: dict[str, Any], job: Job, destinations: list[Destination]) -> list[Message]:
         return [
@@ -109,11 +123,12 @@ class Announcer:
     def _body(self, job: Job, event: dict[str, Any], destination: Destination) -> str:
         if job.callback_format != "openai" or not isinstance(destination, Webhook):
             return json.dumps(event)
-        # The OpenAI contract has only these two ends: a cancelled job counts as failed.
+        # The OpenAI contract has only these two ends: a cancelled job counts as failed. It has no groups.
         kind = "video.completed" if job.status is Status.completed else "video.failed"
+        kind = "video.group.completed" if event["type"] == GROUP_COMPLETED else kind
         created = int(job.completed_at or job.updated_at)
         body = {"id": f"evt_{event['id']}", "object": "event", "created_at": created, "type": kind}
-        return json.dumps({**body, "data": {"id": job.public_id}})
+        return json.dumps({**body, "data": {"id": event["subject"]}})
 
     def _event(self, kind: str, job: Job, data: Frozen) -> dict[str, Any]:
         event = {
@@ -131,15 +146,15 @@ class Announcer:
         return event | ({"traceparent": job.traceparent} if job.traceparent else {})
 
     def _job_data(self, job: Job) -> JobEventData:
-        completed = job.status is Status.completed
         return JobEventData(
             job_id=job.public_id,
             status=job.status,
             model=job.model,
             attempts=job.attempts_used,
             result=job.public_result,
-            result_url=f"{self.public_url}/v1/jobs/{job.public_id}/result" if completed else None,
+            result_url=self._result_url(job),
             error=job.error,
+            group=job.group_id,
             metadata=job.metadata,
             submitted_at=timestamp(job.submitted_at),
             started_at=timestamp(job.started_at) if job.started_at else None,
@@ -147,6 +162,35 @@ class Announcer:
             queue_seconds=seconds(job.submitted_at, job.claimed_at),
             cold_start_seconds=seconds(job.claimed_at, job.started_at),
         )
+
+    def _group_data(self, group: Group) -> GroupEventData:
+        jobs = tuple(
+            GroupMember(
+                job_id=job.public_id,
+                status=job.status,
+                seed=job.spec.seed,
+                result_url=self._result_url(job),
+                error=job.error,
+            )
+            for job in group.jobs
+        )
+        return GroupEventData(
+            group=group.id,
+            model=group.jobs[0].model,
+            counts=group.counts,
+            jobs=jobs,
+            metadata=group.jobs[0].metadata,
+            submitted_at=timestamp(group.submitted_at),
+            completed_at=timestamp(group.completed_at or 0.0),
+        )
+
+    def _result_url(self, job: Job) -> str | None:
+        completed = job.status is Status.completed
+        return f"{self.public_url}/v1/jobs/{job.public_id}/result" if completed else None
+
+
+def _webhooks(job: Job) -> list[Destination]:
+    return [Webhook(job.callback_url)] if job.callback_url else []
 
 
 def timestamp(epoch: float) -> datetime:

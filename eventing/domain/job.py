@@ -64,6 +64,7 @@ class Job:
     result: VideoResult | None = None
     sequence: int = 0  # number of events emitted so far
     chosen_id: str | None = None  # the id that the owner chose, if any
+    group_id: str | None = None  # the group, if the request was for several videos
 
     @property
     def public_id(self) -> str:

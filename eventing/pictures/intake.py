@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -48,16 +48,17 @@ class PictureIntake:
         self._libraries = str(Path(package.origin).parents[1])
 
     async def take(
-        self, addresses: Mapping[str, str], frame: Frame, folder: Folder, owns_job: OwnsJob
-    ) -> dict[str, Picture]:
-        """Store the pictures of a request in a folder and return their records, by field.
+        self, addresses: Mapping[str, str], frame: Frame, folders: Sequence[Folder], owns_job: OwnsJob
+    ) -> list[dict[str, Picture]]:
+        """Store the pictures of a request in each folder; return their records by field, for each folder.
 
         Raises InvalidRequest naming the field, Unavailable.
         """
-        return {
-            field: await self._take_one(field, address, frame, folder, owns_job)
+        taken = {
+            field: await self._take_one(field, address, frame, folders, owns_job)
             for field, address in addresses.items()
         }
+        return [dict(zip(taken, records, strict=True)) for records in zip(*taken.values(), strict=True)]
 
     async def fetch(self, field: str, address: str, owns_job: OwnsJob) -> bytes:
         """Return the file at an address. Raises InvalidRequest naming the field, Unavailable."""
@@ -69,19 +70,20 @@ class PictureIntake:
         await asyncio.to_thread(self._bucket.delete_folder, folder)
 
     async def _take_one(
-        self, field: str, address: str, frame: Frame, folder: Folder, owns_job: OwnsJob
-    ) -> Picture:
+        self, field: str, address: str, frame: Frame, folders: Sequence[Folder], owns_job: OwnsJob
+    ) -> list[Picture]:
         async with self._fetches:
             file = await self._fetcher.fetch(field, address, owns_job)
             async with self._decodes:
                 head, png = await self._decode(field, file, frame)
-        key = f"{folder.prefix}{field}.png"
+        keys = [f"{folder.prefix}{field}.png" for folder in folders]
         try:
-            await asyncio.to_thread(self._bucket.put, key, png, PNG)
+            for key in keys:
+                await asyncio.to_thread(self._bucket.put, key, png, PNG)
         except StorageError as error:
             raise Unavailable("object storage cannot be reached", retry_after=5) from error
-        return Picture(
-            uri=self._bucket.uri(key),
+        first = Picture(
+            uri=self._bucket.uri(keys[0]),
             sha256=hashlib.sha256(png).hexdigest(),
             bytes=len(png),
             width=frame.width,
@@ -91,6 +93,7 @@ class PictureIntake:
             source_height=head["height"],
             source_sha256=hashlib.sha256(file).hexdigest(),
         )
+        return [first.model_copy(update={"uri": self._bucket.uri(key)}) for key in keys]
 
     async def _decode(self, field: str, file: bytes, frame: Frame) -> tuple[dict[str, Any], bytes]:
         """Return what the decoder reports and the PNG. Raises InvalidRequest."""

@@ -1,16 +1,23 @@
-"""Write a transition: the row, its slot in the pool and its outbox rows, in one transaction."""
+"""Write a transition: the row, its slot in the pool and its outbox rows, in one transaction.
+
+The end of the last job of a group is also the end of the group. Two jobs may end at once in two replicas,
+each in a transaction that does not see the other. So a transaction that ends a job of a group takes the lock
+of the group before it reads the other jobs: the second transaction waits for the commit of the first. It
+takes no lock after that one, so there is no circle of waits. On SQLite the whole transaction is exclusive.
+"""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventing.contract.errors import NotFound
 from eventing.contract.events import PROGRESSED
 from eventing.domain.announcer import Announcer, Message
+from eventing.domain.group import Group
 from eventing.domain.job import Job, LeaseLost, Status
 from eventing.store.engine import Transactions, db_now
 from eventing.store.rows import changed_values, job_from_row, message_values
@@ -36,6 +43,11 @@ _WRITE = update(jobs).where(
     jobs.c.status == bindparam("old_status"),
     jobs.c.attempt == bindparam("old_attempt"),
 )
+_LOCK_GROUP = text("SELECT pg_advisory_xact_lock(CAST(:kind AS integer), hashtext(:group_id))")
+_GROUP_LOCKS = 7263536  # any number that no other program on this database uses
+_OF_GROUP = (
+    select(jobs).where(jobs.c.group_id == bindparam("group_id")).order_by(jobs.c.submitted_at, jobs.c.id)
+)
 _FREE_SLOT = (
     update(slots)
     .where(slots.c.job_id == bindparam("old_id"), slots.c.attempt == bindparam("old_attempt"))
@@ -54,6 +66,23 @@ async def write_transition(connection: AsyncConnection, old: Job, new: Job, anno
     if new.status.is_terminal and announcer.sink:
         await drop_progress(connection, old.id)
     await add_messages(connection, announcer.transition(old, new), new.updated_at)
+    if new.status.is_terminal and new.group_id:
+        await end_group(connection, new, new.group_id, announcer)
+
+
+async def end_group(connection: AsyncConnection, job: Job, group_id: str, announcer: Announcer) -> None:
+    """Announce the end of a group if the end of this job, which is written, is the last."""
+    if connection.dialect.name == "postgresql":
+        await connection.execute(_LOCK_GROUP, {"kind": _GROUP_LOCKS, "group_id": group_id})
+    group = await read_group(connection, group_id)
+    if group and group.is_over:
+        await add_messages(connection, announcer.group_completed(group, job), job.updated_at)
+
+
+async def read_group(connection: AsyncConnection, group_id: str) -> Group | None:
+    """Return the jobs that a group has; None if it has none."""
+    rows = (await connection.execute(_OF_GROUP, {"group_id": group_id})).mappings().all()
+    return Group(group_id, tuple(map(job_from_row, rows))) if rows else None
 
 
 async def add_messages(connection: AsyncConnection, messages: Iterable[Message], at: float) -> None:

@@ -14,6 +14,7 @@ from eventing.contract.ssrf import AddressPolicy
 from eventing.domain.announcer import Announcer
 from eventing.domain.job import Job
 from eventing.domain.pool import Pool
+from eventing.drafts import Drafts
 from eventing.jobs import Jobs, Retention
 from eventing.pictures.fetch import Fetcher
 from eventing.pictures.intake import PictureIntake
@@ -23,8 +24,9 @@ from eventing.signal import Signals
 from eventing.store.claims import ClaimStore
 from eventing.store.dead_letters import DeadLetterStore
 from eventing.store.engine import Database
-from eventing.store.jobs import JobStore, Submission, digest
+from eventing.store.jobs import JobStore
 from eventing.store.outbox import OutboxStore
+from eventing.store.submissions import Submission, digest
 from eventing.store.watched import WatchStore
 from eventing.watchers import Watchers
 
@@ -95,15 +97,17 @@ class Folders:
 
 
 def use_cases(
-    database: Database, bucket: Any, *, keep_seconds: float = 0.0, keep_keys_seconds: float = KEEP
-) -> Jobs:
+    database: Database, bucket: Any, *, keep_seconds: float = 0.0, keep_keys_seconds: float = KEEP,
+    quota: int = 1000, keep: float = KEEP,
+) -> Jobs:  # fmt: skip
     """The use cases over a database and a bucket, with the model tiny served."""
     catalog = load_catalog()
     served = Served(Settings(endpoints=(Endpoint(model="tiny"),)), catalog)
-    store = JobStore(database, ANNOUNCER, quota=1000, keep_seconds=KEEP)
+    store = JobStore(database, ANNOUNCER, quota=quota, keep_seconds=keep)
     retention = Retention(
         bucket, OutboxStore(database), DeadLetterStore(database), keep_seconds, keep_keys_seconds
     )
     watchers = Watchers(WatchStore(database), 1.0)
     pictures = PictureIntake(bucket, Fetcher(bucket, AddressPolicy(()), (), 1 << 20), 1_000_000)
-    return Jobs(catalog, served, store, pictures, retention, Signals(), watchers, has_webhooks=True)
+    drafts = Drafts(catalog, served, has_webhooks=True, most_videos=8)
+    return Jobs(drafts, store, pictures, retention, Signals(), watchers)

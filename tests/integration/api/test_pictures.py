@@ -18,9 +18,11 @@ from aiohttp import web
 from eventing.api import openai
 from eventing.contract.s3 import Bucket
 from eventing.domain.job import Job
-from eventing.jobs import Origin, parse_request
+from eventing.drafts import Origin
+from eventing.jobs import parse_request
 from eventing.settings import Endpoint
-from eventing.store.jobs import JobStore, Submission
+from eventing.store.jobs import JobStore
+from eventing.store.submissions import Submission
 from eventing.testing import Script
 from tests.integration.api.deployment import Deployment, deployment
 from tests.support.pictures import (

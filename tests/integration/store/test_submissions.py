@@ -12,7 +12,7 @@ from sqlalchemy import update
 from eventing.contract.errors import Conflict, InvalidRequest, NotFound, StorageError, TooMany
 from eventing.contract.models import Failure, JobRequest
 from eventing.domain.job import Status
-from eventing.jobs import Origin
+from eventing.drafts import Origin
 from eventing.store.engine import Database
 from eventing.store.tables import jobs as table
 from eventing.store.watched import WatchStore

@@ -13,6 +13,7 @@ from eventing.contract import schemas
 from eventing.contract.events import REQUESTED
 from eventing.contract.models import Failure
 from eventing.domain.announcer import Announcer
+from eventing.domain.group import Group
 from eventing.domain.job import cancel, claim, complete, fail, start
 from eventing.testing import fake_result
 from tests.support.builders import make_job
@@ -45,6 +46,7 @@ def test_every_event_of_a_job_fits_its_schema() -> None:
     pairs = [(held, started), *((started, end) for end in ends)]
     messages = [message for old, new in pairs for message in ANNOUNCER.transition(old, new)]
     messages += ANNOUNCER.progressed(started)
+    messages += ANNOUNCER.group_completed(Group("grp_1", tuple(ends)), ends[-1])
     messages += ANNOUNCER.rejected(
         "/shop", "1", "ann", Failure(code="invalid_request", message="no"), "prompt"
     )

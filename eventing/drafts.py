@@ -1,0 +1,93 @@
+"""Turn a request and its origin into the jobs that it asks for: one, or a group with consecutive seeds.
+
+The jobs have no times and no pictures yet: the store sets the times, and `Jobs.submit` adds the pictures.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass
+
+from eventing.contract.catalog import Catalog
+from eventing.contract.errors import InvalidRequest
+from eventing.contract.models import JobRequest
+from eventing.contract.telemetry import current_traceparent
+from eventing.domain.group import GROUP_PREFIX, members
+from eventing.domain.job import Job, owned_id
+from eventing.served import Served
+from eventing.store.submissions import Submission, digest
+
+JOB_PREFIX = "vid_"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Who submits a job, by which way in, and what makes the submission idempotent."""
+
+    owner: str
+    way: str
+    job_id: str | None = None
+    key: str | None = None
+    traceparent: str | None = None
+    callback_format: str = "cloudevents"
+    remixed_from: str | None = None
+
+
+class Drafts:
+    """Makes the jobs of requests. `most_videos` is the most that one request may ask for."""
+
+    def __init__(self, catalog: Catalog, served: Served, *, has_webhooks: bool, most_videos: int) -> None:
+        self._catalog = catalog
+        self._served = served
+        self._has_webhooks = has_webhooks
+        self._most_videos = most_videos
+
+    def submission(self, request: JobRequest, origin: Origin) -> Submission:
+        """Return what is to be stored. Raises InvalidRequest naming the field, NotFound."""
+        self._check_number(request.n, origin)
+        job, others = self._job(request, origin), tuple[Job, ...]()
+        if request.n > 1:
+            ids = [new_id(JOB_PREFIX) for _ in range(request.n)]
+            job, *rest = members(job, new_id(GROUP_PREFIX), ids)
+            others = tuple(rest)
+        return Submission(job, origin.key, request.start_within_seconds, others)
+
+    def _check_number(self, number: int, origin: Origin) -> None:
+        if number > self._most_videos:
+            raise InvalidRequest(f"n: one request may ask for {self._most_videos} videos at most", field="n")
+        if number > 1 and origin.job_id:
+            raise InvalidRequest(
+                "n: an id of your own names one job; for several videos use POST /v1/jobs", field="n"
+            )
+
+    def _job(self, request: JobRequest, origin: Origin) -> Job:
+        entry = self._catalog.get(request.model or self._served.default())
+        spec = entry.resolve(request)
+        if request.callback_url and not self._has_webhooks:
+            raise InvalidRequest(
+                "webhooks are not configured here: REELZERO_WEBHOOK_SECRETS is empty", field="callback_url"
+            )
+        return Job(
+            id=owned_id(origin.owner, origin.job_id) if origin.job_id else new_id(JOB_PREFIX),
+            chosen_id=origin.job_id,
+            owner=origin.owner,
+            model=entry.name,
+            lane=self._served.lane(entry.name, spec.num_frames, request.lane),
+            spec=spec,
+            digest=digest(request),
+            submitted_at=0.0,
+            updated_at=0.0,
+            metadata=request.metadata,
+            callback_url=request.callback_url,
+            callback_format=origin.callback_format,
+            remixed_from=origin.remixed_from,
+            traceparent=origin.traceparent or current_traceparent(),
+        )
+
+
+def new_id(prefix: str) -> str:
+    """Return a prefix and 26 characters: a time in milliseconds, so ids sort by age, and 80 random bits."""
+    alphabet = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no letters that look alike
+    number = (int(time.time() * 1000) << 80) | secrets.randbits(80)
+    return prefix + "".join(alphabet[(number >> shift) & 31] for shift in range(125, -1, -5))
