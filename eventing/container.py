@@ -15,6 +15,7 @@ from eventing.drafts import Drafts
 from eventing.jobs import Jobs, Retention
 from eventing.pictures.fetch import Fetcher
 from eventing.pictures.intake import PictureIntake
+from eventing.reuse import Reuse
 from eventing.served import Obstacle, Served, no_obstacle
 from eventing.settings import Settings
 from eventing.signal import Signals
@@ -72,7 +73,7 @@ def build_container(settings: Settings, obstacle: Obstacle = no_obstacle) -> Con
         catalog=catalog,
         served=served,
         database=database,
-        jobs=Jobs(drafts, store, pictures, retention, signals, watchers),
+        jobs=Jobs(drafts, store, pictures, Reuse(store, bucket), retention, signals, watchers),
         job_store=store,
         claims=ClaimStore(database, announcer, holder, lease=settings.lease_seconds, keep_seconds=keep),
         outbox=outbox,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from eventing.contract.catalog import Catalog
 from eventing.contract.errors import InvalidRequest
@@ -15,6 +15,7 @@ from eventing.contract.models import JobRequest
 from eventing.contract.telemetry import current_traceparent
 from eventing.domain.group import GROUP_PREFIX, members
 from eventing.domain.job import Job, owned_id
+from eventing.domain.reuse import spec_digest
 from eventing.served import Served
 from eventing.store.submissions import Submission, digest
 
@@ -46,12 +47,24 @@ class Drafts:
     def submission(self, request: JobRequest, origin: Origin) -> Submission:
         """Return what is to be stored. Raises InvalidRequest naming the field, NotFound."""
         self._check_number(request.n, origin)
+        if request.reuse and request.seed is None:
+            raise InvalidRequest(
+                "reuse: send a seed with it; without one a seed is drawn, and no earlier request is equal",
+                field="reuse",
+            )
         job, others = self._job(request, origin), tuple[Job, ...]()
         if request.n > 1:
             ids = [new_id(JOB_PREFIX) for _ in range(request.n)]
             job, *rest = members(job, new_id(GROUP_PREFIX), ids)
             others = tuple(rest)
         return Submission(job, origin.key, request.start_within_seconds, others)
+
+    def sealed(self, submission: Submission) -> Submission:
+        """Return the jobs with the digest of what they make. Call it when they have their pictures."""
+        return submission.of([
+            replace(job, spec_digest=spec_digest(job.spec, self._catalog.get(job.model)))
+            for job in submission.jobs
+        ])  # fmt: skip
 
     def _check_number(self, number: int, origin: Origin) -> None:
         if number > self._most_videos:

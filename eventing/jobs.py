@@ -16,14 +16,15 @@ from typing import Any
 from eventing.contract.errors import Conflict, InvalidRequest, NotFound, StorageError, TooMany
 from eventing.contract.models import Failure, JobRequest
 from eventing.contract.pictures import Fit
-from eventing.contract.results import job_prefix
+from eventing.contract.results import VideoResult, job_prefix
 from eventing.contract.s3 import Bucket, Folder
 from eventing.contract.validation import validated
 from eventing.domain.group import Group
 from eventing.domain.job import Job
 from eventing.drafts import Drafts, Origin
-from eventing.metrics import SUBMITTED
+from eventing.metrics import REUSED, SUBMITTED
 from eventing.pictures.intake import Frame, PictureIntake
+from eventing.reuse import Reuse
 from eventing.signal import Signals
 from eventing.store.dead_letters import DeadLetterStore
 from eventing.store.jobs import JobStore
@@ -50,7 +51,7 @@ class Jobs:
     """The use cases of one replica."""
 
     def __init__(
-        self, drafts: Drafts, store: JobStore, pictures: PictureIntake,
+        self, drafts: Drafts, store: JobStore, pictures: PictureIntake, reuse: Reuse,
         retention: Retention, signals: Signals, watchers: Watchers,
     ) -> None:  # fmt: skip
         self._drafts = drafts
@@ -59,6 +60,7 @@ class Jobs:
         self._signals = signals
         self._watchers = watchers
         self._pictures = pictures
+        self._reuse = reuse
 
     async def submit(self, request: JobRequest, origin: Origin) -> tuple[Job, bool]:
         """Store all jobs of a request or none; return the first, and whether it is new.
@@ -67,15 +69,16 @@ class Jobs:
         TooMany, Unavailable.
         """
         submission = self._drafts.submission(request, origin)
-        if not request.pictures():
-            job, new = await self._store.submit(submission)
-        elif earlier := await self._store.earlier(submission):  # its pictures need not be fetched again
+        if not request.pictures() and not request.reuse:
+            job, new = await self._store.submit(self._drafts.sealed(submission))
+        elif earlier := await self._store.earlier(submission):  # its files need not be fetched again
             job, new = earlier, False
         else:
-            job, new = await self._submit_with_pictures(request, submission)
+            job, new = await self._submit_with_files(request, submission)
         if new:
             SUBMITTED.labels(job.model, job.lane, origin.way).inc(len(submission.jobs))
             self._signals.job_ready.notify()
+            self._signals.message_due.notify()
         return job, new
 
     async def fetch(self, field: str, address: str, owner: str) -> bytes:
@@ -142,31 +145,58 @@ class Jobs:
         await keep.dead_letters.sweep(keep.keep_seconds)
         await self._store.forget(positions_after=keep.keep_seconds, keys_after=keep.keep_keys_seconds)
 
-    async def _submit_with_pictures(self, request: JobRequest, submission: Submission) -> tuple[Job, bool]:
-        """Store the pictures of each job, then the jobs that name them. Pictures of no job are deleted."""
-        draft = submission.job
-        folders = [Folder(f"{job_prefix(job.id)}inputs/{secrets.token_hex(6)}/") for job in submission.jobs]
-        frame = Frame(draft.spec.width, draft.spec.height, request.image_fit or Fit.crop)
+    async def _submit_with_files(self, request: JobRequest, submission: Submission) -> tuple[Job, bool]:
+        """Store pictures and reused results, then the jobs that name them. Files of no job are deleted."""
+        folders: list[Folder] = []
         try:
-            records = await self._pictures.take(
-                request.pictures(), frame, folders, lambda job_id: self._owns(job_id, draft.owner)
-            )
+            if request.pictures():
+                submission = await self._with_pictures(request, submission, folders)
+            submission = self._drafts.sealed(submission)
+            if request.reuse:
+                submission = await self._with_results(submission, folders)
         except BaseException:
             await finish(self._discard(folders))
             raise
-        specs = zip(submission.jobs, records, strict=True)
-        jobs = [replace(job, spec=job.spec.model_copy(update=pictures)) for job, pictures in specs]
-        return await self._store_with(submission.of(jobs), folders)
+        return await self._store_with(submission, folders)
 
-    @shielded  # a caller that leaves after the commit must not take the pictures of the job away
+    async def _with_pictures(
+        self, request: JobRequest, submission: Submission, folders: list[Folder]
+    ) -> Submission:
+        """Return the jobs with the records of their pictures, which are in the folders now."""
+        spec, owner = submission.job.spec, submission.job.owner
+        folders += [_folder(job, "inputs") for job in submission.jobs]
+        frame = Frame(spec.width, spec.height, request.image_fit or Fit.crop)
+        records = await self._pictures.take(
+            request.pictures(), frame, folders, lambda job_id: self._owns(job_id, owner)
+        )
+        specs = zip(submission.jobs, records, strict=True)
+        return submission.of([
+            replace(job, spec=job.spec.model_copy(update=pictures)) for job, pictures in specs
+        ])  # fmt: skip
+
+    async def _with_results(self, submission: Submission, folders: list[Folder]) -> Submission:
+        """Return the submission with the results that are reused, whose files are in the folders now."""
+        results: dict[str, VideoResult] = {}
+        for job in submission.jobs:
+            folder = _folder(job, "reused")
+            folders.append(folder)
+            if result := await self._reuse.take(job, folder):
+                results[job.id] = result
+            else:
+                await self._discard([folder])
+        return replace(submission, results=results)
+
+    @shielded  # a caller that leaves after the commit must not take the files of the job away
     async def _store_with(self, submission: Submission, folders: list[Folder]) -> tuple[Job, bool]:
-        """Store jobs whose pictures are in folders; delete them if it is certain that no job names them."""
+        """Store jobs whose files are in folders; delete these if it is certain that no job names them."""
         try:
             job, new = await self._store.submit(submission)
         except (Conflict, InvalidRequest, TooMany):
             await self._discard(folders)
             raise
-        if not new:
+        if new:
+            REUSED.labels(job.model).inc(len(submission.results))
+        else:
             await self._discard(folders)
         return job, new
 
@@ -182,7 +212,7 @@ class Jobs:
             try:
                 await self._pictures.discard(folder)
             except StorageError:
-                log.warning("pictures of no job stay in S3", extra={"prefix": folder.prefix}, exc_info=True)
+                log.warning("files of no job stay in S3", extra={"prefix": folder.prefix}, exc_info=True)
 
     async def _remove(self, job_id: str) -> None:
         # The row goes last: if this fails between the two, the row makes the next sweep repeat it.
@@ -192,6 +222,11 @@ class Jobs:
 
     async def _remove_objects(self, job_id: str) -> None:
         await asyncio.to_thread(self._retention.bucket.delete_folder, Folder(job_prefix(job_id)))
+
+
+def _folder(job: Job, kind: str) -> Folder:
+    """Return a new folder below that of a job, so that racing submissions do not share one."""
+    return Folder(f"{job_prefix(job.id)}{kind}/{secrets.token_hex(6)}/")
 
 
 def parse_request(data: Any) -> JobRequest:

@@ -10,6 +10,7 @@ SUBMITTED = Counter("reelzero_jobs_submitted_total", "Jobs stored.", ["model", "
 ENDED = Counter("reelzero_jobs_ended_total", "Jobs that ended.", ["model", "lane", "status", "code"])
 PUT_BACK = Counter("reelzero_jobs_put_back_total", "Jobs returned to the queue.", ["model", "lane", "code"])
 ADOPTED = Counter("reelzero_results_adopted_total", "Finished files found after a lost report.", ["model"])
+REUSED = Counter("reelzero_results_reused_total", "Jobs that ended with an equal job's result.", ["model"])
 QUEUE = Histogram("reelzero_queue_seconds", "Submission to last claim.", ["model", "lane"], buckets=SECONDS)
 COLD_START = Histogram(
     "reelzero_cold_start_seconds",

@@ -113,6 +113,7 @@ async def metadata(model: Served, container: ContainerDep, _: Owner) -> dict[str
         "lane": f"one of {', '.join(container.served.lanes(model))}",
         "callback_url": "receives a signed webhook when the job ends",
         "start_within_seconds": "fail the job if it has not started by then",
+        "reuse": "take the finished result of an equal request, if there is one; needs a seed",
     }
     return v2.metadata(container.catalog.get(model), v2.STORED_OUTPUTS, parameters)
 

@@ -107,6 +107,9 @@ class Video(Frozen):
     group: str | None = Field(
         description="Not in the contract: id of the group, if the request was for several videos (`n`)."
     )
+    reused_from_video_id: str | None = Field(
+        description="Not in the contract: the video whose files were copied (`reuse`)."
+    )
 
 
 class VideoPage(Frozen):
@@ -175,6 +178,7 @@ def video(job: Job) -> Video:
         remixed_from_video_id=job.remixed_from,
         error=VideoError(code=job.error.code, message=job.error.message) if is_failed and job.error else None,
         group=job.group_id,
+        reused_from_video_id=job.result.reused_from if job.result else None,
     )
 
 

@@ -140,6 +140,10 @@ class JobRequest(VideoRequest):
         ge=1,
         description="Videos to make, one job each, with the seeds s, s+1, …; more than one are a group.",
     )
+    reuse: bool = Field(
+        False,
+        description="Take the finished result of an equal request of yours, if there is one. Needs a seed.",
+    )
     metadata: dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]] = Field(
         default_factory=dict, max_length=METADATA_LIMIT, description="Returned with the job and its events."
     )

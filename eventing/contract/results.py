@@ -60,6 +60,10 @@ class VideoResult(Received):
     manifest_uri: str
     timings: Timings
     warnings: tuple[str, ...] = ()
+    reused_from: str | None = Field(
+        None,
+        description="Id of the job whose files were copied; null if they were made for this job.",
+    )
     mark: Mark | None = Field(None, description="The mark of origin; null if the operator turned it off.")
 
 

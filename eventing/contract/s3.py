@@ -126,6 +126,11 @@ class Bucket:
 
         return self._existing("head_object", key, size_and_type)
 
+    def copy(self, source: str, target: str) -> bool:
+        """Copy an object by the server, with its content type; False if there is no source."""
+        where = {"Bucket": self.name, "Key": source}
+        return self._existing("copy_object", target, lambda _: True, CopySource=where) or False
+
     def open(self, key: str, first: int, last: int) -> Any:
         """Return a readable stream of the bytes first..last, both included; None if there is no object."""
         return self._existing("get_object", key, lambda answer: answer["Body"], Range=f"bytes={first}-{last}")

@@ -65,6 +65,7 @@ class Job:
     sequence: int = 0  # number of events emitted so far
     chosen_id: str | None = None  # the id that the owner chose, if any
     group_id: str | None = None  # the group, if the request was for several videos
+    spec_digest: str | None = None  # the same for two jobs that make the same frames
 
     @property
     def public_id(self) -> str:
@@ -145,6 +146,11 @@ def complete(job: Job, attempt: int, result: VideoResult, now: float, keep: floa
     if job.cancel_requested:
         return cancel(job, now, keep)
     return _end(job, Status.completed, now, keep, result=result, error=None)
+
+
+def reuse(job: Job, result: VideoResult, now: float, keep: float) -> Job:
+    """End at once with a result that exists already. No predictor has a part in it."""
+    return _end(job, Status.completed, now, keep, result=result)
 
 
 def fail(job: Job, attempt: int, failure: Failure, now: float, keep: float) -> Job:

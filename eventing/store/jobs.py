@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Select, delete, exists, func, or_, select, update
+from sqlalchemy import Select, delete, exists, func, literal_column, or_, select, update
 
 from eventing.contract.errors import Conflict, NotFound
 from eventing.contract.models import Failure
@@ -39,6 +39,16 @@ class JobStore(SubmissionStore):
         if group is None or group.jobs[0].owner != owner:
             raise NotFound(f"there is no group {group_id}")
         return group
+
+    async def equal_result(self, job: Job) -> Job | None:
+        """Return the owner's latest completed job that made the same frames and has not expired."""
+        same = (jobs.c.owner == job.owner) & (jobs.c.spec_digest == job.spec_digest)
+        completed = jobs.c.status == literal_column("'completed'")  # no parameter: it picks the index
+        query = select(jobs).where(same, completed, jobs.c.expires_at > db_now())
+        async with self._database.read() as connection:
+            latest = query.order_by(jobs.c.completed_at.desc()).limit(1)
+            row = (await connection.execute(latest)).mappings().first()
+        return None if row is None else job_from_row(row)
 
     async def page(
         self, owner: str | None, *, limit: int, after: str | None = None, ascending: bool = False,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import ColumnElement, bindparam, func, insert, literal_column, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from eventing.contract.errors import Conflict, InvalidRequest, TooMany
 from eventing.contract.models import JobRequest
 from eventing.contract.pictures import FIELDS, fingerprint
+from eventing.contract.results import VideoResult
+from eventing.domain import job as state
 from eventing.domain.announcer import Announcer
 from eventing.domain.group import GROUP_PREFIX
 from eventing.domain.job import Job
@@ -21,6 +23,7 @@ from eventing.store.engine import Database, db_now, insert_once
 from eventing.store.rows import job_from_row, job_values
 from eventing.store.shielded import shielded_methods
 from eventing.store.tables import idempotency, jobs
+from eventing.store.transitions import add_messages, end_group
 
 # The time, and how many jobs the owner has waiting.
 _waiting = (jobs.c.owner == bindparam("owner")) & (jobs.c.status == literal_column("'queued'"))
@@ -29,20 +32,21 @@ _BEFORE = select(
 )
 
 # Fields that 0.1 did not have.
-LATER = frozenset({*FIELDS, "image_fit", "strength", "guidance_scale_2", "n"})
+LATER = frozenset({*FIELDS, "image_fit", "strength", "guidance_scale_2", "n", "reuse"})
 
 
 @dataclass(frozen=True)
 class Submission:
     """The jobs of one request before the database has set their times. `key` makes it idempotent.
 
-    `others` are the further jobs of a group.
+    `others` are the further jobs of a group. `results` are those of jobs that end at once, by job id.
     """
 
     job: Job
     key: str | None = None
     start_within: float | None = None
     others: tuple[Job, ...] = ()
+    results: Mapping[str, VideoResult] = field(default_factory=dict)
 
     @property
     def jobs(self) -> tuple[Job, ...]:
@@ -96,15 +100,15 @@ class SubmissionStore:
             before = (await connection.execute(_BEFORE, {"owner": submission.job.owner})).one()
             if submission.key is not None and not await self._take_key(connection, submission, before.at):
                 return await self._first(connection, submission), False
-            job, *others = _timed(submission, before.at, await self._last(connection, submission.job.owner))
-            if not await insert_once(connection, jobs, job_values(job)):
+            queued = _timed(submission, before.at, await self._last(connection, submission.job.owner))
+            stored = [self._ended(job, submission.results.get(job.id), before.at) for job in queued]
+            if not await insert_once(connection, jobs, job_values(stored[0])):
                 return await self._same(connection, submission.job), False
-            if others:
+            if others := stored[1:]:
                 await connection.execute(insert(jobs), [job_values(other) for other in others])
-            if before.waiting + 1 + len(others) > self._quota:
-                waits = f"{before.waiting} jobs are waiting; {self._quota} may wait at once"
-                raise TooMany(waits, retry_after=30)  # and nothing of it is stored
-            return job, True
+            self._check_quota(before.waiting, len(stored) - len(submission.results))
+            await self._announce(connection, queued, stored)
+            return stored[0], True
 
     async def earlier(self, submission: Submission) -> Job | None:
         """Return the job that an equal submission made before, without storing anything. Raises as `submit`.
@@ -117,6 +121,22 @@ class SubmissionStore:
                 return await self._first(connection, submission)
             existing = None if job.chosen_id is None else await find_job(connection, job.chosen_id, job.owner)
         return None if existing is None else _equal(existing, job)
+
+    def _ended(self, job: Job, result: VideoResult | None, at: float) -> Job:
+        return job if result is None else state.reuse(job, result, at, self._keep)
+
+    def _check_quota(self, waiting: int, more: int) -> None:
+        """Raise TooMany, which undoes the transaction, if more jobs would wait than may."""
+        if more and waiting + more > self._quota:
+            waits = f"{waiting} jobs are waiting; {self._quota} may wait at once"
+            raise TooMany(waits, retry_after=30)
+
+    async def _announce(self, connection: AsyncConnection, queued: list[Job], stored: list[Job]) -> None:
+        """Put the events of the jobs that have ended at once into the outbox, and that of their group."""
+        for old, new in zip(queued, stored, strict=True):
+            await add_messages(connection, self._announcer.transition(old, new), new.updated_at)
+        if stored[-1].group_id and all(job.status.is_terminal for job in stored):
+            await end_group(connection, stored[-1], stored[-1].group_id, self._announcer)
 
     async def _take_key(self, connection: AsyncConnection, submission: Submission, at: float) -> bool:
         job = submission.job

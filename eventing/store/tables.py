@@ -69,11 +69,13 @@ jobs = Table(
     Column("sequence", Integer, nullable=False),
     Column("chosen_id", String(64)),  # the id that the owner chose; the row's own id is made from both
     Column("group_id", String(64)),
+    Column("spec_digest", String(64)),
     Index("ix_jobs_listing", "owner", "submitted_at", "id"),
     # Partial indexes hold live rows only, so claims stay fast with a long history.
     _partial("ix_jobs_queue", "model", "lane", "submitted_at", where="status = 'queued'"),
     _partial("ix_jobs_waiting", "owner", where="status = 'queued'"),
     _partial("ix_jobs_group", "group_id", where="group_id IS NOT NULL"),
+    _partial("ix_jobs_reuse", "owner", "spec_digest", where="status = 'completed'"),
     _partial("ix_jobs_leases", "lease_until", where="status = 'in_progress'"),
     Index("ix_jobs_expiry", "expires_at"),
 )

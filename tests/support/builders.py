@@ -18,6 +18,7 @@ from eventing.drafts import Drafts
 from eventing.jobs import Jobs, Retention
 from eventing.pictures.fetch import Fetcher
 from eventing.pictures.intake import PictureIntake
+from eventing.reuse import Reuse
 from eventing.served import Served
 from eventing.settings import Endpoint, Settings
 from eventing.signal import Signals
@@ -110,4 +111,4 @@ def use_cases(
     watchers = Watchers(WatchStore(database), 1.0)
     pictures = PictureIntake(bucket, Fetcher(bucket, AddressPolicy(()), (), 1 << 20), 1_000_000)
     drafts = Drafts(catalog, served, has_webhooks=True, most_videos=8)
-    return Jobs(drafts, store, pictures, retention, Signals(), watchers)
+    return Jobs(drafts, store, pictures, Reuse(store, bucket), retention, Signals(), watchers)

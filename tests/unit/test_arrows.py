@@ -18,7 +18,7 @@ FLOORS: dict[str, list[set[str]]] = {  # the lowest first
         {"contract"},
         {"domain", "settings", "signal", "metrics", "testing"},
         {"store", "served", "pictures"},
-        {"watchers", "drafts"},
+        {"watchers", "drafts", "reuse"},
         {"jobs", "delivery"},
         {"container"},
         {"dispatch", "api", "doctor"},

@@ -206,6 +206,20 @@ async def test_wrong_pictures_are_named(world: World, fields: Any, field: str, w
     assert world.bucket.keys("jobs/") == before
 
 
+async def test_a_result_is_reused_for_the_same_picture_and_not_for_another(world: World) -> None:
+    first = await world.submit(image=inline(picture()), seed=7)
+    await world.service.ended(first["id"])
+    same = await world.submit(image=inline(picture()), seed=7, reuse=True)
+    assert (same["status"], same["result"]["reused_from"]) == ("completed", first["id"])
+    assert world.stored(same) == world.stored(first), "a picture of its own"
+    assert same["request"]["image"]["uri"] != first["request"]["image"]["uri"]
+    other = await world.submit(image=inline(picture(colour=BLUE)), seed=7, reuse=True, n=2)
+    for job in other["jobs"]:
+        ended = await world.service.ended(job["id"])
+        assert ended["result"]["reused_from"] is None
+        assert pixel(opened(world.stored(ended)), 5, 32)[2] > 200, "each job has the picture"
+
+
 async def test_a_picture_of_an_own_job_may_start_another(world: World) -> None:
     first = await world.submit(image=inline(picture()))
     second = await world.submit(image=first["request"]["image"]["uri"])
