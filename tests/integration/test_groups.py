@@ -48,10 +48,8 @@ async def test_a_request_for_three_videos_is_a_group_that_is_followed_and_announ
     assert (last["counts"]["completed"], last["counts"]["failed"]) == (2, 1)
     assert last["completed_at"] and last == (await call(stack, "GET", f"/v1/groups/{group['id']}"))[1]
 
-    sink = (await stack.receiver.wait_for(lambda d: d.event.get("type") == GROUP_COMPLETED)).event
-    hook = await stack.receiver.wait_for(
-        lambda d: d.path == "/hook" and d.event.get("type") == GROUP_COMPLETED
-    )
+    hook = await stack.receiver.wait_for_type("group.completed", "/hook")
+    sink = (await stack.receiver.wait_for_type("group.completed")).event
     Webhook(SECRET).verify(hook.body, hook.headers)
     assert hook.event == sink and sink["subject"] == group["id"]
     data = sink["data"]
