@@ -15,6 +15,7 @@ from eventing.drafts import Drafts
 from eventing.jobs import Jobs, Retention
 from eventing.pictures.fetch import Fetcher
 from eventing.pictures.intake import PictureIntake
+from eventing.prompts import Prompts
 from eventing.reuse import Reuse
 from eventing.served import Obstacle, Served, no_obstacle
 from eventing.settings import Settings
@@ -36,6 +37,7 @@ class Container:
     settings: Settings
     catalog: Catalog
     served: Served
+    prompts: Prompts
     database: Database
     jobs: Jobs
     job_store: JobStore
@@ -72,6 +74,7 @@ def build_container(settings: Settings, obstacle: Obstacle = no_obstacle) -> Con
         settings=settings,
         catalog=catalog,
         served=served,
+        prompts=Prompts(catalog),
         database=database,
         jobs=Jobs(drafts, store, pictures, Reuse(store, bucket), retention, signals, watchers),
         job_store=store,

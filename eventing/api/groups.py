@@ -23,14 +23,14 @@ GroupId = Annotated[str, Path(pattern=JOB_ID_PATTERN, description="The group's i
 async def read_group(group_id: GroupId, container: ContainerDep, owner: Owner) -> GroupView:
     """Return one group, with its jobs in short."""
     group = await container.job_store.group(group_id, owner)
-    return group_view(group, container.settings.path_prefix)
+    return group_view(group, container)
 
 
 @router.get("/{group_id}/jobs")
 async def jobs_of_group(group_id: GroupId, container: ContainerDep, owner: Owner) -> JobPage:
     """List the jobs of a group in the order of their seeds, all on one page."""
     group = await container.job_store.group(group_id, owner)
-    data = [job_view(job, container.settings.path_prefix) for job in group.jobs]
+    data = [job_view(job, container) for job in group.jobs]
     return JobPage(data=data, has_more=False, next=None)
 
 
@@ -41,7 +41,7 @@ async def cancel_group(
     """Cancel every job of a group: 200 if all have ended now, 202 if one runs until its next step."""
     group = await container.jobs.cancel_group(group_id, owner)
     response.status_code = 200 if group.is_over else 202
-    return group_view(group, container.settings.path_prefix)
+    return group_view(group, container)
 
 
 @router.delete("/{group_id}/jobs", status_code=204, responses={409: {"description": "A job has not ended."}})

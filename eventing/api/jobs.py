@@ -62,8 +62,8 @@ async def submit(
     response.headers["Location"] = path_of(job)
     if job.group_id:
         group = await container.job_store.group(job.group_id, origin.owner)
-        return group_view(group, container.settings.path_prefix)
-    return job_view(job, container.settings.path_prefix)
+        return group_view(group, container)
+    return job_view(job, container)
 
 
 @router.put("/jobs/{job_id}", status_code=202, responses={200: {"model": JobView}}, openapi_extra=_BODY)
@@ -74,7 +74,7 @@ async def put(
     job, new = await container.jobs.submit(body, replace(origin, job_id=job_id))
     response.status_code = 202 if new else 200
     response.headers["Location"] = f"/v1/jobs/{job.public_id}"
-    return job_view(job, container.settings.path_prefix)
+    return job_view(job, container)
 
 
 @router.get("/jobs")
@@ -92,7 +92,7 @@ async def page(
         owner, limit=limit, after=after, ascending=order == "asc",
         statuses=tuple(status or ()), model=model, lane=lane,
     )  # fmt: skip
-    data = [job_view(job, container.settings.path_prefix) for job in jobs]
+    data = [job_view(job, container) for job in jobs]
     return JobPage(data=data, has_more=more, next=cursor_of(jobs[-1]) if more else None)
 
 
@@ -101,7 +101,7 @@ async def read(job_id: JobId, container: ContainerDep, owner: Owner) -> JobView:
     """Return one job; a queued one with its position in the queue."""
     job = await container.job_store.get(job_id, owner)
     position = await container.job_store.position(job) if job.status is Status.queued else None
-    return job_view(job, container.settings.path_prefix, position)
+    return job_view(job, container, position)
 
 
 @router.delete("/jobs/{job_id}", status_code=202, responses={200: {"model": JobView}})
@@ -109,7 +109,7 @@ async def cancel(job_id: JobId, container: ContainerDep, owner: Owner, response:
     """Cancel a job: at once if it is queued (200), within one denoising step if it runs (202)."""
     job = await container.jobs.cancel(job_id, owner)
     response.status_code = 200 if job.status.is_terminal else 202
-    return job_view(job, container.settings.path_prefix)
+    return job_view(job, container)
 
 
 @router.get(

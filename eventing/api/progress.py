@@ -25,7 +25,7 @@ from fastapi import APIRouter, Header, Response
 from fastapi.responses import StreamingResponse
 
 from eventing.api.auth import Owner
-from eventing.api.dependencies import ContainerDep
+from eventing.api.dependencies import Container, ContainerDep
 from eventing.api.groups import GroupId
 from eventing.api.jobs import JobId
 from eventing.api.views import group_view, job_view, preview_link
@@ -54,8 +54,7 @@ async def follow(
 ) -> Response:
     """Follow a job until it ends."""
     snapshot = await _look(container.watchers, job_id, owner)
-    prefix = container.settings.path_prefix
-    return _answer(container.watchers, [snapshot], lambda latest: _job(latest[0], prefix), last_event_id)
+    return _answer(container.watchers, [snapshot], lambda latest: _job(latest[0], container), last_event_id)
 
 
 @router.get("/groups/{group_id}/events", response_class=StreamingResponse, responses=RESPONSES)
@@ -64,11 +63,10 @@ async def follow_group(
 ) -> Response:
     """Follow a group until all its jobs have ended."""
     group = await container.job_store.group(group_id, owner)
-    prefix = container.settings.path_prefix
 
     def show(latest: list[Snapshot]) -> tuple[str, str]:
         state = Group(group_id, tuple(snapshot.job for snapshot in latest))
-        return "completed" if state.is_over else "progress", group_view(state, prefix).model_dump_json()
+        return "completed" if state.is_over else "progress", group_view(state, container).model_dump_json()
 
     return _answer(container.watchers, [Snapshot(job) for job in group.jobs], show, last_event_id)
 
@@ -122,12 +120,12 @@ def _event(name: str, data: str) -> tuple[str, str]:
     return event_id, f"id: {event_id}\nevent: {name}\ndata: {data}\n\n"
 
 
-def _job(snapshot: Snapshot, prefix: str) -> tuple[str, str]:
-    """Return the name and the data that show a job. `prefix` stands before paths in links."""
+def _job(snapshot: Snapshot, container: Container) -> tuple[str, str]:
+    """Return the name and the data that show a job."""
     job = snapshot.job
     if job.status.is_terminal:
-        return str(job.status), job_view(job, prefix).model_dump_json()
-    return "progress", _progress(snapshot, prefix)
+        return str(job.status), job_view(job, container).model_dump_json()
+    return "progress", _progress(snapshot, container.settings.path_prefix)
 
 
 def _progress(snapshot: Snapshot, prefix: str) -> str:

@@ -7,10 +7,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from eventing.api.dependencies import Container
 from eventing.contract.events import GroupCounts
 from eventing.contract.models import Failure, Frozen, GenerationSpec, Progress
 from eventing.contract.results import VideoResult
-from eventing.contract.unseen import unseen
 from eventing.domain.announcer import seconds, timestamp
 from eventing.domain.group import Group
 from eventing.domain.job import Job, Status
@@ -77,15 +77,16 @@ class GroupView(Frozen):
     percent: int = Field(ge=0, le=100, description="Mean over the jobs.")
     counts: GroupCounts
     jobs: tuple[GroupItem, ...] = Field(description="In the order of their seeds; without deleted ones.")
+    warnings: tuple[str, ...] = Field(description="What of the request the model will not see.")
     metadata: dict[str, str]
     submitted_at: datetime
     completed_at: datetime | None
     links: dict[str, str]
 
 
-def group_view(group: Group, prefix: str) -> GroupView:
-    """Return the public face of a group; `prefix` stands before the paths of its links."""
-    address = f"{prefix}/v1/groups/{group.id}"
+def group_view(group: Group, container: Container) -> GroupView:
+    """Return the public face of a group."""
+    address = f"{container.settings.path_prefix}/v1/groups/{group.id}"
     items = (
         GroupItem(id=job.public_id, status=job.status, seed=job.spec.seed, percent=job.percent)
         for job in group.jobs
@@ -97,6 +98,7 @@ def group_view(group: Group, prefix: str) -> GroupView:
         percent=group.percent,
         counts=group.counts,
         jobs=tuple(items),
+        warnings=container.prompts.warnings(group.jobs[0].spec),
         metadata=group.jobs[0].metadata,
         submitted_at=timestamp(group.submitted_at),
         completed_at=_time(group.completed_at),
@@ -104,8 +106,9 @@ def group_view(group: Group, prefix: str) -> GroupView:
     )
 
 
-def job_view(job: Job, prefix: str, position: int | None = None) -> JobView:
-    """Return the public face of a job; `prefix` stands before the paths of its links."""
+def job_view(job: Job, container: Container, position: int | None = None) -> JobView:
+    """Return the public face of a job, with its position in the queue if it waits."""
+    prefix = container.settings.path_prefix
     address = f"{prefix}/v1/jobs/{job.public_id}"
     return JobView(
         id=job.public_id,
@@ -113,7 +116,7 @@ def job_view(job: Job, prefix: str, position: int | None = None) -> JobView:
         model=job.model,
         lane=job.lane,
         request=job.spec,
-        warnings=unseen(job.spec),
+        warnings=container.prompts.warnings(job.spec),
         metadata=job.metadata,
         callback_url=job.callback_url,
         attempts=job.attempts_used,

@@ -14,6 +14,7 @@ from typing import Any
 
 from eventing.contract.errors import BrokenVideo
 from eventing.contract.models import GenerationSpec
+from eventing.contract.prompts import prompt_warnings
 from eventing.contract.results import Manifest, Mark, StoredFile, Timings, VideoResult
 from eventing.contract.stream import InlineVideo
 from eventing.contract.unseen import unseen
@@ -22,7 +23,7 @@ from predictor.generation.monitor import Monitor
 from predictor.generation.result_store import ResultStore, now
 from predictor.generation.video import Measured
 from predictor.models.loading import LoadedModel
-from predictor.models.prompts import prompt_warnings
+from predictor.models.prompts import read_prompt
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,8 @@ def _words(frames: int, width: int, height: int, fps: object) -> str:
 
 
 def _warnings(model: LoadedModel, attempt: Attempt) -> tuple[str, ...]:
-    limit, tokenizer = model.entry.max_prompt_tokens, model.pipeline.tokenizer
+    prompt, limit = attempt.spec.prompt, model.entry.max_prompt_tokens
     remarks = (picture.remark(field) for field, picture in attempt.spec.pictures().items())
-    warnings = prompt_warnings(attempt.spec.prompt, limit, tokenizer, model.vocabulary)
+    reading = read_prompt(model.pipeline.tokenizer, prompt)
+    warnings = prompt_warnings(prompt, limit, reading, model.vocabulary)
     return (*unseen(attempt.spec), *warnings, *filter(None, remarks))

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import ModelUnavailable
+from eventing.contract.prompts import Vocabulary
 from eventing.contract.weights import check_folder
 from predictor.models.arrival import await_folder
 from predictor.models.families import find_family
-from predictor.models.prompts import Vocabulary
 from predictor.settings import PredictorSettings
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ FLOORS: dict[str, list[set[str]]] = {  # the lowest first
     "eventing": [
         {"contract"},
         {"domain", "settings", "signal", "metrics", "testing"},
-        {"store", "served", "pictures"},
+        {"store", "served", "pictures", "prompts"},
         {"watchers", "drafts", "reuse"},
         {"jobs", "delivery"},
         {"container"},

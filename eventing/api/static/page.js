@@ -75,6 +75,7 @@ async function follow(id) {
   $("video").hidden = true;
   preview(null);
   seen = null;
+  $("notes").textContent = "";
   $("links").replaceChildren();
   $("cancel").hidden = false;
   show({ stage: "queued", percent: 0 });
@@ -128,6 +129,7 @@ function preview(picture) {
 async function ended(job) {
   $("cancel").hidden = true;
   preview(null);
+  $("notes").textContent = ""; // the result has all of them
   $("bar").value = job.percent;
   loadJobs().catch((error) => problem(error.message));
   if (job.status !== "completed") {
@@ -166,6 +168,7 @@ $("form").onsubmit = async (event) => {
     const job = await answer.json();
     loadJobs().catch(() => {});
     follow(job.id).catch(lost);
+    $("notes").textContent = job.warnings.join(" · ");
   } catch (error) {
     problem(error.message);
   } finally {

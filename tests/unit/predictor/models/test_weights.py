@@ -185,7 +185,7 @@ def test_a_vocabulary_beside_the_weights_is_read(folder: Path, entry: CatalogEnt
     (folder / "vocabulary.json").write_text('{"known": {"red": "red"}, "ignored": ["a"]}')
     vocabulary = load_model(entry, settings).vocabulary
     assert vocabulary is not None
-    assert vocabulary.warnings("a red cat") == ["'cat' is not a word this model knows; it was ignored"]
+    assert vocabulary.warnings("a red cat") == ["'cat' is not a word this model knows; it has no effect"]
     (folder / "vocabulary.json").write_text('{"words": []}')
     with pytest.raises(ModelUnavailable, match=r"vocabulary\.json is not a vocabulary"):
         load_model(entry, settings)

@@ -1,0 +1,103 @@
+"""Say what a model does not read of a prompt: unknown words or characters, and text past its limit.
+
+eventing says it at submission, as far as the files of the model's tokenizer are here; the predictor says it
+with the result, for every model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, Self
+
+from pydantic import ValidationError
+
+from eventing.contract.errors import ModelUnavailable
+from eventing.contract.models import Frozen
+from eventing.contract.validation import first_problem
+from eventing.contract.weights import read_json
+
+WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
+SHOWN = 10  # unknown words named one by one; more are only counted
+
+
+class Vocabulary(Frozen):
+    """`vocabulary.json` beside the weights of a model with few words.
+
+    `known` maps each word to the form used in training. `ignored` lists words without a meaning that need no
+    warning, such as articles. All are in lower case.
+    """
+
+    known: dict[str, str]
+    ignored: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, folder: Path) -> Self | None:
+        """Read the vocabulary of a folder; None if it has none. Raises ModelUnavailable naming the file."""
+        path = folder / "vocabulary.json"
+        if not path.is_file():
+            return None
+        try:
+            return cls.model_validate(read_json(path))
+        except ValidationError as error:
+            problem = first_problem(error).sentence("the file")
+            raise ModelUnavailable(f"{path} is not a vocabulary: {problem}") from error
+
+    def warnings(self, prompt: str) -> list[str]:
+        """Return one warning for each distinct word of the prompt that is not in the vocabulary."""
+        words = dict.fromkeys(WORD.findall(prompt.lower()))
+        unknown = [word for word in words if word not in self.known and word not in self.ignored]
+        warnings = [f"'{word}' is not a word this model knows; it has no effect" for word in unknown[:SHOWN]]
+        more = len(unknown) - SHOWN
+        return [*warnings, f"{more} more words of the prompt are unknown"] if more > 0 else warnings
+
+
+class Encoding(Protocol):
+    """A prompt as the tokenizers library encodes it."""
+
+    ids: list[int]
+    offsets: list[tuple[int, int]]  # of each token in the prompt
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a tokenizer reads a prompt: its number of tokens, and the parts that it has no token for."""
+
+    tokens: int
+    unknown: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, prompt: str, encoding: Encoding, unknown_id: int | None) -> Self:
+        """Return the reading of an encoded prompt. `unknown_id` is the token for what has none of its own."""
+        pairs = zip(encoding.ids, encoding.offsets, strict=True)
+        parts = (prompt[start:end].strip() for token, (start, end) in pairs if token == unknown_id)
+        return cls(len(encoding.ids), tuple(dict.fromkeys(filter(None, parts))))
+
+
+def prompt_warnings(
+    prompt: str, limit: int, reading: Reading | None, vocabulary: Vocabulary | None
+) -> tuple[str, ...]:
+    """Return warnings about everything in a prompt that the model does not read. `limit` is in tokens.
+
+    `reading` is None where the tokenizer is not at hand. A vocabulary knows the words better than it.
+    """
+    excess = _excess(reading.tokens, limit) if reading else []
+    if vocabulary:
+        return (*excess, *vocabulary.warnings(prompt))
+    return (*excess, *_unknown(reading.unknown if reading else ()))
+
+
+def _excess(tokens: int, limit: int) -> list[str]:
+    if tokens <= limit:
+        return []
+    return [f"the prompt has {tokens} tokens; this model reads the first {limit}"]
+
+
+def _unknown(parts: Iterable[str]) -> list[str]:
+    shown = [f"'{part[:40]}'" for part in parts]
+    if not shown:
+        return []
+    more = f" and {len(shown) - SHOWN} more parts of the prompt" if len(shown) > SHOWN else ""
+    return [f"the model's tokenizer does not know {', '.join(shown[:SHOWN])}{more}; it has no effect"]
