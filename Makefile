@@ -19,11 +19,12 @@ help: ## List the targets
 run: $(VENV)/.installed ## Make a video on this machine: make run PROMPT="a red circle moving right"
 	$(BIN)/reelzero run "$(PROMPT)"
 
-# A test that fails is run once more, since other work on the machine may take a core for seconds. The summary
-# lists it as RERUN even if it then passes: that is a fault to mend, of the test or of the product.
+# What fails beside the other tests is run once more, alone, since other work on the machine may take a core for
+# seconds. The first failure stays in the output: it is a fault of the test or of the product, and to be mended.
 test: $(VENV)/.installed-dev ## Run all tests on real parts, and show what they cover
-	rm -rf build/coverage
-	$(BIN)/coverage run -m pytest -n 2 --dist loadfile --reruns 1 -rR
+	rm -rf build/coverage build/pytest
+	$(BIN)/coverage run -m pytest -n 2 --dist loadfile || \
+		$(BIN)/coverage run -m pytest -n 0 --last-failed --last-failed-no-failures none
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

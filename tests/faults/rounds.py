@@ -17,7 +17,7 @@ from tests.faults.registry import Fault, load
 from tests.faults.shared import Shared
 from tests.faults.world import World
 
-ROUND_LIMIT = 240.0  # seconds; only a hang reaches it
+ROUND_LIMIT = 900.0  # seconds; only a hang reaches it
 
 
 @dataclass(frozen=True)

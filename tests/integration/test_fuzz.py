@@ -30,6 +30,7 @@ async def test_the_api_holds_what_its_document_says(
         # Nothing here waits for a job's end: no progress stream, and an inference only asks for its place.
         command += ["--exclude-path-regex", "^/v1/jobs/.*/events$", "--header", "Prefer: respond-async"]
         command += ["--warnings", "off", "--continue-on-failure"]
-        run = partial(subprocess.run, command, capture_output=True, text=True, cwd=tmp_path, check=False)
+        options = {"capture_output": True, "text": True, "cwd": tmp_path, "timeout": 600}
+        run = partial(subprocess.run, command, check=False, **options)
         ran = await asyncio.to_thread(run)
     assert ran.returncode == 0, ran.stdout[-6000:] + ran.stderr[-2000:]

@@ -63,7 +63,7 @@ def pod(make_stack: MakeStack, bucket: Bucket) -> Pod:
 
 async def put_back(stack: Stack, job_id: str, code: str) -> dict[str, Any]:
     """Until the job waits in the queue and says for what."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         while True:
             job = await (await stack.get(f"/v1/jobs/{job_id}")).json()
             if (job["status"], job["waiting_for"]) == ("queued", code):

@@ -209,6 +209,6 @@ def test_it_migrates_serves_and_ends_on_sigterm(installed: Path, tmp_path: Path)
         assert serving.stdout is not None
         assert serving.stdout.readline().startswith("ready ")
         serving.send_signal(signal.SIGTERM)
-        assert serving.wait(60) == 0
+        assert serving.wait(300) == 0
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-LIMIT = 60.0  # only a hang gets there
+LIMIT = 300.0  # only a hang gets there
 
 
 async def eventually(check: Callable[[], object], limit: float = LIMIT) -> None:

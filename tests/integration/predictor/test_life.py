@@ -68,7 +68,7 @@ def test_sigterm_lets_the_job_finish_and_refuses_new_ones(start: Start, tmp_path
         assert predictor.post("generate", GENERATE)[0] == 503
     go.touch()
     assert stream.last()["type"] == "completed"
-    assert predictor.process.wait(60) == 0
+    assert predictor.process.wait(300) == 0
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_wrong_setting_is_one_line_and_an_exit_status(
     start: Start, name: str, value: str, words: str
 ) -> None:
     predictor = start(**{name: value})
-    assert predictor.process.wait(60) == 1
+    assert predictor.process.wait(300) == 1
     lines = predictor.log.read_text().splitlines()
     assert [words in line for line in lines] == [True]
 

@@ -19,7 +19,7 @@ async def test_leases_and_deliveries_do_not_wait_behind_readers(database_url: st
     store = stores(database)
     await store.claims.prepare((POOL,))
     await store.jobs.submit(submission(id="job-1"))
-    async with AsyncExitStack() as readers, asyncio.timeout(60):
+    async with AsyncExitStack() as readers, asyncio.timeout(300):
         for _ in range(2):
             await readers.enter_async_context(database.read())
         waiting = asyncio.create_task(database.ping())
