@@ -206,6 +206,48 @@ async def test_wrong_pictures_are_named(world: World, fields: Any, field: str, w
     assert world.bucket.keys("jobs/") == before
 
 
+def v2_body(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a request as tensors."""
+    kinds = {str: "BYTES", int: "INT32"}
+    return {
+        "inputs": [
+            {"name": name, "datatype": kinds[type(value)], "shape": [1], "data": [value]}
+            for name, value in fields.items()
+            if name != "model"
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "words"),
+    [
+        ({"num_frames": 12}, "num_frames", "(nearest: 9 and 17)"),
+        ({"last_image": inline(picture())}, "last_image", "a last_image needs an image, the first frame"),
+        ({"image": inline(b"nothing")}, "image", "cannot be read as a picture; send PNG, JPEG or WEBP"),
+        ({"image": inline(picture((6000, 5000)))}, "image", "is more than 25 million; send a smaller one"),
+        ({"image": "https://10.0.0.1/a.png"}, "image", "pictures may not reach 10.0.0.1: it is not a public"),
+    ],
+)
+async def test_every_door_names_the_field_and_what_would_be_right(
+    world: World, fields: Any, field: str, words: str
+) -> None:
+    body, call = PROMPT | fields, world.service.call
+    event = EVENT | {"ce-id": f"wrong-{field}-{words}"}
+    problems = [
+        await call("POST", "/v1/jobs", json=body),
+        await call("POST", f"/v2/models/{MODEL}/infer", json=v2_body(body)),
+        await call("POST", "/events", json=body, headers=event),
+    ]
+    for answer, problem in problems:
+        assert (answer.status, problem["field"]) == (422, field), problem
+        assert words in problem.get("detail", problem.get("error")), problem
+    answer, problem = await call(
+        "POST", "/v1/videos", json=body
+    )  # OpenAI's contract has 400 for all of these
+    assert (answer.status, problem["error"]["param"]) == (400, field), problem
+    assert words in problem["error"]["message"]
+
+
 async def test_a_result_is_reused_for_the_same_picture_and_not_for_another(world: World) -> None:
     first = await world.submit(image=inline(picture()), seed=7)
     await world.service.ended(first["id"])

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
+import numpy as np
 import pytest
+import torch
 
-from eventing.contract.catalog import CatalogEntry
+from eventing.contract.catalog import CatalogEntry, load_catalog
 from eventing.contract.env import read
 from eventing.contract.errors import ConfigurationError
+from eventing.contract.models import VideoRequest
 from eventing.contract.stream import CompletedRecord, FailedRecord
 from predictor.device.channel import Terminal
 from predictor.generation.hooks import load_hooks
@@ -120,6 +126,47 @@ async def test_no_mark_only_if_the_operator_wants_none(entry: CatalogEntry) -> N
 def test_a_certificate_without_its_key_is_a_wrong_setting() -> None:
     with pytest.raises(ConfigurationError, match="REELZERO_MARK_CERTIFICATE and REELZERO_MARK_KEY"):
         read(PredictorSettings, mark_certificate="chain.pem")
+
+
+class StandIn(torch.nn.Module):
+    """Takes the calls of videoseal 1.0.1, and writes the message into the first row of each frame."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(()))
+
+    def embed(self, imgs: torch.Tensor, msgs: torch.Tensor, is_video: bool) -> dict[str, torch.Tensor]:
+        assert is_video and msgs.shape == (1, 256) and 0 <= imgs.min() <= imgs.max() <= 1
+        marked = imgs.clone()
+        marked[:, 0, 0, :256] = msgs
+        return {"imgs_w": marked}
+
+    def extract_message(self, imgs: torch.Tensor) -> torch.Tensor:
+        return (imgs[:, 0, 0, :256].mean(0) > 0.5)[None]
+
+
+def test_the_sample_watermark_can_be_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders: list[Path] = []
+
+    def load(card: str) -> StandIn:
+        folders.append(Path.cwd())
+        assert card == "videoseal"
+        return StandIn()
+
+    monkeypatch.setitem(sys.modules, "videoseal", SimpleNamespace(load=load))
+    monkeypatch.delitem(sys.modules, "videoseal_mark", raising=False)
+    monkeypatch.syspath_prepend("docs/samples")
+    monkeypatch.setenv("VIDEOSEAL_DIR", str(tmp_path))
+    hooks = load_hooks((), "videoseal_mark")
+    assert folders == [tmp_path], "loaded once, in the checkout"
+    frames = np.full((70, 16, 256, 3), 90, dtype=np.uint8)
+    spec = load_catalog().get("tiny").resolve(VideoRequest(prompt="a dot"))
+    marked = hooks.finish_frames(spec, frames)
+    assert np.array_equal(marked[:, 1:], frames[:, 1:])
+    sample: Any = sys.modules["videoseal_mark"]
+    for part in (marked, marked[-1:]):
+        assert sample.read_mark(part) == hashlib.sha256(b"reelzero").digest()
+    assert sample.read_mark(frames) != sample.message()
 
 
 async def test_the_sample_check_refuses_listed_words(
