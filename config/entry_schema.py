@@ -1,4 +1,4 @@
-"""Write the schema of a catalog entry into the chart's values.schema.json, from the class that reads entries.
+"""Write the schemas of catalog entries into the chart's values.schema.json, from the classes that read them.
 
 It is the end of that file: everything from ENTRY on is generated.
 """
@@ -8,19 +8,27 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from eventing.contract.catalog import CatalogEntry
+from eventing.contract.catalog import CatalogEntry, LoraEntry
+from eventing.contract.frozen import Frozen
 
 ENTRY = '    "entry": '
 
 
 def with_entry(text: str) -> str:
-    """Return values.schema.json with the entry as CatalogEntry has it today."""
-    schema = _without_titles(CatalogEntry.model_json_schema())
-    parts = {"entry": schema, **schema.pop("$defs")}
-    schema["properties"].pop("name")  # the key in `catalog`
-    schema["required"].remove("name")
+    """Return values.schema.json with the entries of models and adapters as their classes have them today."""
+    parts = _parts("entry", CatalogEntry, ["name"]) | _parts("lora", LoraEntry, ["name", "kind"])
     lines = ",\n".join(f"    {json.dumps(name)}: {json.dumps(part)}" for name, part in parts.items())
     return text.partition(ENTRY)[0] + lines + "\n  }\n}\n"
+
+
+def _parts(name: str, kind: type[Frozen], filled: list[str]) -> dict[str, Any]:
+    """Return a schema and those that it refers to, without the keys that the chart fills."""
+    schema = _without_titles(kind.model_json_schema())
+    parts = {name: schema, **schema.pop("$defs")}
+    for key in filled:
+        schema["properties"].pop(key)
+        schema["required"].remove(key)
+    return parts
 
 
 def _without_titles(schema: Any) -> Any:

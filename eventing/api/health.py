@@ -16,6 +16,7 @@ from eventing.metrics import DEPTH, PAUSED
 from eventing.store.schema import check as check_schema
 
 HIDDEN = {"notes", "bundled", "offload", "vae_tiling", "flow_shift"}
+SHOWN = {"name", "title", "scale", "licence", "licence_notes"}  # of an adapter; not where its file is
 router = APIRouter(tags=["operation"])
 
 
@@ -80,6 +81,8 @@ def _model(container: Container, name: str, obstacles: Mapping[tuple[str, str], 
         "owned_by": (entry.repository or "reelzero").partition("/")[0],
         "default": name == container.served.default(),
         "inputs": entry.inputs,
+        "quality": entry.quality.model_dump(mode="json", exclude_none=True),
+        "loras": [lora.model_dump(mode="json", include=SHOWN) for lora in entry.loras.values()],
         "lanes": container.served.lanes(name),
         "unavailable": {lane: cause for (model, lane), cause in obstacles.items() if model == name},
     }

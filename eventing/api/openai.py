@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field
 
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import InvalidRequest
+from eventing.contract.loras import LoraChoice, from_text
 from eventing.contract.models import Frozen, JobRequest
 from eventing.contract.pictures import FIELDS, PictureAddress
 from eventing.contract.validation import validated
@@ -21,6 +22,8 @@ HINTS = {
     "seconds": 'must be a number of seconds as text, such as "4"',
     "size": "must be width x height, such as 64x64",
 }
+# Fields of a job request, and the parameter of the contract that says the same.
+SYNONYMS = (("width", "size"), ("height", "size"), ("num_frames", "seconds"), ("loras", "lora"))
 POLL_FASTEST_MS, POLL_SLOWEST_MS = 500, 10_000
 
 
@@ -69,6 +72,9 @@ class VideoCreate(JobRequest):
         (),
         max_length=2,
         description="First and last frame by `frame_type`; as `image` and `last_image`.",
+    )
+    lora: Annotated[LoraChoice, BeforeValidator(from_text)] | None = Field(
+        None, description="One adapter; the same as a list of one in `loras`."
     )
     callback_format: Literal["openai", "cloudevents"] = Field(
         "openai", description="Body of the webhook to callback_url."
@@ -142,22 +148,25 @@ def parse_remix(fields: dict[str, Any]) -> VideoRemix:
 
 def job_request(body: VideoCreate, entry: CatalogEntry) -> JobRequest:
     """Return the job request. Raises InvalidRequest for a size or length that the model cannot make."""
-    own = {"seconds", "size", "input_reference", "frame_images", "callback_format"}
+    own = {"seconds", "size", "input_reference", "frame_images", "lora", "callback_format"}
     fields = body.model_dump(exclude=own, exclude_unset=True) | {"model": entry.name} | _pictures(body)
-    for field, parameter in (("width", "size"), ("height", "size"), ("num_frames", "seconds")):
+    for field, parameter in SYNONYMS:
         if getattr(body, parameter) is not None and fields.get(field) is not None:
             raise InvalidRequest(f"{parameter} and {field} say the same; give one of them", field=parameter)
     if body.size is not None:
         fields["width"], fields["height"] = _size(body.size, entry)
     if body.seconds is not None:
         fields["num_frames"] = _frames(float(body.seconds), body.fps or entry.fps, entry)
+    if body.lora is not None:
+        fields["loras"] = [body.lora]
     return JobRequest.model_validate(fields)
 
 
 def remix_request(source: Job, prompt: str) -> dict[str, Any]:
     """Return the fields of a job like `source`, seed and pictures included, with a new prompt."""
     addresses = {field: picture.uri for field, picture in source.spec.pictures().items()}
-    return source.spec.model_dump(mode="json") | addresses | {"prompt": prompt}
+    fields = source.spec.model_dump(mode="json", exclude={"flow_shift"})  # it follows from the tier
+    return fields | addresses | {"prompt": prompt}
 
 
 def video(job: Job) -> Video:
@@ -210,6 +219,8 @@ def parameter_of(body: VideoCreate, field: str | None) -> str | None:
     """Return the parameter by which a field of the job request was sent, for messages."""
     if field == "image" and body.input_reference is not None:
         return "input_reference"
+    if body.lora is not None and field and field.startswith("loras.0."):
+        return field.replace("loras.0", "lora")
     is_frame = field in FIELDS and getattr(body, str(field)) is None and body.frame_images
     return "frame_images" if is_frame else field
 

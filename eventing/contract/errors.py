@@ -18,6 +18,7 @@ ReelzeroError                 code, message, field, retryable; HTTP status for t
 │   ├── PipelineFault              a mistake in the pipeline's code or its input; not retryable
 │   ├── BrokenFrames               NaN or infinite pixels; not retryable
 │   ├── BrokenPicture              a picture in S3 is gone or is another one; not retryable
+│   ├── AdapterUnavailable         the file of an adapter is missing or does not fit the model; not retryable
 │   ├── ContentRefused             a check of the operator refused the prompt or the video; not retryable
 │   ├── BrokenVideo                the file differs from the request; not retryable
 │   ├── DeviceLost                 retryable on another predictor; this one becomes unready
@@ -159,6 +160,12 @@ class BrokenPicture(GenerationError):
     """A picture that the video starts or ends with is gone from S3, or is not the one that was stored."""
 
     code, retryable = "broken_picture", False
+
+
+class AdapterUnavailable(GenerationError):
+    """The file of an adapter is missing, broken or not for this model; the message names it."""
+
+    code, retryable = "adapter_unavailable", False
 
 
 class BrokenFrames(GenerationError):

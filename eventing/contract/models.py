@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, field_validator
 from eventing.contract.frozen import Frozen as Frozen  # noqa: PLC0414 - re-exported: the base of all records
 from eventing.contract.frozen import Incoming as Incoming  # noqa: PLC0414 - the same
 from eventing.contract.frozen import Received as Received  # noqa: PLC0414 - the same
+from eventing.contract.loras import Lora, LoraChoices
 from eventing.contract.pictures import FIELDS, Fit, Picture, PictureAddress, Strength
 from eventing.contract.urls import CallbackUrl
 
@@ -26,6 +27,7 @@ METADATA_LIMIT = 16
 class Quality(StrEnum):
     """Quality tiers. The catalog maps them to steps and guidance for each model."""
 
+    turbo = "turbo"  # a few steps with an adapter that was trained for them; only some models have it
     low = "low"
     medium = "medium"
     high = "high"
@@ -80,6 +82,7 @@ FrameRate = Annotated[int, Field(ge=1, le=120)]  # frames per second
 Seed = Annotated[int, Field(ge=0, le=SEED_LIMIT)]
 Steps = Annotated[int, Field(ge=1, le=500)]
 Guidance = Annotated[float, Field(ge=0, le=50, allow_inf_nan=False)]
+Shift = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
 
 
 class VideoRequest(Incoming):
@@ -102,6 +105,9 @@ class VideoRequest(Incoming):
     guidance_scale: Guidance | None = Field(None, description="Overrides the tier.")
     guidance_scale_2: Guidance | None = Field(
         None, description="The same for the second transformer, of models that have two."
+    )
+    loras: LoraChoices | None = Field(
+        None, description="Adapters of the model, each with a scale; those of the tier are added."
     )
     image: PictureAddress | None = Field(
         None, description="First frame: https://, s3:// or data: address; a file in a multipart form."
@@ -171,6 +177,8 @@ class GenerationSpec(Frozen):
     num_inference_steps: Steps
     guidance_scale: Guidance
     guidance_scale_2: Guidance | None = None
+    flow_shift: Shift | None = Field(None, description="Of the tier; none: the model's own.")
+    loras: tuple[Lora, ...] | None = Field(None, description="Adapters that are on; null if none is.")
     image: Picture | None = Field(None, description="First frame.")
     last_image: Picture | None = None
     strength: Strength | None = None

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from eventing.contract.loras import UsedLora
 from eventing.contract.models import GenerationSpec, Received
 
 
@@ -64,6 +65,7 @@ class VideoResult(Received):
         None,
         description="Id of the job whose files were copied; null if they were made for this job.",
     )
+    loras: tuple[UsedLora, ...] = Field((), description="Adapters that made the video, with their weights.")
     mark: Mark | None = Field(None, description="The mark of origin; null if the operator turned it off.")
 
 

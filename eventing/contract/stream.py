@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from eventing.contract.errors import InvalidRequest
+from eventing.contract.loras import UsedLora
 from eventing.contract.models import (
     JOB_ID_PATTERN,
     Failure,
@@ -120,6 +121,7 @@ class InlineVideo(Received):
     sha256: str
     timings: Timings
     warnings: tuple[str, ...] = ()
+    loras: tuple[UsedLora, ...] = ()
     mark: Mark | None = None
 
 

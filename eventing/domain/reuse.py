@@ -1,8 +1,9 @@
 """Tell which jobs make the same frames, and turn a finished result into that of another job. Pure.
 
 The digest is made of everything that eventing knows to change the frames: the spec with its seed, the pixels
-of its pictures, the model's catalog entry with its revision, and this release, whose libraries draw. Fields
-that later releases add count too. What only a predictor knows (its GPU, its watermark) is not in it.
+of its pictures, the catalog entries of the model and of its adapters with their revisions, and this release,
+whose libraries draw. Fields that later releases add count too. What only a predictor knows (its GPU, its
+watermark) is not in it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ NOT_FRAMES = frozenset({
     "gpus", "gpu_memory_gib", "memory_gib", "weights_gib", "budget", "licence", "licence_notes", "created",
     "notes",
 })  # fmt: skip
+FILES_OF_ADAPTER = frozenset({"folder", "repository", "revision", "file", "file_2"})
 # Of a picture: where it is, and how it came. Its pixels and what was cut off count.
 NOT_PIXELS = frozenset({"uri", "source_sha256"})
 
@@ -36,6 +38,10 @@ def spec_digest(spec: GenerationSpec, entry: CatalogEntry) -> str:
         "release": __version__,
         "spec": fields,
         "entry": entry.model_dump(mode="json", exclude=set(NOT_FRAMES)),
+        "loras": [
+            entry.loras[lora.name].model_dump(mode="json", include=set(FILES_OF_ADAPTER))
+            for lora in spec.loras or ()
+        ],
     }
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 

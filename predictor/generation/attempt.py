@@ -24,8 +24,12 @@ class Attempt(Frozen):
 
 
 def assigned(entry: CatalogEntry, assignment: Assignment, traceparent: str | None = None) -> Attempt:
-    """Take a dispatcher's finished spec as it is. Raises InvalidRequest if it is for another model."""
+    """Take a dispatcher's finished spec as it is.
+
+    Raises InvalidRequest if it is for another model, or for an adapter that this catalog does not have.
+    """
     _check_model(entry, assignment.spec.model)
+    _check_loras(entry, assignment.spec)
     address = Address(**assignment.model_dump(exclude={"spec"}))
     return Attempt(spec=assignment.spec, address=address, traceparent=traceparent)
 
@@ -51,6 +55,17 @@ def make_attempt(entry: CatalogEntry, fields: Mapping[str, Any], traceparent: st
 def _check_model(entry: CatalogEntry, model: str | None) -> None:
     if model not in (None, entry.name):
         raise InvalidRequest(f"this predictor serves {entry.name}, not {model}", field="model")
+
+
+def _check_loras(entry: CatalogEntry, spec: GenerationSpec) -> None:
+    known = entry.loras
+    for index, lora in enumerate(spec.loras or ()):
+        if lora.name not in known:
+            raise InvalidRequest(
+                f"this predictor has no adapter {lora.name} for {entry.name}; it has "
+                f"{', '.join(known) or 'none'}",
+                field=f"loras.{index}.name",
+            )
 
 
 def _seed(job_id: str) -> int:

@@ -84,6 +84,7 @@ def manifest(model: LoadedModel, attempt: Attempt, stored: Stored, uri: str, tim
         manifest_uri=uri,
         timings=timings,
         warnings=_warnings(model, attempt),
+        loras=model.loras.used(attempt.spec),
         mark=stored.mark,
         **_facts(attempt, stored.measured),
     )
@@ -98,6 +99,7 @@ def inline(model: LoadedModel, attempt: Attempt, files: Files, timings: Timings)
         sha256=hashlib.sha256(body).hexdigest(),
         timings=timings,
         warnings=_warnings(model, attempt),
+        loras=model.loras.used(attempt.spec),
         mark=files.mark,
         **_facts(attempt, files.measured),
     )

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +19,13 @@ from eventing.contract.prompts import Vocabulary
 from eventing.contract.weights import check_folder
 from predictor.models.arrival import await_folder
 from predictor.models.families import find_family
+from predictor.models.loras import LOCAL, LoraShelf
 from predictor.settings import PredictorSettings
 
 if TYPE_CHECKING:
     from predictor.models.pipelines import Pipeline
 
 ASSETS = Path(__file__).parents[1] / "assets"
-LOCAL = "local"  # the revision of weights whose folder has no note of a commit
 NOTE = ".cache/huggingface/download/model_index.json.metadata"  # huggingface_hub's; line 1 is the commit
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class LoadedModel:
     revision: str
     device: str
     vocabulary: Vocabulary | None
+    loras: LoraShelf = field(default_factory=LoraShelf)
 
 
 def load_model(entry: CatalogEntry, settings: PredictorSettings) -> LoadedModel:
@@ -54,7 +56,8 @@ def load_model(entry: CatalogEntry, settings: PredictorSettings) -> LoadedModel:
     # On a CPU only the model in the box has previews: the others would take seconds to learn theirs.
     if settings.preview_steps and (device.startswith("cuda") or entry.bundled):
         _prepare_previews(pipeline)
-    return LoadedModel(entry, pipeline, revision, device, vocabulary)
+    loras = LoraShelf(entry.loras, settings.allow_download)
+    return LoadedModel(entry, pipeline, revision, device, vocabulary, loras)
 
 
 def find_folder(entry: CatalogEntry, settings: PredictorSettings) -> tuple[Path, str]:
@@ -101,6 +104,9 @@ def _quiet_libraries() -> None:
     for library in (diffusers_logging, transformers_logging):
         library.set_verbosity_error()
         library.disable_progress_bar()
+    # Of adapters: what is wrong in one is raised, with its file.
+    warnings.filterwarnings("ignore", module=r"peft\.")
+    logging.getLogger("diffusers.loaders.peft").setLevel(logging.CRITICAL)
 
 
 def _noted_commit(folder: Path) -> str:

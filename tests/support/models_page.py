@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from eventing.contract.catalog import CatalogEntry, Task, load_catalog
+from eventing.contract.catalog import CatalogEntry, LoraEntry, Task, load_catalog
 from tests.unit.predictor.models.variants import RUNS
 
 PAGE = Path(__file__).parents[2] / "docs" / "models.md"
@@ -21,7 +21,8 @@ ENTRIES = load_catalog().entries()
 
 def tables() -> dict[str, str]:
     """The tables of the page, by mark."""
-    return {"models": "\n".join(_models()), "runs": "\n".join(_runs())}
+    pages = {"models": _models(), "runs": _runs(), "adapters": _adapters()}
+    return {mark: "\n".join(lines) for mark, lines in pages.items()}
 
 
 def filled(text: str) -> str:
@@ -48,6 +49,26 @@ def _model(entry: CatalogEntry) -> str:
     video = f"{entry.frames.default} frames of {width}x{height} at {entry.fps} fps"
     licence = f"{entry.licence}. {entry.licence_notes}" if entry.licence_notes else entry.licence
     return f"| `{entry.name}` | {memory} | {video} | {tier.steps}, {guidance} | {licence} |"
+
+
+def _adapters() -> list[str]:
+    loras = {lora.name: lora for entry in ENTRIES for lora in entry.loras.values()}
+    head = "| adapter | models | tiers | scale | repository | licence |"
+    return [head, "|---|---|---|---|---|---|", *map(_adapter, loras.values())]
+
+
+def _adapter(lora: LoraEntry) -> str:
+    models = ", ".join(f"`{name}`" for name in lora.models)
+    tiers = ", ".join(
+        f"`{quality}`: {tier.steps} steps, guidance {tier.guidance:g}"
+        for entry in ENTRIES
+        for quality, tier in entry.quality.items()
+        if lora.name in {choice.name for choice in tier.loras}
+    )
+    scale = f"{lora.scale.min:g} to {lora.scale.max:g}"
+    return (
+        f"| `{lora.name}` | {models} | {tiers or 'none'} | {scale} | `{lora.repository}` | {lora.licence} |"
+    )
 
 
 def _runs() -> list[str]:

@@ -25,6 +25,21 @@ eventingGrace: {{ add $timeout 30 30 }}
 {{- mergeOverwrite (deepCopy .entry) (dict "name" .name "gpus" (int .gpus) "budget" $budget) | toYaml }}
 {{- end }}
 
+{{/*
+The operator's adapters as the pods read them, by name: each with those of its models that are served, or with the
+one that is asked for. Call with (list root model); an empty model means all.
+*/}}
+{{- define "reelzero.loras" -}}
+{{- $root := index . 0 }}{{ $only := index . 1 }}{{ $served := list }}{{ $loras := dict }}
+{{- range (include "reelzero.models" $root | fromYaml).models }}{{ $served = append $served .name }}{{ end }}
+{{- range $name, $entry := $root.Values.loras }}
+{{- $models := list }}
+{{- range $entry.models }}{{ if and (has . $served) (or (eq $only "") (eq $only .)) }}{{ $models = append $models . }}{{ end }}{{ end }}
+{{- if $models }}{{ $_ := set $loras $name (mergeOverwrite (deepCopy $entry) (dict "kind" "lora" "name" $name "models" $models)) }}{{ end }}
+{{- end }}
+{{- with $loras }}{{ toYaml . }}{{ end }}
+{{- end }}
+
 {{/* Stop with the place and what is wrong there. Call with (list "path" "message"). */}}
 {{- define "reelzero.fail" -}}
 {{- fail (printf "\n\nreelzero: %s: %s\n" (index . 0) (index . 1)) }}

@@ -12,7 +12,7 @@ reelzero.dev/lane: {{ ternary "grpc" .lane.lane .grpc }}
 cluster-autoscaler.kubernetes.io/safe-to-evict: "false"
 karpenter.sh/do-not-disrupt: "true"
 # A pod reads its entry once, when it starts: a changed one needs new pods.
-reelzero.dev/catalog: {{ include "reelzero.catalogEntry" .lane | sha256sum }}
+reelzero.dev/catalog: {{ printf "%s%s" (include "reelzero.catalogEntry" .lane) (include "reelzero.loras" (list .root .lane.name)) | sha256sum }}
 {{- with include "reelzero.scrapeAnnotations" .root }}{{ . | trim | nindent 0 }}{{ end }}
 {{- end }}
 

@@ -1,7 +1,7 @@
-"""Hold the models that are known here: the package's entries, one YAML file each, and an operator's.
+"""Hold the models and adapters that are known here: one YAML file each, the package's and an operator's.
 
-rules.py says which frames and sizes a model makes, tasks.py what it makes videos from, entry.py turns a
-request into a spec, and files.py reads the YAML.
+rules.py says which frames and sizes a model makes, tasks.py what it makes videos from, tiers.py what a
+quality means. loras.py has the adapters, entry.py turns a request into a spec, and files.py reads the YAML.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from eventing.contract.catalog.entry import CatalogEntry, Tier, Tiers
+from eventing.contract.catalog.agreement import require_agreement
+from eventing.contract.catalog.entry import CatalogEntry
 from eventing.contract.catalog.files import read_folder
+from eventing.contract.catalog.loras import LoraEntry
 from eventing.contract.catalog.rules import FrameRule, SideRule
 from eventing.contract.catalog.tasks import Task, Tasks
+from eventing.contract.catalog.tiers import Tier, Tiers
 from eventing.contract.errors import InvalidRequest
 
 __all__ = [
@@ -20,6 +23,7 @@ __all__ = [
     "Catalog",
     "CatalogEntry",
     "FrameRule",
+    "LoraEntry",
     "SideRule",
     "Task",
     "Tasks",
@@ -63,5 +67,8 @@ def load_catalog(extra: Path | None = None) -> Catalog:
 
     Raises ConfigurationError.
     """
-    entries = read_folder(HERE) | (read_folder(extra) if extra else {})
-    return Catalog(tuple(entries.values()))
+    entries = read_folder(HERE)
+    if extra:
+        entries = entries.under(read_folder(extra))
+    require_agreement(entries)
+    return Catalog(tuple(entry.among(entries.loras) for entry in entries.models.values()))

@@ -1,20 +1,22 @@
 """Define the record of one model, and turn a request into a spec by its rules.
 
-`CatalogEntry.resolve` fills the defaults and checks sizes, frame counts, steps and guidance. Every API uses
-it; no other code does this.
+`CatalogEntry.resolve` fills the defaults and checks sizes, frame counts, steps, guidance and adapters.
+Every API uses it; no other code does this.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from eventing.contract.budget import Budget
+from eventing.contract.catalog.loras import LoraEntry, choose
 from eventing.contract.catalog.rules import FrameRule, SideRule
 from eventing.contract.catalog.tasks import AUTO, Need, Tasks
+from eventing.contract.catalog.tiers import Tier, Tiers
 from eventing.contract.errors import InvalidRequest
 from eventing.contract.models import (
     SEED_LIMIT,
@@ -23,7 +25,7 @@ from eventing.contract.models import (
     GenerationSpec,
     Guidance,
     Pixels,
-    Quality,
+    Shift,
     Steps,
     Text,
     VideoRequest,
@@ -32,32 +34,6 @@ from eventing.contract.models import (
 DType = Literal["float32", "float16", "bfloat16"]
 # Of a component of the pipeline, and of a folder in the package: no path can leave the folder.
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-
-
-class Tier(Frozen):
-    """Steps and guidance of one quality tier."""
-
-    steps: Steps
-    guidance: Guidance
-    guidance_2: Guidance | None = Field(
-        None, description="For the second transformer of a model that has two, which runs the last steps."
-    )
-    expected_seconds: float | None = Field(
-        None, gt=0, description="Published or measured time of the default video on the GPU of `notes`."
-    )
-
-
-class Tiers(Frozen):
-    """The three tiers every model offers."""
-
-    low: Tier
-    medium: Tier
-    high: Tier
-
-    def named(self, quality: Quality) -> Tier:
-        """Return the tier of a name."""
-        tier: Tier = getattr(self, quality)
-        return tier
 
 
 class CatalogEntry(Frozen):
@@ -76,9 +52,7 @@ class CatalogEntry(Frozen):
     dtypes: dict[Name, DType] = Field(
         default_factory=dict, description="Components with another precision, such as vae: float32."
     )
-    flow_shift: float | None = Field(
-        None, gt=0, description="Shift of the noise schedule; none: as published."
-    )
+    flow_shift: Shift | None = Field(None, description="Shift of the noise schedule; none: as published.")
     sizes: tuple[tuple[Pixels, Pixels], ...] = Field(
         min_length=1, description="(width, height); first: default."
     )
@@ -105,6 +79,7 @@ class CatalogEntry(Frozen):
     licence_notes: str = Field("", description="Where the licence does not apply, and what it asks for.")
     created: int = Field(0, ge=0, description="Unix seconds; the time of the entry's file if it has none.")
     notes: str = ""
+    _loras: Mapping[str, LoraEntry] = PrivateAttr(default_factory=dict)  # all of the catalog, by name
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -118,6 +93,17 @@ class CatalogEntry(Frozen):
         negative: dict[str, Need] = {"negative_prompt": "optional"} if self.max_guidance > 1 else {}
         return {"prompt": "required", **negative, **self.tasks.inputs()}
 
+    @property
+    def loras(self) -> dict[str, LoraEntry]:
+        """Return the adapters that fit the model, by name."""
+        return {name: lora for name, lora in sorted(self._loras.items()) if self.name in lora.models}
+
+    def among(self, adapters: Mapping[str, LoraEntry]) -> Self:
+        """Return the entry in a catalog that has these adapters, whether or not they fit the model."""
+        entry = self.model_copy()
+        entry._loras = adapters
+        return entry
+
     def resolve(self, request: VideoRequest) -> GenerationSpec:
         """Return the spec of a request, defaults included. Raises InvalidRequest naming the wrong field.
 
@@ -125,7 +111,7 @@ class CatalogEntry(Frozen):
         """
         self.tasks.check(self.name, request)
         width, height = self._size(request)
-        tier = self.quality.named(request.quality)
+        tier = self._tier(request)
         guidance = self._guidance("guidance_scale", request.guidance_scale, tier.guidance)
         return GenerationSpec(
             prompt=request.prompt,
@@ -141,6 +127,8 @@ class CatalogEntry(Frozen):
             num_inference_steps=self._steps(request, tier),
             guidance_scale=guidance,
             guidance_scale_2=self._second_guidance(request, tier),
+            flow_shift=tier.flow_shift,
+            loras=choose(self.name, self._loras, tier.loras, request.loras or ()) or None,
             strength=request.strength,
         )
 
@@ -157,12 +145,17 @@ class CatalogEntry(Frozen):
         for width, height in self.sizes:
             if not self.sides.on_grid(width, height):
                 yield f"sizes: {width}x{height} must have sides that are multiples of {self.sides.multiple}"
-        for quality in Quality:
-            tier = self.quality.named(quality)
+        for quality, tier in self.quality.items():
             if max(tier.guidance, tier.guidance_2 or 0) > self.max_guidance:
                 yield f"quality.{quality}.guidance: must be at most max_guidance, {self.max_guidance:g}"
             if tier.steps < self.min_steps:
                 yield f"quality.{quality}.steps: must be at least min_steps, {self.min_steps}"
+
+    def _tier(self, request: VideoRequest) -> Tier:
+        if tier := self.quality.named(request.quality):
+            return tier
+        known = ", ".join(quality for quality, _ in self.quality.items())
+        raise InvalidRequest(f"{self.name} has no quality {request.quality}; it has {known}", field="quality")
 
     def _size(self, request: VideoRequest) -> tuple[int, int]:
         width, height = request.width, request.height

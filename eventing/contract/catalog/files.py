@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
 
 from eventing.contract.catalog.entry import CatalogEntry
+from eventing.contract.catalog.loras import LoraEntry
 from eventing.contract.errors import ConfigurationError
+from eventing.contract.frozen import Frozen
 from eventing.contract.validation import Words, all_problems
 
 SETTING = "REELZERO_CATALOG_DIR"
+T = TypeVar("T", bound=Frozen)
 
 
 class StrictLoader(yaml.SafeLoader):
@@ -32,36 +36,69 @@ class StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def read_folder(folder: Path) -> dict[str, CatalogEntry]:
-    """Read every entry of a folder, by name. Raises ConfigurationError naming the folder or the file."""
+@dataclass(frozen=True)
+class Entries:
+    """The models and the adapters of one folder or more by name, and the file of each."""
+
+    models: Mapping[str, CatalogEntry]
+    loras: Mapping[str, LoraEntry]
+    files: Mapping[tuple[str, str], Path]  # by kind and name
+
+    def under(self, other: Entries) -> Entries:
+        """Return the entries of both; the other's replace those of the same name."""
+        return Entries(
+            {**self.models, **other.models}, {**self.loras, **other.loras}, {**self.files, **other.files}
+        )
+
+
+def read_folder(folder: Path) -> Entries:
+    """Read every entry of a folder. Raises ConfigurationError naming the folder or the file."""
     if not folder.is_dir():
         raise _error(f"the catalog folder {folder} is missing or no folder")
-    entries: dict[str, CatalogEntry] = {}
-    files: dict[str, Path] = {}
+    models: dict[str, CatalogEntry] = {}
+    loras: dict[str, LoraEntry] = {}
+    files: dict[tuple[str, str], Path] = {}
     for path in sorted(folder.glob("*.yaml")):
         entry = read_entry(path)
-        if entry.name in entries:
-            raise _error(f"catalog entry {path} is not valid: name: {files[entry.name]} has {entry.name} too")
-        entries[entry.name], files[entry.name] = entry, path
-    if not entries:
+        kind = "lora" if isinstance(entry, LoraEntry) else "model"
+        if earlier := files.get((kind, entry.name)):
+            raise wrong(path, f"name: {earlier} has {entry.name} too")
+        files[kind, entry.name] = path
+        if isinstance(entry, LoraEntry):
+            loras[entry.name] = entry
+        else:
+            models[entry.name] = entry
+    if not files:
         raise _error(f"the catalog folder {folder} holds no *.yaml file")
-    return entries
+    return Entries(models, loras, files)
 
 
-def read_entry(path: Path) -> CatalogEntry:
-    """Read one file. Raises ConfigurationError naming it and every wrong key."""
+def read_entry(path: Path) -> CatalogEntry | LoraEntry:
+    """Read one file: an adapter if its `kind` is lora. Raises ConfigurationError naming every wrong key."""
     try:
         data = yaml.load(path.read_text(encoding="utf-8"), StrictLoader)  # noqa: S506 - a SafeLoader
-        entry = CatalogEntry.model_validate(data)
-        return entry if entry.created else entry.model_copy(update={"created": int(path.stat().st_mtime)})
-    except ValidationError as error:
-        words = Words(CatalogEntry.model_fields)
-        sentences = [problem.sentence("the entry") for problem in all_problems(error, words)]
-        raise _error(f"catalog entry {path} is not valid: {'; '.join(sentences)}") from error
     except UnicodeDecodeError as error:
-        raise _error(f"catalog entry {path} is not valid: the text is not UTF-8") from error
+        raise wrong(path, "the text is not UTF-8") from error
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise _error(f"catalog entry {path} is not valid: {error}") from error
+        raise wrong(path, str(error)) from error
+    if isinstance(data, dict) and "kind" in data:
+        return _validated(LoraEntry, data, path)
+    entry = _validated(CatalogEntry, data, path)
+    return entry if entry.created else entry.model_copy(update={"created": int(path.stat().st_mtime)})
+
+
+def wrong(path: Path, problem: str) -> ConfigurationError:
+    """Return the error for an entry."""
+    return _error(f"catalog entry {path} is not valid: {problem}")
+
+
+def _validated(kind: type[T], data: Any, path: Path) -> T:
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        words = Words(kind.model_fields)
+        sentences = [problem.sentence("the entry") for problem in all_problems(error, words)]
+        raise wrong(path, "; ".join(sentences)) from error
 
 
 def _error(message: str) -> ConfigurationError:

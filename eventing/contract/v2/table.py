@@ -26,6 +26,7 @@ INPUTS = {
     "last_image": "BYTES",
     "image_fit": "BYTES",
     "strength": "FP32",
+    "loras": "BYTES",  # JSON
 }
 WITH_PICTURES = frozenset({"image", "last_image", "image_fit", "strength"})
 TRANSPORT = frozenset({"binary_data_output", "binary_data_size", "binary_data"})  # the protocol's own
@@ -84,7 +85,9 @@ def metadata(entry: CatalogEntry, outputs: Iterable[str], parameters: Mapping[st
 
 
 def _takes(entry: CatalogEntry, name: str) -> bool:
-    """Tell whether a model takes an input; those that come with pictures depend on the model."""
+    """Tell whether a model takes an input; adapters and what comes with pictures depend on the model."""
+    if name == "loras":
+        return bool(entry.loras)
     return name not in WITH_PICTURES or ("image" if name == "image_fit" else name) in entry.inputs
 
 

@@ -6,7 +6,7 @@ so that progress, cancellation and timings can name the stage.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ from PIL import Image
 
 from eventing.contract.catalog import Task
 from eventing.contract.models import GenerationSpec
+from predictor.models.loras import LoraFiles
 
 OnStep = Callable[[int, int], None]  # (steps done, steps in total); may raise to stop
 Check = Callable[[], None]  # raises to stop
@@ -54,6 +55,9 @@ class Pipeline(Protocol):
 
     def require_exact(self, spec: GenerationSpec) -> None:
         """Raise InvalidRequest if the model would round the frame count or the size of a spec."""
+
+    def adapt(self, spec: GenerationSpec, loras: Sequence[tuple[LoraFiles, float]]) -> None:
+        """Turn on the adapters of a job, each with its scale, and no others. Raises AdapterUnavailable."""
 
     def encode_prompt(self, spec: GenerationSpec) -> dict[str, Any]:
         """Turn the prompts into embeddings: keyword arguments for `denoise`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -17,7 +17,8 @@ from eventing.contract.catalog import CatalogEntry, Task
 from eventing.contract.errors import InvalidRequest
 from eventing.contract.models import GenerationSpec
 from predictor.models.grid import Grid
-from predictor.models.pipelines import NO_PICTURES, OnStep, Pictures, folder, parts, steps
+from predictor.models.loras import LoraFiles
+from predictor.models.pipelines import NO_PICTURES, OnStep, Pictures, adapters, folder, parts, steps
 from predictor.models.pipelines.preview import Painter, StepCall, learn, painted, tapped
 from predictor.models.pipelines.tensors import require_finite
 
@@ -46,6 +47,7 @@ class DiffusersFamily(ABC):
         self.pipe = next(iter(pipes.values()))  # the one that is placed on the device
         self.entry, self.device = entry, device
         self.tokenizer = self.pipe.tokenizer
+        self.scheduler = self.pipe.scheduler
         self.vae_decoder: torch.nn.Module = self.pipe.vae.decoder
         self.blocks = steps.blocks(self.pipe)
         self.text_length = entry.max_prompt_tokens
@@ -73,6 +75,24 @@ class DiffusersFamily(ABC):
             raise InvalidRequest(f"{spec.model} has no pipeline for {task} here; it has {known}", field=field)
         self.grid.require_spec(spec)
 
+    def adapt(self, spec: GenerationSpec, loras: Sequence[tuple[LoraFiles, float]]) -> None:
+        """Turn on the adapters of a job, each with its scale, and turn off those of every other job.
+
+        Loads the files that no earlier job needed. Raises AdapterUnavailable naming the file.
+        """
+        adapters.turn_off(self.pipes.values())
+        if not loras:
+            return
+        pipe = self._turn_to(_task_of(spec))
+        if missing := adapters.missing(pipe, [files for files, _ in loras]):
+            try:
+                for files in missing:
+                    adapters.load(pipe, files)
+            finally:
+                adapters.turn_off(self.pipes.values())
+                folder.place(pipe, self.entry, self.device)  # loading takes the offloading away
+        adapters.turn_on(pipe, {files.name: scale for files, scale in loras})
+
     @torch.inference_mode()
     def encode_prompt(self, spec: GenerationSpec) -> dict[str, Any]:
         """Encode the prompt, and the negative prompt if guidance uses it."""
@@ -90,6 +110,7 @@ class DiffusersFamily(ABC):
     ) -> torch.Tensor:
         """Run the diffusion steps. Raises BrokenFrames if the latents are not finite."""
         pipe = self._turn_to(pictures.task)
+        pipe.scheduler = folder.shifted(self.scheduler, spec.flow_shift, self.entry.name)
         options = {**embeds, **self._options(spec), **self._picture_options(spec, pictures)}
         with steps.reported(pipe, spec.num_inference_steps, on_step), self._observed(pipe.scheduler):
             latents: torch.Tensor = pipe(**options, generator=generator(spec), output_type="latent").frames

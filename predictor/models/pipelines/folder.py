@@ -43,9 +43,22 @@ def load(kind: type[Any], folder: Path, entry: CatalogEntry, dtypes: Mapping[str
     pipe = kind.from_pretrained(folder, dtype=dtype, local_files_only=True, **models)
     if entry.vae_tiling:
         pipe.vae.enable_tiling()
-    if entry.flow_shift is not None:
-        pipe.scheduler = _shifted(pipe.scheduler, entry)
+    pipe.scheduler = shifted(pipe.scheduler, entry.flow_shift, entry.name)
+    for _, tier in entry.quality.items():
+        shifted(pipe.scheduler, tier.flow_shift, entry.name)  # an option that is missing is said here
     return pipe
+
+
+def shifted(scheduler: Any, shift: float | None, entry: str) -> Any:
+    """Return the scheduler with another shift of its noise schedule. Raises ModelUnavailable."""
+    if shift is None:
+        return scheduler
+    for option in SHIFTS:
+        if option in scheduler.config:
+            return type(scheduler).from_config(scheduler.config, **{option: shift})
+    raise ModelUnavailable(
+        f"the catalog entry {entry} sets flow_shift, but {type(scheduler).__name__} has no such option"
+    )
 
 
 def around(kind: type[Any], pipe: Any) -> Any:
@@ -83,12 +96,3 @@ def _own_class(folder: Path, entry: CatalogEntry, classes: Classes) -> type[Any]
 
 def _names(classes: Mapping[str, Any]) -> str:
     return " or ".join(sorted(classes)) or "no pipeline"
-
-
-def _shifted(scheduler: Any, entry: CatalogEntry) -> Any:
-    for option in SHIFTS:
-        if option in scheduler.config:
-            return type(scheduler).from_config(scheduler.config, **{option: entry.flow_shift})
-    raise ModelUnavailable(
-        f"the catalog entry {entry.name} sets flow_shift, but {type(scheduler).__name__} has no such option"
-    )

@@ -83,13 +83,14 @@ def load_model(folder: Path, library: str, kind: type[Any], dtype: torch.dtype) 
     name = WEIGHTS.get(library, WEIGHTS["diffusers"])
     file = folder / name if (folder / name).is_file() else folder / f"{name}.index.json"
     if missing := sorted(info["missing_keys"]):
-        raise ModelUnavailable(f"{file} has no {_listed(missing)}, which {kind.__name__} needs")
+        raise ModelUnavailable(f"{file} has no {listed(missing)}, which {kind.__name__} needs")
     if unexpected := sorted(info["unexpected_keys"]):
-        raise ModelUnavailable(f"{file} has {_listed(unexpected)}, which {kind.__name__} does not know")
+        raise ModelUnavailable(f"{file} has {listed(unexpected)}, which {kind.__name__} does not know")
     return model
 
 
-def _listed(tensors: list[str]) -> str:
+def listed(tensors: list[str]) -> str:
+    """Name some tensors in a message."""
     more = len(tensors) - SHOWN
     names = ", ".join(tensors[:SHOWN])
     return f"tensor {names}" + (f" and {more} more" if more > 0 else "")

@@ -32,6 +32,9 @@ class FakePipeline:
     def require_exact(self, _spec: Any) -> None:
         """Make every frame count and size."""
 
+    def adapt(self, _spec: Any, _loras: Any) -> None:
+        """Have no adapters."""
+
     def encode_prompt(self, _spec: Any) -> dict[str, Any]:
         self.threads.add(threading.get_ident())
         return {}

@@ -73,7 +73,7 @@ def test_a_scheduler_that_calls_back_twice_per_step_reports_no_step_past_the_las
     family: str, scheduler: type[Any], asked: int, folders: dict[str, Path]
 ) -> None:
     model = load(family, folders[family])
-    model.pipeline.pipe.scheduler = scheduler()  # type: ignore[attr-defined]
+    model.pipeline.scheduler = scheduler()  # type: ignore[attr-defined]
     steps: list[tuple[int, int]] = []
     frames(model, lambda done, total: steps.append((done, total)), num_inference_steps=asked)
     assert {total for _, total in steps} == {asked}
