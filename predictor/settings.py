@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from eventing.contract.budget import HEARTBEAT_SECONDS
+from eventing.contract.catalog.engine import EngineUrl
 from eventing.contract.env import SharedSettings, WeightsSettings
 
 
@@ -26,6 +27,12 @@ class PredictorSettings(SharedSettings, WeightsSettings):
         "",
         pattern=r"^$|^[a-z0-9][a-z0-9_-]*=[A-Za-z_][\w.]*(,[a-z0-9][a-z0-9_-]*=[A-Za-z_][\w.]*)*$",
         description="Python modules with model families of your own: family=module, separated by commas.",
+    )
+    engine_url: EngineUrl | None = Field(
+        None, description="Address of the engine of a model of the family openai-video; empty: the entry's."
+    )
+    engine_token: str | None = Field(
+        None, pattern=r"^[!-~]+$", repr=False, description="Bearer token that the engine wants; empty: none."
     )
     torch_threads: int | None = Field(None, ge=1, description="CPU threads of torch; empty: torch decides.")
     scratch_dir: Path = Field(
@@ -63,7 +70,7 @@ class PredictorSettings(SharedSettings, WeightsSettings):
     def _split(cls, value: Any) -> Any:
         return tuple(filter(None, value.replace(",", " ").split())) if isinstance(value, str) else value
 
-    @field_validator("mark_certificate", "mark_key", "watermark", mode="before")
+    @field_validator("mark_certificate", "mark_key", "watermark", "engine_url", "engine_token", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: Any) -> Any:
         return value or None

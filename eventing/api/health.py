@@ -15,7 +15,7 @@ from eventing.contract.models import Status
 from eventing.metrics import DEPTH, PAUSED
 from eventing.store.schema import check as check_schema
 
-HIDDEN = {"notes", "bundled", "offload", "vae_tiling", "flow_shift"}
+HIDDEN = {"notes", "bundled", "offload", "vae_tiling", "flow_shift", "engine"}
 SHOWN = {"name", "title", "scale", "licence", "licence_notes"}  # of an adapter; not where its file is
 router = APIRouter(tags=["operation"])
 

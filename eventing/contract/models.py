@@ -58,6 +58,10 @@ class Stage(StrEnum):
     decode = "decode"
     encode_video = "encode_video"
     upload = "upload"
+    # Of a model whose videos an engine makes, instead of encode_prompt, denoise and decode:
+    engine_queue = "engine_queue"  # the engine has the job in its own queue
+    generate = "generate"  # the engine makes the video
+    download = "download"  # the predictor fetches the video from the engine
 
 
 def _has_words(prompt: str) -> str:
@@ -196,6 +200,17 @@ class Failure(Received):
     retryable: bool = False
 
 
+FLOORS = {  # percent of a job that is done when a stage begins
+    Stage.encode_prompt: 2,
+    Stage.engine_queue: 2,
+    Stage.generate: 5,
+    Stage.decode: 85,
+    Stage.download: 85,
+    Stage.encode_video: 92,
+    Stage.upload: 96,
+}
+
+
 class Progress(Received):
     """How far a job is."""
 
@@ -216,7 +231,6 @@ class Progress(Received):
 
     def percent(self) -> int:
         """Return the share of the job that is done, in percent. Denoising is the part from 5 to 85."""
-        floor = {Stage.decode: 85, Stage.encode_video: 92, Stage.upload: 96, Stage.encode_prompt: 2}
-        if self.stage is Stage.denoise and self.total_steps:
+        if self.stage in (Stage.denoise, Stage.generate) and self.total_steps:
             return 5 + round(80 * min(self.step, self.total_steps) / self.total_steps)
-        return floor.get(self.stage, 0)
+        return FLOORS.get(self.stage, 0)

@@ -26,6 +26,7 @@ class Timings(Received):
     encode_prompt: float
     denoise: float
     decode: float
+    engine: float = Field(0.0, description="In the queue of an engine, its work and the download.")
     encode_video: float
     upload: float
     total: float

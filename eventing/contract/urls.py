@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, AnyHttpUrl, ConfigDict, Field, TypeAdapter, ValidationError
 
 
-def _is_http_url(text: str) -> str:
+def is_http_url(text: str) -> str:
     """Check a URL and keep its text: pydantic's URL types normalise it, which breaks signed addresses."""
     if any(character <= " " or character in "\x7f\\" for character in text):
         raise ValueError("must not contain spaces, control characters or backslashes: percent-encode them")
@@ -26,5 +26,5 @@ def _is_http_url(text: str) -> str:
 
 _http_url = TypeAdapter(AnyHttpUrl, config=ConfigDict(hide_input_in_errors=True))
 CallbackUrl = Annotated[
-    str, AfterValidator(_is_http_url), Field(min_length=1, json_schema_extra={"format": "uri"})
+    str, AfterValidator(is_http_url), Field(min_length=1, json_schema_extra={"format": "uri"})
 ]

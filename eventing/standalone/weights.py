@@ -36,6 +36,8 @@ class Places:
 
         Raises ModelUnavailable saying where the weights should be.
         """
+        if not entry.has_weights:
+            return None
         if folder := own_folder(entry, self.models_dir, self.data_dir):
             return folder if entry.repository or entry.bundled or folder.is_dir() else None
         if folder := self.settings.weights_folder():
@@ -60,6 +62,8 @@ def own_folder(entry: CatalogEntry, models_dir: Path | None, data_dir: Path) -> 
 
     Weights that can neither be downloaded nor unpacked are built there first: those of `tiny`.
     """
+    if not entry.has_weights:
+        return None
     if models_dir and (folder := models_dir / entry.name).is_dir():
         return folder
     return None if entry.repository or entry.bundled else data_dir / "models" / entry.name

@@ -38,16 +38,17 @@ from predictor.generation.attempt import Attempt
 from predictor.generation.failures import as_failure, explain
 from predictor.generation.monitor import ignore
 from predictor.generation.scratch import job_folder, sweep
-from predictor.models.loading import LoadedModel
+from predictor.models.loading import Model
 from predictor.settings import PredictorSettings
 
+AWAY_POLL = 1.0  # seconds between two looks for an engine that is away
 log = logging.getLogger(__name__)
 
 
 class State(StrEnum):
     """What the worker can do now."""
 
-    loading = "loading"
+    loading = "loading"  # the weights are read, or the engine that makes the videos is away
     ready = "ready"
     failed = "failed"  # the weights could not be loaded; the process stays up and answers with the cause
     lost = "lost"  # the device failed or is stuck; the process must be replaced
@@ -61,7 +62,7 @@ class Worker:
         self,
         entry: CatalogEntry,
         settings: PredictorSettings,
-        load: Callable[[CatalogEntry, PredictorSettings], LoadedModel],
+        load: Callable[[CatalogEntry, PredictorSettings], Model],
         on_stage: Callable[[str], None] = ignore,
     ) -> None:
         self.entry = entry
@@ -70,7 +71,7 @@ class Worker:
         self._settings = settings
         self._load = load
         self._on_stage = on_stage
-        self._model: LoadedModel | None = None
+        self._model: Model | None = None
         self._cold_start = 0.0  # seconds; reported by the first attempt only
         self._inbox: queue.SimpleQueue[Run] = queue.SimpleQueue()
         self._run: Run | None = None  # the latest
@@ -108,7 +109,7 @@ class Worker:
         Raises Busy, ModelUnavailable or Unavailable, and InvalidRequest for what the model would round.
         """
         self._require_ready()
-        self._loaded_model().pipeline.require_exact(attempt.spec)
+        self._loaded_model().require_exact(attempt.spec)
         if not self._device.acquire(blocking=False):
             metrics.busy.labels(self.entry.name).inc()
             raise Busy(f"{self.entry.name} is busy with another job", retry_after=1)
@@ -130,7 +131,7 @@ class Worker:
         if state is not State.ready:
             raise Unavailable(self.cause, retry_after=1)
 
-    def _loaded_model(self) -> LoadedModel:
+    def _loaded_model(self) -> Model:
         assert self._model is not None, "no attempt is taken before the load"  # noqa: S101 - for the type checker
         return self._model
 
@@ -150,11 +151,34 @@ class Worker:
             self._device.release()
             # Last, so that a client that reads it can send its next request to a free device.
             run.finish(terminal)
+            if self.state is State.loading and self._open():  # the engine went away and is back
+                self._become_ready()
+
+    def _open(self) -> bool:
+        """Load the model. Try again while what it needs is away, such as an engine that loads its weights.
+
+        False if the process shuts down before.
+        """
+        while self.state is State.loading:
+            try:
+                self._model = self._load(self.entry, self._settings)
+                return True
+            except Unavailable as error:
+                if error.message != self.cause:
+                    log.warning("the model has to wait", extra={"cause": error.message})
+                self.cause = error.message
+            time.sleep(AWAY_POLL)
+        return False
+
+    def _become_ready(self) -> None:
+        if self.state is State.loading:
+            self.state, self.cause = State.ready, ""
 
     def _loaded(self) -> bool:
         try:
             self._on_stage("load")
-            self._model = self._load(self.entry, self._settings)
+            if not self._open():
+                return False
             import_module("predictor.generation.generate")  # PyAV: import it here, not in the first attempt
             self._finish = import_module("predictor.generation.finish").load_finish(self._settings)
         except Exception as error:
@@ -167,8 +191,7 @@ class Worker:
         self._cold_start = time.time() - psutil.Process().create_time()
         metrics.load_seconds.labels(self.entry.name).set(self._cold_start)
         log.info("ready", extra={"model": self.entry.name, "seconds": round(self._cold_start, 3)})
-        if self.state is State.loading:
-            self.state, self.cause = State.ready, ""
+        self._become_ready()
         return True
 
     def _load_failure(self, error: Exception) -> str:
@@ -193,7 +216,8 @@ class Worker:
         return record
 
     def _generate(self, run: Run) -> CompletedRecord:
-        from predictor.generation.generate import Workspace, generate  # noqa: PLC0415 - brings torch, loaded by now
+        from predictor.generation.generate import generate  # noqa: PLC0415 - brings torch, loaded by now
+        from predictor.generation.workspace import Workspace  # noqa: PLC0415 - the same
 
         attempt = run.attempt
         self._log_begin(attempt)
@@ -229,6 +253,9 @@ class Worker:
         if self.state is State.lost:
             return
         try:
-            self._loaded_model().pipeline.release()
+            self._loaded_model().release()
+        except Unavailable as error:
+            if self.state is State.ready:
+                self.state, self.cause = State.loading, error.message
         except Exception as error:
             self._lose(explain(error).message)

@@ -9,7 +9,7 @@ from typing import Any
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import InvalidRequest
 from eventing.contract.models import Frozen, GenerationSpec, VideoRequest
-from eventing.contract.stream import Address, Assignment
+from eventing.contract.stream import Address, Assignment, Output
 from eventing.contract.validation import validated
 
 ADDRESS = frozenset(Address.model_fields)  # where the result goes; all others describe the video
@@ -21,6 +21,11 @@ class Attempt(Frozen):
     spec: GenerationSpec
     address: Address
     traceparent: str | None = None
+
+    @property
+    def is_stored(self) -> bool:
+        """Tell whether the result goes to S3."""
+        return self.address.output is Output.s3
 
 
 def assigned(entry: CatalogEntry, assignment: Assignment, traceparent: str | None = None) -> Attempt:

@@ -2,50 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from eventing.contract.models import Stage
-from eventing.contract.s3 import Bucket
-from eventing.contract.stream import CompletedRecord, Output
-from predictor.generation import results, video
+from eventing.contract.stream import CompletedRecord
+from predictor.generation import engine_files, results, video
 from predictor.generation.attempt import Attempt
-from predictor.generation.finish import Finish
 from predictor.generation.monitor import Monitor
 from predictor.generation.pictures import read_pictures
 from predictor.generation.preview import Previews
 from predictor.generation.result_store import ResultStore
 from predictor.generation.results import Files
-from predictor.models.loading import LoadedModel
+from predictor.generation.workspace import Workspace
+from predictor.models.loading import LoadedModel, Model
 from predictor.models.pipelines import checked
 
 
-@dataclass(frozen=True)
-class Workspace:
-    """Where an attempt works: its scratch folder and its bucket (None if it needs none).
-
-    `cold_start` is the time from process start to weights in memory, in seconds, to report with the result.
-    `finish` is what the operator wants done to every video: checks, watermark, content credentials.
-    `preview_steps` is the number of steps from one preview to the next; 0 for none.
-    """
-
-    folder: Path
-    bucket: Bucket | None = None
-    cold_start: float = 0.0
-    finish: Finish = field(default_factory=Finish)
-    preview_steps: int = 0
-
-
-def generate(model: LoadedModel, attempt: Attempt, monitor: Monitor, space: Workspace) -> CompletedRecord:
+def generate(model: Model, attempt: Attempt, monitor: Monitor, space: Workspace) -> CompletedRecord:
     """Run an attempt to its result; an attempt that already has one in S3 is not run again.
 
     Raises Cancelled, GenerationTimeout, BrokenFrames, BrokenVideo, StorageError, and what torch raises.
     """
-    is_stored = attempt.address.output is Output.s3
-    store = ResultStore(space.bucket, attempt.address) if space.bucket and is_stored else None
+    store = ResultStore(space.bucket, attempt.address) if space.bucket and attempt.is_stored else None
     if store and (earlier := store.find(monitor)):
         return CompletedRecord(result=earlier)
-    files = make_files(model, attempt, monitor, space)
+    if isinstance(model, LoadedModel):
+        return _deliver(make_files(model, attempt, monitor, space), store, model, attempt, monitor, space)
+    with engine_files.at_engine(model, attempt, monitor, space) as run:
+        files = engine_files.make_files(run, model, attempt, monitor, space)
+        return _deliver(files, store, model, attempt, monitor, space)
+
+
+def _deliver(
+    files: Files,
+    store: ResultStore | None,
+    model: Model,
+    attempt: Attempt,
+    monitor: Monitor,
+    space: Workspace,
+) -> CompletedRecord:
+    """Upload the files and write the manifest, or return the video in the record."""
     if store is None:
         timings = monitor.timings(space.cold_start)
         return CompletedRecord(inline=results.inline(model, attempt, files, timings))

@@ -32,6 +32,11 @@ class Hooks:
     frames: tuple[CheckFrames, ...] = ()
     watermark: Watermark | None = None
 
+    @property
+    def need_frames(self) -> bool:
+        """Tell whether one of them takes the frames."""
+        return bool(self.frames or self.watermark)
+
     def check_request(self, spec: GenerationSpec) -> None:
         """Raise ContentRefused if a check has a reason to."""
         for check in self.requests:

@@ -18,6 +18,8 @@ from eventing.contract.results import Timings
 from eventing.contract.telemetry import tracer
 from predictor import metrics
 
+AT_ENGINE = (Stage.engine_queue, Stage.generate, Stage.download)
+
 
 def ignore(_: object) -> None:
     """Do nothing: the default for a listener."""
@@ -102,6 +104,7 @@ class Monitor:
         """Return the seconds of every stage; 0 for a stage that did not run."""
         stages = ("encode_prompt", "denoise", "decode", "encode_video", "upload")
         seconds = {stage: round(self._seconds.get(stage, 0.0), 4) for stage in stages}
+        seconds["engine"] = round(sum(self._seconds.get(stage, 0.0) for stage in AT_ENGINE), 4)
         return Timings(load=round(load, 4), total=round(self.elapsed, 4), **seconds)
 
     def _show(self, stage: Stage, step: int, total: int) -> None:

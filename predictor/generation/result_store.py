@@ -113,7 +113,7 @@ def patiently(call: Callable[[], T], monitor: Monitor, patience: float = float("
     delay = FIRST_DELAY
     while True:
         try:
-            return _interruptible(call, monitor)
+            return interruptible(call, monitor)
         except StorageError as error:
             if _is_refusal(error) or monitor.remaining - delay < max(end, 0):
                 raise
@@ -122,8 +122,11 @@ def patiently(call: Callable[[], T], monitor: Monitor, patience: float = float("
         delay = min(2 * delay, LONGEST_DELAY)
 
 
-def _interruptible(call: Callable[[], T], monitor: Monitor) -> T:
-    """Run a blocking call in its own thread, so that a cancel does not wait for a dead socket."""
+def interruptible(call: Callable[[], T], monitor: Monitor) -> T:
+    """Run a blocking call in its own thread, so that a cancel does not wait for a dead socket.
+
+    Raises what the call raises, Cancelled or GenerationTimeout.
+    """
     future: Future[T] = Future()
 
     def run() -> None:
@@ -132,7 +135,7 @@ def _interruptible(call: Callable[[], T], monitor: Monitor) -> T:
         except BaseException as error:
             future.set_exception(error)
 
-    threading.Thread(target=run, name="s3", daemon=True).start()
+    threading.Thread(target=run, name="call", daemon=True).start()
     while True:
         try:
             return future.result(timeout=POLL)

@@ -14,7 +14,6 @@ from typing import Any
 
 from eventing.contract.errors import BrokenVideo
 from eventing.contract.models import GenerationSpec
-from eventing.contract.prompts import prompt_warnings
 from eventing.contract.results import Manifest, Mark, StoredFile, Timings, VideoResult
 from eventing.contract.stream import InlineVideo
 from eventing.contract.unseen import unseen
@@ -22,8 +21,7 @@ from predictor.generation.attempt import Attempt
 from predictor.generation.monitor import Monitor
 from predictor.generation.result_store import ResultStore, now
 from predictor.generation.video import Measured
-from predictor.models.loading import LoadedModel
-from predictor.models.prompts import read_prompt
+from predictor.models.loading import Model
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ def upload(files: Files, store: ResultStore, monitor: Monitor) -> Stored:
     )
 
 
-def manifest(model: LoadedModel, attempt: Attempt, stored: Stored, uri: str, timings: Timings) -> Manifest:
+def manifest(model: Model, attempt: Attempt, stored: Stored, uri: str, timings: Timings) -> Manifest:
     """Make the manifest, which completes an attempt: its request, its result and the time."""
     result = VideoResult(
         job_id=attempt.address.job_id,
@@ -91,7 +89,7 @@ def manifest(model: LoadedModel, attempt: Attempt, stored: Stored, uri: str, tim
     return Manifest(request=attempt.spec, result=result, created_at=now())
 
 
-def inline(model: LoadedModel, attempt: Attempt, files: Files, timings: Timings) -> InlineVideo:
+def inline(model: Model, attempt: Attempt, files: Files, timings: Timings) -> InlineVideo:
     """Return the MP4 itself, for a caller without S3."""
     body = files.video.read_bytes()
     return InlineVideo(
@@ -119,9 +117,7 @@ def _words(frames: int, width: int, height: int, fps: object) -> str:
     return f"{frames} frames of {width}x{height} at {fps} fps"
 
 
-def _warnings(model: LoadedModel, attempt: Attempt) -> tuple[str, ...]:
-    prompt, limit = attempt.spec.prompt, model.entry.max_prompt_tokens
+def _warnings(model: Model, attempt: Attempt) -> tuple[str, ...]:
     remarks = (picture.remark(field) for field, picture in attempt.spec.pictures().items())
-    reading = read_prompt(model.pipeline.tokenizer, prompt)
-    warnings = prompt_warnings(prompt, limit, reading, model.vocabulary)
+    warnings = model.prompt_warnings(attempt.spec.prompt)
     return (*unseen(attempt.spec), *warnings, *filter(None, remarks))

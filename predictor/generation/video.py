@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -68,6 +68,32 @@ def measure_mp4(path: Path) -> Measured:
         return Measured(frames, stream.width, stream.height, fps, float(duration * base))
 
 
+def copy_mp4(source: Path, path: Path) -> None:
+    """Copy the streams of a video into an MP4 with the index in front (faststart). Encodes nothing.
+
+    Raises OSError or av.FFmpegError.
+    """
+    options = {"movflags": "+faststart"}
+    with av.open(str(source)) as old, av.open(str(path), "w", format="mp4", options=options) as new:
+        kept = [stream for stream in old.streams if stream.type in ("video", "audio")]
+        copies = {stream.index: new.add_stream_from_template(stream) for stream in kept}
+        for packet in old.demux(*kept):
+            if packet.dts is not None:  # the last one of each stream only flushes
+                packet.stream = copies[packet.stream.index]
+                new.mux(packet)
+
+
+def read_frames(path: Path, check: Callable[[], None]) -> Iterator[Frames]:
+    """Decode a video, frame by frame: uint8, (height, width, 3). `check` may raise to stop.
+
+    Raises OSError or av.FFmpegError.
+    """
+    with av.open(str(path)) as container:
+        for frame in container.decode(container.streams.video[0]):
+            check()
+            yield np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+
+
 def write_poster(frames: Frames, path: Path) -> None:
     """Write the first frame as a JPEG: what a player shows before it plays."""
     _write_jpeg(Image.fromarray(frames[0]), path, quality=90)
@@ -75,8 +101,8 @@ def write_poster(frames: Frames, path: Path) -> None:
 
 def write_spritesheet(frames: Frames, path: Path) -> None:
     """Write up to 16 frames, spread over the video, as one JPEG: an almost square grid in reading order."""
-    count = min(SPRITES, len(frames))
-    indices = np.linspace(0, len(frames) - 1, count).round().astype(int)
+    indices = sprite_indices(len(frames))
+    count = len(indices)
     columns = math.ceil(math.sqrt(count))
     height, width = frames.shape[1:3]
     size = (min(width, SPRITE_WIDTH), max(1, round(height * min(width, SPRITE_WIDTH) / width)))
@@ -85,6 +111,11 @@ def write_spritesheet(frames: Frames, path: Path) -> None:
         corner = (cell % columns * size[0], cell // columns * size[1])
         sheet.paste(Image.fromarray(frames[index]).resize(size), corner)
     _write_jpeg(sheet, path, quality=85)
+
+
+def sprite_indices(count: int) -> list[int]:
+    """Return which of `count` frames are on a sprite sheet; the first is always one of them."""
+    return [int(index) for index in np.linspace(0, count - 1, min(SPRITES, count)).round()]
 
 
 def _write_jpeg(image: Image.Image, path: Path, quality: int) -> None:

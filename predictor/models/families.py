@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from eventing.contract.catalog import CatalogEntry
+from eventing.contract.catalog.engine import FAMILY as ENGINE_FAMILY
 from eventing.contract.errors import ModelUnavailable
 
 PIPELINES = Path(__file__).parent / "pipelines"
@@ -24,7 +25,7 @@ def find_family(entry: CatalogEntry, own: Mapping[str, str]) -> Any:
     if entry.family not in known_families():
         raise ModelUnavailable(
             f"the catalog entry {entry.name} has the family {entry.family}; known: "
-            f"{', '.join(known_families())}, and those of {SETTING}"
+            f"{', '.join(known_families())}, {ENGINE_FAMILY} with an engine, and those of {SETTING}"
         )
     if entry.gpus > 1:
         raise ModelUnavailable(

@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import ModelUnavailable
-from eventing.contract.prompts import Vocabulary
+from eventing.contract.models import GenerationSpec
+from eventing.contract.prompts import Vocabulary, prompt_warnings
 from eventing.contract.weights import check_folder
 from predictor.models.arrival import await_folder
+from predictor.models.engines.model import EngineModel, load_engine
 from predictor.models.families import find_family
 from predictor.models.loras import LOCAL, LoraShelf
+from predictor.models.prompts import read_prompt
 from predictor.settings import PredictorSettings
 
 if TYPE_CHECKING:
@@ -40,6 +43,27 @@ class LoadedModel:
     device: str
     vocabulary: Vocabulary | None
     loras: LoraShelf = field(default_factory=LoraShelf)
+
+    def require_exact(self, spec: GenerationSpec) -> None:
+        """Raise InvalidRequest for what the model cannot make or would round."""
+        self.pipeline.require_exact(spec)
+
+    def release(self) -> None:
+        """Free the memory of a job, also of one that was stopped."""
+        self.pipeline.release()
+
+    def prompt_warnings(self, prompt: str) -> tuple[str, ...]:
+        """Return warnings about everything in a prompt that the model ignores."""
+        reading = read_prompt(self.pipeline.tokenizer, prompt)
+        return prompt_warnings(prompt, self.entry.max_prompt_tokens, reading, self.vocabulary)
+
+
+Model = LoadedModel | EngineModel
+
+
+def open_model(entry: CatalogEntry, settings: PredictorSettings) -> Model:
+    """Load the model, or find its engine. Raises ModelUnavailable; Unavailable while the engine is away."""
+    return load_model(entry, settings) if entry.has_weights else load_engine(entry, settings)
 
 
 def load_model(entry: CatalogEntry, settings: PredictorSettings) -> LoadedModel:

@@ -24,7 +24,7 @@ from eventing.contract.errors import ReelzeroError
 from eventing.contract.http_methods import HeadAndOptions
 from predictor.device.worker import Worker
 from predictor.generation.monitor import ignore
-from predictor.models.loading import load_model
+from predictor.models.loading import open_model
 from predictor.serving import errors, routes, subscriber, token
 from predictor.serving.absent import AbsentRoutes, NoRepository
 from predictor.serving.connection import ConnectionMiddleware
@@ -47,7 +47,7 @@ def main(on_stage: Callable[[str], None] = ignore) -> None:
     telemetry.configure("reelzero-predictor", settings.log_level)
     logging.captureWarnings(True)  # so that every line on stderr is JSON
     quiet_kserve()
-    worker = Worker(entry, settings, load_model, on_stage)
+    worker = Worker(entry, settings, open_model, on_stage)
     model = VideoModel(worker, settings.heartbeat_seconds)
     if arguments.enable_grpc:
         require_free_port(arguments.grpc_port)

@@ -108,7 +108,8 @@ def test_eventing_is_probed_disrupted_gently_and_rolled_without_a_gap(bodies: li
 @each
 def test_predictors_are_probed_as_knative_needs_it(bodies: list[dict[str, Any]]) -> None:
     for body in of(bodies, "InferenceService"):
-        (container,) = body["spec"]["predictor"]["containers"]
+        container, *sidecars = body["spec"]["predictor"]["containers"]
+        assert not any(sidecar.keys() & {"ports", "readinessProbe"} for sidecar in sidecars)
         named = next(env["value"] for env in container["env"] if env["name"] == "REELZERO_MODEL")
         assert container["readinessProbe"]["httpGet"] == {"path": f"/v2/models/{named}/ready", "port": 8080}
         (port,) = container["ports"]

@@ -48,6 +48,7 @@ PREDICTOR_SET_BY_THE_CHART = {
     "mark_key",
     "mark_prompts",
     "predictor_token",
+    "engine_token",  # of a Secret, by extraEnv
     "model",
     "model_dir",
     "device",

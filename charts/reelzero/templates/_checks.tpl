@@ -79,6 +79,19 @@ with 1 CPU and 2Gi as it is installed, so a predictor's are always set. Call wit
 {{- end }}
 {{- end }}
 
+{{/* Containers beside the predictor have names of their own, and Knative allows ports for one container. Call with a lane. */}}
+{{- define "reelzero.checkSidecars" -}}
+{{- $at := .at }}{{ $names := dict "predictor" "choose another name" "kserve-container" "choose another name" "queue-proxy" "choose another name" }}
+{{- $isKnative := ne .scaler "keda" }}
+{{- range $i, $container := .sidecars }}
+{{- include "reelzero.checkTaken" (list (printf "%s.sidecars[%d].name" $at $i) $names (dict $container.name "")) }}
+{{- $_ := set $names $container.name "it is in this list twice" }}
+{{- if and $isKnative $container.ports }}
+{{- include "reelzero.fail" (list (printf "%s.sidecars[%d].ports" $at $i) "remove them: Knative allows ports for one container, the predictor's; containers of one pod reach each other on 127.0.0.1") }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* What cannot work on any node. Call with (list "path" lane). */}}
 {{- define "reelzero.checkDevice" -}}
 {{- $at := index . 0 }}{{ $lane := index . 1 }}

@@ -25,7 +25,7 @@ KServe and no Knative in it. Why it is a Deployment: docs/decisions/0010-keda-sc
 
 {{/* Whether the predictor downloads its weights itself, to the scratch volume. Call with a lane. */}}
 {{- define "reelzero.downloads" -}}
-{{- if and (eq .scaler "keda") (not .storage.path) (not .storage.uri) (not .entry.bundled) }}true{{ end }}
+{{- if and (eq .scaler "keda") (not .storage.path) (not .storage.uri) (not .entry.bundled) (not .entry.engine) }}true{{ end }}
 {{- end }}
 
 {{- define "reelzero.kedaWeightsEnv" -}}

@@ -102,7 +102,7 @@ one that is asked for. Call with (list root model); an empty model means all.
 {{- if and $storage.uri $storage.path }}
 {{- include "reelzero.fail" (list (printf "%s.storage" $at) "give either uri or path, not both") }}
 {{- end }}
-{{- if not (or $storage.uri $storage.path $model.entry.repository $model.entry.bundled) }}
+{{- if not (or $storage.uri $storage.path $model.entry.repository $model.entry.bundled $model.entry.engine) }}
 {{- include "reelzero.fail" (list (printf "%s.storage.uri" $at) (printf "%s has nothing to download; say where its weights are" $model.name)) }}
 {{- end }}
 {{- end }}

@@ -24,6 +24,7 @@ reelzero.dev/catalog: {{ printf "%s%s" (include "reelzero.catalogEntry" .lane) (
 {{- include "reelzero.checkVolumes" (list $lane.at (list "shm" "scratch" "catalog" "ca" "mark" "weights") $lane) }}
 {{- include "reelzero.checkAnnotations" (list (printf "%s.annotations" $lane.at) ($own | fromYaml) $lane.annotations) }}
 {{- include "reelzero.checkResources" (list (printf "%s.resources" $lane.at) (include "reelzero.resources" $lane | fromYaml) (list "cpu" "memory")) }}
+{{- include "reelzero.checkSidecars" $lane }}
 {{- include "reelzero.checkDevice" (list $lane.at (set (deepCopy $lane) "resources" (include "reelzero.resources" $lane | fromYaml))) }}
 {{- end }}
 
@@ -73,6 +74,7 @@ containers:
       - { name: weights, mountPath: /mnt/models, readOnly: true, subPath: {{ include "reelzero.claimFolder" $lane | quote }} }
       {{- end }}
       {{- with include "reelzero.extraMounts" (list $root $lane) }}{{ . | nindent 6 }}{{ end }}
+  {{- with $lane.sidecars }}{{ toYaml . | nindent 2 }}{{ end }}
 volumes:
   - { name: shm, emptyDir: { medium: Memory, sizeLimit: {{ $lane.shmSize }} } }
   - { name: scratch, emptyDir: { sizeLimit: {{ include "reelzero.scratch" $lane }} } }
@@ -93,7 +95,7 @@ volumes:
 - { name: REELZERO_MODEL_DIR, value: {{ $lane.storage.path | quote }} }
 {{- else if eq $lane.scaler "keda" }}
 {{- include "reelzero.kedaWeightsEnv" . }}
-{{- else if or $lane.storage.uri (not $lane.entry.bundled) }}
+{{- else if or $lane.storage.uri (not (or $lane.entry.bundled $lane.entry.engine)) }}
 # KServe's webhook sees this name, fetches the weights before the container starts, and mounts them.
 - { name: STORAGE_URI, value: {{ default (printf "hf://%s:%s" (default "" $lane.entry.repository) $lane.entry.revision) $lane.storage.uri | quote }} }
 - { name: REELZERO_MODEL_DIR, value: /mnt/models }
@@ -141,7 +143,7 @@ needs to load, and room on the node's disk for the scratch volume and for weight
 {{- $limits := default dict (deepCopy .resources).limits }}{{ $requests := default dict (deepCopy .resources).requests }}
 {{- $_ := set $limits "memory" (default (printf "%dGi" (int (default 16 .entry.memory_gib))) $limits.memory) }}
 {{- $_ := set $requests "memory" (default $limits.memory $requests.memory) }}
-{{- $copied := and (not .storage.path) (regexMatch "^(s3|gs|hf|https?)://" (default (ternary "" "hf://" (hasKey .entry "bundled")) .storage.uri)) }}
+{{- $copied := and (not .storage.path) (regexMatch "^(s3|gs|hf|https?)://" (default (ternary "" "hf://" (or (hasKey .entry "bundled") (hasKey .entry "engine"))) .storage.uri)) }}
 {{- $weights := ternary (int (default 0 .entry.weights_gib)) 0 $copied }}
 {{- if not (index $requests "ephemeral-storage") }}
 {{- $scratch := divf (include "reelzero.number" .scratchSize | float64) 1073741824.0 | ceil | int }}

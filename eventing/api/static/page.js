@@ -4,6 +4,7 @@ const $ = (id) => document.getElementById(id);
 const STAGES = {
   queued: "Waiting in the queue", starting: "Starting a predictor", encode_prompt: "Reading the prompt",
   denoise: "Denoising", decode: "Decoding frames", encode_video: "Encoding the video", upload: "Uploading",
+  engine_queue: "Waiting at the engine", generate: "Making the video", download: "Fetching the video",
 };
 let following = null; // AbortController of the stream that is shown
 let shown = null; // id of the job that is shown

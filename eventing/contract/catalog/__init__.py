@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from eventing.contract.catalog.agreement import require_agreement
+from eventing.contract.catalog.engine import Dialect, Engine
 from eventing.contract.catalog.entry import CatalogEntry
 from eventing.contract.catalog.files import read_folder
 from eventing.contract.catalog.loras import LoraEntry
@@ -22,6 +23,8 @@ __all__ = [
     "HERE",
     "Catalog",
     "CatalogEntry",
+    "Dialect",
+    "Engine",
     "FrameRule",
     "LoraEntry",
     "SideRule",

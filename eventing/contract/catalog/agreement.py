@@ -23,6 +23,8 @@ def _of_loras(entries: Entries) -> Iterator[tuple[str, str]]:
             model = entries.models.get(name)
             if model is None:
                 yield lora.name, f"models.{index}: there is no model {name}"
+            elif not model.has_weights:
+                yield lora.name, f"models.{index}: {name} is a model of an engine, which gets no adapters"
             elif lora.file_2 and not _has_two(model):
                 yield lora.name, f"file_2: {name} has one transformer, since its tiers have no guidance_2"
 

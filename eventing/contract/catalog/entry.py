@@ -13,6 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from eventing.contract.budget import Budget
+from eventing.contract.catalog.engine import FAMILY, Engine
 from eventing.contract.catalog.loras import LoraEntry, choose
 from eventing.contract.catalog.rules import FrameRule, SideRule
 from eventing.contract.catalog.tasks import AUTO, Need, Tasks
@@ -43,6 +44,9 @@ class CatalogEntry(Frozen):
     title: str
     family: Name = Field(description="File in predictor/models/pipelines, or a name in REELZERO_FAMILIES.")
     tasks: Tasks = Field(Tasks(text=AUTO), description="Diffusers pipeline by task.")
+    engine: Engine | None = Field(
+        None, description="Server with /v1/videos that makes the videos; of the family openai-video only."
+    )
     repository: str | None = Field(None, description="Hugging Face repository.")
     revision: str = Field(description="Commit, tag or branch to download.")
     bundled: Name | None = Field(
@@ -86,6 +90,11 @@ class CatalogEntry(Frozen):
         if problems := "; ".join(self._problems()):
             raise ValueError(problems)
         return self
+
+    @property
+    def has_weights(self) -> bool:
+        """Tell whether the predictor loads weights; where an engine makes the videos, it has none."""
+        return self.engine is None
 
     @property
     def inputs(self) -> dict[str, Need]:
@@ -150,6 +159,16 @@ class CatalogEntry(Frozen):
                 yield f"quality.{quality}.guidance: must be at most max_guidance, {self.max_guidance:g}"
             if tier.steps < self.min_steps:
                 yield f"quality.{quality}.steps: must be at least min_steps, {self.min_steps}"
+        yield from self._engine_problems()
+
+    def _engine_problems(self) -> Iterator[str]:
+        if (self.engine is not None) != (self.family == FAMILY):
+            yield f"engine: must be there for the family {FAMILY}, and for no other"
+        if self.engine and (self.tasks.first_last or self.tasks.strength):
+            yield f"tasks: the family {FAMILY} takes a first frame, and neither a last one nor a strength"
+        for quality, tier in self.quality.items() if self.engine else ():
+            if tier.loras or tier.flow_shift:
+                yield f"quality.{quality}: the family {FAMILY} takes neither loras nor a flow_shift"
 
     def _tier(self, request: VideoRequest) -> Tier:
         if tier := self.quality.named(request.quality):

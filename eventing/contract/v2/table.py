@@ -77,7 +77,7 @@ def metadata(entry: CatalogEntry, outputs: Iterable[str], parameters: Mapping[st
     return {
         "name": entry.name,
         "versions": [entry.revision],
-        "platform": f"diffusers_{entry.family}",
+        "platform": f"diffusers_{entry.family}" if entry.has_weights else entry.family,
         "inputs": tensors(INPUTS, [name for name in INPUTS if _takes(entry, name)]),
         "outputs": tensors(OUTPUTS, outputs),
         "parameters": dict(parameters) | limits,

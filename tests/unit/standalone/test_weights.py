@@ -40,6 +40,13 @@ def watch_of(
     return WeightsWatch([entry], places)
 
 
+def test_a_model_of_an_engine_has_no_weights_to_look_for(tmp_path: Path) -> None:
+    engine = {"model": "m", "dialect": "sglang"}
+    changes = {"family": "openai-video", "engine": engine, "tasks": {"text": "auto"}}
+    entry = CatalogEntry.model_validate(WAN.model_dump() | changes)
+    assert reason_of(watch_of(tmp_path, entry), entry.name) == ""
+
+
 def reason_of(watch: WeightsWatch, model: str = WAN.name) -> str:
     watch.check()
     return watch.obstacle(model) or ""

@@ -11,6 +11,10 @@ from eventing.contract.catalog import HERE, load_catalog
 from eventing.contract.errors import ConfigurationError
 
 TINY = (HERE / "tiny.yaml").read_text(encoding="utf-8")
+ENGINE = (
+    TINY.replace("family: cogvideox", "family: openai-video").replace("text: CogVideoXPipeline", "text: auto")
+    + "engine: { model: m, dialect: sglang }\n"
+)
 
 
 def refused(folder: Path) -> str:
@@ -35,6 +39,13 @@ def refused(folder: Path) -> str:
         (TINY.replace("min: 9", "min: 10"), "frames: frames.min must be 8k+1 within min..max"),
         (TINY.replace("text: CogVideoXPipeline", "text: os.system"), "tasks.text: "),
         (TINY.replace("{ text: CogVideoXPipeline }", "{}"), "tasks: must name a pipeline"),
+        (TINY.replace("family: cogvideox", "family: openai-video"), "engine: must be there for the family"),
+        (TINY + "engine: { model: m, dialect: sglang }\n", "engine: must be there for the family"),
+        (TINY + "engine: { model: m, dialect: sora }\n", "engine.dialect: "),
+        (ENGINE.replace("{ steps: 2,", "{ flow_shift: 5, steps: 2,"), "quality.low: the family openai-video"),
+        (ENGINE.replace("{ text: auto }", "{ first_last: auto }"), "tasks: the family openai-video takes"),
+        (TINY + "engine: { model: m, dialect: sglang, url: 'file:///x' }\n", "engine.url: "),
+        (TINY + "engine: { model: m, dialect: sglang, url: 'http://e/?a' }\n", "without ? and #"),
         ("- a list\n", "the entry: must be a JSON object"),
         ("a: [", "mine.yaml"),
         ("&a [*a, *a]\n", "mine.yaml"),

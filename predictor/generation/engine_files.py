@@ -1,0 +1,112 @@
+"""Turn the file that an engine made into the files of an attempt: checked, copied, with pictures, and signed.
+
+The engine's encoding is kept, and so is its sound. Only the operator's watermark needs a new encoding, which
+has no sound.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import numpy as np
+from PIL import Image
+
+from eventing.contract.errors import BrokenVideo, Cancelled, ContentRefused
+from eventing.contract.models import GenerationSpec, Stage
+from predictor.generation import results, video
+from predictor.generation.attempt import Attempt
+from predictor.generation.engine_note import Notebook
+from predictor.generation.engine_run import EngineRun
+from predictor.generation.hooks import Hooks
+from predictor.generation.monitor import Monitor
+from predictor.generation.pictures import read_pictures
+from predictor.generation.results import Files
+from predictor.generation.workspace import Workspace
+from predictor.models.engines.model import EngineModel
+
+
+@contextmanager
+def at_engine(
+    model: EngineModel, attempt: Attempt, monitor: Monitor, space: Workspace
+) -> Iterator[EngineRun]:
+    """Give the run of an attempt at its engine, and remove the video there once nothing can adopt it.
+
+    The note in S3 is kept only for results in S3.
+    """
+    bucket = space.bucket if attempt.is_stored else None
+    notebook = Notebook(bucket, attempt, model.client, monitor)
+    run = EngineRun(model.client, attempt.spec, notebook, monitor)
+    try:
+        yield run
+    except (BrokenVideo, Cancelled, ContentRefused):
+        run.remove()
+        raise
+    run.remove()
+
+
+def make_files(
+    run: EngineRun, model: EngineModel, attempt: Attempt, monitor: Monitor, space: Workspace
+) -> Files:
+    """Have the engine make the video, and write the three files.
+
+    Raises ContentRefused, BrokenVideo if the file is not what was promised, and what EngineRun.fetch raises.
+    """
+    spec, finish, raw = attempt.spec, space.finish, space.folder / "engine.mp4"
+    finish.hooks.check_request(spec)
+    pictures = read_pictures(spec, space.bucket, monitor)
+    run.fetch(_png(pictures.image), raw)
+    with monitor.stage(Stage.encode_video):
+        files = _write_files(raw, spec, finish.hooks, monitor, space.folder)
+        return replace(files, mark=finish.sign(files.video, spec, model.revision))
+
+
+def _write_files(raw: Path, spec: GenerationSpec, hooks: Hooks, monitor: Monitor, folder: Path) -> Files:
+    path, poster, spritesheet = folder / "video.mp4", folder / "poster.jpg", folder / "spritesheet.jpg"
+    with _readable():
+        video.copy_mp4(raw, path)
+        measured = video.measure_mp4(path)
+        results.require_promised(spec, measured)
+        frames = _frames(path, measured.frames, hooks.need_frames, monitor)
+    if hooks.need_frames:
+        frames = hooks.finish_frames(spec, frames)
+    if hooks.watermark:
+        video.write_mp4(frames, spec.fps, path, monitor.check)
+        measured = video.measure_mp4(path)
+    video.write_poster(frames, poster)
+    video.write_spritesheet(frames, spritesheet)
+    return Files(path, poster, spritesheet, measured)
+
+
+def _frames(path: Path, count: int, need_all: bool, monitor: Monitor) -> video.Frames:
+    """Decode every frame, and return all or those of the pictures. Raises BrokenVideo if one is missing."""
+    wanted = set(range(count)) if need_all else set(video.sprite_indices(count))
+    decoded, kept = 0, []
+    for index, frame in enumerate(video.read_frames(path, monitor.check)):
+        decoded += 1
+        if index in wanted:
+            kept.append(frame)
+    if decoded != count:
+        raise BrokenVideo(f"the engine's file has {count} frames, of which {decoded} can be decoded")
+    return np.stack(kept)
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Raise BrokenVideo for a file that is no video, or a damaged one."""
+    try:
+        yield
+    except (av.FFmpegError, IndexError) as error:
+        raise BrokenVideo("the engine's file is no video, or it is damaged") from error
+
+
+def _png(image: Image.Image | None) -> bytes | None:
+    if image is None:
+        return None
+    body = io.BytesIO()
+    image.save(body, "PNG", compress_level=1)
+    return body.getvalue()
