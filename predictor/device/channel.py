@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from eventing.contract.models import Progress
 from eventing.contract.stream import CompletedRecord, FailedRecord, HeartbeatRecord, ProgressRecord
 
 Record = ProgressRecord | HeartbeatRecord | CompletedRecord | FailedRecord
@@ -15,8 +16,12 @@ Terminal = CompletedRecord | FailedRecord
 
 @dataclass(frozen=True)
 class Preview:
-    """The pixels of a preview, RGB (height, width, 3). The reader makes its record, off the device thread."""
+    """The pixels of a preview, RGB (height, width, 3), and the step that they are of.
 
+    The reader makes the record, off the device thread.
+    """
+
+    progress: Progress
     pixels: Any
 
 

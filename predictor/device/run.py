@@ -83,10 +83,10 @@ class Run:
         from predictor.generation.preview import to_jpeg  # noqa: PLC0415 - brings torch, loaded by now
 
         jpeg = base64.b64encode(to_jpeg(preview.pixels)).decode()
-        return ProgressRecord(progress=self.monitor.progress, preview=jpeg or None)
+        return ProgressRecord(progress=preview.progress, preview=jpeg or None)
 
     def _send_preview(self, pixels: Any) -> None:
-        self._channel.send(Preview(pixels))
+        self._channel.send(Preview(self.monitor.progress, pixels))
 
     def _send_progress(self, progress: Progress) -> None:
         self._channel.send(ProgressRecord(progress=progress))
