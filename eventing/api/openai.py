@@ -187,7 +187,7 @@ def video(job: Job) -> Video:
         remixed_from_video_id=job.remixed_from,
         error=VideoError(code=job.error.code, message=job.error.message) if is_failed and job.error else None,
         group=job.group_id,
-        reused_from_video_id=job.result.reused_from if job.result else None,
+        reused_from_video_id=job.reused_from,
     )
 
 

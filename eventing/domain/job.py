@@ -66,6 +66,7 @@ class Job:
     chosen_id: str | None = None  # the id that the owner chose, if any
     group_id: str | None = None  # the group, if the request was for several videos
     spec_digest: str | None = None  # the same for two jobs that make the same frames
+    reused_from: str | None = None  # the public id of the job whose result was copied
 
     @property
     def public_id(self) -> str:
@@ -74,8 +75,9 @@ class Job:
 
     @property
     def public_result(self) -> VideoResult | None:
-        """Return the result under the public id. Its URIs stay as they are."""
-        return self.result and self.result.model_copy(update={"job_id": self.public_id})
+        """Return the result under the public id, with its source. Its URIs stay as they are."""
+        facts = {"job_id": self.public_id, "reused_from": self.reused_from}
+        return self.result and self.result.model_copy(update=facts)
 
     @property
     def has_preview(self) -> bool:
@@ -149,8 +151,12 @@ def complete(job: Job, attempt: int, result: VideoResult, now: float, keep: floa
 
 
 def reuse(job: Job, result: VideoResult, now: float, keep: float) -> Job:
-    """End at once with a result that exists already. No predictor has a part in it."""
-    return _end(job, Status.completed, now, keep, result=result)
+    """End at once with a result that exists already. No predictor has a part in it.
+
+    The source has a column of its own: 0.1.0 cannot read a result with a field that it does not know.
+    """
+    facts = {"result": result.model_copy(update={"reused_from": None}), "reused_from": result.reused_from}
+    return _end(job, Status.completed, now, keep, **facts)
 
 
 def fail(job: Job, attempt: int, failure: Failure, now: float, keep: float) -> Job:

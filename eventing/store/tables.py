@@ -70,6 +70,7 @@ jobs = Table(
     Column("chosen_id", String(64)),  # the id that the owner chose; the row's own id is made from both
     Column("group_id", String(64)),
     Column("spec_digest", String(64)),
+    Column("reused_from", String(64)),
     Index("ix_jobs_listing", "owner", "submitted_at", "id"),
     # Partial indexes hold live rows only, so claims stay fast with a long history.
     _partial("ix_jobs_queue", "model", "lane", "submitted_at", where="status = 'queued'"),

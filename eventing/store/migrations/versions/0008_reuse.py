@@ -1,4 +1,4 @@
-"""The digest by which a finished result is found that an equal request may reuse."""
+"""The digest by which the result of an equal request is found, and the job that a result came from."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,7 +11,8 @@ additive = True
 
 
 def upgrade() -> None:
-    """Add a column that may be empty, and an index of the completed jobs."""
+    """Add two columns that may be empty, and an index of the completed jobs."""
+    op.add_column("jobs", sa.Column("reused_from", sa.String(length=64), nullable=True))
     op.add_column("jobs", sa.Column("spec_digest", sa.String(length=64), nullable=True))
     op.create_index(
         "ix_jobs_reuse",
