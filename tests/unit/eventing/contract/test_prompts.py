@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from types import SimpleNamespace
 
 import pytest
 from transformers import AutoTokenizer
 
+from eventing import prompts
 from eventing.contract.catalog import load_catalog
 from eventing.contract.models import VideoRequest
 from eventing.contract.prompts import Reading, Vocabulary, prompt_warnings
@@ -58,3 +60,18 @@ def test_eventing_and_the_predictor_warn_alike_of_the_model_in_the_box(prompt: s
     soon = Prompts(load_catalog()).warnings(entry.resolve(VideoRequest(prompt=prompt)))
     assert soon == late
     assert bool(soon) is (prompt != "a red circle")
+
+
+@pytest.mark.parametrize(("away", "count"), [("tokenizers", 1), ("predictor", 0)])
+def test_without_the_tokenizer_or_the_model_here_less_is_said(
+    away: str, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container of eventing alone; the predictor says the rest with the result."""
+    monkeypatch.setattr("eventing.prompts.find_spec", lambda name: None if name == away else find_spec(name))
+    prompts._reader.cache_clear()
+    try:
+        entry = load_catalog().get("shapes-tiny")
+        spec = entry.resolve(VideoRequest(prompt="a mauve dot " * 13))
+        assert len(Prompts(load_catalog()).warnings(spec)) == count
+    finally:
+        prompts._reader.cache_clear()
