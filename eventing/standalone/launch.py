@@ -125,6 +125,7 @@ class Predictor:
     process: Process
     url: str
     session: aiohttp.ClientSession
+    cause: str = ""  # why it was not ready when it was last asked, such as an engine that is away
 
     async def stop(self, grace: float) -> None:
         """End the process: SIGTERM, `grace` seconds, SIGKILL."""
@@ -147,7 +148,8 @@ class Predictor:
     def _failure(self, ended: bool, limit: float) -> str:
         if ended:
             return f"the predictor of {self.model} ended while starting: {_reason(self.process.log)}"
-        return f"{self.model} was not loaded within {limit:g} s, the cold_start_seconds of its catalog entry"
+        slow = f"{self.model} was not loaded within {limit:g} s, the cold_start_seconds of its catalog entry"
+        return f"{slow}: {self.cause}" if self.cause else slow
 
     async def is_ready(self) -> bool:
         """Tell whether it can take a job now: it runs and has its weights and its device."""
@@ -155,11 +157,11 @@ class Predictor:
 
     async def _poll(self) -> None:
         while True:
-            state, cause = await self._state()
+            state, self.cause = await self._state()
             if state == "ready":
                 return
             if state == "failed":
-                raise ModelUnavailable(cause)
+                raise ModelUnavailable(self.cause)
             await asyncio.sleep(POLL)
 
     async def _state(self) -> tuple[str, str]:

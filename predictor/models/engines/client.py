@@ -31,7 +31,9 @@ class EngineClient:
     def __init__(self, engine: Engine, url: str, token: str | None = None) -> None:
         self.engine, self.url = engine, url
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        self._http = httpx.Client(base_url=url, timeout=TIMEOUT, headers=headers)
+        # A connection of its own for each call: one that was kept may be closed by the server just now.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self._http = httpx.Client(base_url=url, timeout=TIMEOUT, headers=headers, limits=limits)
         self._place = f"the engine at {url}"
 
     def require_ready(self) -> None:

@@ -518,3 +518,43 @@ async def test_an_inline_video_leaves_no_note_and_a_stored_one_is_under_the_jobs
     assert isinstance(again, CompletedRecord) and len(sglang.created) == 2, (
         "a finished attempt has its manifest"
     )
+
+
+async def test_a_job_over_its_limit_is_stopped_at_the_engine_too(
+    engines: Start, bucket: Bucket, tmp_path: Path
+) -> None:
+    engine = engines(statuses=("in_progress",))
+    entry = entry_of(tmp_path, engine)
+    async with working(entry, settings(bucket, tmp_path)) as worker:
+        run = worker.take(attempt(entry, job()))
+        await until(lambda: run.monitor.progress.stage == "generate")
+        run.monitor._limit = 0
+        record = await run.result(SOON)
+    assert isinstance(record, FailedRecord)
+    assert (record.error.code, engine.stopped[0]) == ("generation_timeout", "POST cancel")
+    assert engine.working == set()
+
+
+HOOKS = """
+def check_frames(spec, frames):
+    return "too bright" if spec.seed == 1 else None
+
+def watermark(spec, frames):
+    assert frames.shape == (9, 64, 64, 3)
+    return 255 - frames
+"""
+
+
+async def test_the_operators_checks_and_watermark_see_every_frame(
+    sglang: FakeEngine, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hooks_of_engines.py").write_text(HOOKS)
+    monkeypatch.syspath_prepend(tmp_path)
+    entry, module = entry_of(tmp_path, sglang), "hooks_of_engines"
+    async with working(entry, settings(bucket, tmp_path, checks=(module,), watermark=module)) as worker:
+        record = await completed(worker, attempt(entry, job(), seed=100))
+        refusal = await failed(worker, attempt(entry, job(), seed=1))
+    red, _, _ = pixel(decoded(stored(bucket, record)[1])[0], 5, 5)
+    assert abs(red - 155) < 8
+    assert (refusal.error.code, sglang.videos) == ("content_refused", {})
+    assert "too bright" in refusal.error.message

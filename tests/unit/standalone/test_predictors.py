@@ -207,7 +207,7 @@ async def test_one_that_lost_its_device_is_replaced(make: Make, tmp_path: Path) 
     [
         ("tiny", "failed", "^/models/x/model.safetensors is missing$"),
         ("tiny", "crash", r"ended while starting: .*'kserve': pip install 'reelzero\[predictor\]' \(log: "),
-        ("hasty", "loading", "hasty was not loaded within 1 s"),
+        ("hasty", "loading", "within 1 s, the cold_start_seconds of its catalog entry: loading"),
     ],
 )
 async def test_why_it_does_not_start(make: Make, model: str, mode: str, reason: str) -> None:
