@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors.torch import load_file, save_file
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
 
 from eventing.contract.catalog import LoraEntry
 
 RANK = 4
 MODULES = ("to_q", "to_v", "ff.net.2", "ffn.net.2")  # ends of the names of linear layers that are adapted
+Tensor = NDArray[np.float32]
 
 
 def write_adapter(
@@ -20,21 +22,18 @@ def write_adapter(
     file: Path,
     seed: int = 0,
     modules: Sequence[str] = MODULES,
-    more: Mapping[str, torch.Tensor] = {},
+    more: Mapping[str, Tensor] = {},
 ) -> Path:
     """Write an adapter for the transformer in a folder, with `more` tensors in its file; return the file."""
     weights = load_file(transformer / "diffusion_pytorch_model.safetensors")
-    noise = torch.Generator().manual_seed(seed)
-    tensors = {}
-    for name, weight in weights.items():
+    noise = np.random.default_rng(seed)
+    tensors: dict[str, Tensor] = {}
+    for name, weight in sorted(weights.items()):
         layer = name.removesuffix(".weight")
         if layer != name and layer.endswith(tuple(modules)):
-            tensors[f"transformer.{layer}.lora_A.weight"] = torch.randn(
-                RANK, weight.shape[1], generator=noise
-            )
-            tensors[f"transformer.{layer}.lora_B.weight"] = torch.randn(
-                weight.shape[0], RANK, generator=noise
-            )
+            sides = {"lora_A": (RANK, weight.shape[1]), "lora_B": (weight.shape[0], RANK)}
+            for side, shape in sides.items():
+                tensors[f"transformer.{layer}.{side}.weight"] = noise.standard_normal(shape, np.float32)
     assert tensors, f"{transformer} has none of {modules}"
     file.parent.mkdir(parents=True, exist_ok=True)
     save_file({**tensors, **more}, file)

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from eventing.contract.s3 import S3Location
 from tests.integration.predictor.held import Held, holding
 from tests.integration.predictor.process import Predictor
 from tests.knative.proxy import QueueProxy
 from tests.knative.real import RealQueueProxy
+from tests.support import adapters
 
 READY = "/v2/models/tiny/ready"
 Queue = Callable[..., Any]
@@ -60,9 +62,12 @@ def start(tmp_path: Path, tiny: Path) -> Iterator[Start]:
 def shared(
     tiny: Path, storage: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Predictor]:
-    """One ready predictor for all tests of a module that leave it as it was."""
-    log = tmp_path_factory.mktemp("shared") / "log"
-    predictor = Predictor(storage | {"REELZERO_MODEL_DIR": str(tiny)}, log)
+    """One ready predictor for all tests of a module that leave it as it was. It has the adapter `ink`."""
+    folder = tmp_path_factory.mktemp("shared")
+    ink = adapters.write_adapter(tiny / "transformer", folder / "ink.safetensors")
+    (folder / "ink.yaml").write_text(yaml.safe_dump(adapters.entry("ink", ink).model_dump(mode="json")))
+    env = storage | {"REELZERO_MODEL_DIR": str(tiny), "REELZERO_CATALOG_DIR": str(folder)}
+    predictor = Predictor(env, folder / "log")
     try:
         predictor.wait()
         yield predictor

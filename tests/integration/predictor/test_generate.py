@@ -16,7 +16,7 @@ from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 from PIL import Image
 
-from eventing.contract.results import Manifest, attempt_prefix
+from eventing.contract.results import Manifest, VideoResult, attempt_prefix
 from eventing.contract.s3 import Bucket
 from tests.integration.predictor.process import Predictor
 
@@ -59,6 +59,45 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_does_not(shared: Pre
     assert digest(5) == digest(5) != digest(6)
 
 
+def test_an_adapter_is_on_for_the_calls_that_name_it(shared: Predictor) -> None:
+    def video(*inputs: dict[str, Any]) -> dict[str, Any]:
+        body = {
+            "inputs": [text("prompt", "a red circle"), *inputs],
+            "parameters": {"output": "inline", "seed": 5},
+        }
+        status, answer = shared.post("infer", body)
+        assert status == 200, answer
+        result: dict[str, Any] = json.loads(outputs(answer)["result"])
+        return result
+
+    ink = text("loras", json.dumps([{"name": "ink", "scale": 0.5}]))
+    videos = [video(), video(ink), video(), video(ink)]
+    plain, inked, plain_again, inked_again = (made["mark"]["unmarked_sha256"] for made in videos)
+    assert plain == plain_again != inked == inked_again
+    assert [(lora["name"], lora["scale"]) for lora in videos[1]["loras"]] == [("ink", 0.5)]
+    assert "ink.safetensors" in videos[1]["loras"][0]["sha256"] and videos[2]["loras"] == []
+    _, metadata = shared.get("/v2/models/tiny")
+    assert {"name": "loras", "datatype": "BYTES", "shape": [1]} in metadata["inputs"]
+    wrong = {"inputs": [text("prompt", "a red circle"), text("loras", '[{"name": "inc"}]')]}
+    status, problem = shared.post("infer", wrong)
+    assert (status, problem["field"]) == (422, "loras.0.name")
+    spec = {
+        "width": 64,
+        "height": 64,
+        "num_frames": 9,
+        "fps": 8,
+        "seed": 3,
+        "quality": "low",
+        "negative_prompt": "",
+    }
+    spec |= {"num_inference_steps": 2, "guidance_scale": 1.0, "prompt": "a red circle", "model": "tiny"}
+    other = {"spec": spec | {"loras": [{"name": "gone", "scale": 1}]}}  # of a dispatcher with another catalog
+    body = {"text_input": "a red circle", "parameters": other}
+    status, problem = shared.post("generate_stream", body)
+    assert (status, problem["field"]) == (422, "loras.0.name")
+    assert "this predictor has no adapter gone for tiny; it has ink" in problem["error"]
+
+
 def test_files_are_in_s3_and_the_manifest_says_what_they_are(shared: Predictor, bucket: Bucket) -> None:
     record = shared.stream(job_id="files", attempt=2, seed=1).last()
     result = record["result"]
@@ -77,7 +116,7 @@ def test_files_are_in_s3_and_the_manifest_says_what_they_are(shared: Predictor, 
     manifest = bucket.get(prefix + "manifest.json")
     assert manifest is not None
     parsed = Manifest.model_validate_json(manifest)
-    assert parsed.result.model_dump(mode="json") == result
+    assert parsed.result == VideoResult.model_validate(result)
     assert parsed.request.seed == 1
 
 

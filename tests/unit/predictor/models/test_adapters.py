@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import UniPCMultistepScheduler, WanPipeline
-from safetensors.torch import load_file, save_file
+from safetensors.numpy import load_file, save_file
 
 from eventing.contract.catalog import CatalogEntry, LoraEntry, Tier
 from eventing.contract.models import Quality, Stage
@@ -168,10 +168,10 @@ async def test_a_file_with_the_names_of_other_trainers_is_converted_whole(
             renamed = renamed.replace(own, other)
         tensors[renamed] = tensor
     alphas = {f"{name.removesuffix('.lora_down.weight')}.alpha" for name in tensors if "lora_down" in name}
-    tensors |= {name: torch.tensor(4.0) for name in alphas}  # that of the rank: a factor of 1
+    tensors |= {name: np.array(4, np.float32) for name in alphas}  # that of the rank: a factor of 1
     norm = "diffusion_model.blocks.0.self_attn.norm_q.diff"
-    save_file(tensors | {norm: torch.zeros(24)}, tmp_path / "zero.safetensors")
-    save_file(tensors | {norm: torch.ones(24)}, tmp_path / "norm.safetensors")
+    save_file(tensors | {norm: np.zeros(24, np.float32)}, tmp_path / "zero.safetensors")
+    save_file(tensors | {norm: np.ones(24, np.float32)}, tmp_path / "norm.safetensors")
     loras = [adapters.entry(name, tmp_path / f"{name}.safetensors") for name in ("zero", "norm")]
     style = adapters.entry("style", files / "style.safetensors")
     worker = await started(with_adapters(entry_of("wan"), style, *loras), wan)
@@ -186,17 +186,17 @@ async def test_a_file_that_is_missing_or_does_not_fit_is_named_and_harms_no_othe
 ) -> None:
     whole = (files / "style.safetensors").read_bytes()
     (tmp_path / "cut.safetensors").write_bytes(whole[:-10])
-    some = torch.ones(2, 2)
-    extra = {f"transformer.nowhere.to_q.lora_{side}.weight": some.clone() for side in "AB"}
+    some = np.ones((2, 2), np.float32)
+    extra = {f"transformer.nowhere.to_q.lora_{side}.weight": some.copy() for side in "AB"}
     transformer = wan / "transformer"
     adapters.write_adapter(transformer, tmp_path / "more.safetensors", more=extra)
     adapters.write_adapter(
         transformer, tmp_path / "text.safetensors", more={"text_encoder.q.lora_A.weight": some}
     )
-    wide = {"transformer.blocks.0.attn1.to_k.lora_A.weight": torch.ones(4, 7)}
-    wide["transformer.blocks.0.attn1.to_k.lora_B.weight"] = torch.ones(24, 4)
+    wide = {"transformer.blocks.0.attn1.to_k.lora_A.weight": np.ones((4, 7), np.float32)}
+    wide["transformer.blocks.0.attn1.to_k.lora_B.weight"] = np.ones((24, 4), np.float32)
     adapters.write_adapter(transformer, tmp_path / "wide.safetensors", more=wide)
-    dora = {"transformer.blocks.0.attn1.to_q.dora_scale": torch.ones(24)}
+    dora = {"transformer.blocks.0.attn1.to_q.dora_scale": np.ones(24, np.float32)}
     adapters.write_adapter(transformer, tmp_path / "dora.safetensors", more=dora)
     words = {
         "absent": "absent.safetensors is missing",
