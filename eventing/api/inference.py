@@ -12,7 +12,7 @@ import re
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.responses import JSONResponse
 
 from eventing import __version__
@@ -44,12 +44,22 @@ _EXAMPLE = {
     "outputs": [{"name": "video_uri"}],
 }
 _INFER = {
+    # Described here as text: it may come more than once, and generators of clients know no lists in headers.
+    "parameters": [
+        {
+            "name": "prefer",
+            "in": "header",
+            "required": False,
+            "description": "respond-async, and wait=N in seconds (RFC 7240).",
+            "schema": {"type": "string"},
+        }
+    ],
     "requestBody": {
         "required": True,
         "content": {
             "application/json": {"schema": {"$ref": "#/components/schemas/InferRequest"}, "example": _EXAMPLE}
         },
-    }
+    },
 }
 
 
@@ -129,10 +139,7 @@ async def model_ready(model: Served, container: ContainerDep, _: Owner) -> dict[
 
 
 @of_model.post("/infer", openapi_extra=_INFER, responses={202: {"description": "Queued."}})
-async def infer(
-    model: Served, request: Request, container: ContainerDep, origin: V2Origin,
-    prefer: Annotated[list[str] | None, Header()] = None,
-) -> Response:  # fmt: skip
+async def infer(model: Served, request: Request, container: ContainerDep, origin: V2Origin) -> Response:
     """Make a video and wait for it. With `Prefer: respond-async`, answer at once with the job's address."""
     call = v2.decode(b"".join([part async for part in request.stream()]), request.headers)
     v2.require_model(call.fields, model)
@@ -149,7 +156,9 @@ async def infer(
     request.scope[RELEASE]()
     is_repeatable = bool(job_id or origin.key) or not new
     try:
-        job = await until_ended(container.watchers, request, job, _patience(prefer or []))
+        job = await until_ended(
+            container.watchers, request, job, _patience(request.headers.getlist("prefer"))
+        )
     except Gone:
         if not is_repeatable:
             await container.jobs.cancel(job.id, origin.owner)
