@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 import pytest
 from PIL import Image
 from starlette.responses import JSONResponse, Response
@@ -558,3 +559,32 @@ async def test_the_operators_checks_and_watermark_see_every_frame(
     assert abs(red - 155) < 8
     assert (refusal.error.code, sglang.videos) == ("content_refused", {})
     assert "too bright" in refusal.error.message
+
+
+def with_sound(path: Path) -> bytes:
+    """An MP4 of 9 frames and a second of sound, with its index at the end."""
+    with av.open(str(path), "w", format="mp4") as container:
+        video, sound = container.add_stream("libx264", rate=8), container.add_stream("aac", rate=24_000)
+        video.width = video.height = 64
+        video.pix_fmt, sound.layout = "yuv420p", "mono"
+        for _ in range(9):
+            pixels = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 90, np.uint8), format="rgb24")
+            container.mux(video.encode(pixels))
+        tone = av.AudioFrame.from_ndarray(np.zeros((1, 24_000), np.float32), format="fltp", layout="mono")
+        tone.sample_rate = 24_000
+        container.mux(sound.encode(tone))
+        for stream in (video, sound):
+            container.mux(stream.encode())
+    return path.read_bytes()
+
+
+async def test_the_sound_of_an_engine_is_kept(engines: Start, bucket: Bucket, tmp_path: Path) -> None:
+    engine = engines(file=with_sound(tmp_path / "raw.mp4"))
+    entry = entry_of(tmp_path, engine)
+    async with working(entry, settings(bucket, tmp_path)) as worker:
+        _, video = stored(bucket, await completed(worker, attempt(entry, job())))
+    with av.open(io.BytesIO(video), "r") as container:
+        [sound] = container.streams.audio
+        assert sound.codec_context.sample_rate == 24_000
+        assert sum(frame.samples for frame in container.decode(sound)) >= 24_000
+    assert video.index(b"moov") < video.index(b"mdat")
