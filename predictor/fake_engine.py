@@ -113,7 +113,7 @@ class FakeEngine:
         return {"object": "list", "data": [{"id": self.habits.model, "object": "model"}]}
 
     async def _list(self) -> Any:
-        return {"object": "list", "data": [self._video(name) for name in self.videos]}
+        return {"object": "list", "data": [self._video(*item) for item in list(self.videos.items())]}
 
     async def _create(self, request: Request) -> Any:
         making = await self._read(request)
@@ -123,7 +123,7 @@ class FakeEngine:
         self.created.append(making)
         self.videos[name] = making
         self.working.add(name)
-        return self._video(name)
+        return self._video(name, making)
 
     async def _read(self, request: Request) -> Making:
         is_form = request.headers.get("content-type", "").startswith("multipart/form-data")
@@ -142,12 +142,12 @@ class FakeEngine:
     async def _look(self, name: str) -> Any:
         making = self._making(name)
         making.looks += 1
-        return self._video(name)
+        return self._video(name, making)
 
     async def _delete(self, name: str) -> Any:
         self._making(name)
         self.stopped.append("DELETE")
-        del self.videos[name]
+        self.videos.pop(name, None)
         if self.habits.delete_frees:
             self.working.discard(name)
         return {"id": name, "deleted": True, "object": "video.deleted"}
@@ -159,7 +159,7 @@ class FakeEngine:
         self.stopped.append("POST cancel")
         making.fields["cancelled"] = True
         self.working.discard(name)
-        return self._video(name)
+        return self._video(name, making)
 
     async def _content(self, name: str) -> Any:
         making = self._making(name)
@@ -176,8 +176,7 @@ class FakeEngine:
             raise HTTPException(404, "Video not found")
         return making
 
-    def _video(self, name: str) -> dict[str, Any]:
-        making = self.videos[name]
+    def _video(self, name: str, making: Making) -> dict[str, Any]:
         status = self._status(making)
         if status in ("completed", "failed"):
             self.working.discard(name)
