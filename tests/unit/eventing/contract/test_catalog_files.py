@@ -97,3 +97,17 @@ def test_an_entry_written_before_there_were_tasks_makes_videos_from_text(tmp_pat
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(fields | {"name": "mine", "family": "my_own"}))
     entry = load_catalog(tmp_path).get("mine")
     assert entry.inputs == {"prompt": "required", "negative_prompt": "optional"}
+
+
+def test_an_adapter_for_a_model_of_an_engine_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(ENGINE, encoding="utf-8")
+    lora = {
+        "kind": "lora",
+        "name": "style",
+        "title": "x",
+        "models": ["tiny"],
+        "folder": "/x",
+        "licence": "MIT",
+    }
+    (tmp_path / "b.yaml").write_text(yaml.safe_dump(lora | {"file": "x.safetensors"}), encoding="utf-8")
+    assert "models.0: tiny is a model of an engine, which gets no adapters" in refused(tmp_path)
