@@ -38,7 +38,8 @@ from predictor.generation.attempt import Attempt
 from predictor.generation.failures import as_failure, explain
 from predictor.generation.monitor import ignore
 from predictor.generation.scratch import job_folder, sweep
-from predictor.models.loading import Model
+from predictor.models.loading import LoadedModel, Model
+from predictor.models.ranks.processes import Ranks
 from predictor.settings import PredictorSettings
 
 AWAY_POLL = 1.0  # seconds between two looks for an engine that is away
@@ -64,6 +65,7 @@ class Worker:
         settings: PredictorSettings,
         load: Callable[[CatalogEntry, PredictorSettings], Model],
         on_stage: Callable[[str], None] = ignore,
+        on_rank_lost: Callable[[str], None] = ignore,
     ) -> None:
         self.entry = entry
         self.state = State.loading
@@ -71,6 +73,7 @@ class Worker:
         self._settings = settings
         self._load = load
         self._on_stage = on_stage
+        self._on_rank_lost = on_rank_lost
         self._model: Model | None = None
         self._cold_start = 0.0  # seconds; reported by the first attempt only
         self._inbox: queue.SimpleQueue[Run] = queue.SimpleQueue()
@@ -124,6 +127,11 @@ class Worker:
         if self.state is not State.lost:
             self.state, self.cause = State.draining, f"{self.entry.name} is shutting down"
 
+    def close(self) -> None:
+        """End the other processes of a model that runs on several GPUs."""
+        if ranks := self._ranks():
+            ranks.close()
+
     def _require_ready(self) -> None:
         state = self.look()
         if state is State.failed:
@@ -135,9 +143,19 @@ class Worker:
         assert self._model is not None, "no attempt is taken before the load"  # noqa: S101 - for the type checker
         return self._model
 
+    def _ranks(self) -> Ranks | None:
+        return self._model.ranks if isinstance(self._model, LoadedModel) else None
+
     def _lose(self, cause: str) -> None:
         self.state, self.cause = State.lost, cause
         log.error("device lost", extra={"cause": cause})
+
+    def _lose_rank(self, cause: str) -> None:
+        """End the running attempt at once: its thread may wait for the lost rank. Any thread may call it."""
+        self._lose(cause)
+        if self._run:
+            self._run.finish(FailedRecord(error=as_failure(DeviceLost(cause))))
+        self._on_rank_lost(cause)
 
     def _live(self) -> None:
         """Run the device thread: load once, then one attempt after the other."""
@@ -192,6 +210,8 @@ class Worker:
         metrics.load_seconds.labels(self.entry.name).set(self._cold_start)
         log.info("ready", extra={"model": self.entry.name, "seconds": round(self._cold_start, 3)})
         self._become_ready()
+        if ranks := self._ranks():
+            ranks.when_lost(self._lose_rank)
         return True
 
     def _load_failure(self, error: Exception) -> str:

@@ -27,12 +27,14 @@ def find_family(entry: CatalogEntry, own: Mapping[str, str]) -> Any:
             f"the catalog entry {entry.name} has the family {entry.family}; known: "
             f"{', '.join(known_families())}, {ENGINE_FAMILY} with an engine, and those of {SETTING}"
         )
-    if entry.gpus > 1:
+    family = import_module(f"predictor.models.pipelines.{entry.family}").Family
+    if entry.gpus > 1 and not family.SHARED:
         raise ModelUnavailable(
             f"the catalog entry {entry.name} asks for {entry.gpus} GPUs, but the family {entry.family} "
-            f"uses one: set gpus to 1, or name a family of your own in {SETTING}"
+            f"uses one: set gpus to 1, or take a model of the family wan, or name a family of your own in "
+            f"{SETTING}"
         )
-    return import_module(f"predictor.models.pipelines.{entry.family}").Family
+    return family
 
 
 def known_families() -> list[str]:

@@ -1,4 +1,4 @@
-"""Find a model's weights, check every file, and load them.
+"""Find a model's weights, check every file, and load them, in one process or in one for each GPU.
 
 A folder set by the operator (or STORAGE_URI in /mnt/models) comes first, then the folder bundled with this
 package, then the Hugging Face cache. Every error is a ModelUnavailable that names the file.
@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import logging
 import re
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import ModelUnavailable
@@ -19,14 +18,18 @@ from eventing.contract.models import GenerationSpec
 from eventing.contract.prompts import Vocabulary, prompt_warnings
 from eventing.contract.weights import check_folder
 from predictor.models.arrival import await_folder
+from predictor.models.devices import pick_device, pick_devices
 from predictor.models.engines.model import EngineModel, load_engine
 from predictor.models.families import find_family
 from predictor.models.loras import LOCAL, LoraShelf
+from predictor.models.memory import load_pipeline
 from predictor.models.prompts import read_prompt
+from predictor.models.ranks.messages import Weights
 from predictor.settings import PredictorSettings
 
 if TYPE_CHECKING:
     from predictor.models.pipelines import Pipeline
+    from predictor.models.ranks.processes import Ranks
 
 ASSETS = Path(__file__).parents[1] / "assets"
 NOTE = ".cache/huggingface/download/model_index.json.metadata"  # huggingface_hub's; line 1 is the commit
@@ -35,7 +38,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """Weights in memory. `revision` goes into manifests; `device` is a torch device."""
+    """Weights in memory. `revision` goes into manifests; `device` is a torch device.
+
+    `ranks` are the other processes of a model that runs on several GPUs.
+    """
 
     entry: CatalogEntry
     pipeline: Pipeline
@@ -43,6 +49,7 @@ class LoadedModel:
     device: str
     vocabulary: Vocabulary | None
     loras: LoraShelf = field(default_factory=LoraShelf)
+    ranks: Ranks | None = None
 
     def require_exact(self, spec: GenerationSpec) -> None:
         """Raise InvalidRequest for what the model cannot make or would round."""
@@ -70,18 +77,18 @@ def load_model(entry: CatalogEntry, settings: PredictorSettings) -> LoadedModel:
     """Load the model on the calling thread, which must also run it. Raises ModelUnavailable."""
     folder, revision = find_folder(entry, settings)
     check_folder(folder)
-    device = pick_device(settings.device)
-    _prepare_torch(device, settings.torch_threads)
-    _quiet_libraries()
-    log.info("loading weights", extra={"model": entry.name, "folder": str(folder), "device": device})
-    family = find_family(entry, settings.family_modules())
     vocabulary = Vocabulary.read(folder)
-    pipeline = _load(family, entry, folder, device)
+    family = find_family(entry, settings.family_modules())
+    if entry.gpus > 1 and getattr(family, "SHARED", False):
+        pipeline, ranks, device = _load_shared(entry, settings, folder)
+    else:
+        ranks, device = None, pick_device(settings.device)
+        pipeline = load_pipeline(entry, settings, folder, device)
     # On a CPU only the model in the box has previews: the others would take seconds to learn theirs.
     if settings.preview_steps and (device.startswith("cuda") or entry.bundled):
         _prepare_previews(pipeline)
     loras = LoraShelf(entry.loras, settings.allow_download)
-    return LoadedModel(entry, pipeline, revision, device, vocabulary, loras)
+    return LoadedModel(entry, pipeline, revision, device, vocabulary, loras, ranks)
 
 
 def find_folder(entry: CatalogEntry, settings: PredictorSettings) -> tuple[Path, str]:
@@ -99,38 +106,14 @@ def find_folder(entry: CatalogEntry, settings: PredictorSettings) -> tuple[Path,
     )
 
 
-def pick_device(setting: str) -> str:
-    """Return the torch device for a setting: `auto` is the first GPU, or the CPU if there is none."""
-    import torch  # noqa: PLC0415 - takes a second; liveness must not wait for it
+def _load_shared(
+    entry: CatalogEntry, settings: PredictorSettings, folder: Path
+) -> tuple[Pipeline, Ranks | None, str]:
+    from predictor.models.ranks.start import load_shared  # noqa: PLC0415 - see predictor/models/devices.py
 
-    if setting == "auto":
-        return "cuda:0" if torch.cuda.is_available() else "cpu"
-    if setting.startswith("cuda") and not torch.cuda.is_available():
-        raise ModelUnavailable(f"REELZERO_DEVICE is {setting}, but this machine has no CUDA device")
-    return "cuda:0" if setting == "cuda" else setting
-
-
-def _prepare_torch(device: str, threads: int | None) -> None:
-    """Set the options of torch that are per thread."""
-    import torch  # noqa: PLC0415 - see pick_device
-
-    if threads is not None:
-        torch.set_num_threads(threads)
-    if device.startswith("cuda"):
-        torch.cuda.set_device(device)
-
-
-def _quiet_libraries() -> None:
-    """Turn off progress bars and warnings: diffusers quotes the part of a prompt that it cuts."""
-    from diffusers.utils import logging as diffusers_logging  # noqa: PLC0415 - see pick_device
-    from transformers.utils import logging as transformers_logging  # noqa: PLC0415 - see pick_device
-
-    for library in (diffusers_logging, transformers_logging):
-        library.set_verbosity_error()
-        library.disable_progress_bar()
-    # Of adapters: what is wrong in one is raised, with its file.
-    warnings.filterwarnings("ignore", module=r"peft\.")
-    logging.getLogger("diffusers.loaders.peft").setLevel(logging.CRITICAL)
+    devices = pick_devices(settings.device, entry)
+    pipeline, ranks = load_shared(Weights(entry, settings, folder), devices)
+    return pipeline, ranks, devices[0]
 
 
 def _noted_commit(folder: Path) -> str:
@@ -143,7 +126,7 @@ def _noted_commit(folder: Path) -> str:
 
 
 def _cached(repository: str, revision: str, download: bool) -> tuple[Path, str]:
-    from huggingface_hub import snapshot_download  # noqa: PLC0415 - see pick_device
+    from huggingface_hub import snapshot_download  # noqa: PLC0415 - see predictor/models/devices.py
 
     try:
         snapshot = Path(snapshot_download(repository, revision=revision, local_files_only=not download))
@@ -155,26 +138,9 @@ def _cached(repository: str, revision: str, download: bool) -> tuple[Path, str]:
     return snapshot, snapshot.name  # the folder's name is the commit
 
 
-def _load(family: Any, entry: CatalogEntry, folder: Path, device: str) -> Pipeline:
-    try:
-        pipeline: Pipeline = family.load(folder, entry, device)
-    except ModelUnavailable:
-        raise
-    except Exception as error:
-        raise ModelUnavailable(
-            f"{folder} could not be loaded as {entry.family}: {_first_line(error)}"
-        ) from error
-    return pipeline
-
-
 def _prepare_previews(pipeline: Pipeline) -> None:
     """Prepare previews. A model that has none makes videos all the same."""
     try:
         pipeline.prepare_previews()
     except Exception:
         log.exception("there will be no previews")
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:300]

@@ -22,7 +22,7 @@ from eventing.contract.catalog import load_catalog
 from eventing.contract.env import read
 from eventing.contract.errors import ReelzeroError
 from eventing.contract.http_methods import HeadAndOptions
-from predictor.device.worker import Worker
+from predictor.device.worker import State, Worker
 from predictor.generation.monitor import ignore
 from predictor.models.loading import open_model
 from predictor.serving import errors, routes, subscriber, token
@@ -47,17 +47,24 @@ def main(on_stage: Callable[[str], None] = ignore) -> None:
     telemetry.configure("reelzero-predictor", settings.log_level)
     logging.captureWarnings(True)  # so that every line on stderr is JSON
     quiet_kserve()
-    worker = Worker(entry, settings, open_model, on_stage)
+    worker = Worker(entry, settings, open_model, on_stage, on_rank_lost=terminate)
     model = VideoModel(worker, settings.heartbeat_seconds)
     if arguments.enable_grpc:
         require_free_port(arguments.grpc_port)
     server = Server(arguments, model, settings)
     worker.begin()
     server.start([])
-    if worker.occupied:
+    worker.close()
+    is_lost = worker.state is State.lost
+    if worker.occupied or is_lost:
         # The device thread is inside torch, where an orderly interpreter exit would crash it.
         logging.shutdown()
-        os._exit(0)
+        os._exit(1 if is_lost else 0)
+
+
+def terminate(_cause: str) -> None:
+    """Begin the drain of this process, as SIGTERM does. Any thread may call it."""
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def parse_arguments() -> argparse.Namespace:

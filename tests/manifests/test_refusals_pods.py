@@ -27,6 +27,10 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
         with_values(models=[{"name": "cogvideox-2b", "gpus": 0}]),
         ["models[0].lanes[0].gpus", "cogvideox-2b needs 1", "leave gpus out"],
     ),
+    "two GPUs for a family that uses one": (
+        with_values(models=[{"name": "mochi-1-preview", "gpus": 2}]),
+        ["models[0].lanes[0].gpus", "the family mochi, which uses one GPU; 1 would be paid for nothing"],
+    ),
     "GPUs among the resources": (
         model(resources={"limits": {"nvidia.com/gpu": 1}}),
         ["models[0].lanes[0].resources", "nvidia.com/gpu follows from gpus"],

@@ -13,7 +13,15 @@ from typing import Any
 import kserve.model_server
 import pytest
 import uvicorn
-from diffusers import DiffusionPipeline, HunyuanVideo15Pipeline, LTXPipeline, MochiPipeline
+from diffusers import (
+    DiffusionPipeline,
+    HunyuanVideo15Pipeline,
+    LTXPipeline,
+    MochiPipeline,
+    ModelMixin,
+    ParallelConfig,
+    WanTransformer3DModel,
+)
 from kserve.model_repository import ModelRepository
 from kserve.protocol.dataplane import DataPlane
 from kserve.protocol.grpc.server import GRPCServer
@@ -28,6 +36,8 @@ PLANE = "predictor/serving/dataplane.py"
 SERVICE = "eventing/service.py"
 HTTP = "eventing/contract/bounded_http.py"
 
+RANKS = "predictor/models/ranks/group.py"
+
 SIGNATURES: list[tuple[Callable[..., Any], list[str], str]] = [
     (
         LTXPipeline._unpack_latents,
@@ -39,6 +49,7 @@ SIGNATURES: list[tuple[Callable[..., Any], list[str], str]] = [
         ["latents", "latents_mean", "latents_std", "scaling_factor"],
         LTX,
     ),
+    (ModelMixin._resolve_parallel_config, ["self", "config"], RANKS),
     (DiffusionPipeline.progress_bar, ["self", "iterable", "total"], STEPS),
     (uvicorn.Server._serve, ["self", "sockets"], SERVICE),
     (kserve.ModelServer._serve, ["self"], SERVER),
@@ -71,6 +82,9 @@ USES: list[tuple[Any, str, str]] = [
     (HunyuanVideo15Pipeline.__call__, "progress_bar.update()", STEPS),  # after each step
     (MochiPipeline.__call__, "progress_bar.update()", STEPS),
     (DiffusionPipeline, "def _execution_device(self)", STEPS),
+    (ModelMixin.enable_parallelism, "config = self._resolve_parallel_config(config)", RANKS),
+    (ParallelConfig.setup, "self.context_parallel_config.setup(rank, world_size, device, mesh)", RANKS),
+    (WanTransformer3DModel, "_cp_plan = {", "predictor/models/pipelines/wan.py"),
     (kserve.ModelServer.start, "self._rest_server = RESTServer(", SERVER),
     (kserve.ModelServer.start, "asyncio.run(self._serve())", SERVER),
     (kserve.ModelServer.start, "self.model_repository_extension,", SERVER),

@@ -92,11 +92,20 @@ with 1 CPU and 2Gi as it is installed, so a predictor's are always set. Call wit
 {{- end }}
 {{- end }}
 
+{{/* The families of the predictor package that use one GPU; a test compares them with the package. */}}
+{{- define "reelzero.unshared" -}}
+["cogvideox", "hunyuan15", "ltx", "ltx2", "mochi", "shapes"]
+{{- end }}
+
 {{/* What cannot work on any node. Call with (list "path" lane). */}}
 {{- define "reelzero.checkDevice" -}}
 {{- $at := index . 0 }}{{ $lane := index . 1 }}
 {{- if and (eq (int $lane.gpus) 0) (gt (int $lane.entry.gpus) 0) }}
 {{- include "reelzero.fail" (list (printf "%s.gpus" $at) (printf "%s needs %d; leave gpus out, or take a model that runs on a CPU" $lane.name (int $lane.entry.gpus))) }}
+{{- end }}
+{{- $own := printf ",%v" (default "" (get (default dict $lane.settings) "families")) }}
+{{- if and (gt (int $lane.gpus) 1) (has $lane.entry.family (include "reelzero.unshared" . | fromYamlArray)) (not (contains (printf ",%s=" $lane.entry.family) $own)) }}
+{{- include "reelzero.fail" (list (printf "%s.gpus" $at) (printf "%s is of the family %s, which uses one GPU; %d would be paid for nothing" $lane.name $lane.entry.family (sub (int $lane.gpus) 1))) }}
 {{- end }}
 {{- if hasKey (merge (dict) (default dict $lane.resources.requests) (default dict $lane.resources.limits)) $lane.gpuResource }}
 {{- include "reelzero.fail" (list (printf "%s.resources" $at) (printf "%s follows from gpus; leave it out" $lane.gpuResource)) }}

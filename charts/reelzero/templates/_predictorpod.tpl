@@ -137,11 +137,12 @@ volumes:
 
 {{/*
 CPU, memory and disk of a predictor. What the values leave open comes from the catalog: the memory that the model
-needs to load, and room on the node's disk for the scratch volume and for weights that are copied there.
+needs to load, in one process a GPU, and room on the node's disk for the scratch volume and for weights that are copied there.
 */}}
 {{- define "reelzero.resources" -}}
 {{- $limits := default dict (deepCopy .resources).limits }}{{ $requests := default dict (deepCopy .resources).requests }}
-{{- $_ := set $limits "memory" (default (printf "%dGi" (int (default 16 .entry.memory_gib))) $limits.memory) }}
+{{- $memory := mul (int (default 16 .entry.memory_gib)) (max 1 (int .gpus)) }}
+{{- $_ := set $limits "memory" (default (printf "%dGi" $memory) $limits.memory) }}
 {{- $_ := set $requests "memory" (default $limits.memory $requests.memory) }}
 {{- $copied := and (not .storage.path) (regexMatch "^(s3|gs|hf|https?)://" (default (ternary "" "hf://" (or (hasKey .entry "bundled") (hasKey .entry "engine"))) .storage.uri)) }}
 {{- $weights := ternary (int (default 0 .entry.weights_gib)) 0 $copied }}

@@ -35,6 +35,8 @@ class DiffusersFamily(ABC):
 
     # The classes that this file can run, by task.
     PIPELINES: ClassVar[folder.Classes]
+    # Whether several GPUs can share a video: diffusers has a plan for the transformer, and it was run here.
+    SHARED: ClassVar[bool] = False
     # Whether the model makes noise by flow matching, which needs schedulers of its own.
     FLOW: ClassVar[bool] = True
     # Components that need another precision than the catalog's.
@@ -65,6 +67,20 @@ class DiffusersFamily(ABC):
         pipes = {task: folder.around(kind, first) for task, kind in classes.items()}
         folder.place(first, entry, device)
         return cls(pipes, entry, device)
+
+    def place(self, device: str) -> None:
+        """Put the pipeline on another device than the one it was loaded for."""
+        self.device = device
+        folder.place(self.pipe, self.entry, device)
+
+    def tokens(self, num_frames: int, width: int, height: int) -> int:
+        """Return the length of the sequence that the transformer reads, the text aside."""
+        frames = (num_frames - 1) // self.grid.frames + 1
+        return frames * (width // self.grid.pixels) * (height // self.grid.pixels)
+
+    def heads(self) -> int:
+        """Return the attention heads of the transformer."""
+        return int(self._transformer().config.num_attention_heads)
 
     def require_exact(self, spec: GenerationSpec) -> None:
         """Raise InvalidRequest if the model cannot make a spec or would round its frame count or size."""
@@ -190,10 +206,12 @@ class DiffusersFamily(ABC):
 
     def _cast(self, tensor: torch.Tensor | None) -> torch.Tensor | None:
         """Return an embedding in the transformer's precision, which may be lower than the text encoder's."""
-        transformer = self.pipe.transformer or self.pipe.transformer_2
         if tensor is None or not tensor.is_floating_point():  # a mask
             return tensor
-        return tensor.to(transformer.dtype)
+        return tensor.to(self._transformer().dtype)
+
+    def _transformer(self) -> Any:
+        return self.pipe.transformer or self.pipe.transformer_2
 
     def _turn_to(self, task: Task) -> Any:
         """Return the pipeline of a task. Offloading belongs to one pipeline, so another one takes it over."""

@@ -30,6 +30,7 @@ class Family(DiffusersFamily):
         Task.image: (WanImageToVideoPipeline,),
         Task.first_last: (WanImageToVideoPipeline,),
     }
+    SHARED = True
     DTYPES = {"vae": torch.float32}  # noqa: RUF012 - typed in the base; half precision shows blocks and bands
 
     @torch.inference_mode()

@@ -110,10 +110,6 @@ def test_a_component_may_have_a_precision_of_its_own(folder: Path) -> None:
     assert dtypes == [torch.bfloat16, torch.float32, torch.float32]
 
 
-def test_a_model_that_asks_for_more_gpus_than_its_family_uses_is_refused(folder: Path) -> None:
-    assert "asks for 2 GPUs, but the family wan uses one: set gpus to 1" in refused(folder, gpus=2)
-
-
 def test_a_task_that_only_the_dispatchers_catalog_has_is_refused_before_any_work(folder: Path) -> None:
     entry = entry_of("wan")
     model = load_model(entry, PredictorSettings(model_dir=folder, device="cpu"))

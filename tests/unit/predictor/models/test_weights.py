@@ -16,7 +16,8 @@ from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import ModelUnavailable
 from eventing.contract.weights import check_folder, check_safetensors
 from predictor.models import loading, tiny
-from predictor.models.loading import find_folder, load_model, pick_device
+from predictor.models.devices import pick_device
+from predictor.models.loading import find_folder, load_model
 from predictor.settings import PredictorSettings
 
 FILES = [
