@@ -18,7 +18,15 @@ from aiohttp import web
 
 from eventing.contract.errors import StorageError
 from eventing.contract.models import Failure, Frozen, GenerationSpec, Progress, Stage
-from eventing.contract.results import Manifest, StoredFile, Timings, VideoResult, attempt_prefix, manifest_key
+from eventing.contract.results import (
+    Manifest,
+    Sound,
+    StoredFile,
+    Timings,
+    VideoResult,
+    attempt_prefix,
+    manifest_key,
+)
 from eventing.contract.s3 import Bucket
 from eventing.contract.stream import (
     Address,
@@ -277,17 +285,13 @@ def fake_result(spec: GenerationSpec, job_id: str, attempt: int, bucket: Bucket 
     return VideoResult(
         job_id=job_id,
         attempt=attempt,
-        model=spec.model,
         revision="fake",
-        seed=spec.seed,
-        width=spec.width,
-        height=spec.height,
-        num_frames=spec.num_frames,
-        fps=spec.fps,
         duration_seconds=spec.num_frames / spec.fps,
         video=file("video.mp4", "video/mp4"),
         poster=file("poster.jpg", "image/jpeg"),
         spritesheet=file("spritesheet.jpg", "image/jpeg"),
         manifest_uri=prefix + "manifest.json",
         timings=Timings(encode_prompt=0, denoise=0, decode=0, encode_video=0, upload=0, total=0),
+        sound=Sound(rate=48_000, channels=2) if spec.generate_audio else None,
+        **spec.model_dump(include={"model", "seed", "width", "height", "num_frames", "fps"}),
     )

@@ -124,6 +124,10 @@ class VideoRequest(Incoming):
         None, description="How much the video keeps of the picture, where the model has it."
     )
 
+    generate_audio: bool | None = Field(
+        None, description="Whether the video has sound, of a model that makes it; true if absent."
+    )
+
     def pictures(self) -> dict[str, str]:
         """Return the addresses of the pictures, by field."""
         return {name: address for name in FIELDS if (address := getattr(self, name)) is not None}
@@ -186,6 +190,9 @@ class GenerationSpec(Frozen):
     image: Picture | None = Field(None, description="First frame.")
     last_image: Picture | None = None
     strength: Strength | None = None
+    generate_audio: bool | None = Field(
+        None, description="Whether the video has sound; null if the model makes none."
+    )
 
     def pictures(self) -> dict[str, Picture]:
         """Return the pictures, by field."""

@@ -43,6 +43,13 @@ class Mark(Received):
     )
 
 
+class Sound(Received):
+    """The sound of an MP4: an AAC track, as long as the video and from its first frame on."""
+
+    rate: int = Field(description="Samples per second.")
+    channels: int
+
+
 class VideoResult(Received):
     """The result of one successful attempt. The manifest holds it beside the request."""
 
@@ -68,6 +75,7 @@ class VideoResult(Received):
     )
     loras: tuple[UsedLora, ...] = Field((), description="Adapters that made the video, with their weights.")
     mark: Mark | None = Field(None, description="The mark of origin; null if the operator turned it off.")
+    sound: Sound | None = Field(None, description="The sound of the video; null if it has none.")
 
 
 class Manifest(Received):

@@ -22,7 +22,7 @@ from eventing.contract.models import (
     Progress,
     Received,
 )
-from eventing.contract.results import Mark, Timings, VideoResult
+from eventing.contract.results import Mark, Sound, Timings, VideoResult
 from eventing.contract.validation import validated
 
 PREVIEW_BYTES = 8 << 10  # of the JPEG
@@ -123,6 +123,7 @@ class InlineVideo(Received):
     warnings: tuple[str, ...] = ()
     loras: tuple[UsedLora, ...] = ()
     mark: Mark | None = None
+    sound: Sound | None = None
 
 
 class CompletedRecord(Received):

@@ -32,7 +32,9 @@ _BEFORE = select(
 )
 
 # Fields that 0.1 did not have.
-LATER = frozenset({*FIELDS, "image_fit", "strength", "guidance_scale_2", "loras", "n", "reuse"})
+LATER = frozenset({
+    *FIELDS, "image_fit", "strength", "guidance_scale_2", "loras", "generate_audio", "n", "reuse",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)

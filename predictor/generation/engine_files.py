@@ -1,7 +1,7 @@
 """Turn the file that an engine made into the files of an attempt: checked, copied, with pictures, and signed.
 
-The engine's encoding is kept, and so is its sound. Only the operator's watermark needs a new encoding, which
-has no sound.
+The engine's encoding is kept, and so is its sound unless the request wants none. Only the operator's
+watermark needs a new encoding of the frames.
 """
 
 from __future__ import annotations
@@ -67,15 +67,18 @@ def make_files(
 
 def _write_files(raw: Path, spec: GenerationSpec, hooks: Hooks, monitor: Monitor, folder: Path) -> Files:
     path, poster, spritesheet = folder / "video.mp4", folder / "poster.jpg", folder / "spritesheet.jpg"
+    sound = None if spec.generate_audio is False else raw
     with _readable():
-        video.copy_mp4(raw, path)
+        video.copy_mp4(raw, sound, path)
         measured = video.measure_mp4(path)
         results.require_promised(spec, measured)
         frames = _frames(path, measured.frames, hooks.need_frames, monitor)
     if hooks.need_frames:
         frames = hooks.finish_frames(spec, frames)
     if hooks.watermark:
-        video.write_mp4(frames, spec.fps, path, monitor.check)
+        marked = folder / "marked.mp4"
+        video.write_mp4(frames, spec.fps, marked, monitor.check)
+        video.copy_mp4(marked, sound, path)
         measured = video.measure_mp4(path)
     video.write_poster(frames, poster)
     video.write_spritesheet(frames, spritesheet)

@@ -17,6 +17,7 @@ from predictor.generation.results import Files
 from predictor.generation.workspace import Workspace
 from predictor.models.loading import LoadedModel, Model
 from predictor.models.pipelines import checked
+from predictor.models.sound import Waveform
 
 
 def generate(model: Model, attempt: Attempt, monitor: Monitor, space: Workspace) -> CompletedRecord:
@@ -69,15 +70,19 @@ def make_files(model: LoadedModel, attempt: Attempt, monitor: Monitor, space: Wo
         latents = pipeline.denoise(spec, embeds, on_step, pictures)
     with monitor.stage(Stage.decode), checked([pipeline.vae_decoder], monitor.check):
         frames = pipeline.decode(spec, latents)
+        sound = pipeline.decode_sound(spec, latents) if spec.generate_audio else None
     with monitor.stage(Stage.encode_video):
-        files = write_files(finish.hooks.finish_frames(spec, frames), attempt, monitor, space.folder)
+        frames = finish.hooks.finish_frames(spec, frames)
+        files = write_files(frames, sound, attempt, monitor, space.folder)
         return replace(files, mark=finish.sign(files.video, spec, model.revision))
 
 
-def write_files(frames: video.Frames, attempt: Attempt, monitor: Monitor, folder: Path) -> Files:
+def write_files(
+    frames: video.Frames, sound: Waveform | None, attempt: Attempt, monitor: Monitor, folder: Path
+) -> Files:
     """Write the MP4, check it, and write the two pictures. Raises BrokenVideo, OSError."""
     path, poster, spritesheet = folder / "video.mp4", folder / "poster.jpg", folder / "spritesheet.jpg"
-    video.write_mp4(frames, attempt.spec.fps, path, monitor.check)
+    video.write_mp4(frames, attempt.spec.fps, path, monitor.check, sound)
     measured = video.measure_mp4(path)
     results.require_promised(attempt.spec, measured)
     video.write_poster(frames, poster)

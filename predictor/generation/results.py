@@ -47,9 +47,14 @@ class Stored:
 
 
 def require_promised(spec: GenerationSpec, measured: Measured) -> None:
-    """Raise BrokenVideo if the frames, the size or the rate of the MP4 differ from the spec."""
-    expected = (spec.num_frames, spec.width, spec.height, Fraction(spec.fps))
-    actual = (measured.frames, measured.width, measured.height, measured.fps)
+    """Raise BrokenVideo if the frames, the size, the rate or the sound of the MP4 differ from the spec.
+
+    A spec that says nothing of sound promises none, and an engine may still make it.
+    """
+    has_sound = measured.sound is not None
+    wants_sound = has_sound if spec.generate_audio is None else spec.generate_audio
+    expected = (spec.num_frames, spec.width, spec.height, Fraction(spec.fps), wants_sound)
+    actual = (measured.frames, measured.width, measured.height, measured.fps, has_sound)
     if actual != expected:
         raise BrokenVideo(
             f"the model made {_words(*actual)} instead of {_words(*expected)}; "
@@ -110,11 +115,12 @@ def _facts(attempt: Attempt, measured: Measured) -> dict[str, Any]:
         "height": measured.height,
         "num_frames": measured.frames,
         "fps": int(measured.fps),
+        "sound": measured.sound,
     }
 
 
-def _words(frames: int, width: int, height: int, fps: object) -> str:
-    return f"{frames} frames of {width}x{height} at {fps} fps"
+def _words(frames: int, width: int, height: int, fps: object, has_sound: bool) -> str:
+    return f"{frames} frames of {width}x{height} at {fps} fps{' with sound' if has_sound else ''}"
 
 
 def _warnings(model: Model, attempt: Attempt) -> tuple[str, ...]:

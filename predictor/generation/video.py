@@ -1,21 +1,29 @@
-"""Write frames to files: an H.264 MP4 that browsers play, a poster and a sprite sheet; measure the MP4.
+"""Write frames and sound to files: an MP4 that browsers play, a poster and a sprite sheet; measure the MP4.
 
 Equal frames give equal bytes: x264 runs in one thread and no date is written.
 """
 
 from __future__ import annotations
 
+import heapq
 import io
 import math
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
+from av.container import InputContainer, OutputContainer
 from numpy.typing import NDArray
 from PIL import Image
+
+from eventing.contract.results import Sound
+from predictor.generation.sound import SoundTrack
+from predictor.models.sound import Waveform
 
 Frames = NDArray[np.uint8]  # (frames, height, width, 3), RGB
 BT709 = 1  # ITU-T H.273 code point, the same number for matrix, primaries and transfer
@@ -35,15 +43,18 @@ class Measured:
     height: int
     fps: Fraction
     seconds: float
+    sound: Sound | None = None
 
 
-def write_mp4(frames: Frames, fps: int, path: Path, check: Callable[[], None]) -> None:
-    """Encode frames as yuv420p H.264 with the index in front (faststart). `check` may raise to stop.
+def write_mp4(
+    frames: Frames, fps: int, path: Path, check: Callable[[], None], sound: Waveform | None = None
+) -> None:
+    """Encode frames as yuv420p H.264, and sound as AAC, with the index in front. `check` may raise to stop.
 
     Raises OSError if the file cannot be written. Width and height must be even, as yuv420p requires.
     """
     # A file and not a buffer: faststart rewrites the header once the size is known.
-    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+    with av.open(str(path), "w", format="mp4", options=_options(fps, sound)) as container:
         stream = container.add_stream("libx264", rate=fps, options=X264)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"
@@ -51,11 +62,24 @@ def write_mp4(frames: Frames, fps: int, path: Path, check: Callable[[], None]) -
         context.thread_count = 1
         context.colorspace = context.color_primaries = context.color_trc = BT709
         context.color_range = LIMITED_RANGE
-        for pixels in frames:
+        track = SoundTrack(container, sound, len(frames), fps) if sound else None
+        for shown, pixels in enumerate(frames, 1):
             check()
             picture = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             container.mux(stream.encode(picture.reformat(format="yuv420p", dst_colorspace=BT709)))
+            if track:
+                track.write_until(shown)
         container.mux(stream.encode())
+        if track:
+            track.finish()
+
+
+def _options(fps: int, sound: Waveform | None) -> dict[str, str]:
+    options = {"movflags": "+faststart"}
+    if sound is None:
+        return options
+    # Without it the length of a track is rounded to milliseconds, so that sound and frames would differ.
+    return options | {"movie_timescale": str(math.lcm(fps, sound.rate))}
 
 
 def measure_mp4(path: Path) -> Measured:
@@ -65,22 +89,38 @@ def measure_mp4(path: Path) -> Measured:
         frames = sum(1 for packet in container.demux(stream) if packet.size)  # the last one only flushes
         duration, base = stream.duration or 0, stream.time_base or Fraction(0)
         fps = stream.average_rate or Fraction(0)
-        return Measured(frames, stream.width, stream.height, fps, float(duration * base))
+        sound = [Sound(rate=track.rate, channels=track.channels) for track in container.streams.audio]
+        seconds = float(duration * base)
+        return Measured(frames, stream.width, stream.height, fps, seconds, sound[0] if sound else None)
 
 
-def copy_mp4(source: Path, path: Path) -> None:
-    """Copy the streams of a video into an MP4 with the index in front (faststart). Encodes nothing.
+def copy_mp4(frames: Path, sound: Path | None, path: Path) -> None:
+    """Copy the frames of one file and the sound of another into an MP4 with the index in front (faststart).
 
-    Raises OSError or av.FFmpegError.
+    Encodes nothing. Raises OSError or av.FFmpegError.
     """
-    options = {"movflags": "+faststart"}
-    with av.open(str(source)) as old, av.open(str(path), "w", format="mp4", options=options) as new:
-        kept = [stream for stream in old.streams if stream.type in ("video", "audio")]
-        copies = {stream.index: new.add_stream_from_template(stream) for stream in kept}
-        for packet in old.demux(*kept):
-            if packet.dts is not None:  # the last one of each stream only flushes
-                packet.stream = copies[packet.stream.index]
-                new.mux(packet)
+    sources = {"video": frames} if sound is None else {"video": frames, "audio": sound}
+    with ExitStack() as opened:
+        old = {kind: opened.enter_context(av.open(str(source))) for kind, source in sources.items()}
+        options = {"movflags": "+faststart"}
+        new = opened.enter_context(av.open(str(path), "w", format="mp4", options=options))
+        packets = [_copied(container, kind, new) for kind, container in old.items()]
+        for packet in heapq.merge(*packets, key=_time):  # side by side, so that players find both
+            new.mux(packet)
+
+
+def _copied(old: InputContainer, kind: str, new: OutputContainer) -> list[av.Packet[Any]]:
+    """Return the packets of one kind, for new streams like the old ones."""
+    kept = [stream for stream in old.streams if stream.type == kind]
+    copies = {stream.index: new.add_stream_from_template(stream) for stream in kept}
+    packets = [packet for packet in old.demux(*kept) if packet.dts is not None] if kept else []
+    for packet in packets:  # without the last one of each stream, which only flushes
+        packet.stream = copies[packet.stream.index]
+    return packets
+
+
+def _time(packet: av.Packet[Any]) -> Fraction:
+    return (packet.dts or 0) * packet.time_base
 
 
 def read_frames(path: Path, check: Callable[[], None]) -> Iterator[Frames]:

@@ -11,7 +11,7 @@ from diffusers import (
     LTX2Pipeline,
     LTX2VideoTransformer3DModel,
 )
-from diffusers.pipelines.ltx2 import LTX2TextConnectors, LTX2Vocoder
+from diffusers.pipelines.ltx2 import LTX2TextConnectors, LTX2VocoderWithBWE
 from transformers import Gemma3Config, Gemma3ForConditionalGeneration
 
 from predictor.models.tiny_parts import WIDTH, tokenizer
@@ -19,7 +19,7 @@ from predictor.models.tiny_parts import WIDTH, tokenizer
 LAYERS = 1  # of the text encoder
 CHANNELS = 4  # of latents
 MEL_BINS = 8
-RATE = 16_000  # samples per second of the sound
+RATE, WIDE_RATE = 16_000, 48_000  # samples per second of the sound, before and after it gets its high tones
 
 
 def build() -> Any:
@@ -129,12 +129,22 @@ def _audio_vae() -> Any:
 
 
 def _vocoder() -> Any:
-    return LTX2Vocoder(
+    return LTX2VocoderWithBWE(
         in_channels=2 * MEL_BINS,
-        hidden_channels=32,
-        upsample_kernel_sizes=[4, 4],
-        upsample_factors=[2, 2],
+        hidden_channels=16,
+        upsample_kernel_sizes=[32, 20],
+        upsample_factors=[16, 10],  # 160 samples for each column of the spectrogram
         resnet_kernel_sizes=[3],
         resnet_dilations=[[1, 3, 5]],
-        output_sampling_rate=RATE,
+        bwe_in_channels=2 * MEL_BINS,
+        bwe_hidden_channels=16,
+        bwe_upsample_kernel_sizes=[40, 24],
+        bwe_upsample_factors=[20, 12],  # 80 samples, at three times the rate
+        bwe_resnet_kernel_sizes=[3],
+        bwe_resnet_dilations=[[1, 3, 5]],
+        filter_length=64,
+        window_length=64,
+        num_mel_channels=MEL_BINS,
+        input_sampling_rate=RATE,
+        output_sampling_rate=WIDE_RATE,
     ).eval()

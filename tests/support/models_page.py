@@ -47,6 +47,7 @@ def _model(entry: CatalogEntry) -> str:
     guidance = f"{tier.guidance:g}" + (f" and {tier.guidance_2:g}" if tier.guidance_2 is not None else "")
     memory = f"{entry.gpu_memory_gib} GiB" if entry.gpus else "none"
     video = f"{entry.frames.default} frames of {width}x{height} at {entry.fps} fps"
+    video += f", sound of {entry.sound.describe()}" if entry.sound else ""
     licence = f"{entry.licence}. {entry.licence_notes}" if entry.licence_notes else entry.licence
     return f"| `{entry.name}` | {memory} | {video} | {tier.steps}, {guidance} | {licence} |"
 
@@ -79,7 +80,8 @@ def _runs() -> list[str]:
 
 def _run(entry: CatalogEntry, task: Task, kind: str) -> str:
     is_equal = (entry.name, task) in RUNS
-    run = "random weights, on a CPU: frames equal to one call of diffusers" if is_equal else "nothing"
+    parts = "frames and sound" if entry.sound else "frames"
+    run = f"random weights, on a CPU: {parts} equal to one call of diffusers" if is_equal else "nothing"
     real = "run" if entry.name in ON_GPU else "not run" if entry.gpus else "needs none"
     return f"| `{entry.name}` | {task} | `{kind}` | {ELSEWHERE.get(entry.name, run)} | {real} |"
 

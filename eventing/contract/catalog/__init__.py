@@ -1,7 +1,7 @@
 """Hold the models and adapters that are known here: one YAML file each, the package's and an operator's.
 
-rules.py says which frames and sizes a model makes, tasks.py what it makes videos from, tiers.py what a
-quality means. loras.py has the adapters, entry.py turns a request into a spec, and files.py reads the YAML.
+rules.py says which frames, sizes and sound a model makes, tasks.py what it makes videos from, tiers.py what
+a quality means. loras.py has the adapters, entry.py turns a request into a spec, and files.py reads the YAML.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from eventing.contract.catalog.engine import Dialect, Engine
 from eventing.contract.catalog.entry import CatalogEntry
 from eventing.contract.catalog.files import read_folder
 from eventing.contract.catalog.loras import LoraEntry
-from eventing.contract.catalog.rules import FrameRule, SideRule
+from eventing.contract.catalog.rules import FrameRule, SideRule, SoundRule
 from eventing.contract.catalog.tasks import Task, Tasks
 from eventing.contract.catalog.tiers import Tier, Tiers
 from eventing.contract.errors import InvalidRequest
@@ -28,6 +28,7 @@ __all__ = [
     "FrameRule",
     "LoraEntry",
     "SideRule",
+    "SoundRule",
     "Task",
     "Tasks",
     "Tier",

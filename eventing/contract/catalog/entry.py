@@ -15,7 +15,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from eventing.contract.budget import Budget
 from eventing.contract.catalog.engine import FAMILY, Engine
 from eventing.contract.catalog.loras import LoraEntry, choose
-from eventing.contract.catalog.rules import FrameRule, SideRule
+from eventing.contract.catalog.rules import FrameRule, SideRule, SoundRule
 from eventing.contract.catalog.tasks import AUTO, Need, Tasks
 from eventing.contract.catalog.tiers import Tier, Tiers
 from eventing.contract.errors import InvalidRequest
@@ -63,6 +63,7 @@ class CatalogEntry(Frozen):
     sides: SideRule = SideRule()
     frames: FrameRule
     fps: FrameRate
+    sound: SoundRule | None = Field(None, description="Sound with the frames; none: the videos are silent.")
     quality: Tiers
     min_steps: Steps = Field(1, description="Fewer steps make no usable picture.")
     max_guidance: Guidance = Field(50, description="1 for a model that was trained without guidance.")
@@ -100,7 +101,8 @@ class CatalogEntry(Frozen):
     def inputs(self) -> dict[str, Need]:
         """Return the inputs that the model takes, and whether it needs them."""
         negative: dict[str, Need] = {"negative_prompt": "optional"} if self.max_guidance > 1 else {}
-        return {"prompt": "required", **negative, **self.tasks.inputs()}
+        sound: dict[str, Need] = {"generate_audio": "optional"} if self.sound else {}
+        return {"prompt": "required", **negative, **self.tasks.inputs(), **sound}
 
     @property
     def loras(self) -> dict[str, LoraEntry]:
@@ -139,6 +141,7 @@ class CatalogEntry(Frozen):
             flow_shift=tier.flow_shift,
             loras=choose(self.name, self._loras, tier.loras, request.loras or ()) or None,
             strength=request.strength,
+            generate_audio=self._audio(request),
         )
 
     def makes(self, width: int, height: int) -> bool:
@@ -203,6 +206,16 @@ class CatalogEntry(Frozen):
         if request.guidance_scale_2 is not None:
             raise InvalidRequest(
                 f"{self.name} has one transformer and takes no guidance_scale_2", field="guidance_scale_2"
+            )
+        return None
+
+    def _audio(self, request: VideoRequest) -> bool | None:
+        if self.sound is not None:
+            return request.generate_audio is not False
+        if request.generate_audio:
+            raise InvalidRequest(
+                f"{self.name} makes videos without sound; generate_audio must be false or absent",
+                field="generate_audio",
             )
         return None
 

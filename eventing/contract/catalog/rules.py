@@ -1,8 +1,8 @@
-"""State which frame counts and which sizes a model makes: FrameRule and SideRule."""
+"""State which frame counts, which sizes and which sound a model makes: FrameRule, SideRule and SoundRule."""
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -83,3 +83,16 @@ class SideRule(Frozen):
             f", and any size with sides that are multiples of {self.multiple} from {self.min} on "
             f"and at most {self.max_pixels} pixels in all"
         )
+
+
+class SoundRule(Frozen):
+    """The sound that a model makes with its frames, at a sample rate that AAC has."""
+
+    rate: Literal[8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000] = Field(
+        description="Samples per second."
+    )
+    channels: Literal[1, 2]
+
+    def describe(self) -> str:
+        """Put the sound into words for messages."""
+        return f"{self.rate} Hz and {'one channel' if self.channels == 1 else 'two channels'}"

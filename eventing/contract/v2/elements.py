@@ -1,8 +1,8 @@
 """Decode one element of a V2 tensor from JSON or from bytes, and encode it to bytes.
 
 An element of BYTES in binary form is a 4-byte little-endian length and UTF-8 text. Numbers may have any
-numeric datatype or be text, since some clients cannot send the right one. A picture is an address or a file:
-in binary form the file as it is, in JSON its base64. A file becomes a data: address.
+numeric datatype or be text, and so may truth values, since some clients cannot send the right one. A picture
+is an address or a file: in binary form the file as it is, in JSON its base64. A file becomes a data: address.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from eventing.contract.pictures import FIELDS, INLINE, SCHEMES, inline
 
 FORMATS = {
     "UINT8": "B", "UINT16": "H", "UINT32": "I", "UINT64": "Q",
-    "INT8": "b", "INT16": "h", "INT32": "i", "INT64": "q", "FP16": "e", "FP32": "f", "FP64": "d",
+    "BOOL": "?", "INT8": "b", "INT16": "h", "INT32": "i", "INT64": "q", "FP16": "e", "FP32": "f", "FP64": "d",
 }  # fmt: skip
 FLOATS = frozenset({"FP16", "FP32", "FP64"})
 SHOWN = 40  # characters of a wrong value that a message quotes
@@ -74,6 +74,8 @@ def _fits(datatype: str, data: Any) -> bool:
     """Tell whether a value has the datatype and is in its range. 7.0 is an integer, as in JSON."""
     if datatype == "BYTES":
         return isinstance(data, str | bytes)
+    if datatype == "BOOL":
+        return data in (0, 1)  # True and False are equal to them
     if isinstance(data, bool) or not isinstance(data, int | float):
         return False
     if datatype not in FLOATS and isinstance(data, float):
@@ -99,6 +101,8 @@ def _text(name: str, raw: bytes) -> str:
 def _plain(datatype: str, value: Any) -> Any:
     if isinstance(value, str):
         return value
+    if datatype == "BOOL":
+        return bool(value)
     return _shortest(float(value), FORMATS[datatype]) if datatype in FLOATS else int(value)
 
 

@@ -27,8 +27,9 @@ INPUTS = {
     "image_fit": "BYTES",
     "strength": "FP32",
     "loras": "BYTES",  # JSON
+    "generate_audio": "BOOL",
 }
-WITH_PICTURES = frozenset({"image", "last_image", "image_fit", "strength"})
+OF_SOME_MODELS = frozenset({"image", "last_image", "image_fit", "strength", "generate_audio"})
 TRANSPORT = frozenset({"binary_data_output", "binary_data_size", "binary_data"})  # the protocol's own
 PARAMETERS = ("output", "job_id", "attempt", "model")  # may also be inputs of one element
 STORED_OUTPUTS: Mapping[str, Callable[[VideoResult], str | int]] = {
@@ -85,10 +86,10 @@ def metadata(entry: CatalogEntry, outputs: Iterable[str], parameters: Mapping[st
 
 
 def _takes(entry: CatalogEntry, name: str) -> bool:
-    """Tell whether a model takes an input; adapters and what comes with pictures depend on the model."""
+    """Tell whether a model takes an input; adapters and those of pictures and sound depend on the model."""
     if name == "loras":
         return bool(entry.loras)
-    return name not in WITH_PICTURES or ("image" if name == "image_fit" else name) in entry.inputs
+    return name not in OF_SOME_MODELS or ("image" if name == "image_fit" else name) in entry.inputs
 
 
 def check_input(name: str, earlier: Container[str]) -> None:

@@ -19,9 +19,11 @@ from PIL import Image
 from eventing.contract.catalog import Task
 from eventing.contract.models import GenerationSpec
 from predictor.models.loras import LoraFiles
+from predictor.models.sound import Waveform
 
 OnStep = Callable[[int, int], None]  # (steps done, steps in total); may raise to stop
 Check = Callable[[], None]  # raises to stop
+Latents = Any  # what the steps of a family leave and its decoders take: a tensor, or several
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Pipeline(Protocol):
 
     def denoise(
         self, spec: GenerationSpec, embeds: dict[str, Any], on_step: OnStep, pictures: Pictures = NO_PICTURES
-    ) -> torch.Tensor:
+    ) -> Latents:
         """Turn embeddings into latents. Calls `on_step` after every step."""
 
     def prepare_previews(self) -> None:
@@ -73,8 +75,11 @@ class Pipeline(Protocol):
     def preview(self, spec: GenerationSpec) -> NDArray[np.uint8] | None:
         """Return a small picture, RGB, of what the step that called `on_step` expects; None without one."""
 
-    def decode(self, spec: GenerationSpec, latents: torch.Tensor) -> NDArray[np.uint8]:
+    def decode(self, spec: GenerationSpec, latents: Latents) -> NDArray[np.uint8]:
         """Turn latents into RGB frames: uint8, (frames, height, width, 3)."""
+
+    def decode_sound(self, spec: GenerationSpec, latents: Latents) -> Waveform | None:
+        """Turn latents into sound; called for models whose entry has sound, if the request wants it."""
 
     def release(self) -> None:
         """Free the memory of a job, also of one that was stopped."""

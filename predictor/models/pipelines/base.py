@@ -13,14 +13,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from eventing.contract.catalog import CatalogEntry, Task
+from eventing.contract.catalog import CatalogEntry, SoundRule, Task
 from eventing.contract.errors import InvalidRequest
 from eventing.contract.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.loras import LoraFiles
-from predictor.models.pipelines import NO_PICTURES, OnStep, Pictures, adapters, folder, parts, steps
+from predictor.models.pipelines import NO_PICTURES, Latents, OnStep, Pictures, adapters, folder, parts, steps
 from predictor.models.pipelines.preview import Painter, StepCall, learn, painted, tapped
 from predictor.models.pipelines.tensors import require_finite
+from predictor.models.sound import Waveform, require_sound
 
 WITH_MASKS = (
     "prompt_embeds",
@@ -55,6 +56,7 @@ class DiffusersFamily(ABC):
         self.text_length = entry.max_prompt_tokens
         self.grid = self._grid()
         self.grid.require_entry(entry)
+        require_sound(entry, self._sound())
         self._painter: Painter | None = None
         self._latest_step: Callable[[], StepCall | None] = lambda: None
 
@@ -123,19 +125,22 @@ class DiffusersFamily(ABC):
     @torch.inference_mode()
     def denoise(
         self, spec: GenerationSpec, embeds: dict[str, Any], on_step: OnStep, pictures: Pictures = NO_PICTURES
-    ) -> torch.Tensor:
+    ) -> Latents:
         """Run the diffusion steps. Raises BrokenFrames if the latents are not finite."""
         pipe = self._turn_to(pictures.task)
         pipe.scheduler = folder.shifted(self.scheduler, spec.flow_shift, self.entry.name)
         options = {**embeds, **self._options(spec), **self._picture_options(spec, pictures)}
         with steps.reported(pipe, spec.num_inference_steps, on_step), self._observed(pipe.scheduler):
-            latents: torch.Tensor = pipe(**options, generator=generator(spec), output_type="latent").frames
-        require_finite(latents, "latents")
-        return latents
+            output = pipe(**options, generator=generator(spec), output_type="latent")
+        return self._latents(output)
 
     @abstractmethod
-    def decode(self, spec: GenerationSpec, latents: torch.Tensor) -> NDArray[np.uint8]:
+    def decode(self, spec: GenerationSpec, latents: Latents) -> NDArray[np.uint8]:
         """Turn latents into RGB frames: uint8, (frames, height, width, 3)."""
+
+    def decode_sound(self, _spec: GenerationSpec, _latents: Latents) -> Waveform | None:
+        """Return the sound of the video; None from a family that makes none."""
+        return None
 
     @torch.inference_mode()
     def prepare_previews(self) -> None:
@@ -163,6 +168,15 @@ class DiffusersFamily(ABC):
     @abstractmethod
     def _grid(self) -> Grid:
         """Return the frame counts and sizes that the model makes without rounding."""
+
+    def _sound(self) -> SoundRule | None:
+        """Return the sound that the model makes; None if it makes none."""
+        return None
+
+    def _latents(self, output: Any) -> Latents:
+        """Return what the decoders need of the pipeline's output. Raises BrokenFrames if it is not finite."""
+        require_finite(output.frames, "latents")
+        return output.frames
 
     @abstractmethod
     def _restored(self, spec: GenerationSpec, latents: torch.Tensor) -> torch.Tensor:

@@ -1,20 +1,21 @@
-"""LTX-2: Gemma text, video and sound from one transformer. The video is decoded, the sound not yet."""
+"""LTX-2: Gemma text, video and sound from one transformer."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from diffusers import LTX2ImageToVideoPipeline, LTX2Pipeline
 from numpy.typing import NDArray
 
-from eventing.contract.catalog import Task
+from eventing.contract.catalog import SoundRule, Task
 from eventing.contract.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.pipelines.base import WITH_MASKS, DiffusersFamily
-from predictor.models.pipelines.tensors import to_frames
+from predictor.models.pipelines.tensors import require_finite, to_frames, to_samples
+from predictor.models.sound import Waveform
 
 UNPACKED = 5  # dimensions of latents as a video: batch, channels, frames, height, width
 PIXELS = 32  # LTX2Pipeline refuses sizes that are no multiple of it
@@ -30,20 +31,45 @@ UNGUIDED = {
 }
 
 
+class Latents(NamedTuple):
+    """Latents of the video, (1, channels, latent frames, height / 32, width / 32), and of its sound."""
+
+    video: torch.Tensor
+    sound: torch.Tensor  # (1, channels, length, mel bins)
+
+
 class Family(DiffusersFamily):
-    """The stages of LTX-2. Latents are (1, channels, latent frames, height / 32, width / 32)."""
+    """The stages of LTX-2."""
 
     PIPELINES = {  # noqa: RUF012 - typed in the base
         Task.text: (LTX2Pipeline,),
         Task.image: (LTX2ImageToVideoPipeline,),
     }
     EMBEDDINGS = WITH_MASKS
+    # Its many convolutions in a row add up the errors of bfloat16, which one hears.
+    DTYPES = {"vocoder": torch.float32}  # noqa: RUF012 - typed in the base
 
     @torch.inference_mode()
-    def decode(self, spec: GenerationSpec, latents: torch.Tensor) -> NDArray[np.uint8]:
+    def decode(self, spec: GenerationSpec, latents: Latents) -> NDArray[np.uint8]:
         """Decode latents, which the pipeline has returned to the VAE's own scale."""
         vae = self.pipe.vae
-        return to_frames(vae.decode(latents.to(vae.dtype), None, return_dict=False)[0])
+        return to_frames(vae.decode(latents.video.to(vae.dtype), None, return_dict=False)[0])
+
+    @torch.inference_mode()
+    def decode_sound(self, _spec: GenerationSpec, latents: Latents) -> Waveform:
+        """Decode latents to a spectrogram, and that to samples."""
+        vae, vocoder = self.pipe.audio_vae, self.pipe.vocoder
+        spectrogram = vae.decode(latents.sound.to(vae.dtype), return_dict=False)[0]
+        samples = to_samples(vocoder(spectrogram.to(vocoder.dtype)))
+        return Waveform(samples, vocoder.config.output_sampling_rate)
+
+    def _sound(self) -> SoundRule:
+        config = self.pipe.vocoder.config
+        return SoundRule(rate=config.output_sampling_rate, channels=config.out_channels)
+
+    def _latents(self, output: Any) -> Latents:
+        require_finite(output.audio, "latents of sound")
+        return Latents(super()._latents(output), output.audio)
 
     def _grid(self) -> Grid:
         pipe = self.pipe

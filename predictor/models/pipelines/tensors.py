@@ -1,4 +1,4 @@
-"""Check and convert what a VAE decodes."""
+"""Check and convert what a VAE or a vocoder decodes."""
 
 from __future__ import annotations
 
@@ -38,3 +38,10 @@ def to_frames(video: torch.Tensor) -> NDArray[np.uint8]:
     pixels = (video[0].float() / 2 + 0.5).clamp_(0, 1).mul_(255).round_().to(torch.uint8)
     frames: NDArray[np.uint8] = pixels.permute(1, 2, 3, 0).contiguous().cpu().numpy()
     return frames
+
+
+def to_samples(waveform: torch.Tensor) -> NDArray[np.float32]:
+    """Convert (1, channels, samples) to float32 (channels, samples). Raises BrokenFrames."""
+    require_finite(waveform, "samples of sound")
+    samples: NDArray[np.float32] = waveform[0].float().cpu().numpy()
+    return samples

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from eventing.contract.errors import DeviceLost, InvalidRequest, ModelUnavailable
 from eventing.contract.models import GenerationSpec
 from predictor.models.loras import LoraFiles
-from predictor.models.pipelines import NO_PICTURES, OnStep, Pictures
+from predictor.models.pipelines import NO_PICTURES, Latents, OnStep, Pictures
 from predictor.models.pipelines.base import DiffusersFamily
 from predictor.models.ranks import group
 from predictor.models.ranks.messages import PATIENCE, Report, Settled, Video
 from predictor.models.ranks.processes import Ranks
+from predictor.models.sound import Waveform
 
 
 class SharedPipeline:
@@ -57,7 +58,7 @@ class SharedPipeline:
 
     def denoise(
         self, spec: GenerationSpec, embeds: dict[str, Any], on_step: OnStep, pictures: Pictures = NO_PICTURES
-    ) -> torch.Tensor:
+    ) -> Latents:
         """Run the steps on all ranks. Raises DeviceLost if they are no longer at the same point."""
         self._ranks.send(Video(spec, self._loras, _moved(embeds, "cpu"), pictures))
         try:
@@ -79,9 +80,13 @@ class SharedPipeline:
         """Return a small picture of what the step expects; every rank has its latents."""
         return self._family.preview(spec)
 
-    def decode(self, spec: GenerationSpec, latents: torch.Tensor) -> NDArray[np.uint8]:
+    def decode(self, spec: GenerationSpec, latents: Latents) -> NDArray[np.uint8]:
         """Turn latents into RGB frames on rank 0."""
         return self._family.decode(spec, latents)
+
+    def decode_sound(self, spec: GenerationSpec, latents: Latents) -> Waveform | None:
+        """Turn latents into sound on rank 0."""
+        return self._family.decode_sound(spec, latents)
 
     def release(self) -> None:
         """Free the memory of a job on rank 0. The other ranks do so after every video."""

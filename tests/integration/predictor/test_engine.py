@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from eventing.contract.catalog import CatalogEntry, Dialect, load_catalog
 from eventing.contract.errors import InvalidRequest, Unavailable
 from eventing.contract.pictures import Fit, Picture
-from eventing.contract.results import Manifest, VideoResult
+from eventing.contract.results import Manifest, Sound, VideoResult
 from eventing.contract.s3 import Bucket
 from eventing.contract.stream import CompletedRecord, FailedRecord
 from predictor.device import worker as worker_module
@@ -28,7 +28,9 @@ from predictor.device.worker import State, Worker
 from predictor.fake_engine import FakeEngine, Habits
 from predictor.generation import engine_run
 from predictor.generation.credentials import require_valid
+from predictor.generation.video import write_mp4
 from predictor.models.loading import open_model
+from predictor.models.sound import Waveform
 from tests.support.engines import (
     Killed,
     attempt,
@@ -588,3 +590,34 @@ async def test_the_sound_of_an_engine_is_kept(engines: Start, bucket: Bucket, tm
         assert sound.codec_context.sample_rate == 24_000
         assert sum(frame.samples for frame in container.decode(sound)) >= 24_000
     assert video.index(b"moov") < video.index(b"mdat")
+
+
+@pytest.mark.parametrize(("wish", "sound"), [(True, Sound(rate=24_000, channels=1)), (False, None)])
+async def test_the_sound_of_the_engine_is_kept_also_under_a_watermark_unless_the_request_wants_none(
+    wish: bool,
+    sound: Sound | None,
+    engines: Start,
+    bucket: Bucket,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (9, 64, 64, 3), dtype=np.uint8)
+    tone = (0.2 * np.sin(np.arange(27_000) / 20)).astype(np.float32)[None]
+    write_mp4(noise, 8, tmp_path / "raw.mp4", lambda: None, Waveform(tone, 24_000))
+    engine = engines(file=(tmp_path / "raw.mp4").read_bytes())
+    entry = entry_of(tmp_path, engine, sound={"rate": 24_000, "channels": 1})
+    (tmp_path / "inverted.py").write_text("def watermark(spec, frames):\n    return 255 - frames\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for options in ({}, {"watermark": "inverted"}):
+        async with working(entry, settings(bucket, tmp_path, **options)) as worker:
+            record = await completed(worker, attempt(entry, job(), generate_audio=wish))
+        result, file = stored(bucket, record)
+        assert result.sound == sound
+        with av.open(io.BytesIO(file)) as container:
+            seconds = {stream.type: _seconds(stream) for stream in container.streams}
+            assert {stream.start_time for stream in container.streams} == {0}
+        assert seconds == pytest.approx({"video": 1.125} | ({"audio": 1.125} if sound else {}), abs=0.002)
+
+
+def _seconds(stream: Any) -> float:
+    return float(stream.duration * stream.time_base)

@@ -129,3 +129,21 @@ def test_the_pictures_choose_the_task() -> None:
     assert tasks.choose("tiny", image=False, last_image=False) is Task.text
     assert tasks.choose("tiny", image=True, last_image=False) is Task.image
     assert tasks.choose("tiny", image=True, last_image=True) is Task.first_last
+
+
+def test_sound_comes_with_the_video_unless_the_request_says_otherwise() -> None:
+    model = entry(sound={"rate": 24_000, "channels": 1})
+    assert [spec(model, generate_audio=wish).generate_audio for wish in (None, True, False)] == [
+        True,
+        True,
+        False,
+    ]
+    assert [spec(entry(), generate_audio=wish).generate_audio for wish in (None, False)] == [None, None]
+    refused(entry(), "generate_audio", "tiny makes videos without sound", generate_audio=True)
+    assert model.inputs["generate_audio"] == "optional"
+
+
+@pytest.mark.parametrize("sound", [{"rate": 24_001, "channels": 1}, {"rate": 24_000, "channels": 6}, {}])
+def test_sound_that_no_mp4_can_have_is_refused_in_an_entry(sound: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="sound"):
+        entry(sound=sound)

@@ -1,4 +1,4 @@
-"""Every catalog entry, built tiny, makes for each of its tasks the frames of one plain call of diffusers."""
+"""Every catalog entry, built tiny, makes for each of its tasks what one plain call of diffusers makes."""
 
 from __future__ import annotations
 
@@ -49,15 +49,18 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Loade
     yield Models()
 
 
-def frames(model: LoadedModel, sent: Pictures, on_step: Any, **fields: Any) -> Any:
+def video(model: LoadedModel, sent: Pictures, on_step: Any, **fields: Any) -> tuple[Any, Any]:
+    """The frames, and the samples of the sound of a model that makes it."""
     addresses = {name: "https://x.test/a.png" for name in PICTURES if getattr(sent, name) is not None}
     spec = model.entry.resolve(VideoRequest.model_validate(FIELDS | fields | addresses))
     embeds = model.pipeline.encode_prompt(spec)
-    return model.pipeline.decode(spec, model.pipeline.denoise(spec, embeds, on_step, sent))
+    latents = model.pipeline.denoise(spec, embeds, on_step, sent)
+    sound = model.pipeline.decode_sound(spec, latents)
+    return model.pipeline.decode(spec, latents), None if sound is None else sound.samples
 
 
-def plain(model: LoadedModel, task: Task, sent: Pictures, guidance: float = 5.0) -> Any:
-    """The frames of one call of the diffusers pipeline."""
+def plain(model: LoadedModel, task: Task, sent: Pictures, guidance: float = 5.0) -> tuple[Any, Any]:
+    """The frames and the samples of one call of the diffusers pipeline."""
     pipe = model.pipeline.pipes[task]  # type: ignore[attr-defined]
     entry, call = model.entry, dict(VARIANTS[model.entry.name].call)
     size = {"height": 64, "width": 64}
@@ -84,8 +87,15 @@ def plain(model: LoadedModel, task: Task, sent: Pictures, guidance: float = 5.0)
         generator=torch.Generator("cpu").manual_seed(4),
         output_type="np",
         **call,
-    ).frames[0]
-    return (made * 255).round().astype(np.uint8)
+    )
+    sound = made.audio[0].numpy() if entry.sound else None
+    return (made.frames[0] * 255).round().astype(np.uint8), sound
+
+
+def assert_equal(one: tuple[Any, Any], other: tuple[Any, Any]) -> None:
+    """Assert that frames and sound are equal, to the last bit."""
+    for mine, theirs in zip(one, other, strict=True):
+        assert np.array_equal(mine, theirs)
 
 
 @pytest.mark.parametrize(("name", "task"), RUNS)
@@ -105,15 +115,16 @@ def test_an_entry_makes_what_its_pipeline_makes_also_after_a_cancel_in_mid_step(
         steps.append((done, total))
 
     with pytest.raises(Cancelled), checked(model.pipeline.blocks, stop_in_the_second_step):
-        frames(model, sent, on_step, seed=99)
+        video(model, sent, on_step, seed=99)
     assert steps == [(1, 3)], "it stopped between two blocks of the second step"
     model.pipeline.release()
     steps.clear()
-    made = frames(model, sent, on_step, guidance_scale=5.0)
+    frames, sound = made = video(model, sent, on_step, guidance_scale=5.0)
     assert steps == [(1, 3), (2, 3), (3, 3)]
-    assert made.shape == (model.entry.frames.default, 64, 64, 3)
-    assert np.array_equal(made, plain(model, task, sent))
-    assert made.std() > 1
+    assert frames.shape == (model.entry.frames.default, 64, 64, 3)
+    assert_equal(made, plain(model, task, sent))
+    assert frames.std() > 1
+    assert (sound is not None and sound.std() > 0.01) == bool(model.entry.sound)
 
 
 @pytest.mark.parametrize("name", UNGUIDED)
@@ -121,8 +132,8 @@ def test_each_family_makes_what_its_pipeline_makes_without_guidance(
     name: str, models: dict[str, LoadedModel]
 ) -> None:
     model = models[name]
-    made = frames(model, Pictures(), lambda _done, _total: None, guidance_scale=1.0)
-    assert np.array_equal(made, plain(model, Task.text, Pictures(), guidance=1.0))
+    made = video(model, Pictures(), lambda _done, _total: None, guidance_scale=1.0)
+    assert_equal(made, plain(model, Task.text, Pictures(), guidance=1.0))
 
 
 def test_every_entry_is_run() -> None:
