@@ -61,7 +61,7 @@ def make_files(model: LoadedModel, attempt: Attempt, monitor: Monitor, space: Wo
     spec, pipeline, finish = attempt.spec, model.pipeline, space.finish
     finish.hooks.check_request(spec)
     with monitor.stage(Stage.encode_prompt):
-        pipeline.adapt(spec, model.loras.files(spec))
+        model.loras.turn_on(spec, pipeline.adapt)
         monitor.check()
         pictures = read_pictures(spec, space.bucket, monitor)
         embeds = pipeline.encode_prompt(spec)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +26,9 @@ class LoraFiles:
     sha256: Mapping[str, str]
 
 
+Adapt = Callable[[GenerationSpec, list[tuple[LoraFiles, float]]], None]  # a pipeline's
+
+
 @dataclass(frozen=True)
 class LoraShelf:
     """The adapters of one model. A file is looked up and read for its checksum once, at its first job."""
@@ -34,16 +37,28 @@ class LoraShelf:
     allow_download: bool = False
     _files: dict[str, LoraFiles] = field(default_factory=dict)
 
-    def files(self, spec: GenerationSpec) -> list[tuple[LoraFiles, float]]:
-        """Return the files and the scale of each adapter of a spec. Raises AdapterUnavailable."""
-        return [(self._found(lora), lora.scale) for lora in spec.loras or ()]
+    def turn_on(self, spec: GenerationSpec, adapt: Adapt) -> None:
+        """Let a pipeline turn on the adapters of a job, and no others. Raises AdapterUnavailable.
+
+        A file that cannot be used is looked up again by the next job that names it: it may be mended by then.
+        """
+        loaded = dict(self._files)
+        try:
+            adapt(spec, self._of(spec))
+        except BaseException:
+            self._files.clear()
+            self._files.update(loaded)
+            raise
 
     def used(self, spec: GenerationSpec) -> tuple[UsedLora, ...]:
         """Return the adapters of a video that was made, for its manifest."""
         return tuple(
             UsedLora(name=files.name, scale=scale, revision=files.revision, sha256=dict(files.sha256))
-            for files, scale in self.files(spec)
+            for files, scale in self._of(spec)
         )
+
+    def _of(self, spec: GenerationSpec) -> list[tuple[LoraFiles, float]]:
+        return [(self._found(lora), lora.scale) for lora in spec.loras or ()]
 
     def _found(self, lora: Lora) -> LoraFiles:
         if lora.name not in self._files:

@@ -39,19 +39,17 @@ def missing(pipe: Any, adapters: Sequence[LoraFiles]) -> list[LoraFiles]:
     ]
 
 
-def load(pipe: Any, files: LoraFiles) -> None:
-    """Load an adapter. Raises AdapterUnavailable naming the file; then the adapter is in no part.
+def load(pipe: Any, adapters: Sequence[LoraFiles]) -> None:
+    """Load adapters. Raises AdapterUnavailable naming the file; then none of them is in any part.
 
     Offloading may be off afterwards: the pipeline must be placed again.
     """
-    for part, path in files.paths.items():
-        try:
-            _load(pipe, part, path, files.name)
-        except Exception as error:
-            _forget(pipe, files.name)
-            if isinstance(error, AdapterUnavailable):
-                raise
-            raise unavailable(files.name, f"{path}: {_first_line(error)}") from error
+    try:
+        for files in adapters:
+            _load_files(pipe, files)
+    except BaseException:
+        _forget(pipe, [files.name for files in adapters])
+        raise
 
 
 def turn_on(pipe: Any, scales: Mapping[str, float]) -> None:
@@ -62,10 +60,20 @@ def turn_on(pipe: Any, scales: Mapping[str, float]) -> None:
             part.set_adapters(names, [scales[name] for name in names])
 
 
-def _forget(pipe: Any, name: str) -> None:
+def _forget(pipe: Any, names: Sequence[str]) -> None:
     for part in _parts(pipe).values():
-        if name in _loaded(part):
-            part.delete_adapters(name)
+        if present := [name for name in names if name in _loaded(part)]:
+            part.delete_adapters(present)
+
+
+def _load_files(pipe: Any, files: LoraFiles) -> None:
+    for part, path in files.paths.items():
+        try:
+            _load(pipe, part, path, files.name)
+        except AdapterUnavailable:
+            raise
+        except Exception as error:
+            raise unavailable(files.name, f"{path}: {_first_line(error)}") from error
 
 
 def _load(pipe: Any, part: str, path: Path, name: str) -> None:

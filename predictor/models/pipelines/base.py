@@ -104,8 +104,7 @@ class DiffusersFamily(ABC):
         pipe = self._turn_to(_task_of(spec))
         if missing := adapters.missing(pipe, [files for files, _ in loras]):
             try:
-                for files in missing:
-                    adapters.load(pipe, files)
+                adapters.load(pipe, missing)
             finally:
                 adapters.turn_off(self.pipes.values())
                 folder.place(pipe, self.entry, self.device)  # loading takes the offloading away

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import numpy as np
 import pytest
 import torch
@@ -14,10 +15,12 @@ from diffusers import UniPCMultistepScheduler, WanPipeline
 from safetensors.numpy import load_file, save_file
 
 from eventing.contract.catalog import CatalogEntry, LoraEntry, Tier
+from eventing.contract.errors import AdapterUnavailable
 from eventing.contract.models import Quality, Stage
 from eventing.contract.stream import CompletedRecord, FailedRecord, InlineVideo, ProgressRecord
 from predictor.device.worker import Worker
 from predictor.models.loading import load_model
+from predictor.models.loras import find
 from predictor.settings import PredictorSettings
 from tests.support import adapters
 from tests.unit.predictor import running
@@ -25,6 +28,7 @@ from tests.unit.predictor.conftest import entry_of
 from tests.unit.predictor.models import variants
 
 STYLE, OTHER = {"name": "style", "scale": 0.5}, {"name": "other"}
+COMMIT = "a" * 40
 NOISE = {"prompt": "a red circle", "seed": 4, "num_inference_steps": 3}
 
 
@@ -124,7 +128,7 @@ def test_frames_with_an_adapter_are_those_of_one_call_of_diffusers(wan: Path, fi
     entry = with_adapters(entry_of("wan"), style, turbo=fast)
     model = load_model(entry, PredictorSettings(model_dir=wan, device="cpu"))
     spec = running.attempt(entry, **NOISE, quality="turbo").spec
-    model.pipeline.adapt(spec, model.loras.files(spec))
+    model.loras.turn_on(spec, model.pipeline.adapt)
     latents = model.pipeline.denoise(spec, model.pipeline.encode_prompt(spec), lambda _done, _total: None)
     pipe = WanPipeline.from_pretrained(wan, local_files_only=True)
     pipe.scheduler = UniPCMultistepScheduler.from_config(pipe.scheduler.config, flow_shift=5.0)
@@ -211,10 +215,39 @@ async def test_a_file_that_is_missing_or_does_not_fit_is_named_and_harms_no_othe
     worker = await started(with_adapters(entry_of("wan"), style, *loras), wan)
     plain, styled = await made(worker), await made(worker, loras=[STYLE])
     for name, sentence in words.items():
-        error = (await refused(worker, loras=[STYLE, {"name": name}])).error
-        assert (error.code, error.retryable) == ("adapter_unavailable", False)
-        assert sentence in error.message and f"the adapter {name} cannot be used: " in error.message
+        for _ in range(2):
+            error = (await refused(worker, loras=[STYLE, {"name": name}])).error
+            assert (error.code, error.retryable) == ("adapter_unavailable", False)
+            assert sentence in error.message and f"the adapter {name} cannot be used: " in error.message
         assert (await made(worker)).sha256 == plain.sha256, name
     assert (await made(worker, loras=[STYLE])).sha256 == styled.sha256
-    adapters.write_adapter(transformer, tmp_path / "absent.safetensors")  # the operator puts it there
-    assert (await made(worker, loras=[{"name": "absent"}])).sha256 not in (plain.sha256, styled.sha256)
+    for name in ("absent", "more"):  # the operator mends them
+        file = adapters.write_adapter(transformer, tmp_path / f"{name}.safetensors", 9)
+        mended = await made(worker, loras=[{"name": name}])
+        assert mended.sha256 not in (plain.sha256, styled.sha256)
+        assert mended.loras[0].sha256 == {file.name: hashlib.sha256(file.read_bytes()).hexdigest()}
+
+
+def test_an_adapter_of_a_repository_comes_from_the_cache_with_its_commit(
+    wan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    place = {"folder": None, "repository": "someone/ink", "revision": COMMIT}
+    local = adapters.entry("ink", Path("/low/ink.safetensors")).model_dump()
+    ink = LoraEntry.model_validate(local | place | {"file": "low/ink.safetensors"})
+    with pytest.raises(AdapterUnavailable, match=f"low/ink.safetensors of someone/ink at {COMMIT} is not in"):
+        find(ink, allow_download=False)
+    cached = tmp_path / "models--someone--ink" / "snapshots" / COMMIT / "low" / "ink.safetensors"
+    adapters.write_adapter(wan / "transformer", cached)
+    files = find(ink, allow_download=False)
+    assert (files.revision, set(files.paths.values())) == (COMMIT, {cached})
+    assert files.sha256 == {"low/ink.safetensors": hashlib.sha256(cached.read_bytes()).hexdigest()}
+
+
+def test_a_family_whose_pipeline_loads_no_adapters_says_so(folders: dict[str, Path], files: Path) -> None:
+    style = adapters.entry("style", files / "style.safetensors")
+    entry = with_adapters(entry_of("hunyuan15"), style)
+    model = load_model(entry, PredictorSettings(model_dir=folders["hunyuan15"], device="cpu"))
+    spec = running.attempt(entry, **NOISE, loras=[STYLE]).spec
+    with pytest.raises(AdapterUnavailable, match="HunyuanVideo15Pipeline takes no adapter"):
+        model.loras.turn_on(spec, model.pipeline.adapt)
