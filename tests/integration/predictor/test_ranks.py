@@ -95,7 +95,7 @@ class Pair:
         pipeline = model.pipeline
         request = {"prompt": "a red circle", "seed": 3, "num_frames": 9} | fields
         spec = entry.resolve(VideoRequest.model_validate(request))
-        pipeline.adapt(spec, model.loras.files(spec))
+        model.loras.turn_on(spec, pipeline.adapt)
         latents = pipeline.denoise(spec, pipeline.encode_prompt(spec), lambda _done, _total: None)
         path = self._folder / "one.mp4"
         write_mp4(pipeline.decode(spec, latents), spec.fps, path, lambda: None)
