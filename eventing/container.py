@@ -68,7 +68,7 @@ def build_container(settings: Settings, obstacle: Obstacle = no_obstacle) -> Con
     pictures = PictureIntake(bucket, fetcher, settings.max_picture_pixels)
     drafts = Drafts(
         catalog, served, has_webhooks=bool(settings.webhook_secrets),
-        most_videos=min(settings.max_videos, settings.queue_quota),
+        most_videos=min(settings.max_videos, settings.queue_quota), reuse=settings.reuse,
     )  # fmt: skip
     return Container(
         settings=settings,

@@ -36,13 +36,20 @@ class Origin:
 
 
 class Drafts:
-    """Makes the jobs of requests. `most_videos` is the most that one request may ask for."""
+    """Makes the jobs of requests.
 
-    def __init__(self, catalog: Catalog, served: Served, *, has_webhooks: bool, most_videos: int) -> None:
+    `most_videos` is the most that one request may ask for. `reuse` is what holds for a request that does not
+    say it.
+    """
+
+    def __init__(
+        self, catalog: Catalog, served: Served, *, has_webhooks: bool, most_videos: int, reuse: bool
+    ) -> None:
         self._catalog = catalog
         self._served = served
         self._has_webhooks = has_webhooks
         self._most_videos = most_videos
+        self._reuse = reuse
 
     def submission(self, request: JobRequest, origin: Origin) -> Submission:
         """Return what is to be stored. Raises InvalidRequest naming the field, NotFound."""
@@ -58,6 +65,11 @@ class Drafts:
             job, *rest = members(job, new_id(GROUP_PREFIX), ids)
             others = tuple(rest)
         return Submission(job, origin.key, request.start_within_seconds, others)
+
+    def reuses(self, request: JobRequest) -> bool:
+        """Whether a request may be answered from an earlier result."""
+        by_default = self._reuse and request.seed is not None and "reuse" not in request.model_fields_set
+        return request.reuse or by_default
 
     def sealed(self, submission: Submission) -> Submission:
         """Return the jobs with the digest of what they make. Call it when they have their pictures."""

@@ -69,7 +69,7 @@ class Jobs:
         TooMany, Unavailable.
         """
         submission = self._drafts.submission(request, origin)
-        if not request.pictures() and not request.reuse:
+        if not request.pictures() and not self._drafts.reuses(request):
             job, new = await self._store.submit(self._drafts.sealed(submission))
         elif earlier := await self._store.earlier(submission):  # its files need not be fetched again
             job, new = earlier, False
@@ -152,7 +152,7 @@ class Jobs:
             if request.pictures():
                 submission = await self._with_pictures(request, submission, folders)
             submission = self._drafts.sealed(submission)
-            if request.reuse:
+            if self._drafts.reuses(request):
                 submission = await self._with_results(submission, folders)
         except BaseException:
             await finish(self._discard(folders))

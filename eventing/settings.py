@@ -128,6 +128,10 @@ class Settings(SharedSettings):
         description="Jobs one owner may have waiting; submissions at one moment may pass it by a few.",
     )
     max_videos: int = Field(8, ge=1, le=100, description="Most videos of one request (`n`).")
+    reuse: bool = Field(
+        False,
+        description="Reuse the result of an equal request that has a seed, unless it has `reuse: false`.",
+    )
     max_body_bytes: int = Field(
         1 << 20, ge=1024, description="Largest request body; where pictures are taken, those come on top."
     )

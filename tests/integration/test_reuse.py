@@ -160,3 +160,11 @@ async def test_every_door_takes_it_and_a_group_too(
         monkeypatch.setattr(Bucket, "copy", away)
         status, problem = await call(stack, "POST", "/v1/jobs", json=AGAIN)
         assert (status, problem["code"]) == (503, "unavailable")
+
+
+async def test_the_operator_may_want_it_for_every_request_with_a_seed(make_stack: MakeStack) -> None:
+    async with make_stack(reuse=True) as stack:
+        first = await stack.ended(await stack.submit(**BODY))
+        assert (await made(stack))["result"]["reused_from"] == first["id"]
+        for body in ({"reuse": False}, {"seed": None}):
+            assert (await made(stack, **body))["status"] == "queued"

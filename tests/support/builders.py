@@ -110,5 +110,5 @@ def use_cases(
     )
     watchers = Watchers(WatchStore(database), 1.0)
     pictures = PictureIntake(bucket, Fetcher(bucket, AddressPolicy(()), (), 1 << 20), 1_000_000)
-    drafts = Drafts(catalog, served, has_webhooks=True, most_videos=8)
+    drafts = Drafts(catalog, served, has_webhooks=True, most_videos=8, reuse=False)
     return Jobs(drafts, store, pictures, Reuse(store, bucket), retention, Signals(), watchers)
