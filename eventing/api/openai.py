@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import InvalidRequest
 from eventing.contract.loras import LoraChoice, from_text
-from eventing.contract.models import Frozen, JobRequest
+from eventing.contract.models import Frozen, Incoming, JobRequest
 from eventing.contract.pictures import FIELDS, PictureAddress
 from eventing.contract.validation import validated
 from eventing.domain.job import Job, Status
@@ -52,7 +52,7 @@ def _address(value: Any) -> Any:
 Reference = Annotated[PictureAddress, BeforeValidator(_address)]
 
 
-class FrameImage(Frozen):
+class FrameImage(Incoming):
     """One picture of `frame_images`."""
 
     type: Literal["image_url"] = "image_url"
@@ -71,6 +71,7 @@ class VideoCreate(JobRequest):
     frame_images: tuple[FrameImage, ...] = Field(
         (),
         max_length=2,
+        fail_fast=True,
         description="First and last frame by `frame_type`; as `image` and `last_image`.",
     )
     lora: Annotated[LoraChoice, BeforeValidator(from_text)] | None = Field(
@@ -81,7 +82,7 @@ class VideoCreate(JobRequest):
     )
 
 
-class VideoRemix(Frozen):
+class VideoRemix(Incoming):
     """`POST /v1/videos/{id}/remix`."""
 
     prompt: str = Field(description="The new prompt; everything else stays, the seed too.")

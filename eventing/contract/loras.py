@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from eventing.contract.frozen import Frozen, Received
+from eventing.contract.frozen import Frozen, Incoming, Received
 
 MOST = 8  # adapters of one request
 EXAMPLE = '[{"name": "…", "scale": 1}]'
@@ -19,7 +19,7 @@ LoraName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
 Scale = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class LoraChoice(Frozen):
+class LoraChoice(Incoming):
     """One adapter of a request or of a tier."""
 
     name: Annotated[str, Field(max_length=64)] = Field(description="Name in the catalog.")
@@ -68,5 +68,8 @@ def _distinct(choices: tuple[LoraChoice, ...]) -> tuple[LoraChoice, ...]:
 
 
 LoraChoices = Annotated[
-    tuple[LoraChoice, ...], Field(max_length=MOST), AfterValidator(_distinct), BeforeValidator(_list)
+    tuple[LoraChoice, ...],
+    Field(max_length=MOST, fail_fast=True),  # a million wrong items would be a million errors
+    AfterValidator(_distinct),
+    BeforeValidator(_list),
 ]

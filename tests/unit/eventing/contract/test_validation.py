@@ -56,6 +56,22 @@ def test_only_one_of_many_mistakes_is_described(surplus: int) -> None:
         assert len(errors) == 1
 
 
+@pytest.mark.parametrize("surplus", [1, 80_000])
+def test_only_one_of_many_mistakes_inside_a_field_is_described(surplus: int) -> None:
+    many = {str(number): 1 for number in range(surplus)}
+    wrong = {
+        "loras": ([{"name": "ink", "scale": 1} | many], [1] * surplus),
+        "lora": ({"name": "ink", "scale": 1} | many,),
+        "frame_images": ([{"type": "image_url", "image_url": "https://a.example"} | many], [1] * surplus),
+    }
+    data = [OK | {name: value} for name, values in wrong.items() for value in values]
+    doors = [(openai.parse, body) for body in data] + [(openai.parse_remix, OK | many)]
+    for door, body in doors:
+        with pytest.raises(InvalidRequest) as error:
+            door(body)
+        assert len(error.value.__cause__.errors()) == 1  # type: ignore[union-attr]  # the cause is pydantic's
+
+
 def test_no_error_quotes_the_input() -> None:
     place = "zan" + "zibar"  # tracebacks quote this line
     with pytest.raises(InvalidRequest) as error:
