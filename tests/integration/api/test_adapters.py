@@ -179,5 +179,5 @@ async def test_each_model_lists_its_adapters_and_not_where_they_are(service: Dep
         "licence": "MIT", "licence_notes": "",
     }  # fmt: skip
     assert [lora["name"] for lora in listed["tiny"]["loras"]] == ["fast", "ink"]
-    assert listed["tiny"]["quality"]["turbo"]["loras"] == [{"name": "fast"}]
+    assert listed["tiny"]["quality"]["turbo"]["loras"] == [{"name": "fast", "scale": None}]
     assert listed["shapes-tiny"]["loras"] == [] and "turbo" not in listed["shapes-tiny"]["quality"]
