@@ -26,7 +26,9 @@ class Timings(Received):
     encode_prompt: float
     denoise: float
     decode: float
-    engine: float = Field(0.0, description="In the queue of an engine, its work and the download.")
+    engine: float | None = Field(
+        None, description="In the queue of an engine, its work and the download; null without an engine."
+    )
     encode_video: float
     upload: float
     total: float
@@ -73,7 +75,9 @@ class VideoResult(Received):
         None,
         description="Id of the job whose files were copied; null if they were made for this job.",
     )
-    loras: tuple[UsedLora, ...] = Field((), description="Adapters that made the video, with their weights.")
+    loras: tuple[UsedLora, ...] | None = Field(
+        None, description="Adapters that made the video, with their weights; null if none did."
+    )
     mark: Mark | None = Field(None, description="The mark of origin; null if the operator turned it off.")
     sound: Sound | None = Field(None, description="The sound of the video; null if it has none.")
 

@@ -121,7 +121,7 @@ class InlineVideo(Received):
     sha256: str
     timings: Timings
     warnings: tuple[str, ...] = ()
-    loras: tuple[UsedLora, ...] = ()
+    loras: tuple[UsedLora, ...] | None = None
     mark: Mark | None = None
     sound: Sound | None = None
 

@@ -104,8 +104,8 @@ class Monitor:
         """Return the seconds of every stage; 0 for a stage that did not run."""
         stages = ("encode_prompt", "denoise", "decode", "encode_video", "upload")
         seconds = {stage: round(self._seconds.get(stage, 0.0), 4) for stage in stages}
-        seconds["engine"] = round(sum(self._seconds.get(stage, 0.0) for stage in AT_ENGINE), 4)
-        return Timings(load=round(load, 4), total=round(self.elapsed, 4), **seconds)
+        engine = round(sum(self._seconds.get(stage, 0.0) for stage in AT_ENGINE), 4) or None
+        return Timings(load=round(load, 4), total=round(self.elapsed, 4), engine=engine, **seconds)
 
     def _show(self, stage: Stage, step: int, total: int) -> None:
         self.progress = Progress(

@@ -87,7 +87,7 @@ def manifest(model: Model, attempt: Attempt, stored: Stored, uri: str, timings: 
         manifest_uri=uri,
         timings=timings,
         warnings=_warnings(model, attempt),
-        loras=model.loras.used(attempt.spec),
+        loras=model.loras.used(attempt.spec) or None,
         mark=stored.mark,
         **_facts(attempt, stored.measured),
     )
@@ -102,7 +102,7 @@ def inline(model: Model, attempt: Attempt, files: Files, timings: Timings) -> In
         sha256=hashlib.sha256(body).hexdigest(),
         timings=timings,
         warnings=_warnings(model, attempt),
-        loras=model.loras.used(attempt.spec),
+        loras=model.loras.used(attempt.spec) or None,
         mark=files.mark,
         **_facts(attempt, files.measured),
     )

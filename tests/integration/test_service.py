@@ -33,6 +33,11 @@ EVENT = {
     "ce-source": "/test",
     "ce-type": "dev.reelzero.video.requested.v1",
 }
+RESULT_OF_0_1_0 = {
+    "job_id", "attempt", "model", "revision", "seed", "width", "height", "num_frames", "fps",
+    "duration_seconds", "video", "poster", "spritesheet", "manifest_uri", "timings", "warnings",
+}  # fmt: skip
+TIMINGS_OF_0_1_0 = {"load", "encode_prompt", "denoise", "decode", "encode_video", "upload", "total"}
 
 
 async def test_a_cloudevent_becomes_a_video_an_event_and_a_verified_webhook(stack: Stack) -> None:
@@ -85,10 +90,13 @@ async def test_the_release_before_can_read_what_this_one_writes(stack: Stack) ->
     bucket = stack.service.container.bucket
     manifest = json.loads(bucket.get(f"jobs/{job_id}/attempts/0001/manifest.json") or b"")
     async with stack.service.container.database.read() as connection:
-        (row,) = await connection.execute(select(jobs.c.spec).where(jobs.c.id == job_id))
+        (row,) = await connection.execute(select(jobs.c.spec, jobs.c.result).where(jobs.c.id == job_id))
     (sent,) = stack.predictor.requests
     for spec in (row.spec, manifest["request"], sent["parameters"]["spec"]):
         assert spec.keys() - {"prompt", "model"} <= KNOWN_TO_0_1_0
+    for result in (row.result, manifest["result"]):
+        assert result.keys() <= RESULT_OF_0_1_0
+        assert result["timings"].keys() <= TIMINGS_OF_0_1_0
     assert job["status"] == "completed"
 
 

@@ -140,7 +140,7 @@ async def test_a_video_comes_with_files_manifest_and_mark_as_any_other(
     sheet = bucket.get(bucket.key(result.spritesheet.uri))
     assert poster and Image.open(io.BytesIO(poster)).size == (64, 64)
     assert sheet and Image.open(io.BytesIO(sheet)).size == (256, 256)
-    assert result.timings.engine > 0 and result.revision == "abc"
+    assert result.timings.engine and result.revision == "abc"
     [making] = engine.created
     assert making.is_form == (server == "vllm_omni")
     sent = {key: str(value) for key, value in making.fields.items()}
