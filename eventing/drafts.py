@@ -67,7 +67,7 @@ class Drafts:
         return Submission(job, origin.key, request.start_within_seconds, others)
 
     def reuses(self, request: JobRequest) -> bool:
-        """Whether a request may be answered from an earlier result."""
+        """Tell whether a request may be answered from an earlier result."""
         by_default = self._reuse and request.seed is not None and "reuse" not in request.model_fields_set
         return request.reuse or by_default
 

@@ -1,7 +1,8 @@
 """Answer a job from the finished result of an equal one, without a predictor, by copies of its files.
 
 S3 copies the files into the new job's folder. So each job still owns its folder, and deleting the source, or
-the end of its retention, takes nothing away from the others. A source whose files are gone is no source.
+the end of its retention, takes nothing away from the others. A source whose files are gone, or are in
+another bucket, is no source.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ class Reuse:
         assert source.result is not None  # noqa: S101 - only a completed job is a source
         uris: dict[str, str] = {}
         for name, file in files_of(source.result).items():
+            if not file.uri.startswith(self._bucket.uri("")):
+                return None
             key = folder.prefix + file.uri.rpartition("/")[2]
             if not self._bucket.copy(self._bucket.key(file.uri), key):
                 return None

@@ -110,6 +110,12 @@ async def test_what_is_not_equal_is_made(make_stack: MakeStack) -> None:
         assert fresh["result"]["reused_from"] is None, "files that are gone are no result"
         assert len(stack.predictor.requests) == made + 1
         assert bucket.keys(f"jobs/{fresh['id']}/reused/") == []
+        async with stack.service.container.database.write() as connection:
+            mine = jobs.c.id == fresh["id"]
+            result = (await connection.execute(select(jobs.c.result).where(mine))).scalar_one()
+            moved = json.loads(json.dumps(result).replace(bucket.uri(""), "s3://the-bucket-before/"))
+            await connection.execute(update(jobs).where(mine).values(result=moved))
+        assert (await ended(AGAIN, ann))["result"]["reused_from"] is None, "its files are in another bucket"
 
 
 async def test_every_door_takes_it_and_a_group_too(
