@@ -35,7 +35,7 @@ from predictor.generation.attempt import make_attempt
 from predictor.serving.connection import check_encoding
 from predictor.serving.model import FailedAttempt, VideoModel
 
-QUEUE_FIELDS = ("callback_url", "start_within_seconds", "lane")
+QUEUE_FIELDS = ("callback_url", "start_within_seconds", "lane", "n", "reuse")
 
 
 def install(app: FastAPI, model: VideoModel) -> None:
@@ -81,7 +81,7 @@ def read_request(event: Event) -> JobRequest:
         raise InvalidRequest(f"type must be {REQUESTED}, not {event['type']}", field="type")
     body = validated(JobRequest, cloudevent.json_data(event), whole="data")
     for name in QUEUE_FIELDS:
-        if getattr(body, name) is not None:
+        if getattr(body, name) != JobRequest.model_fields[name].default:
             raise InvalidRequest(f"{name}: there is no queue here; send the event to eventing", field=name)
     return body
 

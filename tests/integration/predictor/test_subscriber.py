@@ -63,6 +63,9 @@ def test_a_redelivery_is_answered_from_the_manifest(shared: Predictor, bucket: B
         (event(data={"prompt": ""}), STRUCTURED, 422, "prompt"),
         (event(data={"prompt": "x", "num_frames": 10}), STRUCTURED, 422, "num_frames"),
         (event(data={"prompt": "x", "callback_url": "http://x.test"}), STRUCTURED, 422, "callback_url"),
+        (event(data={"prompt": "x", "n": 2}), STRUCTURED, 422, "n"),
+        # Fields of the queue that say nothing are no mistake, and the next wrong field is found.
+        (event(data={"prompt": "x", "n": 1, "reuse": False, "num_frames": 2}), STRUCTURED, 422, "num_frames"),
         (event(data=None), STRUCTURED, 422, None),
         (b"", BINARY | {"ce-id": "empty"}, 422, None),
         (
