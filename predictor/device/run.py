@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from predictor.generation.failures import as_failure
 from predictor.generation.monitor import Monitor, ignore
 
 STUCK_SECONDS = 30.0  # the device thread does not come back when it is this far past its limit
+log = logging.getLogger(__name__)
 
 
 class Run:
@@ -82,7 +84,11 @@ class Run:
     def _drawn(self, preview: Preview) -> Record:
         from predictor.generation.preview import to_jpeg  # noqa: PLC0415 - brings torch, loaded by now
 
-        jpeg = base64.b64encode(to_jpeg(preview.pixels)).decode()
+        try:
+            jpeg = base64.b64encode(to_jpeg(preview.pixels)).decode()
+        except Exception:  # a picture of the way is not worth the video
+            log.exception("a preview is no picture")
+            jpeg = ""
         return ProgressRecord(progress=preview.progress, preview=jpeg or None)
 
     def _send_preview(self, pixels: Any) -> None:

@@ -6,6 +6,7 @@ watermark needs a new encoding of the frames.
 
 from __future__ import annotations
 
+import errno
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,12 +17,13 @@ import av
 import numpy as np
 from PIL import Image
 
-from eventing.contract.errors import BrokenVideo, Cancelled, ContentRefused
+from eventing.contract.errors import BrokenVideo
 from eventing.contract.models import GenerationSpec, Stage
 from predictor.generation import results, video
 from predictor.generation.attempt import Attempt
 from predictor.generation.engine_note import Notebook
 from predictor.generation.engine_run import EngineRun
+from predictor.generation.failures import explain
 from predictor.generation.hooks import Hooks
 from predictor.generation.monitor import Monitor
 from predictor.generation.pictures import read_pictures
@@ -43,8 +45,9 @@ def at_engine(
     run = EngineRun(model.client, attempt.spec, notebook, monitor)
     try:
         yield run
-    except (BrokenVideo, Cancelled, ContentRefused):
-        run.remove()
+    except Exception as error:
+        if bucket is None or not explain(error).retryable:
+            run.remove()
         raise
     run.remove()
 
@@ -104,6 +107,8 @@ def _readable() -> Iterator[None]:
     try:
         yield
     except (av.FFmpegError, IndexError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise  # the copy has no room
         raise BrokenVideo("the engine's file is no video, or it is damaged") from error
 
 

@@ -140,8 +140,8 @@ def interruptible(call: Callable[[], T], monitor: Monitor) -> T:
         try:
             return future.result(timeout=POLL)
         except TimeoutError:
-            if future.done():
-                raise
+            if future.done():  # by now, or with a time-out of its own
+                return future.result()
             monitor.check()
 
 

@@ -540,7 +540,7 @@ async def test_a_job_over_its_limit_is_stopped_at_the_engine_too(
 
 HOOKS = """
 def check_frames(spec, frames):
-    return "too bright" if spec.seed == 1 else None
+    return {1: "too bright"}[spec.seed] if spec.seed < 3 else None
 
 def watermark(spec, frames):
     assert frames.shape == (9, 64, 64, 3)
@@ -557,10 +557,12 @@ async def test_the_operators_checks_and_watermark_see_every_frame(
     async with working(entry, settings(bucket, tmp_path, checks=(module,), watermark=module)) as worker:
         record = await completed(worker, attempt(entry, job(), seed=100))
         refusal = await failed(worker, attempt(entry, job(), seed=1))
+        mistake = await failed(worker, attempt(entry, job(), seed=2))
     red, _, _ = pixel(decoded(stored(bucket, record)[1])[0], 5, 5)
     assert abs(red - 155) < 8
     assert (refusal.error.code, sglang.videos) == ("content_refused", {})
     assert "too bright" in refusal.error.message
+    assert (mistake.error.code, mistake.error.retryable) == ("generation_failed", False)
 
 
 def with_sound(path: Path) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,12 @@ import pytest
 
 from eventing.contract.results import attempt_prefix
 from eventing.contract.s3 import Bucket
+from predictor.fake_engine import FakeEngine, Habits
 from predictor.generation import video
 from tests.integration.predictor.held import Held
 from tests.integration.predictor.process import Predictor
 from tests.support.disks import Disk, small_disk
+from tests.support.engines import attempt, completed, entry_of, failed, settings, working
 
 PAGE = 4096
 SIZE = 4 << 20
@@ -86,3 +89,23 @@ def test_a_job_without_room_says_so_and_the_next_one_works(
     last = held.predictor.stream(job_id=job_id, attempt=2, seed=3).last()
     assert last["type"] == "completed"
     assert len(bucket.keys(attempt_prefix(job_id, 2))) == 4
+
+
+async def test_no_room_for_the_video_of_an_engine_is_not_the_fault_of_its_file(
+    disk: Disk, bucket: Bucket, tmp_path: Path
+) -> None:
+    with FakeEngine(Habits(statuses=("completed",))) as engine, ExitStack() as full:
+
+        def fill(stage: str) -> None:
+            if stage == "encode_video":
+                full.enter_context(disk.full())
+
+        entry, options = entry_of(tmp_path, engine), settings(bucket, tmp_path, scratch_dir=disk.path)
+        job_id = secrets.token_hex(8)
+        async with working(entry, options, fill) as worker:
+            record = await failed(worker, attempt(entry, job_id))
+        assert (record.error.code, record.error.retryable) == ("scratch_full", True)
+        full.close()
+        async with working(entry, options) as worker:
+            await completed(worker, attempt(entry, job_id, 2))
+        assert len(engine.created) == 1, "the second attempt adopts the video"

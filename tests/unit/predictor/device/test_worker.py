@@ -237,6 +237,12 @@ async def test_a_preview_that_fails_ends_the_previews_and_not_the_job(
     assert "no more previews" in caplog.text and "no such channel" in caplog.text
 
 
+async def test_a_picture_that_is_none_leaves_the_preview_out_and_not_the_video(entry: CatalogEntry) -> None:
+    pipeline = FakePipeline()
+    pipeline.at_preview = lambda: np.zeros((4, 6, 3), dtype=np.float64)
+    assert await previews_of(entry, pipeline, 1) == []
+
+
 async def test_only_the_first_job_reports_the_cold_start(entry: CatalogEntry) -> None:
     worker = await make_worker(entry, FakePipeline())
     loads = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,20 @@ def test_a_call_that_hangs_can_be_cancelled() -> None:
     with pytest.raises(Cancelled):
         patiently(call, monitor)
     gate.set()
+
+
+def test_a_call_that_ends_just_as_a_look_at_it_times_out_has_its_result(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Late(Future[str]):
+        def result(self, timeout: float | None = None) -> str:
+            ends = super().result()
+            if timeout is not None:
+                raise TimeoutError
+            return ends
+
+    monkeypatch.setattr(storage, "Future", Late)
+    assert patiently(lambda: "written", Monitor("m", 60.0)) == "written"
 
 
 def test_other_errors_are_not_swallowed(tmp_path: Path) -> None:
