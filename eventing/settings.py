@@ -130,7 +130,7 @@ class Settings(SharedSettings):
     max_videos: int = Field(8, ge=1, le=100, description="Most videos of one request (`n`).")
     reuse: bool = Field(
         False,
-        description="Reuse the result of an equal request that has a seed, unless it has `reuse: false`.",
+        description="Reuse the result of an equal request with a seed, unless it has `reuse: false`.",
     )
     max_body_bytes: int = Field(
         1 << 20, ge=1024, description="Largest request body; where pictures are taken, those come on top."
