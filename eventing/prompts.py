@@ -1,7 +1,8 @@
 """Say at submission what the model will not see of a request, as far as its files are on this machine.
 
 Those of the model in the box are: its vocabulary, and its tokenizer where the tokenizers library is
-installed, which comes with the predictor. For other models the predictor says it with the result.
+installed, which comes with the predictor. For other models only a prompt with more words than the model reads
+tokens is named here; the predictor says the rest with the result.
 """
 
 from __future__ import annotations
@@ -26,13 +27,15 @@ class Prompts:
     """What the models of a catalog read of a request."""
 
     def __init__(self, catalog: Catalog) -> None:
-        self._entries = {entry.name: entry for entry in catalog.entries() if entry.bundled}
+        self._entries = {entry.name: entry for entry in catalog.entries()}
 
     def warnings(self, spec: GenerationSpec) -> tuple[str, ...]:
         """Return one warning for each input that has no effect."""
         entry = self._entries.get(spec.model)
-        reader = _reader(entry.bundled) if entry and entry.bundled else None
-        return unseen(spec) + (reader.warnings(spec.prompt, entry) if reader and entry else ())
+        if entry is None:
+            return unseen(spec)
+        reader = (_reader(entry.bundled) if entry.bundled else None) or _Reader(None, None)
+        return unseen(spec) + reader.warnings(spec.prompt, entry)
 
 
 @dataclass(frozen=True)

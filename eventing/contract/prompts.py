@@ -83,7 +83,7 @@ def prompt_warnings(
 
     `reading` is None where the tokenizer is not at hand. A vocabulary knows the words better than it.
     """
-    excess = _excess(reading.tokens, limit) if reading else []
+    excess = _excess(reading.tokens, limit) if reading else _certain_excess(prompt, limit)
     if vocabulary:
         return (*excess, *vocabulary.warnings(prompt))
     return (*excess, *_unknown(reading.unknown if reading else ()))
@@ -93,6 +93,16 @@ def _excess(tokens: int, limit: int) -> list[str]:
     if tokens <= limit:
         return []
     return [f"the prompt has {tokens} tokens; this model reads the first {limit}"]
+
+
+def _certain_excess(prompt: str, limit: int) -> list[str]:
+    """Return a warning if the words alone are past the limit: each is a token or more."""
+    words = len(prompt.split())
+    if words <= limit:
+        return []
+    return [
+        f"the prompt has {words} words; this model reads the first {limit} tokens, and a word has one or more"
+    ]
 
 
 def _unknown(parts: Iterable[str]) -> list[str]:

@@ -27,3 +27,16 @@ async def test_the_answer_to_a_submission_says_what_the_model_will_not_see(
         assert again["warnings"] == job["warnings"]
         _, plain = await service.call("POST", "/v1/jobs", json={"prompt": "a red circle"})
         assert plain["warnings"] == []
+
+
+async def test_a_prompt_with_more_words_than_a_model_reads_tokens_needs_no_tokenizer(
+    tmp_path: Path, bucket: Bucket
+) -> None:
+    away = Endpoint(model="cogvideox-2b", url=f"http://127.0.0.1:{free_port()}")
+    async with deployment(tmp_path, bucket, endpoints=(away,)) as service:
+        _, job = await service.call("POST", "/v1/jobs", json={"prompt": "a b " * 113})
+        assert job["warnings"] == []
+        _, job = await service.call("POST", "/v1/jobs", json={"prompt": "a b " * 114})
+        assert job["warnings"] == [
+            "the prompt has 228 words; this model reads the first 226 tokens, and a word has one or more"
+        ]

@@ -14,7 +14,7 @@ from predictor.generation.attempt import Attempt, make_attempt
 from predictor.settings import PredictorSettings
 from tests.unit.predictor.fakes import FakePipeline, loaded
 
-SOON = 30.0  # seconds a test waits for what must come
+SOON = 300.0  # seconds a test waits for what must come
 
 
 async def make_worker(

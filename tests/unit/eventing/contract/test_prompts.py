@@ -62,7 +62,7 @@ def test_eventing_and_the_predictor_warn_alike_of_the_model_in_the_box(prompt: s
     assert bool(soon) is (prompt != "a red circle")
 
 
-@pytest.mark.parametrize(("away", "count"), [("tokenizers", 1), ("predictor", 0)])
+@pytest.mark.parametrize(("away", "count"), [("tokenizers", 2), ("predictor", 1)])
 def test_without_the_tokenizer_or_the_model_here_less_is_said(
     away: str, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
