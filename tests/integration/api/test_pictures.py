@@ -396,8 +396,10 @@ async def test_an_event_whose_picture_is_away_is_sent_again_and_not_lost(world: 
     body = PROMPT | {"image": world.web + "/never.png"}
     answer, problem = await world.service.call("POST", "/events", json=body, headers=EVENT | {"ce-id": "n"})
     assert (answer.status, problem["field"]) == (422, "image")
-    rejected = await world.service.receiver.next("/sink", "dev.reelzero.video.rejected.v1")
-    assert rejected.json["data"]["rejected_id"] == "n" and rejected.json["data"]["field"] == "image"
+    rejected = {"rejected_id": ""}
+    while rejected["rejected_id"] != "n":  # those of other tests may come before
+        rejected = (await world.service.receiver.next("/sink", "dev.reelzero.video.rejected.v1")).json["data"]
+    assert rejected["field"] == "image"
 
 
 async def test_a_few_large_bodies_are_read_at_once(world: World) -> None:
