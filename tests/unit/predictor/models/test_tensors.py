@@ -141,7 +141,8 @@ def test_a_family_may_be_a_module_of_the_operator(
     entry = entry_of("wan").model_copy(update={"family": "mine"})
     settings = PredictorSettings(model_dir=folder, device="cpu")
     with pytest.raises(
-        ModelUnavailable, match=r"family mine; known: cogvideox, .*wan, and those of REELZERO_F"
+        ModelUnavailable,
+        match=r"family mine; known: cogvideox, .*openai-video with an engine, and those of REELZ",
     ):
         load_model(entry, settings)
     own = settings.model_copy(update={"families": "other=x,mine=my_family"})
