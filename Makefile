@@ -37,9 +37,7 @@ parts: ## Install the real parts that come from Debian, where this is Debian and
 test-faults: $(VENV)/.installed-dev ## Run the fault suite: make test-faults ROUNDS=200 SEED=7
 	$(BIN)/python -m tests.faults --rounds $(ROUNDS) --seed $(SEED)
 
-manifests-# A test that fails is run once more, since other work on the machine may take a core for seconds. The summary
-# lists it as RERUN even if it then passes: that is a fault to mend, of the test or of the product.
-test: $(VENV)/.installed-dev ## Test chart, config and doctor against real schemas, and the images' install step
+manifests-test: $(VENV)/.installed-dev ## Test chart, config and doctor against real schemas, and the images' install step
 	REELZERO_TEST_IMAGES=1 $(BIN)/python -m pytest -rs tests/manifests tests/knative tests/integration/predictor/test_knative*.py
 
 conformance: $(VENV)/.installed-dev ## Run every client we know, in its own environment, against a real service
