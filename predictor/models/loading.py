@@ -139,7 +139,7 @@ def _cached(repository: str, revision: str, download: bool) -> tuple[Path, str]:
 
 
 def _prepare_previews(pipeline: Pipeline) -> None:
-    """Prepare previews. A model that has none makes videos all the same."""
+    """Prepare previews. Without them the model still makes videos."""
     try:
         pipeline.prepare_previews()
     except Exception:

@@ -17,13 +17,13 @@ from eventing.contract.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.pipelines import Pictures
 from predictor.models.pipelines.base import WITH_MASKS, DiffusersFamily, generator
+from predictor.models.pipelines.packed import unpacked
 from predictor.models.pipelines.preview import StepCall
 from predictor.models.pipelines.tensors import to_frames
 
 # For VAEs with timestep conditioning (0.9.1 and later), as their model card sets them.
 DECODE_TIMESTEP = 0.05
 DECODE_NOISE = 0.025
-UNPACKED = 5  # dimensions of latents as a video: batch, channels, frames, height, width
 PIXELS = 32  # LTXPipeline refuses sizes that are no multiple of it, for any VAE
 
 
@@ -81,20 +81,4 @@ class Family(DiffusersFamily):
         return StepCall((-velocity, *rest), step.outputs).flow_estimate()
 
     def _restored(self, spec: GenerationSpec, latents: torch.Tensor) -> torch.Tensor:
-        pipe, vae = self.pipe, self.pipe.vae
-        unpacked = (
-            latents
-            if latents.ndim == UNPACKED
-            else pipe._unpack_latents(
-                latents,
-                (spec.num_frames - 1) // pipe.vae_temporal_compression_ratio + 1,
-                spec.height // pipe.vae_spatial_compression_ratio,
-                spec.width // pipe.vae_spatial_compression_ratio,
-                pipe.transformer_spatial_patch_size,
-                pipe.transformer_temporal_patch_size,
-            )
-        )
-        restored: torch.Tensor = pipe._denormalize_latents(
-            unpacked, vae.latents_mean, vae.latents_std, vae.config.scaling_factor
-        )
-        return restored
+        return unpacked(self.pipe, spec, latents)

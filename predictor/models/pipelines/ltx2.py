@@ -14,10 +14,10 @@ from eventing.contract.catalog import SoundRule, Task
 from eventing.contract.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.pipelines.base import WITH_MASKS, DiffusersFamily
+from predictor.models.pipelines.packed import unpacked
 from predictor.models.pipelines.tensors import require_finite, to_frames, to_samples
 from predictor.models.sound import Waveform
 
-UNPACKED = 5  # dimensions of latents as a video: batch, channels, frames, height, width
 PIXELS = 32  # LTX2Pipeline refuses sizes that are no multiple of it
 # What turns every kind of guidance off, as the authors run the distilled models.
 UNGUIDED = {
@@ -77,23 +77,7 @@ class Family(DiffusersFamily):
         return Grid(frames=pipe.vae_temporal_compression_ratio, pixels=math.lcm(pixels, PIXELS))
 
     def _restored(self, spec: GenerationSpec, latents: torch.Tensor) -> torch.Tensor:
-        pipe, vae = self.pipe, self.pipe.vae
-        unpacked = (
-            latents  # of a picture's pipeline, without the first frame
-            if latents.ndim == UNPACKED
-            else pipe._unpack_latents(
-                latents,
-                (spec.num_frames - 1) // pipe.vae_temporal_compression_ratio + 1,
-                spec.height // pipe.vae_spatial_compression_ratio,
-                spec.width // pipe.vae_spatial_compression_ratio,
-                pipe.transformer_spatial_patch_size,
-                pipe.transformer_temporal_patch_size,
-            )
-        )
-        restored: torch.Tensor = pipe._denormalize_latents(
-            unpacked, vae.latents_mean, vae.latents_std, vae.config.scaling_factor
-        )
-        return restored
+        return unpacked(self.pipe, spec, latents)
 
     def _options(self, spec: GenerationSpec) -> dict[str, Any]:
         guidance = UNGUIDED if spec.guidance_scale <= 1 else {}
