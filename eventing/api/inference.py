@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse
 
 from eventing import __version__
 from eventing.api.auth import Owner
-from eventing.api.dependencies import ContainerDep
+from eventing.api.dependencies import Container, ContainerDep
 from eventing.api.limits import RELEASE
 from eventing.api.origin import V2Origin
 from eventing.api.waiting import Gone, until_ended
@@ -163,7 +163,7 @@ async def infer(model: Served, request: Request, container: ContainerDep, origin
         if not is_repeatable:
             await container.jobs.cancel(job.id, origin.owner)
         return Response(status_code=499)
-    return _answer(call, job) if job.status.is_terminal else _accepted(call, job)
+    return _answer(call, job) if job.status.is_terminal else _accepted(call, job, container)
 
 
 router.include_router(of_model, prefix="/models/{model}")
@@ -192,11 +192,12 @@ def _answer(call: v2.InferRequest, job: Job) -> Response:
     return Response(body, headers=headers)
 
 
-def _accepted(call: v2.InferRequest, job: Job) -> Response:
+def _accepted(call: v2.InferRequest, job: Job, container: Container) -> Response:
     where = f"/v1/jobs/{job.public_id}"
     body: dict[str, Any] = {
         "model_name": job.model,
         "parameters": {"job_id": job.public_id, "status": job.status},
+        "warnings": container.prompts.warnings(job.spec),  # beside them: a parameter of V2 is no list
     }
     headers = {"Location": where, "Preference-Applied": "respond-async", "Retry-After": "2"}
     return JSONResponse(body | ({"id": call.id} if call.id is not None else {}), 202, headers)

@@ -117,6 +117,9 @@ class Video(Frozen):
     reused_from_video_id: str | None = Field(
         description="Not in the contract: the video whose files were copied (`reuse`)."
     )
+    warnings: tuple[str, ...] = Field(
+        description="Not in the contract: what of the request the model will not see."
+    )
 
 
 class VideoPage(Frozen):
@@ -170,14 +173,18 @@ def remix_request(source: Job, prompt: str) -> dict[str, Any]:
     return fields | addresses | {"prompt": prompt}
 
 
-def video(job: Job) -> Video:
+def status_of(job: Job) -> str:
+    """Return a job's status in the words of the contract, which has none for a cancelled one."""
+    return "failed" if job.status is Status.cancelled else job.status.value
+
+
+def video(job: Job, warnings: tuple[str, ...]) -> Video:
     """Return the contract's view of a job."""
-    cancelled = job.status is Status.cancelled
     is_failed = job.status in (Status.failed, Status.cancelled)
     return Video(
         id=job.public_id,
         model=job.model,
-        status="failed" if cancelled else job.status.value,
+        status=status_of(job),
         progress=job.percent,
         created_at=int(job.submitted_at),
         completed_at=None if job.completed_at is None else int(job.completed_at),
@@ -189,6 +196,7 @@ def video(job: Job) -> Video:
         error=VideoError(code=job.error.code, message=job.error.message) if is_failed and job.error else None,
         group=job.group_id,
         reused_from_video_id=job.reused_from,
+        warnings=warnings,
     )
 
 

@@ -56,7 +56,7 @@ async def create(
     except ReelzeroError as error:
         error.field = openai.parameter_of(body, error.field)
         raise
-    return _shown(job, response)
+    return _shown(job, container, response)
 
 
 @router.get("")
@@ -68,7 +68,7 @@ async def page(
 ) -> openai.VideoPage:  # fmt: skip
     """List the caller's videos, newest first."""
     jobs, more = await container.job_store.page(owner, limit=limit, after=after, ascending=order == "asc")
-    data = [openai.video(job) for job in jobs]
+    data = [_video(job, container) for job in jobs]
     ends = (data[0].id, data[-1].id) if data else (None, None)
     return openai.VideoPage(data=data, first_id=ends[0], last_id=ends[1], has_more=more)
 
@@ -78,7 +78,7 @@ async def retrieve(
     video_id: VideoId, container: ContainerDep, owner: Owner, response: Response
 ) -> openai.Video:
     """Return one video. The header `openai-poll-after-ms` gives the SDKs the time of their next poll."""
-    return _shown(await container.job_store.get(video_id, owner), response)
+    return _shown(await container.job_store.get(video_id, owner), container, response)
 
 
 @router.get("/{video_id}/content", response_class=Response)
@@ -90,7 +90,7 @@ async def content(
     """Return the file, or the part of it that `Range` names."""
     job = await container.job_store.get(video_id, owner)
     if job.result is None:
-        raise Conflict(f"video {job.public_id} is {openai.video(job).status}; it has no content")
+        raise Conflict(f"video {job.public_id} is {openai.status_of(job)}; it has no content")
     file: StoredFile = getattr(job.result, FILES[variant])
     return await stream_file(container, request, file, f"{job.public_id}-{file.uri.rpartition('/')[2]}")
 
@@ -114,12 +114,12 @@ async def remix(
     source = await container.job_store.get(video_id, origin.owner)
     if source.status is not Status.completed:
         raise Conflict(
-            f"video {source.public_id} is {openai.video(source).status}; only a completed one is remixed"
+            f"video {source.public_id} is {openai.status_of(source)}; only a completed one is remixed"
         )
     body = openai.parse_remix(fields)
     request_ = parse_request(openai.remix_request(source, body.prompt))
     job, _ = await container.jobs.submit(request_, replace(origin, remixed_from=source.public_id))
-    return _shown(job, response)
+    return _shown(job, container, response)
 
 
 def _entry(container: Container, name: str | None) -> CatalogEntry:
@@ -127,7 +127,11 @@ def _entry(container: Container, name: str | None) -> CatalogEntry:
     return container.catalog.get(aliases.get(name, name) if name else container.served.default())
 
 
-def _shown(job: Job, response: Response) -> openai.Video:
+def _shown(job: Job, container: Container, response: Response) -> openai.Video:
     if not job.status.is_terminal:
         response.headers["openai-poll-after-ms"] = str(openai.poll_after_ms(job))
-    return openai.video(job)
+    return _video(job, container)
+
+
+def _video(job: Job, container: Container) -> openai.Video:
+    return openai.video(job, container.prompts.warnings(job.spec))

@@ -1,7 +1,7 @@
 """Say what a model does not read of a prompt: unknown words or characters, and text past its limit.
 
-eventing says it at submission, as far as the files of the model's tokenizer are here; the predictor says it
-with the result, for every model.
+eventing says it at submission, by the files of the model's tokenizer where they are here, else by a rule of
+thumb. The predictor says it with the result, for every model.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ from eventing.contract.validation import first_problem
 from eventing.contract.weights import read_json
 
 WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
+# Letters of scripts that put no space between words: Chinese, Japanese.
+UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+# Tokens of a word and of such a letter, on the average: a rule of thumb for the tokenizers of today.
+TOKENS_OF_WORD, TOKENS_OF_LETTER = 4 / 3, 2 / 3
 SHOWN = 10  # unknown words named one by one; more are only counted
 
 
@@ -83,7 +87,7 @@ def prompt_warnings(
 
     `reading` is None where the tokenizer is not at hand. A vocabulary knows the words better than it.
     """
-    excess = _excess(reading.tokens, limit) if reading else _certain_excess(prompt, limit)
+    excess = _excess(reading.tokens, limit) if reading else _probable_excess(prompt, limit)
     if vocabulary:
         return (*excess, *vocabulary.warnings(prompt))
     return (*excess, *_unknown(reading.unknown if reading else ()))
@@ -95,14 +99,14 @@ def _excess(tokens: int, limit: int) -> list[str]:
     return [f"the prompt has {tokens} tokens; this model reads the first {limit}"]
 
 
-def _certain_excess(prompt: str, limit: int) -> list[str]:
-    """Return a warning if the words alone are past the limit: each is a token or more."""
-    words = len(prompt.split())
-    if words <= limit:
+def _probable_excess(prompt: str, limit: int) -> list[str]:
+    """Return a warning if a prompt is past the limit by the rule of thumb."""
+    letters = len(UNSPACED.findall(prompt))
+    words = len(UNSPACED.sub(" ", prompt).split())
+    tokens = round(words * TOKENS_OF_WORD + letters * TOKENS_OF_LETTER)
+    if tokens <= limit:
         return []
-    return [
-        f"the prompt has {words} words; this model reads the first {limit} tokens, and a word has one or more"
-    ]
+    return [f"the prompt has about {tokens} tokens, by a rule of thumb; this model reads the first {limit}"]
 
 
 def _unknown(parts: Iterable[str]) -> list[str]:

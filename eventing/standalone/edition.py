@@ -22,6 +22,7 @@ from eventing.contract.env import PREFIX, S3Settings, WeightsSettings, read
 from eventing.contract.errors import ConfigurationError, ReelzeroError, StorageError
 from eventing.contract.s3 import Bucket, S3Location
 from eventing.domain.job import Status
+from eventing.prompts import Prompts
 from eventing.service import Service
 from eventing.settings import Settings
 from eventing.standalone.data_dir import DataDir, open_data_dir
@@ -34,7 +35,7 @@ from eventing.standalone.process import LOOPBACK, free_port, is_free
 from eventing.standalone.s3server import S3Server
 from eventing.standalone.s3watch import DiskWatch
 from eventing.standalone.signing import signing_environment
-from eventing.standalone.weights import Places, WeightsWatch
+from eventing.standalone.weights import CHECK_SECONDS, Places, WeightsWatch
 from eventing.store.engine import Database
 from eventing.store.keys import KeyStore
 from eventing.store.schema import migrate
@@ -165,6 +166,7 @@ class Edition:
             raise
         self.service, self.predictors = service, predictors
         self._watch(weights.run())
+        self._watch(_learn(service.container.prompts, weights))
 
     def _watch(self, work: Coroutine[Any, Any, None]) -> None:
         self._watching.append(asyncio.create_task(work))
@@ -188,6 +190,13 @@ class Edition:
         routes = [(endpoint.model, endpoint.lane) for endpoint in settings.endpoints]
         idle = self.options.idle_seconds
         return LocalPredictors(launcher, catalog, routes, find_devices(), idle, weights.obstacle)
+
+
+async def _learn(prompts: Prompts, weights: WeightsWatch) -> None:
+    """Keep what the prompts are checked with in line with the weights on the disk, until cancelled."""
+    while True:
+        await asyncio.to_thread(prompts.learn, weights.complete)
+        await asyncio.sleep(CHECK_SECONDS)
 
 
 async def drop_abandoned(container: Container) -> None:

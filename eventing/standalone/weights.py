@@ -88,6 +88,7 @@ class WeightsWatch:
         self._entries = tuple(entries)
         self._places = places
         self._results: dict[str, tuple[Stamp, str | None]] = {}
+        self.complete: dict[str, Path] = {}  # folders of weights that were whole, by model
 
     def obstacle(self, model: str) -> str | None:
         """Return what is wrong with a model's weights by the last check; None if nothing is."""
@@ -116,7 +117,10 @@ class WeightsWatch:
             return frozenset(), None
         stamp = _stamp(folder)
         last, reason = self._results.get(entry.name, (None, None))
-        return stamp, reason if last == stamp else _fault(entry, folder)
+        reason = reason if last == stamp else _fault(entry, folder)
+        if reason is None:
+            self.complete = {**self.complete, entry.name: folder}  # read by another thread
+        return stamp, reason
 
 
 def _fault(entry: CatalogEntry, folder: Path) -> str | None:

@@ -62,8 +62,10 @@ def test_weights_that_are_nowhere_are_missing_until_they_are_there(tmp_path: Pat
     assert f"the weights of {WAN.name} are missing" in reason
     assert str(WAN.repository) in reason and str(tmp_path / "models" / WAN.name) in reason
     assert "REELZERO_ALLOW_DOWNLOAD=true" in reason
-    copy_weights(tmp_path / "models" / WAN.name)
+    assert watch.complete == {}
+    folder = copy_weights(tmp_path / "models" / WAN.name)
     assert not reason_of(watch)
+    assert watch.complete == {WAN.name: folder}
 
 
 @pytest.mark.parametrize(

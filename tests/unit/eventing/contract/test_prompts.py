@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from importlib.util import find_spec
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -12,7 +14,7 @@ from eventing import prompts
 from eventing.contract.catalog import load_catalog
 from eventing.contract.models import VideoRequest
 from eventing.contract.prompts import Reading, Vocabulary, prompt_warnings
-from eventing.prompts import Prompts
+from eventing.prompts import TOKENIZER_LIMIT, Prompts
 from predictor.models.loading import ASSETS
 from predictor.models.prompts import read_prompt
 
@@ -62,16 +64,40 @@ def test_eventing_and_the_predictor_warn_alike_of_the_model_in_the_box(prompt: s
     assert bool(soon) is (prompt != "a red circle")
 
 
+def test_a_tokenizer_beside_the_weights_counts_exactly_and_names_what_it_does_not_know(
+    tmp_path: Path,
+) -> None:
+    entry = load_catalog().get("cogvideox-2b")
+    shutil.copytree(ASSETS / "shapes-tiny" / "tokenizer", tmp_path / "tokenizer")
+    reading = read_prompt(AutoTokenizer.from_pretrained(tmp_path / "tokenizer"), "red mauve " * 150)
+    checked = Prompts(load_catalog())
+    checked.learn({entry.name: tmp_path})
+    late = prompt_warnings("red mauve " * 150, entry.max_prompt_tokens, reading, None)
+    assert checked.warnings(entry.resolve(VideoRequest(prompt="red mauve " * 150))) == late
+    assert "tokens; this model reads the first 226" in late[0] and "does not know 'mauve'" in late[1]
+
+
+@pytest.mark.parametrize("content", ["", "{}", "x" * (TOKENIZER_LIMIT + 1)])
+def test_a_tokenizer_that_cannot_be_used_here_leaves_the_rule_of_thumb(tmp_path: Path, content: str) -> None:
+    entry = load_catalog().get("cogvideox-2b")
+    (tmp_path / "tokenizer").mkdir()
+    (tmp_path / "tokenizer" / "tokenizer.json").write_text(content)
+    checked = Prompts(load_catalog())
+    checked.learn({entry.name: tmp_path})
+    (warning,) = checked.warnings(entry.resolve(VideoRequest(prompt="red " * 300)))
+    assert "about 400 tokens, by a rule of thumb" in warning
+
+
 @pytest.mark.parametrize(("away", "count"), [("tokenizers", 2), ("predictor", 1)])
 def test_without_the_tokenizer_or_the_model_here_less_is_said(
     away: str, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As in a container of eventing alone; the predictor says the rest with the result."""
     monkeypatch.setattr("eventing.prompts.find_spec", lambda name: None if name == away else find_spec(name))
-    prompts._reader.cache_clear()
+    prompts._bundled.cache_clear()
     try:
         entry = load_catalog().get("shapes-tiny")
         spec = entry.resolve(VideoRequest(prompt="a mauve dot " * 13))
         assert len(Prompts(load_catalog()).warnings(spec)) == count
     finally:
-        prompts._reader.cache_clear()
+        prompts._bundled.cache_clear()
