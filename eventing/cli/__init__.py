@@ -1,4 +1,4 @@
-"""The `reelzero` command: names its subcommands; each is implemented beside the part that it works on."""
+"""The `reelzero` command: names its subcommands; each is imported when it is called."""
 
 from __future__ import annotations
 
@@ -7,15 +7,49 @@ from typing import Annotated
 import typer
 
 from eventing import __version__
-from eventing.cli import admin, serve
-from eventing.cli.doctor import doctor
-from eventing.cli.models import models
-from eventing.standalone import commands
+from eventing.cli.lazy import Entry, LazyGroup
+
+HERE, VIDEOS, SERVER, OPERATOR = "On this machine", "Videos, on any server", "The server", "For operators"
+TERMINAL = "eventing.cli.terminal"
+STANDALONE = "eventing.standalone.commands"
+COMMANDS = {
+    "run": Entry(STANDALONE, "run", "Make one video, from a prompt to an MP4.", HERE),
+    "up": Entry(STANDALONE, "up", "Run the service until Ctrl-C: page, API, models.", HERE),
+    "submit": Entry(f"{TERMINAL}.submit", "submit", "Submit prompts and print the jobs' ids.", VIDEOS),
+    "watch": Entry(f"{TERMINAL}.follow", "watch", "Show the progress of jobs until they end.", VIDEOS),
+    "wait": Entry(f"{TERMINAL}.follow", "wait", "Wait until jobs have ended.", VIDEOS),
+    "get": Entry(f"{TERMINAL}.jobs", "get", "Show one job.", VIDEOS),
+    "list": Entry(f"{TERMINAL}.jobs", "list_jobs", "List your jobs, the newest first.", VIDEOS),
+    "cancel": Entry(f"{TERMINAL}.jobs", "cancel", "Cancel jobs.", VIDEOS),
+    "retry": Entry(f"{TERMINAL}.jobs", "retry", "Submit the requests of jobs again.", VIDEOS),
+    "rm": Entry(f"{TERMINAL}.jobs", "remove", "Delete ended jobs and their files.", VIDEOS),
+    "download": Entry(f"{TERMINAL}.files", "download", "Download videos.", VIDEOS),
+    "serve": Entry("eventing.cli.serve", "serve", "Run one replica of the eventing service.", OPERATOR),
+    "migrate": Entry(
+        "eventing.cli.serve", "migrate", "Bring the database to this release's schema.", OPERATOR
+    ),
+    "doctor": Entry(
+        "eventing.cli.doctor", "doctor", "Check an installation, manifests or a cluster.", OPERATOR
+    ),
+    "models": Entry("eventing.cli.models", "models", "Check the weights of models.", OPERATOR),
+    "jobs": Entry("eventing.cli.admin", "jobs", "Jobs of all owners, in the database.", OPERATOR),
+    "deliveries": Entry(
+        "eventing.cli.admin", "deliveries", "Deliveries that wait or failed for good.", OPERATOR
+    ),
+    "keys": Entry("eventing.cli.admin", "keys", "API keys: each has an owner.", OPERATOR),
+}
+
+
+class Commands(LazyGroup):
+    """All commands of `reelzero`."""
+
+    entries = COMMANDS
+
 
 app = typer.Typer(
     name="reelzero",
+    cls=Commands,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Text to video that scales to zero.",
@@ -36,14 +70,3 @@ def main(
     ] = False,
 ) -> None:
     """Text to video that scales to zero."""
-
-
-app.command("run")(commands.run)
-app.command("up")(commands.up)
-app.command("serve")(serve.serve)
-app.command("migrate")(serve.migrate)
-app.command("doctor")(doctor)
-app.add_typer(models, name="models")
-app.add_typer(admin.jobs, name="jobs")
-app.add_typer(admin.deliveries, name="deliveries")
-app.add_typer(admin.keys, name="keys")

@@ -20,7 +20,7 @@ from typing import Any, Self
 from sqlalchemy import URL, event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from eventing.cli import app
+from eventing.cli import app, serve  # noqa: F401 - serve: imported before the fork, else by each replica
 from eventing.delivery import sender
 from eventing.store import connections, engine, outbox
 from eventing.store.claims import ClaimStore

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 FLOORS: dict[str, list[set[str]]] = {  # the lowest first
     "eventing": [
         {"contract"},
-        {"domain", "settings", "signal", "metrics", "testing"},
+        {"domain", "settings", "signal", "metrics", "testing", "client"},
         {"store", "served", "pictures", "prompts"},
         {"watchers", "drafts", "reuse"},
         {"jobs", "delivery"},

@@ -1,0 +1,71 @@
+"""`reelzero watch` and `wait`: follow jobs until they end."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from eventing.cli.terminal.exit_status import ExitStatus
+from eventing.cli.terminal.progress import Plain, open_progress
+from eventing.cli.terminal.session import Ids, Session, command
+from eventing.client import Job
+from eventing.contract.models import Status
+
+
+@command
+async def watch(session: Session, ids: Ids = None) -> ExitStatus:
+    """Show the progress of jobs until they end. Ctrl-C leaves them running."""
+    return await watch_jobs(session, await session.jobs(ids))
+
+
+@command
+async def wait(
+    session: Session,
+    ids: Ids = None,
+    timeout: Annotated[float | None, typer.Option(min=0, help="Seconds; then the status is 6.")] = None,  # noqa: ASYNC109
+) -> ExitStatus:
+    """Wait until jobs have ended, and print how."""
+    jobs = await session.jobs(ids)
+    try:
+        async with asyncio.timeout(timeout):
+            ended = list(await asyncio.gather(*(session.client.wait(job.id) for job in jobs)))
+    except TimeoutError:
+        session.output.error(f"reelzero: not ended within {timeout:g} s; the jobs go on")
+        return ExitStatus.timed_out
+    return _report(session, ended)
+
+
+async def watch_jobs(session: Session, jobs: list[Job]) -> ExitStatus:
+    """Show the progress of these jobs, then how they ended."""
+    try:
+        with open_progress(session.output, jobs, await session.client.models()) as progress:
+            ended = list(await asyncio.gather(*(_watch(session, job, progress) for job in jobs)))
+    except asyncio.CancelledError:
+        session.output.note(f"the jobs go on; see them again: reelzero watch {jobs[0].id}")
+        raise
+    return _report(session, ended)
+
+
+async def _watch(session: Session, job: Job, progress: Plain) -> Job:
+    async for update in session.client.stream(job.id):
+        progress.show(update)
+        if update.job:
+            return update.job
+    raise AssertionError("a stream ends with the job")
+
+
+def _report(session: Session, ended: list[Job]) -> ExitStatus:
+    output = session.output
+    if output.quiet:
+        output.ids(job.id for job in ended)
+    elif output.as_json:
+        output.json(ended if len(ended) > 1 else ended[0])
+    else:
+        for job in ended:
+            cause = f"  {job.error.message}" if job.error and job.status is not Status.completed else ""
+            output.line(f"{job.id}  {job.status}{cause}", "red" if job.status is Status.failed else "")
+        if done := [job.id for job in ended if job.status is Status.completed]:
+            output.note(f"download: reelzero download {' '.join(done[:3])}")
+    return ExitStatus.done if all(job.status is Status.completed for job in ended) else ExitStatus.no_video

@@ -1,0 +1,92 @@
+"""`reelzero submit`: send prompts to a server."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from eventing.cli.terminal.exit_status import ExitStatus
+from eventing.cli.terminal.fields import request_fields, request_options
+from eventing.cli.terminal.files import fetch
+from eventing.cli.terminal.follow import watch_jobs
+from eventing.cli.terminal.output import Output
+from eventing.cli.terminal.prompts import read_requests
+from eventing.cli.terminal.session import Session, build
+from eventing.client import Group, Job
+
+PromptArgument = Annotated[
+    list[str] | None,
+    typer.Argument(help="What the video shows; - reads one prompt a line.", metavar="[PROMPT]..."),
+]
+FileOption = Annotated[
+    Path | None,
+    typer.Option("--file", "-f", help="File with a prompt, or the JSON of a request, on each line."),
+]
+KeyOption = Annotated[
+    str | None,
+    typer.Option("--key", help="Idempotency key of the call; the same one leads to the same jobs."),
+]
+WatchOption = Annotated[bool, typer.Option("--watch", "-w", help="Show the progress until the end.")]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", "-o", help="Wait, and download the videos to this folder.")
+]
+
+
+async def _submit(
+    session: Session, *, prompt: list[str] | None, file: Path | None, key: str | None, watch: bool,
+    out: Path | None, **options: Any,
+) -> ExitStatus:  # fmt: skip
+    """Submit prompts and print the jobs' ids. Several words are one prompt.
+
+    Example: reelzero submit "a red circle moving right" --seed 7 -n 4
+    """
+    fields = request_fields(options)
+    made: list[Job | Group] = []
+    for number, request in enumerate(read_requests(prompt, file)):
+        answer = await session.client.submit(
+            {**fields, **request}, key=f"{key}-{number}" if key and number else key
+        )
+        made.append(answer)
+        _show(session.output, answer, follows=watch or out is not None)
+    ids = [each for answer in made for each in ids_of(answer)]
+    if not watch and out is None:
+        if session.output.as_json:
+            session.output.json(made if len(made) > 1 else made[0])
+        session.output.note(f"follow: reelzero watch {made[-1].id}")
+        return ExitStatus.done
+    status = await watch_jobs(session, await session.jobs(ids))
+    return status if out is None or status else await fetch(session, ids, out)
+
+
+def ids_of(answer: Job | Group) -> list[str]:
+    """Return the ids of the jobs of a submission."""
+    return [item.id for item in answer.jobs] if isinstance(answer, Group) else [answer.id]
+
+
+def _show(output: Output, answer: Job | Group, follows: bool) -> None:
+    if output.quiet and not follows:
+        output.ids(ids_of(answer))
+    elif not (output.as_json or output.quiet):
+        group = f"  ({len(answer.jobs)} videos)" if isinstance(answer, Group) else ""
+        output.line(f"{answer.id}  {answer.status}  {answer.model}{group}")
+    for warning in answer.warnings:
+        output.note(f"note: {warning}", "yellow")
+
+
+def _own() -> list[inspect.Parameter]:
+    kinds: dict[str, tuple[Any, Any]] = {
+        "prompt": (PromptArgument, None), "file": (FileOption, None), "watch": (WatchOption, False),
+        "out": (OutOption, None), "key": (KeyOption, None),
+    }  # fmt: skip
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    return [
+        inspect.Parameter(name, keyword, default=default, annotation=kind)
+        for name, (kind, default) in kinds.items()
+    ]
+
+
+submit = build(_submit, [*_own(), *request_options()])
+submit.__name__ = "submit"

@@ -1,0 +1,127 @@
+"""What a server answers, as typed records. Fields that a newer server adds are kept."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from eventing.contract.models import Failure, GenerationSpec, Progress, Stage, Status
+from eventing.contract.results import VideoResult
+
+
+class Answer(BaseModel):
+    """The base of all records of this client."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=(), hide_input_in_errors=True)
+
+
+class Job(Answer):
+    """One job, as `GET /v1/jobs/{id}` shows it."""
+
+    id: str
+    status: Status
+    model: str
+    lane: str
+    request: GenerationSpec
+    warnings: tuple[str, ...] = ()
+    metadata: dict[str, str] = Field(default_factory=dict)
+    attempts: int = 0
+    progress: Progress
+    percent: int
+    queue_position: int | None = None
+    waiting_for: str | None = None
+    error: Failure | None = None
+    result: VideoResult | None = None
+    submitted_at: datetime
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    queue_seconds: float | None = None
+    cold_start_seconds: float | None = None
+    group: str | None = None
+
+
+class GroupItem(Answer):
+    """One job of a group, in short."""
+
+    id: str
+    status: Status
+    seed: int
+    percent: int
+
+
+class Group(Answer):
+    """The jobs of one request for several videos."""
+
+    id: str
+    status: Status
+    model: str
+    percent: int
+    jobs: tuple[GroupItem, ...]
+    warnings: tuple[str, ...] = ()
+
+
+class Page(Answer):
+    """A page of jobs; `next` goes into `after` for the following one."""
+
+    data: list[Job]
+    has_more: bool
+    next: str | None = None
+
+
+class Tier(Answer):
+    """One quality tier of a model."""
+
+    steps: int
+    guidance: float
+    expected_seconds: float | None = Field(None, description="Of the default video on the GPU of the notes.")
+
+
+class Model(Answer):
+    """One model of a server: what it makes, and why a lane cannot start."""
+
+    id: str
+    title: str
+    default: bool
+    sizes: list[tuple[int, int]]
+    fps: int
+    quality: dict[str, Tier]
+    inputs: dict[str, str]
+    lanes: list[str]
+    unavailable: dict[str, str]
+    gpus: int
+    gpu_memory_gib: int
+    memory_gib: int
+    weights_gib: int
+    licence: str
+
+
+class Update(Answer):
+    """One event of a job's stream. `job` is there in the last one: the job as it ended."""
+
+    id: str
+    status: Status
+    stage: Stage
+    step: int = 0
+    total_steps: int = 0
+    elapsed_seconds: float = 0.0
+    percent: int = 0
+    queue_position: int | None = None
+    waiting_for: str | None = None
+    preview: str | None = Field(None, description="Path of the latest preview on the server.")
+    preview_step: int | None = None
+    job: Job | None = None
+
+    @classmethod
+    def of_event(cls, name: str, data: dict[str, Any]) -> Update:
+        """Return the update that a server-sent event holds."""
+        return cls.model_validate(data) if name == "progress" else cls.of_job(Job.model_validate(data))
+
+    @classmethod
+    def of_job(cls, job: Job) -> Update:
+        """Return the last update of a job that has ended."""
+        return cls.model_validate(
+            job.progress.model_dump()
+            | {"id": job.id, "status": job.status, "percent": job.percent, "job": job, "preview_step": None}
+        )

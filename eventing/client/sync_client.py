@@ -1,0 +1,105 @@
+"""The client for programs without an event loop: each call runs the same one of AsyncClient to its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from eventing.client.async_client import DEFAULT_SERVER, PATIENCE_SECONDS, AsyncClient, Variant
+from eventing.client.records import Group, Job, Model, Page, Update
+from eventing.contract.models import JobRequest, Status
+
+T = TypeVar("T")
+
+
+class Client:
+    """One server. Use it as a context manager, from one thread, where no event loop runs."""
+
+    def __init__(self, server: str = DEFAULT_SERVER, api_key: str | None = None) -> None:
+        self.server = server.rstrip("/")
+        self._client = AsyncClient(server, api_key)
+        self._runner = asyncio.Runner()
+
+    def __enter__(self) -> Self:
+        self._run(self._client.__aenter__())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._run(self._client.__aexit__())
+        self._runner.close()
+
+    def submit(
+        self, request: JobRequest | Mapping[str, Any] | None = None, *, key: str | None = None, **fields: Any
+    ) -> Job | Group:
+        """Submit a request and return its job, or its group where `n` is above 1."""
+        return self._run(self._client.submit(request, key=key, **fields))
+
+    def job(self, job_id: str) -> Job:
+        """Return a job as it is now."""
+        return self._run(self._client.job(job_id))
+
+    def group(self, group_id: str) -> Group:
+        """Return a group as it is now."""
+        return self._run(self._client.group(group_id))
+
+    def page(
+        self,
+        *,
+        status: Iterable[Status] = (),
+        model: str | None = None,
+        lane: str | None = None,
+        limit: int = 20,
+        after: str | None = None,
+    ) -> Page:
+        """Return a page of jobs, the newest first."""
+        return self._run(self._client.page(status=status, model=model, lane=lane, limit=limit, after=after))
+
+    def models(self) -> list[Model]:
+        """Return the models of the server."""
+        return self._run(self._client.models())
+
+    def cancel(self, job_id: str) -> Job:
+        """Cancel a job: at once if it waits, within one step if it runs."""
+        return self._run(self._client.cancel(job_id))
+
+    def delete(self, job_id: str) -> None:
+        """Delete an ended job and its files."""
+        self._run(self._client.delete(job_id))
+
+    def deliveries(self, job_id: str) -> list[dict[str, Any]]:
+        """Return the events and webhooks of a job, with their tries."""
+        return self._run(self._client.deliveries(job_id))
+
+    def stream(self, job_id: str, patience: float = PATIENCE_SECONDS) -> Iterator[Update]:
+        """Yield the updates of a job; the last one has its `job`."""
+        updates = self._client.stream(job_id, patience)
+        try:
+            while (update := self._run(_next(updates))) is not None:
+                yield update
+        finally:
+            self._run(updates.aclose())
+
+    def wait(self, job_id: str, timeout: float | None = None) -> Job:
+        """Return a job once it has ended, in any way. Raises TimeoutError after `timeout` seconds."""
+        return self._run(self._client.wait(job_id, timeout))
+
+    def download(self, job_id: str, path: str | Path, variant: Variant = "video") -> Path:
+        """Download a file of a finished job; see AsyncClient.download."""
+        return self._run(self._client.download(job_id, path, variant))
+
+    def link(self, job_id: str, variant: Variant = "video") -> str:
+        """Return the presigned URL of a file of a finished job. It needs no key, and expires."""
+        return self._run(self._client.link(job_id, variant))
+
+    def preview(self, job_id: str) -> bytes:
+        """Return the latest preview of a running job, a JPEG."""
+        return self._run(self._client.preview(job_id))
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._runner.run(work)
+
+
+async def _next(updates: AsyncIterator[Update]) -> Update | None:
+    return await anext(updates, None)
