@@ -17,6 +17,7 @@ from eventing.api.app import create_app
 from eventing.container import build_container
 from eventing.contract.bounded_http import BoundedHttp
 from eventing.contract.errors import ConfigurationError, ReelzeroError, Unavailable
+from eventing.contract.s3_http import ObjectClient
 from eventing.delivery.relay import Relay
 from eventing.delivery.sender import Sender
 from eventing.delivery.signing import check_secrets
@@ -68,9 +69,10 @@ class Service:
         self._socket = _listen(settings.host, settings.port)
         self.port: int = self._socket.getsockname()[1]
         self._client = PredictorClient(settings.heartbeat_timeout_seconds, settings.predictor_token)
-        self._sender = Sender(settings, container.bucket, self._binding)
+        self._objects = ObjectClient(container.bucket)
+        self._sender = Sender(settings, self._objects, self._binding)
         self._attempts = Attempts(
-            container.claims, container.bucket, container.catalog, self._endpoints, self._client,
+            container.claims, self._objects, container.catalog, self._endpoints, self._client,
             settings, container.signals.message_due, container.watchers,
         )  # fmt: skip
         signals, poll = container.signals, settings.poll_seconds
@@ -122,6 +124,7 @@ class Service:
     async def _close(self) -> None:
         await self._client.close()
         await self._sender.close()
+        await self._objects.close()
         await self._endpoints.close()
         await self.container.database.close()
 

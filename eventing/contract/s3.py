@@ -78,6 +78,12 @@ class Bucket:
         """Return the bucket's name."""
         return self.location.bucket
 
+    def address(self) -> str:
+        """Return the URL of the bucket on the endpoint that this process uses, with a slash at its end."""
+        params = {"Bucket": self.name, "Key": "key"}
+        url: str = self._client.generate_presigned_url("get_object", Params=params)
+        return url.partition("?")[0].removesuffix("key")
+
     def uri(self, key: str) -> str:
         """Return the s3:// URI of a key."""
         return f"s3://{self.name}/{key}"

@@ -18,7 +18,7 @@ import aiohttp
 
 from eventing.contract.causes import cause_of
 from eventing.contract.errors import StorageError
-from eventing.contract.s3 import Bucket
+from eventing.contract.s3_http import ObjectClient
 from eventing.contract.ssrf import AddressPolicy, BlockedAddress
 from eventing.delivery.connections import exact_url, session
 from eventing.delivery.handshake import Handshakes
@@ -49,9 +49,9 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 class Sender:
     """Sends messages. `binding` tells how the sink is reached."""
 
-    def __init__(self, settings: Settings, bucket: Bucket, binding: SinkBinding) -> None:
+    def __init__(self, settings: Settings, objects: ObjectClient, binding: SinkBinding) -> None:
         self._settings = settings
-        self._bucket = bucket
+        self._objects = objects
         self._binding = binding
         self._addresses = AddressPolicy(settings.webhook_allow)
         self._handshakes = Handshakes(settings.public_url)
@@ -85,12 +85,12 @@ class Sender:
 
     async def take_back(self, target: S3Object) -> None:
         """Delete an object that was written while its job was being deleted. Raises StorageError."""
-        await asyncio.to_thread(self._bucket.delete, target.key)
+        await asyncio.to_thread(self._objects.bucket.delete, target.key)
 
     async def _send(self, message: OutboxMessage, start: float) -> Try:
         match message.destination:
             case S3Object(key):
-                await asyncio.to_thread(self._bucket.put, key, message.body.encode(), JSON_EVENT)
+                await self._objects.put(key, message.body.encode(), JSON_EVENT)
                 return Try(True, time.monotonic() - start)
             case Sink():
                 return await self._send_to_sink(message, start)

@@ -20,7 +20,7 @@ from eventing.contract.catalog import Catalog
 from eventing.contract.errors import ModelUnavailable, ReelzeroError, StorageError, Unavailable
 from eventing.contract.models import Failure, Progress
 from eventing.contract.results import VideoResult
-from eventing.contract.s3 import Bucket
+from eventing.contract.s3_http import ObjectClient
 from eventing.contract.telemetry import job_context, tracer
 from eventing.dispatch import results
 from eventing.dispatch.endpoints import Endpoints
@@ -59,11 +59,11 @@ class Attempts:
     """Runs claimed jobs, one call of `run` each. Holds what all attempts share, and no state of any."""
 
     def __init__(
-        self, claims: ClaimStore, bucket: Bucket, catalog: Catalog, endpoints: Endpoints,
+        self, claims: ClaimStore, objects: ObjectClient, catalog: Catalog, endpoints: Endpoints,
         client: PredictorClient, settings: Settings, message_due: Signal, watchers: Watchers,
     ) -> None:  # fmt: skip
         self._claims = claims
-        self._bucket = bucket
+        self._objects = objects
         self._catalog = catalog
         self._endpoints = endpoints
         self._client = client
@@ -142,7 +142,7 @@ class Attempts:
 
     async def _generate(self, job: Job, lease: Lease) -> VideoResult:
         is_started = False
-        previews = Previews(self._bucket, job.id, lease.report)
+        previews = Previews(self._objects, job.id, lease.report)
 
         async def report(progress: Progress | None, preview: str | None) -> None:
             nonlocal is_started
@@ -160,7 +160,7 @@ class Attempts:
     async def _verified(self, job: Job, result: VideoResult) -> VideoResult:
         """Return the result in the manifest. Raises Broken if the predictor reported another one."""
         try:
-            manifest_result = await results.find(self._bucket, job, job.attempt)
+            manifest_result = await results.find(self._objects, job, job.attempt)
         except WrongResult as error:
             raise Broken(f"the predictor reported a result that S3 does not confirm: {error}") from error
         if manifest_result is None:
@@ -194,7 +194,7 @@ class Attempts:
         """Return the result of the latest finished attempt, from `last` down to 1, whose report was lost."""
         for attempt in range(last, 0, -1):
             try:
-                result = await results.find(self._bucket, job, attempt)
+                result = await results.find(self._objects, job, attempt)
             except WrongResult as error:
                 log.warning("a result is ignored: %s", error, extra={"attempt": attempt})
                 continue

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import logging
 from collections.abc import Callable
 
 from eventing.contract.errors import StorageError
 from eventing.contract.models import Progress
 from eventing.contract.results import preview_key
-from eventing.contract.s3 import Bucket
+from eventing.contract.s3_http import ObjectClient
 
 CLOSE_SECONDS = 5.0  # for the write that is under way when the attempt ends
 log = logging.getLogger(__name__)
@@ -24,8 +23,8 @@ log = logging.getLogger(__name__)
 class Previews:
     """The previews of one attempt. `report` gets each progress, with the step of the preview in S3."""
 
-    def __init__(self, bucket: Bucket, job_id: str, report: Callable[[Progress], None]) -> None:
-        self._bucket = bucket
+    def __init__(self, objects: ObjectClient, job_id: str, report: Callable[[Progress], None]) -> None:
+        self._objects = objects
         self._key = preview_key(job_id)
         self._report = report
         self._progress: Progress | None = None
@@ -53,8 +52,8 @@ class Previews:
             (step, preview), self._next = self._next, None
             try:
                 jpeg = base64.b64decode(preview, validate=True)
-                await asyncio.to_thread(self._bucket.put, self._key, jpeg, "image/jpeg")
-            except (StorageError, binascii.Error) as error:
+                await self._objects.put(self._key, jpeg, "image/jpeg")
+            except (StorageError, ValueError) as error:
                 log.warning("a preview is left out: %s", error)
                 continue
             self._stored = step

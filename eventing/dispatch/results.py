@@ -4,51 +4,45 @@ What is verified, for a reported and for an adopted result:
 - the manifest exists at the attempt's own key and is for this job, attempt and model;
 - every file has its own address below the attempt's prefix in the bucket, and the content type of its kind;
 - the object there has that type and size, and its bytes have the recorded SHA-256.
-The bytes are read once, in a thread. The checksums that S3 keeps are no substitute: they differ between
+The bytes are read once. The checksums that S3 keeps are no substitute: they differ between
 servers, and between whole and multipart uploads. Reading some megabytes costs little beside a generation.
 """
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 from urllib.parse import unquote
 
 from pydantic import ValidationError
 
 from eventing.contract.results import Manifest, StoredFile, VideoResult, attempt_prefix, manifest_key
 from eventing.contract.s3 import Bucket
+from eventing.contract.s3_http import ObjectClient
 from eventing.contract.validation import first_problem
 from eventing.domain.job import Job
 
 KINDS = {"video": "video/mp4", "poster": "image/jpeg", "spritesheet": "image/jpeg"}
-CHUNK = 1 << 20
 
 
 class WrongResult(Exception):
     """The manifest or a file in S3 is not a result of this attempt. The message says why."""
 
 
-async def find(bucket: Bucket, job: Job, attempt: int) -> VideoResult | None:
+async def find(objects: ObjectClient, job: Job, attempt: int) -> VideoResult | None:
     """Return the verified result of an attempt; None if it has no manifest.
 
     Raises WrongResult, StorageError.
     """
-    return await asyncio.to_thread(_find, bucket, job, attempt)
-
-
-def _find(bucket: Bucket, job: Job, attempt: int) -> VideoResult | None:
-    body = bucket.get(manifest_key(job.id, attempt))
+    body = await objects.get(manifest_key(job.id, attempt))
     if body is None:
         return None
-    result = _parsed(body)
+    bucket, result = objects.bucket, _parsed(body)
     _check_identity(bucket, result, job, attempt)
     files = {kind: getattr(result, kind) for kind in KINDS}
     if len({file.uri for file in files.values()} | {result.manifest_uri}) != len(files) + 1:
         raise WrongResult("two files of the manifest have the same address")
     for kind, file in files.items():
         _check_address(bucket, kind, file, attempt_prefix(job.id, attempt))
-        _check_object(bucket, kind, file)
+        await _check_object(objects, kind, file)
     return result
 
 
@@ -77,17 +71,15 @@ def _check_address(bucket: Bucket, kind: str, file: StoredFile, prefix: str) -> 
         raise WrongResult(f"the {kind} must have the type {KINDS[kind]}, not {file.content_type}")
 
 
-def _check_object(bucket: Bucket, kind: str, file: StoredFile) -> None:
-    head = bucket.head(bucket.key(file.uri))
-    if head is None:
+async def _check_object(objects: ObjectClient, kind: str, file: StoredFile) -> None:
+    stored = await objects.digest(objects.bucket.key(file.uri), file.bytes)
+    if stored is None:
         raise WrongResult(f"the {kind} is not in S3: {file.uri}")
-    if head != (file.bytes, file.content_type):
-        raise WrongResult(f"the {kind} in S3 has {head[0]} bytes and the type {head[1]}, unlike its record")
-    body = bucket.open(bucket.key(file.uri), 0, file.bytes - 1) if file.bytes else None
-    if body is None:
-        raise WrongResult(f"the {kind} is empty or gone: {file.uri}")
-    digest = hashlib.sha256()
-    for chunk in body.iter_chunks(CHUNK):
-        digest.update(chunk)
-    if digest.hexdigest() != file.sha256:
+    if (stored.size, stored.content_type) != (file.bytes, file.content_type):
+        raise WrongResult(
+            f"the {kind} in S3 has {stored.size} bytes and the type {stored.content_type}, unlike its record"
+        )
+    if not file.bytes:
+        raise WrongResult(f"the {kind} is empty: {file.uri}")
+    if stored.sha256 != file.sha256:
         raise WrongResult(f"the checksum of the {kind} in S3 differs from its record")

@@ -13,6 +13,7 @@ from PIL import Image
 
 from eventing.contract.errors import StorageError
 from eventing.contract.s3 import Bucket
+from eventing.contract.s3_http import ObjectClient
 from eventing.testing import Script
 from tests.integration.api.deployment import PATIENCE, Deployment, deployment
 
@@ -64,15 +65,15 @@ async def test_the_owner_sees_the_preview_until_the_job_ends(public: Deployment)
 async def test_a_preview_that_cannot_be_stored_is_left_out(
     tmp_path: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    put, gate, loop = Bucket.put, asyncio.Event(), asyncio.get_running_loop()
+    put, gate = ObjectClient.put, asyncio.Event()
 
-    def refuse(self: Bucket, key: str, body: bytes, content_type: str) -> None:
+    async def refuse(self: ObjectClient, key: str, body: bytes, content_type: str) -> None:
         if key.endswith("preview.jpg"):
-            loop.call_soon_threadsafe(gate.set)
+            gate.set()
             raise StorageError("the bucket is full")
-        put(self, key, body, content_type)
+        await put(self, key, body, content_type)
 
-    monkeypatch.setattr(Bucket, "put", refuse)
+    monkeypatch.setattr(ObjectClient, "put", refuse)
     async with deployment(tmp_path, bucket) as service:
         service.predictor.scripts = [Script(preview=jpeg(90), gate=gate)]
         _, job = await service.call("POST", "/v1/jobs", json={"prompt": "a red dot"})

@@ -13,6 +13,7 @@ import pytest
 from eventing.contract.env import read
 from eventing.contract.errors import ConfigurationError
 from eventing.contract.s3 import Bucket, S3Location
+from eventing.contract.s3_http import ObjectClient
 from eventing.delivery.sender import Sender
 from eventing.delivery.sink_binding import SinkBinding
 from eventing.domain import destinations
@@ -72,7 +73,9 @@ def row(target: str, destination: str = "webhook", owner: str = "ann") -> Outbox
 async def sending(**settings: object) -> AsyncIterator[Sender]:
     defaults = {"webhook_secrets": SECRET, "webhook_allow": "127.0.0.0/8", "webhook_timeout_seconds": 60.0}
     chosen = read(Settings, **defaults | settings)
-    sender = Sender(chosen, Bucket(S3Location("b", "http://127.0.0.1:1")), SinkBinding(chosen, {}))
+    sender = Sender(
+        chosen, ObjectClient(Bucket(S3Location("b", "http://127.0.0.1:1"))), SinkBinding(chosen, {})
+    )
     try:
         yield sender
     finally:

@@ -16,6 +16,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from eventing.contract.env import read
 from eventing.contract.errors import ConfigurationError
 from eventing.contract.s3 import Bucket, S3Location
+from eventing.contract.s3_http import ObjectClient
 from eventing.contract.ssrf import AddressPolicy, is_public
 from eventing.delivery.sender import Sender, retry_after
 from eventing.delivery.signing import check_secrets, signature_headers
@@ -65,7 +66,9 @@ async def send(target: str, *, allow: str = "", timeout: float = 5.0) -> Try:
     settings = read(
         Settings, webhook_secrets=f"{OLD},{NEW}", webhook_allow=allow, webhook_timeout_seconds=timeout
     )
-    sender = Sender(settings, Bucket(S3Location("b", "http://127.0.0.1:1")), SinkBinding(settings, {}))
+    sender = Sender(
+        settings, ObjectClient(Bucket(S3Location("b", "http://127.0.0.1:1"))), SinkBinding(settings, {})
+    )
     try:
         return await sender.send(row(target))
     finally:

@@ -12,6 +12,7 @@ import pytest
 from eventing.contract.env import read
 from eventing.contract.errors import ConfigurationError
 from eventing.contract.s3 import Bucket, S3Location
+from eventing.contract.s3_http import ObjectClient
 from eventing.delivery.sender import Sender
 from eventing.delivery.sink_binding import SinkBinding
 from eventing.domain import destinations
@@ -54,7 +55,9 @@ async def bound(environment: dict[str, str], **settings: Any) -> AsyncIterator[S
     chosen = read(Settings, **settings)
     binding = SinkBinding(chosen, environment)
     sender = Sender(
-        chosen.model_copy(update={"sink_url": binding.url}), Bucket(S3Location("b", "http://x")), binding
+        chosen.model_copy(update={"sink_url": binding.url}),
+        ObjectClient(Bucket(S3Location("b", "http://x"))),
+        binding,
     )
     try:
         yield sender

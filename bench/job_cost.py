@@ -1,0 +1,168 @@
+"""What one no-op job costs the service: `python -m bench.job_cost [--count N] [--slots N]`.
+
+The service runs in this process, on PostgreSQL and on SQLite; predictor, S3, database and callers run in
+processes of their own. Processor time is that of this process and all its threads, from the first submission
+until the last event is delivered, divided by the number of jobs. Statements count as the driver gets them,
+without BEGIN and COMMIT. Target: 5 ms of processor time on PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import cProfile
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event, text
+
+from bench import queue_sides
+from bench.process import ROOT, free_port, machine
+from bench.queue_sides import World
+from eventing.contract.catalog import load_catalog
+from eventing.dispatch.endpoints import RemoteEndpoints
+from eventing.service import Service
+from eventing.settings import Endpoint, Settings
+from eventing.standalone.s3server import S3Server
+from eventing.store.engine import Database
+from eventing.store.schema import migrate
+from tests.faults.databases import PostgresServer, Sqlite
+
+CALLER = """
+import http.client, sys
+port, count, callers = map(int, sys.argv[1:])
+import threading
+body = '{"prompt": "a red circle moving right", "model": "tiny"}'
+def run(n):
+    c = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    for _ in range(n):
+        c.request("POST", "/v1/jobs", body, {"Content-Type": "application/json"})
+        a = c.getresponse(); a.read(); assert a.status == 202, a.status
+ts = [threading.Thread(target=run, args=(count // callers,)) for _ in range(callers)]
+[t.start() for t in ts]; [t.join() for t in ts]
+"""
+WARM_UP = 48
+DELIVERED = text("SELECT count(*) FROM outbox WHERE status = 'delivered'")
+
+
+class Counts:
+    """Statements, commits and rollbacks of a database's engines."""
+
+    def __init__(self, database: Database) -> None:
+        self.statements: Counter[str] = Counter()
+        self.ends: Counter[str] = Counter()
+        for engine in (database.engine.sync_engine, database.reserved.engine.sync_engine):
+            event.listen(engine, "before_cursor_execute", self._statement)
+            event.listen(engine, "commit", lambda _: self.ends.update(["commit"]))
+            event.listen(engine, "rollback", lambda _: self.ends.update(["rollback"]))
+
+    def _statement(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        self.statements[" ".join(statement.split())[:110]] += 1
+
+    def clear(self) -> None:
+        """Begin to count."""
+        self.statements.clear()
+        self.ends.clear()
+
+
+async def submit_many(port: int, count: int, callers: int) -> None:
+    """Submit from another process."""
+    arguments = (str(port), str(count), str(callers))
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", CALLER, *arguments, cwd=ROOT)
+    if await process.wait():
+        raise RuntimeError("a submission failed")
+
+
+async def until_delivered(database: Database, count: int) -> None:
+    """Wait until so many events are delivered."""
+    while True:
+        async with database.read() as connection:
+            if (await connection.execute(DELIVERED)).scalar_one() >= count:
+                return
+        await asyncio.sleep(0.1)
+
+
+async def measure(world: World, url: str, options: argparse.Namespace) -> None:
+    """Measure one database."""
+    async with AsyncExitStack() as stack:
+        predictor, _ = await queue_sides._predictor(world, stack)
+        settings = Settings(
+            database_url=url,
+            auth="open",
+            rate_per_minute=1_000_000,
+            queue_quota=1_000_000,
+            port=free_port(),
+            host="127.0.0.1",
+            s3_endpoint=world.s3.endpoint,
+            s3_bucket=world.s3.bucket,
+            endpoints=[Endpoint(model="tiny", url=f"http://127.0.0.1:{predictor}", capacity=options.slots)],
+        )
+        other = Database(url)
+        stack.push_async_callback(other.close)
+        await other.create_file()
+        await migrate(other)
+        service = Service(settings, RemoteEndpoints(settings.endpoints, load_catalog(None)))
+        await service.start()
+        stack.push_async_callback(service.stop)
+        await submit_many(service.port, WARM_UP, options.callers)
+        await until_delivered(other, WARM_UP)
+        counts = Counts(service.container.database)
+        profile = cProfile.Profile() if options.profile else None
+        begin, main, wall = time.process_time(), time.thread_time(), time.perf_counter()
+        if profile:
+            profile.enable()
+        await submit_many(service.port, options.count, options.callers)
+        await until_delivered(other, WARM_UP + options.count)
+        if profile:
+            profile.disable()
+            profile.dump_stats(options.profile)
+        main = time.thread_time() - main
+        spent, wall = time.process_time() - begin, time.perf_counter() - wall
+        n, per = options.count, 1000 / options.count
+        print(
+            f"{service.container.database.engine.dialect.name:11}{spent * per:6.2f} ms"
+            f" (event loop {main * per:.2f}), {sum(counts.statements.values()) / n:5.1f} statements,"
+            f" {counts.ends['commit'] / n:4.2f} commits, {n / wall:5.1f} jobs/s",
+            flush=True,
+        )
+        if options.statements:
+            for statement, number in counts.statements.most_common(30):
+                print(f"{number / n:7.2f} {statement}")
+
+
+async def run(options: argparse.Namespace) -> None:
+    """Measure both databases."""
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-cost-")))
+        s3 = S3Server(folder / "s3", folder / "s3.log")
+        location = await s3.start()
+        stack.push_async_callback(s3.stop)
+        os.environ.update(s3.credentials.environment())
+        postgres = await stack.enter_async_context(PostgresServer(fsync=True))
+        world = World(folder, postgres, location, folder)
+        print(machine())
+        urls = {"postgresql": (await postgres.fresh()).url, "sqlite": Sqlite(folder).url}
+        for name in options.databases:
+            await measure(world, urls[name], options)
+
+
+def main() -> None:
+    """Parse the options, run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=400)
+    parser.add_argument("--callers", type=int, default=8)
+    parser.add_argument("--slots", type=int, default=1)
+    parser.add_argument("--databases", nargs="+", default=["postgresql", "sqlite"])
+    parser.add_argument("--statements", action="store_true", help="list the statements")
+    parser.add_argument("--profile", help="a file for cProfile's figures")
+    asyncio.run(run(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
