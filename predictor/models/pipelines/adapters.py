@@ -29,6 +29,11 @@ def turn_off(pipes: Iterable[Any]) -> None:
             part.disable_lora()
 
 
+def change_any(parts: Iterable[Any]) -> bool:
+    """Tell whether one of these parts has an adapter, on or off."""
+    return any(_loaded(part) for part in parts)
+
+
 def missing(pipe: Any, adapters: Sequence[LoraFiles]) -> list[LoraFiles]:
     """Return those of the adapters that some part of the pipeline has not loaded yet."""
     parts = _parts(pipe)

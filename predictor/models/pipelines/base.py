@@ -19,6 +19,7 @@ from eventing.contract.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.loras import LoraFiles
 from predictor.models.pipelines import NO_PICTURES, Latents, OnStep, Pictures, adapters, folder, parts, steps
+from predictor.models.pipelines.embeddings import Embeddings
 from predictor.models.pipelines.preview import Painter, StepCall, learn, painted, tapped
 from predictor.models.pipelines.tensors import require_finite
 from predictor.models.sound import Waveform, require_sound
@@ -29,6 +30,7 @@ WITH_MASKS = (
     "negative_prompt_embeds",
     "negative_prompt_attention_mask",
 )
+TEXT = "text_encoder"  # the names of text encoders begin so
 
 
 class DiffusersFamily(ABC):
@@ -57,6 +59,8 @@ class DiffusersFamily(ABC):
         self.grid = self._grid()
         self.grid.require_entry(entry)
         require_sound(entry, self._sound())
+        self._embeddings = Embeddings(entry.negative_prompt)
+        self._text_encoders = [part for name, part in self.pipe.components.items() if name.startswith(TEXT)]
         self._painter: Painter | None = None
         self._latest_step: Callable[[], StepCall | None] = lambda: None
 
@@ -112,14 +116,15 @@ class DiffusersFamily(ABC):
 
     @torch.inference_mode()
     def encode_prompt(self, spec: GenerationSpec) -> dict[str, Any]:
-        """Encode the prompt, and the negative prompt if guidance uses it."""
-        tensors = self.pipe.encode_prompt(
-            spec.prompt,
-            spec.negative_prompt,
-            do_classifier_free_guidance=spec.guidance_scale > 1,
-            max_sequence_length=self.text_length,
-        )
-        return {name: self._cast(tensor) for name, tensor in zip(self.EMBEDDINGS, tensors, strict=True)}
+        """Encode the prompt, and the negative prompt if guidance uses it, unless an earlier job had the same.
+
+        A text encoder with an adapter encodes every time, since its adapters may change.
+        """
+        if adapters.change_any(self._text_encoders):
+            return self._encode(spec, {})
+        form = f"{self._transformer().dtype} {self.text_length}"
+        device = torch.device(self.device)
+        return self._embeddings.encoded(spec, form, device, lambda known: self._encode(spec, known))
 
     @torch.inference_mode()
     def denoise(
@@ -200,6 +205,17 @@ class DiffusersFamily(ABC):
                 yield
             finally:
                 self._latest_step = lambda: None
+
+    def _encode(self, spec: GenerationSpec, known: Mapping[str, Any]) -> dict[str, Any]:
+        """Encode the texts of a spec. `known` has the embeddings of texts that need no encoding, by name."""
+        tensors = self.pipe.encode_prompt(
+            spec.prompt,
+            spec.negative_prompt,
+            do_classifier_free_guidance=spec.guidance_scale > 1,
+            max_sequence_length=self.text_length,
+            **known,
+        )
+        return {name: self._cast(tensor) for name, tensor in zip(self.EMBEDDINGS, tensors, strict=True)}
 
     def _options(self, spec: GenerationSpec) -> dict[str, Any]:
         """Return the keyword arguments of the pipeline's call that come from the spec."""

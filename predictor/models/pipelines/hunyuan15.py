@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from eventing.contract.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.pipelines import Pictures
 from predictor.models.pipelines.base import DiffusersFamily
+from predictor.models.pipelines.embeddings import texts_of
 from predictor.models.pipelines.tensors import to_frames
 
 # What encode_prompt returns: the text for Qwen, and quoted words for ByT5, which draws them as letters.
@@ -34,14 +36,6 @@ class Family(DiffusersFamily):
         super().require_exact(spec)
         if set(self.pipes) == {Task.image}:
             self._require_own_size(spec)
-
-    @torch.inference_mode()
-    def encode_prompt(self, spec: GenerationSpec) -> dict[str, Any]:
-        """Encode the prompt, and the negative prompt if guidance uses it."""
-        embeds = self._encoded(spec.prompt, "")
-        return (
-            embeds | self._encoded(spec.negative_prompt, "negative_") if spec.guidance_scale > 1 else embeds
-        )
 
     @torch.inference_mode()
     def decode(self, spec: GenerationSpec, latents: torch.Tensor) -> NDArray[np.uint8]:
@@ -71,9 +65,14 @@ class Family(DiffusersFamily):
     def _picture_options(self, _spec: GenerationSpec, pictures: Pictures) -> dict[str, Any]:
         return {} if pictures.image is None else {"image": pictures.image}
 
-    def _encoded(self, prompt: str, prefix: str) -> dict[str, Any]:
-        tensors = self.pipe.encode_prompt(prompt, dtype=self.pipe.transformer.dtype)
-        return {prefix + name: tensor for name, tensor in zip(EMBEDDINGS, tensors, strict=True)}
+    def _encode(self, spec: GenerationSpec, known: Mapping[str, Any]) -> dict[str, Any]:
+        encoded = dict(known)
+        for side, text in texts_of(spec).items():
+            names = [side + name for name in EMBEDDINGS]
+            if not known.keys() >= set(names):
+                tensors = self.pipe.encode_prompt(text, dtype=self.pipe.transformer.dtype)
+                encoded |= dict(zip(names, tensors, strict=True))
+        return encoded
 
     def _require_own_size(self, spec: GenerationSpec) -> None:
         pipe = self.pipes[Task.image]
