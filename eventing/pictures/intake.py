@@ -5,22 +5,17 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from eventing.contract.errors import InvalidRequest, StorageError, Unavailable
 from eventing.contract.pictures import Fit, Picture
 from eventing.contract.s3 import Bucket, Folder
+from eventing.pictures.decoders import Decoders
 from eventing.pictures.fetch import Fetcher, OwnsJob
 
-DECODER = Path(__file__).with_name("decode.py")
 DECODE_SECONDS = 30.0
-DECODE_BYTES = 512 << 20  # address space of the process that decodes
 FETCHES, DECODES = 6, 2  # at once, which bounds the memory of a replica
 PNG = "image/png"
 
@@ -40,12 +35,9 @@ class PictureIntake:
     def __init__(self, bucket: Bucket, fetcher: Fetcher, pixels: int) -> None:
         self._bucket = bucket
         self._fetcher = fetcher
-        self._pixels = pixels
+        self._decoders = Decoders(pixels)
         self._fetches = asyncio.Semaphore(FETCHES)
         self._decodes = asyncio.Semaphore(DECODES)
-        package = find_spec("PIL")
-        assert package is not None and package.origin is not None  # noqa: S101 - a dependency
-        self._libraries = str(Path(package.origin).parents[1])
 
     async def take(
         self, addresses: Mapping[str, str], frame: Frame, folders: Sequence[Folder], owns_job: OwnsJob
@@ -97,32 +89,18 @@ class PictureIntake:
 
     async def _decode(self, field: str, file: bytes, frame: Frame) -> tuple[dict[str, Any], bytes]:
         """Return what the decoder reports and the PNG. Raises InvalidRequest."""
-        out = await self._run(field, file, frame)
+        order = f"{frame.width} {frame.height} {frame.fit.value}"
+        try:
+            async with asyncio.timeout(DECODE_SECONDS):
+                out = await self._decoders.run(order, file)
+        except TimeoutError as error:
+            raise InvalidRequest(
+                f"{field}: the picture takes more than {DECODE_SECONDS:g} s to decode; send a smaller one",
+                field=field,
+            ) from error
         head, _, png = out.partition(b"\n")
         gone = {"error": "cannot be decoded within the limits of memory and time; send a smaller one"}
         report: dict[str, Any] = json.loads(head) if head else gone
         if "error" in report:
             raise InvalidRequest(f"{field}: the picture {report['error']}", field=field)
         return report, png
-
-    async def _run(self, field: str, file: bytes, frame: Frame) -> bytes:
-        """Return the output of the decoder; what there is of it if a limit has ended it."""
-        numbers = (frame.width, frame.height, frame.fit.value, self._pixels, DECODE_BYTES)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-I", "-S", str(DECODER), self._libraries, *map(str, numbers),
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-            env={"PATH": os.defpath}, cwd="/",
-        )  # fmt: skip
-        try:
-            async with asyncio.timeout(DECODE_SECONDS):
-                out, _ = await process.communicate(file)
-        except TimeoutError as error:
-            raise InvalidRequest(
-                f"{field}: the picture takes more than {DECODE_SECONDS:g} s to decode; send a smaller one",
-                field=field,
-            ) from error
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        return out if process.returncode == 0 else b""

@@ -200,10 +200,11 @@ async def test_addresses_that_are_not_fetched(world: World) -> None:
     ],
 )
 async def test_wrong_pictures_are_named(world: World, fields: Any, field: str, words: str) -> None:
-    before = world.bucket.keys("jobs/")
+    before = set(world.bucket.keys("jobs/"))
     status, named, detail = await world.refused(**fields)
     assert (status, named) == (422, field) and words in detail, detail
-    assert world.bucket.keys("jobs/") == before
+    # Jobs of earlier tests may still end or lose their pictures.
+    assert not [key for key in set(world.bucket.keys("jobs/")) - before if "/inputs/" in key]
 
 
 def v2_body(fields: dict[str, Any]) -> dict[str, Any]:

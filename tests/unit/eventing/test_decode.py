@@ -11,7 +11,7 @@ from pathlib import Path
 
 import PIL
 import pytest
-from PIL import Image, ImageCms, PngImagePlugin
+from PIL import Image, ImageChops, ImageCms, PngImagePlugin
 
 from eventing.pictures import decode
 from tests.support.pictures import BLUE, RED, opened, picture, pixel
@@ -32,8 +32,8 @@ def converted(file: bytes, size: tuple[int, int] = (64, 64), fit: str = "crop") 
 
 def process(file: bytes, memory: int = 512 << 20, pixels: int = 25_000_000) -> tuple[int, bytes]:
     """The exit status and the output of the decoder as the service runs it."""
-    command = [sys.executable, "-I", "-S", decode.__file__, LIBRARIES, "64", "64", "crop", str(pixels)]
-    done = subprocess.run([*command, str(memory)], input=file, stdout=subprocess.PIPE, check=False)
+    command = [sys.executable, "-I", "-S", decode.__file__, LIBRARIES, str(pixels), str(memory)]
+    done = subprocess.run(command, input=b"64 64 crop\n" + file, stdout=subprocess.PIPE, check=False)
     return done.returncode, done.stdout
 
 
@@ -123,3 +123,14 @@ def test_the_process_answers_with_a_line_and_the_picture() -> None:
     head, _, png = out.partition(b"\n")
     assert status == 0 and json.loads(head) == {"width": 100, "height": 50}
     assert opened(png).size == (64, 64)
+
+
+@pytest.mark.parametrize("fit", ["crop", "stretch"])
+def test_two_halves_make_the_same_picture_as_one_resize(fit: str) -> None:
+    source = Image.effect_noise((640, 402), 90).convert("RGB").resize((637, 402))
+    out = io.BytesIO()
+    source.save(out, "PNG")
+    box = decode.covering(source.size, (212, 131)) if fit == "crop" else None
+    whole = source.resize((212, 131), Image.Resampling.LANCZOS, box=box)
+    difference = ImageChops.difference(converted(out.getvalue(), (212, 131), fit), whole)
+    assert difference.convert("L").point(lambda level: 255 * (level > 1)).getbbox() is None  # 1 by rounding
