@@ -15,7 +15,8 @@ import numpy as np
 from bench.records import Record, Size, at_most, main, median
 from eventing.contract.certificates import make_self_made
 from predictor.generation.credentials import Credentials, Origin
-from predictor.generation.video import Frames, write_mp4
+from predictor.generation.stills import Frames
+from predictor.generation.video import write_mp4
 
 Shape = tuple[int, int, int, int]  # frames, height, width, channels
 ORIGIN = Origin("tiny", "local", "0" * 64, "2026-11-25T10:00:00Z")

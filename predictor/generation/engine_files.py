@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from PIL import Image
 
 from eventing.contract.errors import BrokenVideo
 from eventing.contract.models import GenerationSpec, Stage
-from predictor.generation import results, video
+from predictor.generation import results, stills, video
 from predictor.generation.attempt import Attempt
 from predictor.generation.engine_note import Notebook
 from predictor.generation.engine_run import EngineRun
@@ -28,6 +28,7 @@ from predictor.generation.hooks import Hooks
 from predictor.generation.monitor import Monitor
 from predictor.generation.pictures import read_pictures
 from predictor.generation.results import Files
+from predictor.generation.stills import Frames
 from predictor.generation.workspace import Workspace
 from predictor.models.engines.model import EngineModel
 
@@ -52,20 +53,25 @@ def at_engine(
     run.remove()
 
 
-def make_files(
+def begin_files(
     run: EngineRun, model: EngineModel, attempt: Attempt, monitor: Monitor, space: Workspace
-) -> Files:
-    """Have the engine make the video, and write the three files.
+) -> Callable[[], Files]:
+    """Have the engine make the video, and return what writes the three files.
 
-    Raises ContentRefused, BrokenVideo if the file is not what was promised, and what EngineRun.fetch raises.
+    Raises ContentRefused, and what EngineRun.fetch raises. The second part raises BrokenVideo if the file is
+    not what was promised.
     """
     spec, finish, raw = attempt.spec, space.finish, space.folder / "engine.mp4"
     finish.hooks.check_request(spec)
     pictures = read_pictures(spec, space.bucket, monitor)
     run.fetch(_png(pictures.image), raw)
-    with monitor.stage(Stage.encode_video):
-        files = _write_files(raw, spec, finish.hooks, monitor, space.folder)
-        return replace(files, mark=finish.sign(files.video, spec, model.revision))
+
+    def rest() -> Files:
+        with monitor.stage(Stage.encode_video):
+            files = _write_files(raw, spec, finish.hooks, monitor, space.folder)
+            return replace(files, mark=finish.sign(files.video, spec, model.revision))
+
+    return rest
 
 
 def _write_files(raw: Path, spec: GenerationSpec, hooks: Hooks, monitor: Monitor, folder: Path) -> Files:
@@ -83,14 +89,14 @@ def _write_files(raw: Path, spec: GenerationSpec, hooks: Hooks, monitor: Monitor
         video.write_mp4(frames, spec.fps, marked, monitor.check)
         video.copy_mp4(marked, sound, path)
         measured = video.measure_mp4(path)
-    video.write_poster(frames, poster)
-    video.write_spritesheet(frames, spritesheet)
+    stills.write_poster(frames, poster)
+    stills.write_spritesheet(frames, spritesheet)
     return Files(path, poster, spritesheet, measured)
 
 
-def _frames(path: Path, count: int, need_all: bool, monitor: Monitor) -> video.Frames:
+def _frames(path: Path, count: int, need_all: bool, monitor: Monitor) -> Frames:
     """Decode every frame, and return all or those of the pictures. Raises BrokenVideo if one is missing."""
-    wanted = set(range(count)) if need_all else set(video.sprite_indices(count))
+    wanted = set(range(count)) if need_all else set(stills.sprite_indices(count))
     decoded, kept = 0, []
     for index, frame in enumerate(video.read_frames(path, monitor.check)):
         decoded += 1

@@ -1,38 +1,106 @@
-"""Make one video: encode the prompt, denoise, decode, write the files, upload them or return the video."""
+"""Make one video: encode the prompt, denoise, decode, write the files, upload them or return the video.
+
+The frames are encoded while the device decodes the next ones. What follows the decode needs no device: the
+end of the encoding, the pictures, the mark of origin, and the upload.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
+
+import numpy as np
 
 from eventing.contract.models import Stage
 from eventing.contract.stream import CompletedRecord
-from predictor.generation import engine_files, results, video
+from predictor.generation import engine_files, results, stills, video
 from predictor.generation.attempt import Attempt
+from predictor.generation.encoder import Encoder
 from predictor.generation.monitor import Monitor
 from predictor.generation.pictures import read_pictures
 from predictor.generation.preview import Previews
 from predictor.generation.result_store import ResultStore
 from predictor.generation.results import Files
+from predictor.generation.stills import Frames
 from predictor.generation.workspace import Workspace
 from predictor.models.loading import LoadedModel, Model
-from predictor.models.pipelines import checked
-from predictor.models.sound import Waveform
+from predictor.models.pipelines import Latents, checked
+
+Rest = Callable[[], CompletedRecord]  # what is left of an attempt once it needs no device
 
 
 def generate(model: Model, attempt: Attempt, monitor: Monitor, space: Workspace) -> CompletedRecord:
-    """Run an attempt to its result; an attempt that already has one in S3 is not run again.
+    """Run an attempt to its result. Raises as `begin` does."""
+    with ExitStack() as stack:
+        return begin(model, attempt, monitor, space, stack)()
 
-    Raises Cancelled, GenerationTimeout, BrokenFrames, BrokenVideo, StorageError, and what torch raises.
+
+def begin(model: Model, attempt: Attempt, monitor: Monitor, space: Workspace, stack: ExitStack) -> Rest:
+    """Do what needs the device, and return the rest. An attempt that has a result in S3 is not run again.
+
+    `stack` is for what must be closed after the rest. Both raise Cancelled, GenerationTimeout, BrokenFrames,
+    BrokenVideo, StorageError, and what torch raises.
     """
     store = ResultStore(space.bucket, attempt.address) if space.bucket and attempt.is_stored else None
     if store and (earlier := store.find(monitor)):
-        return CompletedRecord(result=earlier)
+        return lambda: CompletedRecord(result=earlier)
     if isinstance(model, LoadedModel):
-        return _deliver(make_files(model, attempt, monitor, space), store, model, attempt, monitor, space)
-    with engine_files.at_engine(model, attempt, monitor, space) as run:
-        files = engine_files.make_files(run, model, attempt, monitor, space)
-        return _deliver(files, store, model, attempt, monitor, space)
+        make = begin_files(model, attempt, monitor, space, stack)
+    else:
+        run = stack.enter_context(engine_files.at_engine(model, attempt, monitor, space))
+        make = engine_files.begin_files(run, model, attempt, monitor, space)
+    return lambda: _deliver(make(), store, model, attempt, monitor, space)
+
+
+def begin_files(
+    model: LoadedModel, attempt: Attempt, monitor: Monitor, space: Workspace, stack: ExitStack
+) -> Callable[[], Files]:
+    """Generate the frames, and return what writes the three files. Raises ContentRefused.
+
+    The second part raises BrokenVideo if the MP4 is not what was promised.
+    """
+    spec, pipeline, hooks = attempt.spec, model.pipeline, space.finish.hooks
+    hooks.check_request(spec)
+    latents = _denoised(model, attempt, monitor, space)
+    chunks: list[Frames] = []
+    with monitor.stage(Stage.decode), checked([pipeline.vae_decoder], monitor.check):
+        sound = pipeline.decode_sound(spec, latents) if spec.generate_audio else None
+        encoder = stack.enter_context(Encoder(spec, space.folder / "video.mp4", monitor.check, sound))
+        # Checks and watermarks take the whole video, so that only then the encoding begins.
+        pipeline.stream(spec, latents, chunks.append if hooks.need_frames else encoder.take)
+
+    def rest() -> Files:
+        with monitor.stage(Stage.encode_video):
+            if hooks.need_frames:
+                encoder.take(hooks.finish_frames(spec, np.concatenate(chunks)))
+            encoder.finish()
+            return _with_pictures(encoder, model, attempt, space)
+
+    return rest
+
+
+def _denoised(model: LoadedModel, attempt: Attempt, monitor: Monitor, space: Workspace) -> Latents:
+    spec, pipeline = attempt.spec, model.pipeline
+    with monitor.stage(Stage.encode_prompt):
+        model.loras.turn_on(spec, pipeline.adapt)
+        monitor.check()
+        pictures = read_pictures(spec, space.bucket, monitor)
+        embeds = pipeline.encode_prompt(spec)
+    with monitor.stage(Stage.denoise, spec.num_inference_steps), checked(pipeline.blocks, monitor.check):
+        on_step = Previews(pipeline, spec, monitor, space.preview_steps).on_step()
+        return pipeline.denoise(spec, embeds, on_step, pictures)
+
+
+def _with_pictures(encoder: Encoder, model: LoadedModel, attempt: Attempt, space: Workspace) -> Files:
+    """Check the MP4, write the two pictures, and sign. Raises BrokenVideo, OSError."""
+    path, poster, sheet = encoder.path, space.folder / "poster.jpg", space.folder / "spritesheet.jpg"
+    measured = video.measure_mp4(path)
+    results.require_promised(attempt.spec, measured)
+    stills.write_poster(encoder.stills.kept, poster)
+    stills.write_spritesheet(encoder.stills.kept, sheet)
+    files = Files(path, poster, sheet, measured)
+    return replace(files, mark=space.finish.sign(path, attempt.spec, model.revision))
 
 
 def _deliver(
@@ -54,37 +122,3 @@ def _deliver(
     completed = CompletedRecord(result=store.complete(manifest, monitor))
     monitor.pass_point("after_upload")
     return completed
-
-
-def make_files(model: LoadedModel, attempt: Attempt, monitor: Monitor, space: Workspace) -> Files:
-    """Generate the video and write its three files. Raises ContentRefused, BrokenVideo if the MP4 differs."""
-    spec, pipeline, finish = attempt.spec, model.pipeline, space.finish
-    finish.hooks.check_request(spec)
-    with monitor.stage(Stage.encode_prompt):
-        model.loras.turn_on(spec, pipeline.adapt)
-        monitor.check()
-        pictures = read_pictures(spec, space.bucket, monitor)
-        embeds = pipeline.encode_prompt(spec)
-    with monitor.stage(Stage.denoise, spec.num_inference_steps), checked(pipeline.blocks, monitor.check):
-        on_step = Previews(pipeline, spec, monitor, space.preview_steps).on_step()
-        latents = pipeline.denoise(spec, embeds, on_step, pictures)
-    with monitor.stage(Stage.decode), checked([pipeline.vae_decoder], monitor.check):
-        frames = pipeline.decode(spec, latents)
-        sound = pipeline.decode_sound(spec, latents) if spec.generate_audio else None
-    with monitor.stage(Stage.encode_video):
-        frames = finish.hooks.finish_frames(spec, frames)
-        files = write_files(frames, sound, attempt, monitor, space.folder)
-        return replace(files, mark=finish.sign(files.video, spec, model.revision))
-
-
-def write_files(
-    frames: video.Frames, sound: Waveform | None, attempt: Attempt, monitor: Monitor, folder: Path
-) -> Files:
-    """Write the MP4, check it, and write the two pictures. Raises BrokenVideo, OSError."""
-    path, poster, spritesheet = folder / "video.mp4", folder / "poster.jpg", folder / "spritesheet.jpg"
-    video.write_mp4(frames, attempt.spec.fps, path, monitor.check, sound)
-    measured = video.measure_mp4(path)
-    results.require_promised(attempt.spec, measured)
-    video.write_poster(frames, poster)
-    video.write_spritesheet(frames, spritesheet)
-    return Files(path, poster, spritesheet, measured)

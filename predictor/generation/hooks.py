@@ -17,7 +17,7 @@ from typing import Any
 
 from eventing.contract.errors import BrokenFrames, ConfigurationError, ContentRefused
 from eventing.contract.models import GenerationSpec
-from predictor.generation.video import Frames
+from predictor.generation.stills import Frames
 
 CheckRequest = Callable[[GenerationSpec], str | None]
 CheckFrames = Callable[[GenerationSpec, Frames], str | None]

@@ -1,14 +1,13 @@
-"""Write frames and sound to files: an MP4 that browsers play, a poster and a sprite sheet; measure the MP4.
+"""Write frames and sound to an MP4 that browsers play; read, measure and copy MP4s.
 
-Equal frames give equal bytes: x264 runs in one thread and no date is written.
+Equal frames give equal bytes: x264 has the same number of threads on every machine and no date is written.
 """
 
 from __future__ import annotations
 
 import heapq
-import io
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,20 +17,19 @@ from typing import Any
 import av
 import numpy as np
 from av.container import InputContainer, OutputContainer
-from numpy.typing import NDArray
-from PIL import Image
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
 
 from eventing.contract.results import Sound
 from predictor.generation.sound import SoundTrack
+from predictor.generation.stills import Frames
 from predictor.models.sound import Waveform
 
-Frames = NDArray[np.uint8]  # (frames, height, width, 3), RGB
 BT709 = 1  # ITU-T H.273 code point, the same number for matrix, primaries and transfer
 LIMITED_RANGE = 1  # AVCOL_RANGE_MPEG: 16..235, which every player assumes
-# mbtree reads memory it never wrote, so equal frames gave unequal files; crf keeps the quality without it.
-X264 = {"preset": "medium", "crf": "18", "x264-params": "mbtree=0"}
-SPRITES = 16
-SPRITE_WIDTH = 160
+# Chosen by `python -m bench.encode`. mbtree stays off: its sums of floats differ between kinds of processors.
+X264 = {"preset": "superfast", "crf": "22", "x264-params": "mbtree=0:subme=2"}
+THREADS = 4  # of x264, fixed: another number makes other bytes
 
 
 @dataclass(frozen=True)
@@ -49,29 +47,49 @@ class Measured:
 def write_mp4(
     frames: Frames, fps: int, path: Path, check: Callable[[], None], sound: Waveform | None = None
 ) -> None:
-    """Encode frames as yuv420p H.264, and sound as AAC, with the index in front. `check` may raise to stop.
+    """Encode all frames of a video. See `encode_mp4`."""
+    encode_mp4(frames, len(frames), fps, path, check, sound)
 
+
+def encode_mp4(
+    frames: Iterable[Frames],
+    count: int,
+    fps: int,
+    path: Path,
+    check: Callable[[], None],
+    sound: Waveform | None = None,
+) -> None:
+    """Encode `count` frames as yuv420p H.264, and sound as AAC, with the index in front.
+
+    Each frame is (height, width, 3). `check` may raise to stop.
     Raises OSError if the file cannot be written. Width and height must be even, as yuv420p requires.
     """
     # A file and not a buffer: faststart rewrites the header once the size is known.
     with av.open(str(path), "w", format="mp4", options=_options(fps, sound)) as container:
         stream = container.add_stream("libx264", rate=fps, options=X264)
-        stream.height, stream.width = frames.shape[1:3]
-        stream.pix_fmt = "yuv420p"
-        context = stream.codec_context
-        context.thread_count = 1
-        context.colorspace = context.color_primaries = context.color_trc = BT709
-        context.color_range = LIMITED_RANGE
-        track = SoundTrack(container, sound, len(frames), fps) if sound else None
+        track = SoundTrack(container, sound, count, fps) if sound else None
+        reformatter = VideoReformatter()
         for shown, pixels in enumerate(frames, 1):
             check()
+            if shown == 1:
+                _describe(stream, pixels)
             picture = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-            container.mux(stream.encode(picture.reformat(format="yuv420p", dst_colorspace=BT709)))
+            picture = reformatter.reformat(picture, format="yuv420p", dst_colorspace=BT709)
+            container.mux(stream.encode(picture))
             if track:
                 track.write_until(shown)
         container.mux(stream.encode())
         if track:
             track.finish()
+
+
+def _describe(stream: VideoStream, pixels: Frames) -> None:
+    stream.height, stream.width = pixels.shape[:2]
+    stream.pix_fmt = "yuv420p"
+    context = stream.codec_context
+    context.thread_count = THREADS
+    context.colorspace = context.color_primaries = context.color_trc = BT709
+    context.color_range = LIMITED_RANGE
 
 
 def _options(fps: int, sound: Waveform | None) -> dict[str, str]:
@@ -132,35 +150,3 @@ def read_frames(path: Path, check: Callable[[], None]) -> Iterator[Frames]:
         for frame in container.decode(container.streams.video[0]):
             check()
             yield np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
-
-
-def write_poster(frames: Frames, path: Path) -> None:
-    """Write the first frame as a JPEG: what a player shows before it plays."""
-    _write_jpeg(Image.fromarray(frames[0]), path, quality=90)
-
-
-def write_spritesheet(frames: Frames, path: Path) -> None:
-    """Write up to 16 frames, spread over the video, as one JPEG: an almost square grid in reading order."""
-    indices = sprite_indices(len(frames))
-    count = len(indices)
-    columns = math.ceil(math.sqrt(count))
-    height, width = frames.shape[1:3]
-    size = (min(width, SPRITE_WIDTH), max(1, round(height * min(width, SPRITE_WIDTH) / width)))
-    sheet = Image.new("RGB", (columns * size[0], math.ceil(count / columns) * size[1]))
-    for cell, index in enumerate(indices):
-        corner = (cell % columns * size[0], cell // columns * size[1])
-        sheet.paste(Image.fromarray(frames[index]).resize(size), corner)
-    _write_jpeg(sheet, path, quality=85)
-
-
-def sprite_indices(count: int) -> list[int]:
-    """Return which of `count` frames are on a sprite sheet; the first is always one of them."""
-    return [int(index) for index in np.linspace(0, count - 1, min(SPRITES, count)).round()]
-
-
-def _write_jpeg(image: Image.Image, path: Path, quality: int) -> None:
-    """Write an image. Raises OSError if not all of it could be written."""
-    # Encode to memory first: Pillow's own file writing ignores a short write on a full disk.
-    body = io.BytesIO()
-    image.save(body, "JPEG", quality=quality)
-    path.write_bytes(body.getbuffer())

@@ -23,6 +23,7 @@ from predictor.models.sound import Waveform
 
 OnStep = Callable[[int, int], None]  # (steps done, steps in total); may raise to stop
 Check = Callable[[], None]  # raises to stop
+Take = Callable[[NDArray[np.uint8]], None]  # frames in their order: (frames, height, width, 3), RGB
 Latents = Any  # what the steps of a family leave and its decoders take: a tensor, or several
 
 
@@ -77,6 +78,9 @@ class Pipeline(Protocol):
 
     def decode(self, spec: GenerationSpec, latents: Latents) -> NDArray[np.uint8]:
         """Turn latents into RGB frames: uint8, (frames, height, width, 3)."""
+
+    def stream(self, spec: GenerationSpec, latents: Latents, take: Take) -> None:
+        """Decode like `decode`, and pass on every frame as soon as it is finished."""
 
     def decode_sound(self, spec: GenerationSpec, latents: Latents) -> Waveform | None:
         """Turn latents into sound; called for models whose entry has sound, if the request wants it."""

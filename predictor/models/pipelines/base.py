@@ -18,7 +18,18 @@ from eventing.contract.errors import InvalidRequest
 from eventing.contract.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.loras import LoraFiles
-from predictor.models.pipelines import NO_PICTURES, Latents, OnStep, Pictures, adapters, folder, parts, steps
+from predictor.models.pipelines import (
+    NO_PICTURES,
+    Latents,
+    OnStep,
+    Pictures,
+    Take,
+    adapters,
+    folder,
+    parts,
+    steps,
+)
+from predictor.models.pipelines.chunks import passed_on
 from predictor.models.pipelines.embeddings import Embeddings
 from predictor.models.pipelines.preview import Painter, StepCall, learn, painted, tapped
 from predictor.models.pipelines.tensors import require_finite
@@ -142,6 +153,13 @@ class DiffusersFamily(ABC):
     def decode(self, spec: GenerationSpec, latents: Latents) -> NDArray[np.uint8]:
         """Turn latents into RGB frames: uint8, (frames, height, width, 3)."""
 
+    def stream(self, spec: GenerationSpec, latents: Latents, take: Take) -> None:
+        """Decode, and pass on every frame as soon as it is finished."""
+        with passed_on(self.vae_decoder, spec, self._finished, take):
+            rest = self.decode(spec, latents)
+        if len(rest):
+            take(rest)
+
     def decode_sound(self, _spec: GenerationSpec, _latents: Latents) -> Waveform | None:
         """Return the sound of the video; None from a family that makes none."""
         return None
@@ -181,6 +199,13 @@ class DiffusersFamily(ABC):
         """Return what the decoders need of the pipeline's output. Raises BrokenFrames if it is not finite."""
         require_finite(output.frames, "latents")
         return output.frames
+
+    def _finished(self, _output: Any) -> torch.Tensor | None:
+        """Return the frames, (1, 3, frames, height, width), that one call of the VAE's decoder finishes.
+
+        None where frames are finished only by what follows the last call.
+        """
+        return None
 
     @abstractmethod
     def _restored(self, spec: GenerationSpec, latents: torch.Tensor) -> torch.Tensor:

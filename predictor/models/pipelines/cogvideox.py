@@ -45,6 +45,10 @@ class Family(DiffusersFamily):
             pixels=pipe.vae_scale_factor_spatial * pipe.transformer.config.patch_size,
         )
 
+    def _finished(self, output: Any) -> torch.Tensor:
+        frames: torch.Tensor = output[0]
+        return frames
+
     def _estimate(self, step: StepCall) -> torch.Tensor:
         estimate: torch.Tensor = step.outputs[1]
         return estimate

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import WanImageToVideoPipeline, WanPipeline
+from diffusers.models.autoencoders.autoencoder_kl_wan import unpatchify
 from numpy.typing import NDArray
 
 from eventing.contract.catalog import Task
@@ -44,6 +45,11 @@ class Family(DiffusersFamily):
         transformer = pipe.transformer or pipe.transformer_2
         patches = (pipe.vae_scale_factor_spatial * side for side in transformer.config.patch_size[1:])
         return Grid(frames=pipe.vae_scale_factor_temporal, pixels=math.lcm(PIXELS, *patches))
+
+    def _finished(self, output: torch.Tensor) -> torch.Tensor:
+        patch = self.pipe.vae.config.patch_size
+        frames: torch.Tensor = output if patch is None else unpatchify(output, patch)
+        return frames.clamp(-1, 1)
 
     def _restored(self, _spec: GenerationSpec, latents: torch.Tensor) -> torch.Tensor:
         config = self.pipe.vae.config

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from eventing.contract.errors import DeviceLost, InvalidRequest, ModelUnavailable
 from eventing.contract.models import GenerationSpec
 from predictor.models.loras import LoraFiles
-from predictor.models.pipelines import NO_PICTURES, Latents, OnStep, Pictures
+from predictor.models.pipelines import NO_PICTURES, Latents, OnStep, Pictures, Take
 from predictor.models.pipelines.base import DiffusersFamily
 from predictor.models.ranks import group
 from predictor.models.ranks.messages import PATIENCE, Report, Settled, Video
@@ -83,6 +83,10 @@ class SharedPipeline:
     def decode(self, spec: GenerationSpec, latents: Latents) -> NDArray[np.uint8]:
         """Turn latents into RGB frames on rank 0."""
         return self._family.decode(spec, latents)
+
+    def stream(self, spec: GenerationSpec, latents: Latents, take: Take) -> None:
+        """Decode on rank 0, and pass on every frame as soon as it is finished."""
+        self._family.stream(spec, latents, take)
 
     def decode_sound(self, spec: GenerationSpec, latents: Latents) -> Waveform | None:
         """Turn latents into sound on rank 0."""

@@ -14,7 +14,7 @@ import pytest
 from eventing.contract.results import attempt_prefix
 from eventing.contract.s3 import Bucket
 from predictor.fake_engine import FakeEngine, Habits
-from predictor.generation import video
+from predictor.generation import stills, video
 from tests.integration.predictor.held import Held
 from tests.integration.predictor.process import Predictor
 from tests.support.disks import Disk, small_disk
@@ -25,8 +25,8 @@ SIZE = 4 << 20
 FRAMES = np.random.default_rng(0).integers(0, 255, (9, 64, 64, 3), dtype=np.uint8)
 WRITERS: dict[str, Callable[[Path], None]] = {
     "video": lambda path: video.write_mp4(FRAMES, 8, path, lambda: None),
-    "poster": lambda path: video.write_poster(FRAMES, path),
-    "spritesheet": lambda path: video.write_spritesheet(FRAMES, path),
+    "poster": lambda path: stills.write_poster(FRAMES, path),
+    "spritesheet": lambda path: stills.write_spritesheet(FRAMES, path),
 }
 
 

@@ -58,6 +58,10 @@ class FakePipeline:
         self.vae_decoder(latents)
         return np.full((spec.num_frames, spec.height, spec.width, 3), 128, dtype=np.uint8)
 
+    def stream(self, spec: Any, latents: Any, take: Callable[[Any], None]) -> None:
+        for frame in self.decode(spec, latents):
+            take(frame[None])
+
     def release(self) -> None:
         self.released += 1
 

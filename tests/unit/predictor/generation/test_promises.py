@@ -42,8 +42,8 @@ async def test_a_video_that_is_not_what_was_asked_for_fails_for_good(
 async def test_frames_that_the_encoder_drops_are_noticed(
     entry: CatalogEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = video.write_mp4
-    monkeypatch.setattr(video, "write_mp4", lambda frames, *rest: write(frames[::2], *rest))
+    write = video.encode_mp4
+    monkeypatch.setattr(video, "encode_mp4", lambda frames, *rest: write(list(frames)[::2], *rest))
     worker = await make_worker(entry, FakePipeline())
     record = await finish(worker.take(attempt(entry)))
     assert isinstance(record, FailedRecord)

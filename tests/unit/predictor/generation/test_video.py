@@ -11,14 +11,8 @@ import pytest
 from PIL import Image
 
 from eventing.contract.errors import Cancelled
-from predictor.generation.video import (
-    Frames,
-    Measured,
-    measure_mp4,
-    write_mp4,
-    write_poster,
-    write_spritesheet,
-)
+from predictor.generation.stills import Frames, write_poster, write_spritesheet
+from predictor.generation.video import Measured, measure_mp4, write_mp4
 
 
 def moving(count: int = 9, height: int = 64, width: int = 96) -> Frames:
@@ -67,7 +61,6 @@ def test_the_index_comes_before_the_pictures(tmp_path: Path) -> None:
 
 
 def test_equal_frames_give_equal_files_whatever_was_encoded_before(tmp_path: Path) -> None:
-    """With x264's mbtree on, this fails within a few rounds."""
     random = np.random.default_rng(1)
     found = set()
     for _ in range(12):
