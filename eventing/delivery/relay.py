@@ -1,7 +1,8 @@
 """Deliver the due messages of the outbox, up to IN_FLIGHT at once, each in its own task.
 
-The store decides what is due: `OutboxStore.claim` leases messages, and `OutboxStore.record` sets the time of
-the next try after a failure (eventing/store/outbox.py).
+The store decides what is due: `OutboxStore.claim` leases messages, and `OutboxStore.record_all` sets the time
+of the next try after a failure (eventing/store/outbox.py). Both take many messages at a time; after a claim
+the next one waits some milliseconds for company (recorder.py). Lines share the places (domain/room.py).
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import logging
 
 from eventing.contract.errors import ReelzeroError, StorageError
 from eventing.contract.events import TERMINAL
+from eventing.delivery.recorder import Pace, Recorder
 from eventing.delivery.sender import Sender
 from eventing.domain.destinations import S3Object
+from eventing.domain.room import Room, line_of
 from eventing.metrics import DELIVERIES
 from eventing.signal import Signal
 from eventing.store.outbox import OutboxMessage, OutboxStore
@@ -34,7 +37,10 @@ class Relay:
         self._sender = sender
         self._due = due
         self._poll = poll_seconds
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._recorder = Recorder(store)
+        self._pace = Pace()
+        self._lines: dict[asyncio.Task[None], tuple[str, str]] = {}
+        self._may_have_more = False  # messages that are due and found no place
 
     async def run(self) -> None:
         """Deliver until cancelled."""
@@ -47,27 +53,37 @@ class Relay:
 
     async def drain(self) -> None:
         """Deliver all messages that are due now, and wait for those in flight."""
-        while await self._begin(IN_FLIGHT) or self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        while await self._begin() or self._lines:
+            if self._lines:
+                await asyncio.wait(self._lines, return_when=asyncio.FIRST_COMPLETED)
 
     async def _round(self) -> None:
-        if len(self._tasks) >= IN_FLIGHT:
-            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-        room = IN_FLIGHT - len(self._tasks)
+        await self._pace.wait()
         mark = self._due.mark()
-        if await self._begin(room) < room:
-            await self._due.wait(mark, self._poll)
+        await self._begin()
+        await self._due.wait(mark, self._poll)
 
     # Finish the claim even during shutdown; otherwise its messages stay leased for 120 s.
     @shielded
-    async def _begin(self, room: int) -> int:
-        """Start the delivery of up to `room` messages; return how many were started."""
-        messages = await self._store.claim(room)
+    async def _begin(self) -> int:
+        """Start the delivery of as many messages as have a place; return how many."""
+        room = Room(IN_FLIGHT, self._lines.values())
+        limit, before = room.free, len(self._lines)
+        messages = await self._store.claim(limit, room) if limit else []
+        self._may_have_more = len(messages) == limit or bool(room.full)
+        if self._may_have_more and len(self._lines) < before:  # a place has become free meanwhile
+            self._due.notify()
         for message in messages:
             task = asyncio.create_task(self._deliver(message))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._lines[task] = line_of(message.destination.kind, message.owner)
+            task.add_done_callback(self._leave)
         return len(messages)
+
+    def _leave(self, task: asyncio.Task[None]) -> None:
+        """Give a place back, to a message that waits for one."""
+        del self._lines[task]
+        if self._may_have_more:
+            self._due.notify()
 
     async def _deliver(self, message: OutboxMessage) -> None:
         outcome = await self._sender.send(message)
@@ -79,7 +95,7 @@ class Relay:
         else:
             log.warning("event not delivered: %s", outcome.error, extra=extra | {"try": message.tries + 1})
         try:
-            exists = await self._store.record(message, outcome)
+            exists = await self._recorder.record(message, outcome)
             if outcome.ok and not exists and isinstance(message.destination, S3Object):
                 await self._sender.take_back(message.destination)
             if message.event_type not in LAST:

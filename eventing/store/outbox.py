@@ -2,21 +2,24 @@
 
 A message is delivered at least once. The schedule of its tries is that of Standard Webhooks (0 s, 5 s, 5 min,
 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h). A message never overtakes one of the same job and destination that
-is due or in flight. Progress is tried once, so none arrives after the end of its job.
+is due or in flight. Progress is tried once, so none arrives after the end of its job. Messages are claimed
+and recorded many at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Double, Select, bindparam, delete, func, insert, literal_column, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
 from eventing.contract.errors import NotFound
 from eventing.contract.events import PROGRESSED
-from eventing.domain.destinations import Destination, destination
+from eventing.domain.destinations import Destination, Webhook, destination
+from eventing.domain.room import Room, line_of
 from eventing.store.engine import Database, db_now
 from eventing.store.shielded import shielded_methods
 from eventing.store.tables import deliveries, outbox
@@ -38,11 +41,18 @@ _LOG_TRY = insert(deliveries).from_select(
 
 
 # Made once, since making a statement costs more than running it.
-_LEASE = (
+_MINE = outbox.c.id.in_(bindparam("mine", expanding=True))
+_DELIVERED = (
     update(outbox)
-    .where(outbox.c.id.in_(bindparam("mine", expanding=True)))
-    .values(lease_until=db_now() + bindparam("seconds", type_=Double()))
+    .where(_MINE, outbox.c.status == "pending")
+    .values(
+        status="delivered", delivered_at=db_now(), last_error=None, tries=outbox.c.tries + 1, lease_until=None
+    )
+    .returning(outbox.c.id)
 )
+_DROP = delete(outbox).where(_MINE)
+_THERE = select(outbox.c.id).where(_MINE)
+_LEASE = update(outbox).where(_MINE).values(lease_until=db_now() + bindparam("seconds", type_=Double()))
 
 
 def _due() -> Select[Any]:
@@ -69,6 +79,10 @@ def _due() -> Select[Any]:
 
 
 _DUE = _due()
+_DUE_OF_OTHERS = _DUE.where(
+    (outbox.c.destination != Webhook.kind) | outbox.c.owner.not_in(bindparam("owners", expanding=True)),
+    outbox.c.destination.not_in(bindparam("kinds", expanding=True)),
+)
 
 
 @dataclass(frozen=True)
@@ -102,6 +116,9 @@ class Try:
     retry_after: float | None = None
 
 
+Outcome = tuple[OutboxMessage, Try]
+
+
 @shielded_methods
 class OutboxStore:
     """The outbox table and the log of delivery tries."""
@@ -110,17 +127,20 @@ class OutboxStore:
         self._database = database
         self._reserved = database.reserved  # deliveries never wait behind the callers
 
-    async def claim(self, limit: int) -> list[OutboxMessage]:
-        """Lease due messages to the caller; return them oldest first."""
+    async def claim(self, limit: int, room: Room | None = None) -> list[OutboxMessage]:
+        """Lease due messages to the caller; return them oldest first.
+
+        With a room, each line gets at most its share; `room.full` then has the lines that may have more.
+        """
+        messages: list[OutboxMessage] = []
         async with self._reserved.write() as connection:
-            rows = (await connection.execute(_DUE, {"most": limit})).mappings().all()
-            tried = [row["id"] for row in rows if _was_tried(row)]
-            if tried:
-                await connection.execute(delete(outbox).where(outbox.c.id.in_(tried)))
-            messages = [_message(row) for row in rows if row["id"] not in tried]
-            if messages:
-                lease = {"mine": [message.id for message in messages], "seconds": float(LEASE_SECONDS)}
-                await connection.execute(_LEASE, lease)
+            while len(messages) < limit:
+                most = limit - len(messages)
+                rows = await _read_due(connection, most, room)
+                chosen = [row for row in rows if room is None or room.take(_line(row))]
+                messages += await _lease(connection, chosen)
+                if len(chosen) == len(rows):  # else other lines may have something due
+                    break
         return messages
 
     async def record(self, message: OutboxMessage, outcome: Try) -> bool:
@@ -128,19 +148,26 @@ class OutboxStore:
 
         Return False if the message is gone because its job was deleted meanwhile.
         """
-        log: dict[str, object] = {"message": message.id, "took": outcome.seconds}
-        log |= {"http_status": outcome.http_status, "reason": outcome.error}
-        settled = _settle(message, outcome) | {"tries": message.tries + 1, "lease_until": None}
-        still = (outbox.c.id == message.id) & (outbox.c.status == "pending")
+        return message.id not in await self.record_all([(message, outcome)])
+
+    async def record_all(self, outcomes: Sequence[Outcome]) -> set[str]:
+        """Record the outcomes of many messages; return the ids of those that are gone."""
         async with self._reserved.write() as connection:
-            if message.event_type == PROGRESSED and not outcome.ok:
-                await connection.execute(delete(outbox).where(outbox.c.id == message.id))
-            elif (await connection.execute(update(outbox).where(still).values(**settled))).rowcount:
-                await connection.execute(_LOG_TRY, log)
-            else:  # or another relay has settled it
-                there = select(outbox.c.id).where(outbox.c.id == message.id)
-                return (await connection.execute(there)).first() is not None
-        return True
+            delivered = [message.id for message, outcome in outcomes if outcome.ok]
+            kept = set(await _settle_delivered(connection, delivered)) if delivered else set[str]()
+            others = [(message, outcome) for message, outcome in outcomes if not outcome.ok]
+            dropped = [message.id for message, _ in others if message.event_type == PROGRESSED]
+            if dropped:
+                await connection.execute(_DROP, {"mine": dropped})
+            for message, outcome in others:
+                if message.id not in dropped and await _settle_failed(connection, message, outcome):
+                    kept.add(message.id)
+            if tries := [_log_values(*one) for one in outcomes if one[0].id in kept]:
+                await connection.execute(_LOG_TRY, tries)
+            # A message that was not pending is gone, or another relay has settled it.
+            rest = [message.id for message, _ in outcomes if message.id not in kept.union(dropped)]
+            there = (await connection.execute(_THERE, {"mine": rest})).scalars() if rest else ()
+            return set(rest).difference(there)
 
     async def messages(
         self,
@@ -186,13 +213,54 @@ def _was_tried(row: Mapping[Any, Any]) -> bool:
     return row["event_type"] == PROGRESSED and row["lease_until"] is not None
 
 
-def _settle(message: OutboxMessage, outcome: Try) -> dict[str, object]:
-    if outcome.ok:
-        return {"status": "delivered", "delivered_at": db_now(), "last_error": None}
+def _line(row: Mapping[Any, Any]) -> tuple[str, str]:
+    return line_of(row["destination"], row["owner"])
+
+
+async def _read_due(connection: AsyncConnection, most: int, room: Room | None) -> Sequence[Mapping[Any, Any]]:
+    """Lock due messages, without those of lines that have their share."""
+    query, values = _DUE, dict[str, Any](most=most)
+    if room and room.full:
+        values["owners"] = [owner for kind, owner in room.full if kind == Webhook.kind]
+        values["kinds"] = [kind for kind, _ in room.full if kind != Webhook.kind]
+        query = _DUE_OF_OTHERS
+    return list((await connection.execute(query, values)).mappings())
+
+
+async def _lease(connection: AsyncConnection, rows: Sequence[Mapping[Any, Any]]) -> list[OutboxMessage]:
+    """Lease messages and return them; delete progress whose relay ended before it recorded the try."""
+    if tried := [row["id"] for row in rows if _was_tried(row)]:
+        await connection.execute(_DROP, {"mine": tried})
+    messages = [_message(row) for row in rows if row["id"] not in tried]
+    if messages:
+        lease = {"mine": [message.id for message in messages], "seconds": float(LEASE_SECONDS)}
+        await connection.execute(_LEASE, lease)
+    return messages
+
+
+async def _settle_delivered(connection: AsyncConnection, ids: list[str]) -> Sequence[str]:
+    """Mark messages as delivered; return the ids of those that were pending."""
+    return list((await connection.execute(_DELIVERED, {"mine": ids})).scalars())
+
+
+async def _settle_failed(connection: AsyncConnection, message: OutboxMessage, outcome: Try) -> bool:
+    """Plan the next try of a message, or give it up; False if it is not pending any more."""
+    still = (outbox.c.id == message.id) & (outbox.c.status == "pending")
+    settled: dict[str, object] = {
+        "tries": message.tries + 1,
+        "lease_until": None,
+        "last_error": outcome.error,
+    }
     if outcome.final or message.tries >= len(SCHEDULE):
-        return {"status": "dead", "last_error": outcome.error}
-    delay = max(SCHEDULE[message.tries], outcome.retry_after or 0.0)
-    return {"next_at": db_now() + delay, "last_error": outcome.error}
+        settled["status"] = "dead"
+    else:
+        settled["next_at"] = db_now() + max(SCHEDULE[message.tries], outcome.retry_after or 0.0)
+    return (await connection.execute(update(outbox).where(still).values(**settled))).rowcount == 1
+
+
+def _log_values(message: OutboxMessage, outcome: Try) -> dict[str, object]:
+    seconds, status = outcome.seconds, outcome.http_status
+    return {"message": message.id, "took": seconds, "http_status": status, "reason": outcome.error}
 
 
 def _message(row: Mapping[Any, Any]) -> OutboxMessage:

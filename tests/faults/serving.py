@@ -34,7 +34,7 @@ CRASH_POINTS: dict[str, tuple[type, str]] = {
     "start": (ClaimStore, "start"),
     "finish": (ClaimStore, "complete"),
     "outbox-claim": (OutboxStore, "claim"),
-    "outbox-record": (OutboxStore, "record"),
+    "outbox-record": (OutboxStore, "record_all"),
 }
 armed = False
 
@@ -88,7 +88,7 @@ def plan_crash(point: str, when: str, number: signal.Signals, arm: Path) -> None
             crash()
         armed = when == "inside"
         answer = await method(*arguments, **named)
-        if when == "after" and (answer or name == "record"):  # an empty claim is no transition
+        if when == "after" and (answer or name == "record_all"):  # an empty claim is no transition
             crash()
         return answer
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
@@ -10,6 +12,7 @@ from sqlalchemy import text
 from eventing.contract.errors import NotFound
 from eventing.contract.models import Failure, Progress, Stage
 from eventing.domain.job import Job
+from eventing.domain.room import Room, line_of
 from eventing.store import outbox
 from eventing.store.engine import Database
 from eventing.store.outbox import SCHEDULE, OutboxMessage, Try
@@ -88,6 +91,40 @@ async def test_after_the_whole_schedule_a_message_is_dead_kept_and_replayable(da
     (row,) = await store.outbox.claim(10)
     await store.outbox.record(row, OK)
     assert (await store.outbox.messages())[0].status == "delivered"
+
+
+async def test_an_owner_with_many_messages_leaves_places_to_the_next(database: Database) -> None:
+    store = stores(database)
+    for owner in ["ann"] * 12 + ["bob"] * 2:
+        job, _ = await store.jobs.submit(
+            submission(owner=owner, callback_url="https://receiver.example/hook")
+        )
+        await store.jobs.cancel(job.id)
+    claimed = await store.outbox.claim(8, Room(8))
+    lines = Counter(line_of(row.destination.kind, row.owner)[1] or row.destination.kind for row in claimed)
+    assert lines == {"ann": 2, "sink": 2, "s3": 2, "bob": 1}  # one place stays free for the next owner
+    under_way = [line_of(row.destination.kind, row.owner) for row in claimed]
+    (next_one,) = await store.outbox.claim(1, Room(9, under_way))
+    assert (next_one.destination.kind, next_one.owner) == ("webhook", "bob")
+
+
+async def test_many_outcomes_are_recorded_at_once(database: Database) -> None:
+    store, job = await running(database)
+    await store.claims.fail(job, CAUSE)
+    other, _ = await store.jobs.submit(submission())
+    await store.jobs.cancel(other.id)
+    rows = await store.outbox.claim(10)
+    assert len(rows) == 4
+    outcomes = [(row, NO if row.event_type.endswith("started.v1") else OK) for row in rows]
+    absent = replace(rows[0], id="msg_gone")
+    assert await store.outbox.record_all([*outcomes, (absent, OK)]) == {"msg_gone"}
+    for row, outcome in outcomes:
+        (now,) = [one for one in await store.outbox.messages() if one.id == row.id]
+        assert (now.status, now.tries) == ("delivered" if outcome.ok else "pending", 1)
+        (entry,) = await store.outbox.tries(row.id)
+        assert (entry["try"], entry["http_status"]) == (1, outcome.http_status)
+    assert await store.outbox.record_all(outcomes) == set()  # settled already: neither gone nor logged twice
+    assert len(await store.outbox.tries(rows[0].id)) in (1, 2)
 
 
 async def test_gone_is_dead_at_once(database: Database) -> None:

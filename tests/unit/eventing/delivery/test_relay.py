@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from eventing.contract.errors import Unavailable
 from eventing.delivery.relay import Relay
-from eventing.domain.destinations import S3Object
+from eventing.domain.destinations import S3Object, Webhook
+from eventing.domain.room import Room, line_of
 from eventing.signal import Signal
-from eventing.store.outbox import OutboxMessage, Try
+from eventing.store.outbox import OutboxMessage, Outcome, Try
 from eventing.store.shielded import shielded_methods
 
 ROW = OutboxMessage(
@@ -29,15 +33,16 @@ class Store:
         self.recorded: list[OutboxMessage] = []
         self.deleted = False
 
-    async def claim(self, _limit: int) -> list[OutboxMessage]:
+    async def claim(self, _limit: int, _room: Room) -> list[OutboxMessage]:
         self.claiming.set()
         await self.go.wait()
         rows, self.rows = self.rows, []
         return rows
 
-    async def record(self, row: OutboxMessage, _outcome: Try) -> bool:
-        self.recorded.append(row)
-        return not self.deleted
+    async def record_all(self, outcomes: Sequence[Outcome]) -> set[str]:
+        rows = [row for row, _ in outcomes]
+        self.recorded += rows
+        return {row.id for row in rows} if self.deleted else set()
 
 
 class Sender:
@@ -75,3 +80,65 @@ async def test_a_file_that_came_after_its_jobs_deletion_is_taken_back(deleted: b
     store.go.set()
     await Relay(store, sender, Signal(), 60).drain()
     assert sender.taken_back == [ROW.destination] * deleted
+
+
+class Webhooks:
+    """An outbox with messages of many owners; the receivers of some never answer."""
+
+    def __init__(self, owners: list[str]) -> None:
+        self.rows = [
+            replace(ROW, id=f"m{number}", owner=owner, destination=Webhook("https://x"))
+            for number, owner in enumerate(owners)
+        ]
+        self.batches: list[list[str]] = []
+        self.sent: list[str] = []
+        self.hanging: list[str] = []
+        self.over = asyncio.Event()
+
+    async def claim(self, limit: int, room: Room) -> list[OutboxMessage]:
+        chosen = [row for row in self.rows if room.take(line_of("webhook", row.owner))][:limit]
+        self.rows = [row for row in self.rows if row not in chosen]
+        return chosen
+
+    async def record_all(self, outcomes: Sequence[Outcome]) -> set[str]:
+        self.batches.append([row.owner for row, _ in outcomes])
+        return set()
+
+    async def send(self, row: OutboxMessage) -> Try:
+        if row.owner.startswith("hangs"):
+            self.hanging.append(row.owner)
+            await asyncio.Event().wait()
+        self.sent.append(row.owner)
+        if not any(row.owner == "well" for row in self.rows):
+            self.over.set()
+        return Try(ok=True, seconds=0)
+
+
+async def test_owners_whose_receivers_hang_leave_places_to_the_others() -> None:
+    outbox: Any = Webhooks(["hangs 1"] * 100 + ["hangs 2"] * 100 + ["well"] * 50)
+    running = asyncio.create_task(Relay(outbox, outbox, Signal(), 60).run())
+    await outbox.over.wait()
+    running.cancel()
+    assert outbox.hanging.count("hangs 1") == 16
+    assert outbox.hanging.count("hangs 2") == 8
+    assert outbox.sent.count("well") == 50
+
+
+async def test_outcomes_of_one_moment_are_recorded_together() -> None:
+    outbox: Any = Webhooks([f"well {number}" for number in range(30)])
+    await Relay(outbox, outbox, Signal(), 60).drain()
+    assert sorted(owner for batch in outbox.batches for owner in batch) == sorted(
+        f"well {number}" for number in range(30)
+    )
+    assert len(outbox.batches) == 1
+
+
+async def test_a_failed_record_reaches_every_delivery_of_it(caplog: pytest.LogCaptureFixture) -> None:
+    outbox: Any = Webhooks(["a", "b"])
+
+    async def away(_: Sequence[Outcome]) -> set[str]:
+        raise Unavailable("away", retry_after=1)
+
+    outbox.record_all = away
+    await Relay(outbox, outbox, Signal(), 60).drain()
+    assert caplog.text.count("will be repeated") == 2
