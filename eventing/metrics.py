@@ -28,5 +28,6 @@ JOB = Histogram(
     "reelzero_job_seconds", "Submission to the end.", ["model", "lane", "status"], buckets=SECONDS
 )
 DEPTH = Gauge("reelzero_jobs", "Jobs that have not ended.", ["model", "lane", "status"])
+SLOTS = Gauge("reelzero_slots", "Jobs that can run at once: slots of each pool.", ["pool", "state"])
 PAUSED = Gauge("reelzero_model_paused", "1 while a model's predictors do not start.", ["model", "lane"])
 DELIVERIES = Counter("reelzero_deliveries_total", "Delivery tries.", ["destination", "outcome"])

@@ -12,7 +12,7 @@ from eventing.api.auth import Owner
 from eventing.api.dependencies import Container, ContainerDep
 from eventing.contract.errors import NotFound
 from eventing.contract.models import Status
-from eventing.metrics import DEPTH, PAUSED
+from eventing.metrics import DEPTH, PAUSED, SLOTS
 from eventing.store.schema import check as check_schema
 
 HIDDEN = {"notes", "bundled", "offload", "vae_tiling", "flow_shift", "engine"}
@@ -47,6 +47,9 @@ async def metrics(container: ContainerDep) -> Response:
             DEPTH.labels(endpoint.model, endpoint.lane, state).set(0)
     for (model, lane, status), count in depths.items():
         DEPTH.labels(model, lane, status).set(count)
+    for pool, (free, taken) in (await container.claims.slots()).items():
+        SLOTS.labels(pool, "free").set(free)
+        SLOTS.labels(pool, "taken").set(taken)
     open_circuits = await container.claims.open_circuits()
     for endpoint in container.settings.endpoints:
         PAUSED.labels(endpoint.model, endpoint.lane).set((endpoint.model, endpoint.lane) in open_circuits)

@@ -24,6 +24,13 @@ COMMANDS = {
     "retry": Entry(f"{TERMINAL}.jobs", "retry", "Submit the requests of jobs again.", VIDEOS),
     "rm": Entry(f"{TERMINAL}.jobs", "remove", "Delete ended jobs and their files.", VIDEOS),
     "download": Entry(f"{TERMINAL}.files", "download", "Download videos.", VIDEOS),
+    "open": Entry(f"{TERMINAL}.files", "open_video", "Open a video, or the page, in the browser.", VIDEOS),
+    "events": Entry(f"{TERMINAL}.events", "events", "Show what was sent about jobs, or follow them.", VIDEOS),
+    "logs": Entry(f"{TERMINAL}.events", "logs", "Print the log lines of a job of this machine.", VIDEOS),
+    "ps": Entry(f"{TERMINAL}.status", "ps", "Show your jobs that wait or run.", SERVER),
+    "status": Entry(f"{TERMINAL}.status", "status", "Show queues, slots, predictors and GPUs.", SERVER),
+    "login": Entry(f"{TERMINAL}.login", "login", "Store a server and its key.", SERVER),
+    "models": Entry("eventing.cli.models", "models", "List models; fetch and check their weights.", SERVER),
     "serve": Entry("eventing.cli.serve", "serve", "Run one replica of the eventing service.", OPERATOR),
     "migrate": Entry(
         "eventing.cli.serve", "migrate", "Bring the database to this release's schema.", OPERATOR
@@ -31,7 +38,6 @@ COMMANDS = {
     "doctor": Entry(
         "eventing.cli.doctor", "doctor", "Check an installation, manifests or a cluster.", OPERATOR
     ),
-    "models": Entry("eventing.cli.models", "models", "Check the weights of models.", OPERATOR),
     "jobs": Entry("eventing.cli.admin", "jobs", "Jobs of all owners, in the database.", OPERATOR),
     "deliveries": Entry(
         "eventing.cli.admin", "deliveries", "Deliveries that wait or failed for good.", OPERATOR

@@ -1,4 +1,4 @@
-"""The command line of `reelzero models`: compare weights with the checksums beside them."""
+"""The command line of `reelzero models`: a server's models, this machine's weights and their checksums."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from typing import Annotated
 
 import typer
 
+from eventing.cli.model_files import check, pull
+from eventing.cli.terminal.models import list_models, show_model
 from eventing.contract import checksums
 from eventing.contract.errors import ModelUnavailable
 from eventing.contract.weights import check_folder
 
-models = typer.Typer(no_args_is_help=True, help="Check the weights of models.")
+models = typer.Typer(no_args_is_help=True, help="List models; fetch and check their weights.")
+models.command("list")(list_models)
+models.command("show")(show_model)
+models.command("check")(check)
+models.command("pull")(pull)
 Folders = Annotated[
     list[Path],
     typer.Argument(help="Folders with weights.", exists=True, file_okay=False, metavar="FOLDER..."),

@@ -121,7 +121,11 @@ class Update(Answer):
     @classmethod
     def of_job(cls, job: Job) -> Update:
         """Return the last update of a job that has ended."""
-        return cls.model_validate(
-            job.progress.model_dump()
-            | {"id": job.id, "status": job.status, "percent": job.percent, "job": job, "preview_step": None}
-        )
+        return cls.of_state(job).model_copy(update={"job": job})
+
+    @classmethod
+    def of_state(cls, job: Job) -> Update:
+        """Return the update that shows a job as it is; with the job itself if it has ended."""
+        shown = ("id", "status", "percent", "queue_position", "waiting_for")
+        fields = job.progress.model_dump() | {name: getattr(job, name) for name in shown}
+        return cls.model_validate(fields | {"job": job if job.status.is_terminal else None})

@@ -32,6 +32,8 @@ def verify_webhook(body: bytes, headers: Mapping[str, str], secret: str) -> Deli
     """
     try:
         Webhook(secret).verify(body, {name.lower(): value for name, value in headers.items()})
+    except json.JSONDecodeError as error:  # the library reads the body once its signature is right
+        raise MalformedRequest("the webhook's body is not JSON") from error
     except (WebhookVerificationError, ValueError) as error:
         raise Unauthorized(f"the webhook's signature is not valid: {error}") from error
     try:

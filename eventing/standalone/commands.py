@@ -31,7 +31,9 @@ IdleSeconds = Annotated[
 
 
 def run(  # noqa: PLR0913, PLR0917 - one parameter per option is how typer reads them
-    prompt: Annotated[str, typer.Argument(help="What the video shows.", show_default=False)],
+    prompt: Annotated[
+        str | None, typer.Argument(help="What the video shows; asked for if absent.", show_default=False)
+    ] = None,
     model: Annotated[
         str | None, typer.Option(help="Catalog name.", show_default="the one in the box")
     ] = None,
@@ -64,9 +66,11 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option is how typer reads
     Example: reelzero run "a red circle moving right" --seed 7
     """
     from eventing.standalone.options import Options  # noqa: PLC0415 - see the top
+    from eventing.standalone.question import ask_prompt  # noqa: PLC0415
     from eventing.standalone.run import VideoOrder, run  # noqa: PLC0415
 
     width, height = _size(size)
+    prompt = prompt if prompt is not None else ask_prompt()
     wishes: dict[str, Any] = {
         "prompt": prompt, "model": model, "num_frames": frames, "width": width, "height": height,
         "fps": fps, "seed": seed, "quality": quality.value,
@@ -92,6 +96,7 @@ def up(
     data_dir: DataDir = DATA_DIR,
     models_dir: ModelsDir = None,
     idle_seconds: IdleSeconds = 60.0,
+    opens_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:  # fmt: skip
     """Run the service on this machine until Ctrl-C. Prints `ready URL` when it serves.
 
@@ -105,7 +110,7 @@ def up(
     from eventing.standalone.up import up  # noqa: PLC0415
 
     options = Options(data_dir, host, port, tuple(model or ()), models_dir, idle_seconds)
-    raise typer.Exit(up(options))
+    raise typer.Exit(up(options, opens_page))
 
 
 def _size(text: str | None) -> tuple[int | None, int | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import webbrowser
 
 import typer
 
@@ -17,10 +18,10 @@ from eventing.standalone.options import Options
 log = logging.getLogger(__name__)
 
 
-def up(options: Options) -> int:
+def up(options: Options, opens_page: bool = False) -> int:
     """Serve until SIGINT or SIGTERM. Exit status: 0, 1 after printing the cause, 130 if it never served."""
     try:
-        return asyncio.run(_main(options))
+        return asyncio.run(_main(options, opens_page))
     except asyncio.CancelledError:
         typer.echo("stopped before it served")
         return INTERRUPTED
@@ -34,7 +35,7 @@ def up(options: Options) -> int:
         return 1
 
 
-async def _main(options: Options) -> int:
+async def _main(options: Options, opens_page: bool) -> int:
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - a coroutine runs in one
     on_interrupt(task.cancel)
@@ -44,6 +45,8 @@ async def _main(options: Options) -> int:
     on_interrupt(stop.set, edition.hurry)
     for line in introduce(edition):
         typer.echo(line)
+    if opens_page:
+        await asyncio.to_thread(webbrowser.open, f"{edition.url}/")
     failed = await _until_stopped(edition, stop)
     await _stop(edition)
     log = DataDir(options.data_dir).log
@@ -57,6 +60,8 @@ def introduce(edition: Edition) -> list[str]:
     settings, data = edition.settings, DataDir(edition.options.data_dir)
     lines = [
         f"ready {edition.url}",
+        f"  page        {edition.url}/",
+        f"  API         {edition.url}/docs",
         f"  events      {edition.url}/events",
         f"  jobs        {edition.url}/v1/jobs",
         *_models(edition.service.container.served),

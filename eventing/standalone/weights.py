@@ -75,7 +75,7 @@ def find_snapshot(repository: str, revision: str) -> Path | None:
     That library is only installed with the predictor. It writes `refs/BRANCH` with a commit, and
     `snapshots/COMMIT`; a test compares.
     """
-    home = _hub_cache() / f"models--{repository.replace('/', '--')}"
+    home = hub_cache() / f"models--{repository.replace('/', '--')}"
     commit = revision if COMMIT.fullmatch(revision) else _read(home / "refs" / revision)
     snapshot = home / "snapshots" / commit
     return snapshot if commit and snapshot.is_dir() else None
@@ -144,7 +144,7 @@ def _stamp(folder: Path) -> Stamp:
     return frozenset(stamp)
 
 
-def _hub_cache() -> Path:
+def hub_cache() -> Path:
     """Return the cache folder by the variables of huggingface_hub."""
     home = os.environ.get("HF_HOME") or os.environ.get("XDG_CACHE_HOME", "~/.cache") + "/huggingface"
     hub = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE") or home + "/hub"

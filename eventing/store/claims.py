@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Select, bindparam, delete, exists, select, true, tuple_, update
+from sqlalchemy import Select, bindparam, delete, exists, func, select, true, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
@@ -54,6 +54,13 @@ class ClaimStore:
                     await insert_once(connection, slots, {"pool": pool.name, "n": n})
                 extra = (slots.c.pool == pool.name) & (slots.c.n > pool.capacity) & slots.c.job_id.is_(None)
                 await connection.execute(delete(slots).where(extra))
+
+    async def slots(self) -> dict[str, tuple[int, int]]:
+        """Return how many slots of each pool are free, and how many taken."""
+        taken = func.count(slots.c.job_id)
+        query = select(slots.c.pool, func.count() - taken, taken).group_by(slots.c.pool)
+        async with self._readers.read() as connection:
+            return {pool: (free, held) for pool, free, held in await connection.execute(query)}
 
     async def claim(self, pool: Pool) -> Job | None:
         """Take a free slot and the oldest job that may use it; None if there is no such pair."""

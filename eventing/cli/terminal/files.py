@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import webbrowser
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -32,6 +34,26 @@ async def download(
     """Download videos, whole or not at all, with their checksums compared."""
     jobs = await session.jobs(ids)
     return await fetch(session, [job.id for job in jobs], out, variant)
+
+
+@command
+async def open_video(
+    session: Session,
+    ids: Ids = None,
+    page: Annotated[bool, typer.Option("--page", help="Open the page of the server instead.")] = False,
+) -> None:
+    """Open videos in the browser, by addresses that need no key and expire. Prints the addresses."""
+    if page:
+        links = [session.client.server + "/"]
+    else:
+        links = [await session.client.link(job.id) for job in await session.jobs(ids)]
+    if session.output.as_json:
+        session.output.json(links)
+    else:
+        session.output.ids(links)
+    if session.output.console.is_terminal:
+        for link in links:
+            await asyncio.to_thread(webbrowser.open, link)
 
 
 async def fetch(

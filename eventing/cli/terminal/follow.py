@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 from typing import Annotated
 
 import typer
 
 from eventing.cli.terminal.exit_status import ExitStatus
+from eventing.cli.terminal.preview import Mode, choose
 from eventing.cli.terminal.progress import Plain, open_progress
 from eventing.cli.terminal.session import Ids, Session, command
-from eventing.client import Job
+from eventing.client import Job, Refused
 from eventing.contract.models import Status
+
+PreviewOption = Annotated[
+    Mode, typer.Option("--preview", help="How to draw previews: in pictures, half blocks, or not at all.")
+]
 
 
 @command
-async def watch(session: Session, ids: Ids = None) -> ExitStatus:
-    """Show the progress of jobs until they end. Ctrl-C leaves them running."""
-    return await watch_jobs(session, await session.jobs(ids))
+async def watch(session: Session, ids: Ids = None, preview: PreviewOption = Mode.auto) -> ExitStatus:
+    """Show the progress of jobs until they end, with previews. Ctrl-C leaves the jobs running."""
+    return await watch_jobs(session, await session.jobs(ids), preview)
 
 
 @command
@@ -37,10 +44,11 @@ async def wait(
     return _report(session, ended)
 
 
-async def watch_jobs(session: Session, jobs: list[Job]) -> ExitStatus:
+async def watch_jobs(session: Session, jobs: list[Job], preview: Mode = Mode.auto) -> ExitStatus:
     """Show the progress of these jobs, then how they ended."""
+    mode = choose(preview, session.output.console, os.environ)
     try:
-        with open_progress(session.output, jobs, await session.client.models()) as progress:
+        with open_progress(session.output, jobs, await session.client.models(), mode) as progress:
             ended = list(await asyncio.gather(*(_watch(session, job, progress) for job in jobs)))
     except asyncio.CancelledError:
         session.output.note(f"the jobs go on; see them again: reelzero watch {jobs[0].id}")
@@ -49,10 +57,15 @@ async def watch_jobs(session: Session, jobs: list[Job]) -> ExitStatus:
 
 
 async def _watch(session: Session, job: Job, progress: Plain) -> Job:
+    drawn: int | None = None
     async for update in session.client.stream(job.id):
         progress.show(update)
         if update.job:
             return update.job
+        if progress.mode is not Mode.off and update.preview and update.preview_step != drawn:
+            drawn = update.preview_step
+            with contextlib.suppress(Refused):  # it may be gone by now
+                progress.draw(await session.client.preview(job.id))
     raise AssertionError("a stream ends with the job")
 
 

@@ -109,7 +109,7 @@ def show_jobs(output: Output, jobs: list[Job]) -> None:
             )
             for job in jobs
         ]
-        output.table(("id", "status", "done", "model", "age", "prompt"), rows)
+        output.table(("id", "status", "done", "model", "age", "prompt"), rows, wide=("done", "model"))
 
 
 async def _each(session: Session, ids: list[str], work: Any) -> None:

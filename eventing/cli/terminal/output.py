@@ -14,7 +14,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -27,6 +29,9 @@ COLOURS = {
     Status.failed: "red",
     Status.cancelled: "dim",
 }
+
+GAP = 2  # columns between two of a table
+WIDE = 100  # columns of a terminal that shows everything
 
 
 def _stdout() -> Console:
@@ -77,18 +82,50 @@ class Output:
             sys.stdout.write(each + "\n")
         sys.stdout.flush()
 
-    def table(self, heads: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
-        """Write a table. Its last column takes what is left of the width; the others stay whole."""
-        if not self.console.is_terminal:
-            self.ids("\t".join(str(cell) for cell in row) for row in (heads, *rows))
-            return
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for head in heads[:-1]:
-            table.add_column(head, no_wrap=True)
-        table.add_column(heads[-1], no_wrap=True, overflow="ellipsis", ratio=1)
-        for row in rows:
-            table.add_row(*row)
-        self.console.print(table)
+    def table(
+        self, heads: Sequence[str], rows: Sequence[Sequence[str | Text]], wide: Sequence[str] = ()
+    ) -> None:
+        """Write a table; see table_of."""
+        table = table_of(self.console, heads, rows, wide)
+        self.console.print(table, soft_wrap=not self.console.is_terminal)
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Lines that rich must leave as they are: it would replace tabs by spaces."""
+
+    text: str
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Segment(self.text)
+        yield Segment.line()
+
+
+def table_of(
+    console: Console, heads: Sequence[str], rows: Sequence[Sequence[str | Text]], wide: Sequence[str] = ()
+) -> RenderableType:
+    """Return a table as wide as the terminal, or tab-separated text for a pipe.
+
+    The last column takes what is left of the width; the others stay whole, since ids are copied. A terminal
+    under 100 columns does not show those of `wide`.
+    """
+    if not console.is_terminal:
+        return Raw("\n".join("\t".join(str(cell) for cell in row) for row in (heads, *rows)))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    *whole, last = [n for n, head in enumerate(heads) if console.width >= WIDE or head not in wide]
+    for n in whole:
+        table.add_column(heads[n], no_wrap=True)
+    table.add_column(heads[last], no_wrap=True)
+    taken = sum(max(cell_len(str(row[n])) for row in (heads, *rows)) + GAP for n in whole)
+    for row in rows:
+        table.add_row(*(row[n] for n in whole), _cut(row[last], console.width - taken))
+    return table
+
+
+def _cut(cell: str | Text, width: int) -> Text:
+    text = cell.copy() if isinstance(cell, Text) else Text(cell)
+    text.truncate(max(width, 1), overflow="ellipsis")
+    return text
 
 
 def coloured(status: Status) -> Text:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from eventing.cli.terminal.machine import running_service
 from eventing.client.async_client import DEFAULT_SERVER
 from eventing.contract.errors import InvalidRequest
 
@@ -44,7 +45,8 @@ def find_target(server: str | None, profile: str | None, environment: Mapping[st
         )
     if chosen := stored.get(name or DEFAULT):
         return Target(chosen.server, key or chosen.api_key)
-    return Target(_running_here(environment) or DEFAULT_SERVER, key)
+    here = running_service(Path(environment.get("REELZERO_DATA_DIR") or DATA_DIR))
+    return Target(here[1] if here else DEFAULT_SERVER, key)
 
 
 def read_profiles(environment: Mapping[str, str]) -> dict[str, Target]:
@@ -90,15 +92,3 @@ def _address(text: str) -> str:
             field="--server",
         )
     return address.rstrip("/")
-
-
-def _running_here(environment: Mapping[str, str]) -> str | None:
-    """Return the URL of the `reelzero up` that holds this folder's data; None if none runs."""
-    try:
-        folder = Path(environment.get("REELZERO_DATA_DIR") or DATA_DIR)
-        holder = json.loads((folder / "lock").read_text(encoding="utf-8"))
-        os.kill(int(holder["pid"]), 0)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    url = holder.get("url")
-    return url if isinstance(url, str) else None

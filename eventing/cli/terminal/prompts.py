@@ -8,15 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from eventing.contract.errors import InvalidRequest
+from eventing.standalone.question import ask_prompt
 
-EXAMPLES = (
-    "a red circle moving right",
-    "a large blue square moving up",
-    "a green triangle on a white background",
-)
 MOST = 1000  # prompts of one call
 
 
@@ -35,16 +29,6 @@ def read_requests(words: list[str] | None, file: Path | None) -> list[dict[str, 
     if words:
         return [{"prompt": " ".join(words)}]
     return [{"prompt": ask_prompt()}]
-
-
-def ask_prompt() -> str:
-    """Ask for a prompt on the terminal, with examples. Raises InvalidRequest if there is no terminal."""
-    if not sys.stdin.isatty():
-        raise InvalidRequest(f'a prompt is missing, such as "{EXAMPLES[0]}"; - reads standard input')
-    typer.echo("What should the video show? For example:", err=True)
-    for example in EXAMPLES:
-        typer.echo(f"  {example}", err=True)
-    return str(typer.prompt("Prompt", err=True))
 
 
 def _lines(lines: Iterable[str], name: str) -> list[dict[str, Any]]:

@@ -11,8 +11,9 @@ import typer
 from eventing.cli.terminal.exit_status import ExitStatus
 from eventing.cli.terminal.fields import request_fields, request_options
 from eventing.cli.terminal.files import fetch
-from eventing.cli.terminal.follow import watch_jobs
+from eventing.cli.terminal.follow import PreviewOption, watch_jobs
 from eventing.cli.terminal.output import Output
+from eventing.cli.terminal.preview import Mode
 from eventing.cli.terminal.prompts import read_requests
 from eventing.cli.terminal.session import Session, build
 from eventing.client import Group, Job
@@ -37,27 +38,29 @@ OutOption = Annotated[
 
 async def _submit(
     session: Session, *, prompt: list[str] | None, file: Path | None, key: str | None, watch: bool,
-    out: Path | None, **options: Any,
+    out: Path | None, preview: Mode, **options: Any,
 ) -> ExitStatus:  # fmt: skip
     """Submit prompts and print the jobs' ids. Several words are one prompt.
+
+    With --key the lines of a file have the keys KEY, KEY-1, KEY-2 and so on.
 
     Example: reelzero submit "a red circle moving right" --seed 7 -n 4
     """
     fields = request_fields(options)
-    made: list[Job | Group] = []
+    answers: list[Job | Group] = []
     for number, request in enumerate(read_requests(prompt, file)):
         answer = await session.client.submit(
             {**fields, **request}, key=f"{key}-{number}" if key and number else key
         )
-        made.append(answer)
+        answers.append(answer)
         _show(session.output, answer, follows=watch or out is not None)
-    ids = [each for answer in made for each in ids_of(answer)]
+    ids = [each for answer in answers for each in ids_of(answer)]
     if not watch and out is None:
         if session.output.as_json:
-            session.output.json(made if len(made) > 1 else made[0])
-        session.output.note(f"follow: reelzero watch {made[-1].id}")
+            session.output.json(answers if len(answers) > 1 else answers[0])
+        session.output.note(f"follow: reelzero watch {answers[-1].id}")
         return ExitStatus.done
-    status = await watch_jobs(session, await session.jobs(ids))
+    status = await watch_jobs(session, await session.jobs(ids), preview)
     return status if out is None or status else await fetch(session, ids, out)
 
 
@@ -79,7 +82,7 @@ def _show(output: Output, answer: Job | Group, follows: bool) -> None:
 def _own() -> list[inspect.Parameter]:
     kinds: dict[str, tuple[Any, Any]] = {
         "prompt": (PromptArgument, None), "file": (FileOption, None), "watch": (WatchOption, False),
-        "out": (OutOption, None), "key": (KeyOption, None),
+        "out": (OutOption, None), "preview": (PreviewOption, Mode.auto), "key": (KeyOption, None),
     }  # fmt: skip
     keyword = inspect.Parameter.KEYWORD_ONLY
     return [

@@ -28,12 +28,20 @@ async def opened(folder: Path, bucket: Bucket) -> AsyncIterator[Deployment]:
 
 
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory, bucket: Bucket) -> Iterator[Deployment]:
-    """A service with a fake predictor of one device."""
+def loop_of_service() -> Iterator[asyncio.AbstractEventLoop]:
+    """A loop in a thread of its own."""
     with background_loop() as loop:
-        context = opened(tmp_path_factory.mktemp("terminal"), bucket)
-        yield asyncio.run_coroutine_threadsafe(context.__aenter__(), loop).result()
-        asyncio.run_coroutine_threadsafe(context.__aexit__(None, None, None), loop).result()
+        yield loop
+
+
+@pytest.fixture(scope="session")
+def running(
+    tmp_path_factory: pytest.TempPathFactory, bucket: Bucket, loop_of_service: asyncio.AbstractEventLoop
+) -> Iterator[Deployment]:
+    """A service with a fake predictor of one device."""
+    context = opened(tmp_path_factory.mktemp("terminal"), bucket)
+    yield asyncio.run_coroutine_threadsafe(context.__aenter__(), loop_of_service).result()
+    asyncio.run_coroutine_threadsafe(context.__aexit__(None, None, None), loop_of_service).result()
 
 
 @pytest.fixture
