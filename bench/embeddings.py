@@ -62,6 +62,7 @@ def compared(name: str, entry: CatalogEntry, pipeline: Any, rounds: int) -> Reco
 
 def cases(size: Size) -> list[Record]:
     """Compare hits with encoding, for the model in the box and for a larger text encoder."""
+    torch.set_num_threads(1)
     rounds = size.of(full=7, quick=3, smallest=1)
     shapes, entry = load_catalog().get("shapes-tiny"), load_catalog().get("tiny")
     records = [compared("shapes-tiny", shapes, in_the_box(shapes), rounds)]

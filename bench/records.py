@@ -96,15 +96,22 @@ class Record:
     command: str = field(default_factory=command)
 
     @property
-    def ratio(self) -> float:
-        """Return ours / peer."""
-        return self.ours / self.peer if self.peer else float("inf")
+    def ratio(self) -> float | None:
+        """Return ours / peer; None for a comparison that was not run."""
+        return self.ours / self.peer if self.peer else None
 
     def verdict(self) -> str:
         """Return whether the target is met, in words."""
+        if self.ratio is None:
+            return "not run"
         if self.target is None:
             return ""
         return "met" if self.target.met(self.ratio) else "not met"
+
+
+def not_run(name: str, unit: str, versus: str, reason: str, target: Target | None = None) -> Record:
+    """Return the record of a comparison that this machine cannot make."""
+    return Record(name, unit, 0.0, 0.0, versus, target, reason)
 
 
 def as_json(record: Record) -> dict[str, Any]:
@@ -121,6 +128,9 @@ def from_json(value: dict[str, Any]) -> Record:
 def show(records: Iterable[Record]) -> None:
     """Print records, a line each."""
     for one in records:
+        if one.ratio is None:
+            print(f"{one.name}: {one.note}")
+            continue
         target = f" (target {one.target}: {one.verdict()})" if one.target else ""
         print(
             f"{one.name}: {one.ours:.4g} {one.unit}, {one.versus} {one.peer:.4g} {one.unit}, "

@@ -169,7 +169,7 @@ def job_request(body: VideoCreate, entry: CatalogEntry) -> JobRequest:
 def remix_request(source: Job, prompt: str) -> dict[str, Any]:
     """Return the fields of a job like `source`, seed and pictures included, with a new prompt."""
     addresses = {field: picture.uri for field, picture in source.spec.pictures().items()}
-    fields = source.spec.model_dump(mode="json", exclude={"flow_shift"})  # it follows from the tier
+    fields = source.spec.model_dump(mode="json", exclude={"flow_shift", "step_cache"})  # of the tier
     return fields | addresses | {"prompt": prompt}
 
 

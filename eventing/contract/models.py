@@ -16,6 +16,7 @@ from eventing.contract.frozen import Incoming as Incoming  # noqa: PLC0414 - the
 from eventing.contract.frozen import Received as Received  # noqa: PLC0414 - the same
 from eventing.contract.loras import Lora, LoraChoices
 from eventing.contract.pictures import FIELDS, Fit, Picture, PictureAddress, Strength
+from eventing.contract.step_cache import StepCache
 from eventing.contract.urls import CallbackUrl
 
 JOB_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
@@ -186,6 +187,7 @@ class GenerationSpec(Frozen):
     guidance_scale: Guidance
     guidance_scale_2: Guidance | None = None
     flow_shift: Shift | None = Field(None, description="Of the tier; none: the model's own.")
+    step_cache: StepCache | None = Field(None, description="Of the tier; none: every step is computed.")
     loras: tuple[Lora, ...] | None = Field(None, description="Adapters that are on; null if none is.")
     image: Picture | None = Field(None, description="First frame.")
     last_image: Picture | None = None

@@ -26,6 +26,7 @@ from eventing.contract.models import (
     GenerationSpec,
     Guidance,
     Pixels,
+    Quality,
     Shift,
     Steps,
     Text,
@@ -139,6 +140,7 @@ class CatalogEntry(Frozen):
             guidance_scale=guidance,
             guidance_scale_2=self._second_guidance(request, tier),
             flow_shift=tier.flow_shift,
+            step_cache=tier.step_cache,
             loras=choose(self.name, self._loras, tier.loras, request.loras or ()) or None,
             strength=request.strength,
             generate_audio=self._audio(request),
@@ -162,6 +164,10 @@ class CatalogEntry(Frozen):
                 yield f"quality.{quality}.guidance: must be at most max_guidance, {self.max_guidance:g}"
             if tier.steps < self.min_steps:
                 yield f"quality.{quality}.steps: must be at least min_steps, {self.min_steps}"
+            if tier.step_cache and quality is Quality.high:
+                yield "quality.high.step_cache: must be absent; high computes every step"
+            if tier.step_cache and self.gpus > 1:
+                yield f"quality.{quality}.step_cache: must be absent where gpus is more than 1"
         yield from self._engine_problems()
 
     def _engine_problems(self) -> Iterator[str]:
@@ -170,8 +176,8 @@ class CatalogEntry(Frozen):
         if self.engine and (self.tasks.first_last or self.tasks.strength):
             yield f"tasks: the family {FAMILY} takes a first frame, and neither a last one nor a strength"
         for quality, tier in self.quality.items() if self.engine else ():
-            if tier.loras or tier.flow_shift:
-                yield f"quality.{quality}: the family {FAMILY} takes neither loras nor a flow_shift"
+            if tier.loras or tier.flow_shift or tier.step_cache:
+                yield f"quality.{quality}: the family {FAMILY} takes no loras, flow_shift or step_cache"
 
     def _tier(self, request: VideoRequest) -> Tier:
         if tier := self.quality.named(request.quality):

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from eventing.contract.loras import LoraChoices
 from eventing.contract.models import Frozen, Guidance, Quality, Shift, Steps
+from eventing.contract.step_cache import StepCache
 
 
 class Tier(Frozen):
@@ -21,6 +22,9 @@ class Tier(Frozen):
     loras: LoraChoices = Field((), description="Adapters of the catalog that this tier turns on.")
     flow_shift: Shift | None = Field(
         None, description="Shift of the noise schedule in this tier; none: the model's."
+    )
+    step_cache: StepCache | None = Field(
+        None, description="Use results of earlier steps again in this tier; none: compute every step."
     )
     expected_seconds: float | None = Field(
         None, gt=0, description="Published or measured time of the default video on the GPU of `notes`."

@@ -27,6 +27,7 @@ from predictor.models.pipelines import (
     adapters,
     folder,
     parts,
+    step_caches,
     steps,
 )
 from predictor.models.pipelines.chunks import passed_on
@@ -81,6 +82,7 @@ class DiffusersFamily(ABC):
         classes = folder.choose(path, entry, cls.PIPELINES)
         parts.require_scheduler(path, cls.FLOW)
         first = folder.load(next(iter(classes.values())), path, entry, cls.DTYPES)
+        step_caches.require(first, entry)
         pipes = {task: folder.around(kind, first) for task, kind in classes.items()}
         folder.place(first, entry, device)
         return cls(pipes, entry, device)
@@ -145,7 +147,11 @@ class DiffusersFamily(ABC):
         pipe = self._turn_to(pictures.task)
         pipe.scheduler = folder.shifted(self.scheduler, spec.flow_shift, self.entry.name)
         options = {**embeds, **self._options(spec), **self._picture_options(spec, pictures)}
-        with steps.reported(pipe, spec.num_inference_steps, on_step), self._observed(pipe.scheduler):
+        with (
+            steps.reported(pipe, spec.num_inference_steps, on_step),
+            self._observed(pipe.scheduler),
+            step_caches.cached(pipe, spec.step_cache),
+        ):
             output = pipe(**options, generator=generator(spec), output_type="latent")
         return self._latents(output)
 
