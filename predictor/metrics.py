@@ -16,7 +16,10 @@ stage_seconds = Histogram(
     buckets=SECONDS,
 )
 generation_seconds = Histogram(
-    "reelzero_generation_seconds", "Seconds a job held the device.", ["model", "outcome"], buckets=SECONDS
+    "reelzero_generation_seconds",
+    "Seconds of a job from its device to its end.",
+    ["model", "outcome"],
+    buckets=SECONDS,
 )
 jobs = Counter("reelzero_predictor_jobs", "Jobs by how they ended.", ["model", "outcome"])
 busy = Counter("reelzero_predictor_busy", "Requests refused because another job was running.", ["model"])

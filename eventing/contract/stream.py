@@ -92,7 +92,8 @@ class GenerateBody(Incoming):
 class ProgressRecord(Received):
     """A change of stage or step. Every stream begins with one, at once.
 
-    Some bring a preview: a small picture of the video as the last step expects it.
+    Some bring a preview: a small picture of the video as the last step expects it. One says that the device
+    is free: from then on the predictor takes the next job, while this one is encoded and uploaded.
     """
 
     type: Literal["progress"] = "progress"
@@ -100,6 +101,7 @@ class ProgressRecord(Received):
     preview: str | None = Field(
         None, max_length=(PREVIEW_BYTES + 2) // 3 * 4, description="JPEG in base64, 8 KiB at most."
     )
+    device_free: Literal[True] | None = Field(None, description="The device has left this attempt.")
 
 
 class HeartbeatRecord(Received):

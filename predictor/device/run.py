@@ -41,6 +41,10 @@ class Run:
         """Send the last record. Any thread may call it."""
         self._channel.send(terminal)
 
+    def leave_device(self) -> None:
+        """Send the record after which the device is free. Any thread may call it."""
+        self._channel.send(ProgressRecord(progress=self.monitor.progress, device_free=True))
+
     def cancel(self) -> None:
         """Stop the attempt at its next step. Any thread may call it."""
         self.monitor.cancel()

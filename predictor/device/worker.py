@@ -2,7 +2,7 @@
 
 An attempt is taken or refused at once, never queued. A cancel sets a flag that the device thread reads at
 its next step. The device is free again only after the thread has left the attempt, so two attempts never
-share it.
+share it. What needs no device happens after that, in the tail (tail.py), while the next attempt is taken.
 """
 
 from __future__ import annotations
@@ -17,27 +17,24 @@ from enum import StrEnum
 from importlib import import_module
 
 import psutil
-from opentelemetry import trace
 
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import (
     Busy,
-    Cancelled,
     DeviceLost,
     ModelUnavailable,
     ReelzeroError,
     Unavailable,
 )
-from eventing.contract.s3 import Bucket
-from eventing.contract.stream import CompletedRecord, FailedRecord, Output
-from eventing.contract.telemetry import job_context, tracer
+from eventing.contract.stream import FailedRecord
 from predictor import metrics
-from predictor.device.channel import Terminal
+from predictor.device.execution import Execution
 from predictor.device.run import Run
+from predictor.device.tail import Tail
 from predictor.generation.attempt import Attempt
 from predictor.generation.failures import as_failure, explain
 from predictor.generation.monitor import ignore
-from predictor.generation.scratch import job_folder, sweep
+from predictor.generation.scratch import sweep
 from predictor.models.loading import LoadedModel, Model
 from predictor.models.ranks.processes import Ranks
 from predictor.settings import PredictorSettings
@@ -77,8 +74,9 @@ class Worker:
         self._model: Model | None = None
         self._cold_start = 0.0  # seconds; reported by the first attempt only
         self._inbox: queue.SimpleQueue[Run] = queue.SimpleQueue()
-        self._run: Run | None = None  # the latest
+        self._run: Run | None = None  # which has the device
         self._device = threading.Lock()  # held from `take` until the device thread has left the attempt
+        self._tail = Tail(entry.name)
         self._thread = threading.Thread(target=self._live, name=f"device-{entry.name}", daemon=True)
 
     def begin(self) -> None:
@@ -97,13 +95,14 @@ class Worker:
 
     @property
     def occupied(self) -> bool:
-        """Tell whether the device thread is loading or runs an attempt."""
-        return self.busy or (self._model is None and self.state is not State.failed)
+        """Tell whether weights are loading or an attempt has not ended."""
+        return self.busy or self._tail.busy or (self._model is None and self.state is not State.failed)
 
     def look(self) -> State:
-        """Return the state now. A device far past its limit is lost, whether or not a client still waits."""
-        if self.state is not State.lost and self.busy and self._run and (cause := self._run.stuck()):
-            self._lose(cause)
+        """Return the state now. An attempt far past its limit is stuck, even if no client waits for it."""
+        for run in filter(None, (self._run, self._tail.run)):
+            if self.state is not State.lost and (cause := run.stuck()):
+                self._lose(cause)
         return self.state
 
     def take(self, attempt: Attempt) -> Run:
@@ -153,8 +152,8 @@ class Worker:
     def _lose_rank(self, cause: str) -> None:
         """End the running attempt at once: its thread may wait for the lost rank. Any thread may call it."""
         self._lose(cause)
-        if self._run:
-            self._run.finish(FailedRecord(error=as_failure(DeviceLost(cause))))
+        if run := self._run:
+            run.finish(FailedRecord(error=as_failure(DeviceLost(cause))))
         self._on_rank_lost(cause)
 
     def _live(self) -> None:
@@ -162,15 +161,30 @@ class Worker:
         sweep(self._settings.scratch_dir)
         if not self._loaded():
             return
+        self._tail.start()
         while True:
-            run = self._inbox.get()
-            terminal = self._do(run)
-            self._release()
-            self._device.release()
-            # Last, so that a client that reads it can send its next request to a free device.
-            run.finish(terminal)
+            self._execute(self._inbox.get())
             if self.state is State.loading and self._open():  # the engine went away and is back
                 self._become_ready()
+
+    def _execute(self, run: Run) -> None:
+        """Run an attempt on the device, then hand it to the tail."""
+        execution = Execution(run, self._settings, self._look_at)
+        cold_start, self._cold_start = self._cold_start, 0.0
+        terminal = execution.on_device(self._loaded_model(), self._finish, cold_start, self._tail.reserve)
+        self._release()
+        self._run = None
+        self._device.release()
+        # Only now, so that a client that reads it can send its next request to a free device.
+        if terminal:
+            run.finish(terminal)
+        else:
+            run.leave_device()
+            self._tail.begin(execution.off_device)
+
+    def _look_at(self, error: ReelzeroError) -> None:
+        if isinstance(error, DeviceLost):
+            self._lose(error.message)
 
     def _open(self) -> bool:
         """Load the model. Try again while what it needs is away, such as an engine that loads its weights.
@@ -219,54 +233,6 @@ class Worker:
             return error.message
         name = type(error).__name__
         return f"{self.entry.name} could not be loaded: {name}; the predictor's log has the details"
-
-    def _do(self, run: Run) -> Terminal:
-        """Run an attempt to its terminal record. Never raises."""
-        run.monitor.start()
-        with (
-            job_context(run.attempt.address.job_id, run.attempt.traceparent),
-            metrics.running.labels(self.entry.name).track_inprogress(),
-            tracer.start_as_current_span("generate") as span,
-        ):
-            try:
-                record: Terminal = self._generate(run)
-                self._count(run, "completed")
-            except Exception as error:
-                record = self._failed(run, explain(error), span)
-        return record
-
-    def _generate(self, run: Run) -> CompletedRecord:
-        from predictor.generation.generate import generate  # noqa: PLC0415 - brings torch, loaded by now
-        from predictor.generation.workspace import Workspace  # noqa: PLC0415 - the same
-
-        attempt = run.attempt
-        self._log_begin(attempt)
-        needs_s3 = attempt.address.output is Output.s3 or attempt.spec.pictures()
-        bucket = Bucket(self._settings.s3()) if needs_s3 else None
-        cold_start, self._cold_start = self._cold_start, 0.0
-        with job_folder(self._settings.scratch_dir) as folder:
-            space = Workspace(folder, bucket, cold_start, self._finish, self._settings.preview_steps)
-            return generate(self._loaded_model(), attempt, run.monitor, space)
-
-    def _log_begin(self, attempt: Attempt) -> None:
-        secret = set() if self._settings.log_prompts else {"prompt"}
-        log.info("job taken", extra=attempt.spec.model_dump(exclude={"negative_prompt", *secret}))
-
-    def _failed(self, run: Run, error: ReelzeroError, span: trace.Span) -> FailedRecord:
-        if isinstance(error, Cancelled):
-            log.info("job cancelled", extra={"stage": run.monitor.progress.stage.value})
-        else:
-            log.error("job failed", extra={"code": error.code}, exc_info=error)
-            span.set_status(trace.StatusCode.ERROR, error.code)
-        if isinstance(error, DeviceLost):
-            self._lose(error.message)
-        self._count(run, error.code)
-        return FailedRecord(error=as_failure(error))
-
-    def _count(self, run: Run, outcome: str) -> None:
-        metrics.jobs.labels(self.entry.name, outcome).inc()
-        metrics.generation_seconds.labels(self.entry.name, outcome).observe(run.monitor.elapsed)
-        log.info("job ended", extra={"outcome": outcome, "seconds": round(run.monitor.elapsed, 3)})
 
     def _release(self) -> None:
         """Free the memory of an attempt, also of one that was stopped."""

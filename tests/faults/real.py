@@ -11,8 +11,7 @@ from typing import Any
 import predictor.generation.generate
 import predictor.models.loading
 import predictor.models.pipelines.cogvideox  # noqa: F401
-from predictor.device import worker
-from predictor.device.run import Run
+from predictor.device.execution import Execution
 from predictor.serving.server import main as serve
 from predictor.testing import from_environment
 
@@ -20,21 +19,21 @@ running = 0
 
 
 def main() -> None:
-    original = worker.Worker._generate
+    original = Execution.on_device
 
-    def journalled(self: worker.Worker, run: Run) -> Any:
+    def journalled(self: Execution, *arguments: Any) -> Any:
         global running  # noqa: PLW0603 -- one process, one journal
         running += 1
-        address = run.attempt.address
+        address = self._run.attempt.address
         work = {"job": address.job_id, "attempt": address.attempt}
         journal(work | {"what": "begin", "running": running})
         try:
-            return original(self, run)
+            return original(self, *arguments)
         finally:
             running -= 1
             journal(work | {"what": "end"})
 
-    worker.Worker._generate = journalled  # type: ignore[method-assign]
+    Execution.on_device = journalled  # type: ignore[method-assign, assignment]
     if "REELZERO_HOLD_STAGE" in os.environ:
         serve(from_environment())
     else:
