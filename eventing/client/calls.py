@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -72,7 +73,16 @@ class Calls:
                     raise await _refusal(answer)
                 yield answer
         except (TimeoutError, aiohttp.ClientError, UnicodeError) as error:
-            raise Away(f"{self.server} cannot be reached: {error or type(error).__name__}") from error
+            raise Away(f"{self.server} cannot be reached: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Return why a connection failed, in the words of the system where it has some."""
+    if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno:
+        return os.strerror(error.os_error.errno) if error.os_error.errno > 0 else str(error.os_error.strerror)
+    return str(error) or (
+        "it does not answer in time" if isinstance(error, TimeoutError) else type(error).__name__
+    )
 
 
 async def _refusal(answer: aiohttp.ClientResponse) -> Refused:

@@ -24,7 +24,10 @@ PreviewOption = Annotated[
 @command
 async def watch(session: Session, ids: Ids = None, preview: PreviewOption = Mode.auto) -> ExitStatus:
     """Show the progress of jobs until they end, with previews. Ctrl-C leaves the jobs running."""
-    return await watch_jobs(session, await session.jobs(ids), preview)
+    jobs = await session.jobs(ids)
+    if len(jobs) == 1 and session.output.is_live:
+        session.output.line(f"{jobs[0].id}  {jobs[0].request.prompt}", "bold")
+    return await watch_jobs(session, jobs, preview)
 
 
 @command

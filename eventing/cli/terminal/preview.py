@@ -26,6 +26,7 @@ KITTY_TERMS = ("xterm-kitty", "xterm-ghostty")
 KITTY_PROGRAMS = ("WezTerm", "ghostty")
 SIXEL_TERMS = ("foot", "foot-direct", "mlterm", "contour", "yaft-256color")
 PICTURE_ID = 7238  # so that a new picture takes the place of the one before
+ERASE = f"\x1b_Ga=d,d=I,i={PICTURE_ID},q=2\x1b\\"  # kitty's pictures stay when the text below them is erased
 
 
 class Mode(StrEnum):

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from eventing.cli.terminal.output import Output, duration
-from eventing.cli.terminal.preview import Mode, Picture
+from eventing.cli.terminal.preview import ERASE, Mode, Picture
 from eventing.client import Job, Model, Update
 from eventing.contract.models import Stage, Status
 
@@ -108,6 +108,8 @@ class LiveDisplay(Plain):
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._picture and self.mode is Mode.kitty:
+            self._output.console.file.write(ERASE)
         self._picture = None  # the video says more
         self._live.stop()
 
@@ -134,8 +136,6 @@ def open_progress(output: Output, jobs: Sequence[Job], models: Sequence[Model], 
     """Return the display that fits where the output goes."""
     if not output.is_live:
         return Plain(output)
-    if len(jobs) == 1:
-        output.line(f"{jobs[0].id}  {jobs[0].request.prompt}", "bold")
     return LiveDisplay(output, {job.id: Row(expected=_expected(job, models)) for job in jobs}, mode)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import os
 import pty
 import re
@@ -80,6 +81,15 @@ def test_a_terminal_gets_what_it_can_show(environment: dict[str, str], mode: Mod
     assert choose(Mode.auto, plain, {"TERM": "xterm-256color"}) is Mode.off
 
 
+def test_a_prompt_that_is_absent_is_asked_for_with_examples(reelzero: Reelzero) -> None:
+    text = in_a_terminal("submit", typed="a red dot\n")
+    assert "For example:" in text and "a red circle moving right" in text
+    assert json.loads(reelzero("get", "--json").stdout)["request"]["prompt"] == "a red dot"
+    for command in ("run", "submit"):
+        absent = reelzero(command)
+        assert absent.exit_code == 2 and "a prompt is missing" in absent.stderr
+
+
 def test_a_job_is_watched_live_with_its_preview(reelzero: Reelzero, running: Deployment) -> None:
     running.predictor.scripts.append(Script(preview=RED_LEFT, heartbeats=1))
     job_id = reelzero("submit", "a red dot", "-q").stdout.strip()
@@ -88,13 +98,14 @@ def test_a_job_is_watched_live_with_its_preview(reelzero: Reelzero, running: Dep
     assert all(len(line) <= 80 for line in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).splitlines())
 
 
-def in_a_terminal(*arguments: str) -> str:
+def in_a_terminal(*arguments: str, typed: str = "") -> str:
     """What the command writes to a terminal of 80 columns."""
     master, slave = pty.openpty()
     env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "COLORTERM": "truecolor"}
     command = [sys.executable, "-m", "eventing", *arguments]
     with subprocess.Popen(command, stdout=slave, stderr=slave, stdin=slave, env=env) as process:
         os.close(slave)
+        os.write(master, typed.encode())
         parts = []
         try:
             while part := os.read(master, 65536):
