@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
@@ -82,6 +83,9 @@ class Bucket:
         """Return the URL of the bucket on the endpoint that this process uses, with a slash at its end."""
         params = {"Bucket": self.name, "Key": "key"}
         url: str = self._client.generate_presigned_url("get_object", Params=params)
+        # On AWS botocore presigns for all regions at once, and sends its own requests to the region.
+        region = urlsplit(self._client.meta.endpoint_url).netloc
+        url = re.sub(r"^(https://([^/]+\.)?)s3\.amazonaws\.com/", rf"\g<1>{region}/", url)
         return url.partition("?")[0].removesuffix("key")
 
     def uri(self, key: str) -> str:

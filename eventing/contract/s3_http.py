@@ -25,7 +25,9 @@ import botocore.session
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError
-from botocore.httpsession import where
+from botocore.exceptions import ClientError as RefusedByCloud
+from botocore.httpsession import ProxyConfiguration, where
+from botocore.utils import get_environ_proxies
 from yarl import URL
 
 from eventing.contract.s3 import Bucket
@@ -35,7 +37,10 @@ CHUNK = 256 << 10
 # Short: boto3 has the long ones. Total has no limit, since an object may be large.
 TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=10)
 AS_STORED = {"Accept-Encoding": "identity"}
-FAILURES = (aiohttp.ClientError, BotoCoreError, OSError, TimeoutError)
+# Among them what botocore raises when credentials cannot be renewed: a refusal, and a RuntimeError.
+FAILURES = (
+    aiohttp.ClientError, BotoCoreError, RefusedByCloud, OSError, RuntimeError, TimeoutError, ValueError,
+)  # fmt: skip
 log = logging.getLogger(__name__)
 
 
@@ -105,7 +110,7 @@ class ObjectClient:
             raise _Refused("S3 is used by way of boto3 for a while")
         url, signed = await self._signer.sign(method, key, body, headers or {})
         if self._session is None:
-            self._session = _session(_tls() if url.startswith("https:") else None)
+            self._session = _session(url)
         request = self._session.request(
             method, URL(url, encoded=True), data=body or None, headers=signed, allow_redirects=False
         )
@@ -170,12 +175,14 @@ class _Signer:
         return self._credentials.get_frozen_credentials()
 
 
-def _session(tls: ssl.SSLContext | None) -> aiohttp.ClientSession:
+def _session(url: str) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         timeout=TIMEOUT,
-        connector=aiohttp.TCPConnector(limit=0, ssl=tls or True),
+        connector=aiohttp.TCPConnector(limit=0, ssl=_tls() if url.startswith("https:") else True),
         cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=True,  # proxies, as boto3
+        # The proxy of boto3. With trust_env aiohttp would also read .netrc, in a thread for every request,
+        # and refuse to send a signature to a host that has a password there.
+        proxy=ProxyConfiguration(get_environ_proxies(url)).proxy_url_for(url),
         auto_decompress=False,
     )
 

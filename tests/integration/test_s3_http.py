@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import RawTestServer
 
 from eventing.contract.errors import StorageError
 from eventing.contract.s3 import Bucket, S3Location
@@ -93,3 +97,77 @@ async def test_without_credentials_boto3_gives_the_error(monkeypatch: pytest.Mon
     with pytest.raises(StorageError, match="boto3 is used"):
         await client.put("k", BODY, "text/plain")
     await client.close()
+
+
+async def test_a_password_in_netrc_changes_nothing(
+    objects: ObjectClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login anonymous password user@example.com\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    await objects.put("with-netrc", BODY, "text/plain")
+    assert await objects.get("with-netrc") == BODY
+
+
+async def test_small_objects_take_the_proxy_of_boto3(
+    monkeypatch: pytest.MonkeyPatch, away: S3Location
+) -> None:
+    lines: list[str] = []
+
+    async def answer(request: web.BaseRequest) -> web.Response:
+        lines.append(f"{request.method} {request.raw_path} {request.headers.get('Proxy-Authorization')}")
+        return web.Response(body=BODY)
+
+    async with RawTestServer(answer) as proxy:
+        monkeypatch.setenv("http_proxy", f"http://me:secret@127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("no_proxy", "")
+        client = ObjectClient(NoThreads(S3Location("videos", "http://s3.invalid:9000")))
+        assert await client.get("k") == BODY
+        await client.close()
+    assert lines == ["GET http://s3.invalid:9000/videos/k Basic bWU6c2VjcmV0"]
+
+
+async def test_credentials_that_cannot_be_renewed_are_a_storage_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(_: web.BaseRequest) -> web.Response:
+        code = "<Error><Code>AccessDenied</Code><Message>not this role</Message></Error>"
+        return web.Response(
+            status=403, text=f"<ErrorResponse>{code}</ErrorResponse>", content_type="text/xml"
+        )
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "token").write_text("a token")
+    async with RawTestServer(refuse) as tokens:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"http://127.0.0.1:{tokens.port}")
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+        monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
+        monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/reelzero")
+        # No other test has this address: boto3 keeps the client of an address, with its credentials.
+        client = ObjectClient(Bucket(S3Location("videos", "http://127.0.0.1:1/roles")))
+        with pytest.raises(StorageError, match="not this role"):
+            await client.put("k", BODY, "text/plain")
+        await client.close()
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", "cn-north-1"])
+@pytest.mark.parametrize("name", ["videos", "my.videos"])
+async def test_the_address_on_aws_is_that_of_boto3(
+    name: str, region: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    bucket = Bucket(S3Location(name, region=region))
+
+    def stop(request: Any, **_: object) -> None:
+        raise StorageError(request.url)
+
+    events = bucket._client.meta.events
+    events.register("before-send.s3.GetObject", stop)
+    try:
+        with pytest.raises(StorageError) as seen:
+            bucket.get("k")
+    finally:
+        events.unregister("before-send.s3.GetObject", stop)
+    assert f"{bucket.address()}k" == seen.value.message
