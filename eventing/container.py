@@ -11,6 +11,7 @@ from eventing.contract.catalog import Catalog, load_catalog
 from eventing.contract.s3 import Bucket
 from eventing.contract.ssrf import AddressPolicy
 from eventing.domain.announcer import Announcer
+from eventing.domain.turns import Shares
 from eventing.drafts import Drafts
 from eventing.jobs import Jobs, Retention
 from eventing.pictures.fetch import Fetcher
@@ -18,7 +19,7 @@ from eventing.pictures.intake import PictureIntake
 from eventing.prompts import Prompts
 from eventing.reuse import Reuse
 from eventing.served import Obstacle, Served, no_obstacle
-from eventing.settings import Settings
+from eventing.settings import Settings, pairs
 from eventing.signal import Signals
 from eventing.store.claims import ClaimStore
 from eventing.store.dead_letters import DeadLetterStore
@@ -58,7 +59,9 @@ def build_container(settings: Settings, obstacle: Obstacle = no_obstacle) -> Con
     keep = settings.retention_hours * 3600
     announcer = Announcer(settings.source, settings.public_url.rstrip("/"), bool(settings.sink_url))
     holder = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-    store = JobStore(database, announcer, quota=settings.queue_quota, keep_seconds=keep)
+    weights = {owner: int(weight) for owner, weight in pairs(settings.owner_weights).items()}
+    shares = Shares(weights, settings.owner_running)
+    store = JobStore(database, announcer, quota=settings.queue_quota, keep_seconds=keep, shares=shares)
     outbox, dead_letters = OutboxStore(database), DeadLetterStore(database)
     bucket, signals = Bucket(settings.s3()), Signals()
     retention = Retention(bucket, outbox, dead_letters, keep, max(keep, settings.idempotency_hours * 3600))
@@ -78,7 +81,14 @@ def build_container(settings: Settings, obstacle: Obstacle = no_obstacle) -> Con
         database=database,
         jobs=Jobs(drafts, store, pictures, Reuse(store, bucket), retention, signals, watchers),
         job_store=store,
-        claims=ClaimStore(database, announcer, holder, lease=settings.lease_seconds, keep_seconds=keep),
+        claims=ClaimStore(
+            database,
+            announcer,
+            holder,
+            lease=settings.lease_seconds,
+            keep_seconds=keep,
+            shares=shares,
+        ),
         outbox=outbox,
         keys=KeyStore(database),
         dead_letters=dead_letters,

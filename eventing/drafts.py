@@ -33,6 +33,7 @@ class Origin:
     traceparent: str | None = None
     callback_format: str = "cloudevents"
     remixed_from: str | None = None
+    max_priority: int = 0
 
 
 class Drafts:
@@ -54,6 +55,12 @@ class Drafts:
     def submission(self, request: JobRequest, origin: Origin) -> Submission:
         """Return what is to be stored. Raises InvalidRequest naming the field, NotFound."""
         self._check_number(request.n, origin)
+        if request.priority > origin.max_priority:
+            raise InvalidRequest(
+                f"priority: this caller may ask for {origin.max_priority} at most; "
+                "`reelzero keys create OWNER --max-priority` makes a key that may ask for more",
+                field="priority",
+            )
         if request.reuse and request.seed is None:
             raise InvalidRequest(
                 "reuse: send a seed with it; without one a seed is drawn, and no earlier request is equal",
@@ -107,6 +114,7 @@ class Drafts:
             callback_url=request.callback_url,
             callback_format=origin.callback_format,
             remixed_from=origin.remixed_from,
+            priority=request.priority,
             traceparent=origin.traceparent or current_traceparent(),
         )
 

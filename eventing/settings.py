@@ -127,6 +127,14 @@ class Settings(SharedSettings):
         ge=1,
         description="Jobs one owner may have waiting; submissions at one moment may pass it by a few.",
     )
+    owner_weights: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Comma-separated owner=weight (1 to 100): an owner of weight 2 gets two turns of a lane"
+        " for each turn of others.",
+    )
+    owner_running: int | None = Field(
+        None, ge=1, description="Jobs that one owner may have running at once; empty: no limit."
+    )
     max_videos: int = Field(8, ge=1, le=100, description="Most videos of one request (`n`).")
     reuse: bool = Field(
         False,
@@ -165,6 +173,7 @@ class Settings(SharedSettings):
         "picture_s3_allow",
         "allowed_hosts",
         "trusted_sources",
+        "owner_weights",
         "model_aliases",
         "oidc_owners",
         mode="before",
@@ -181,6 +190,15 @@ class Settings(SharedSettings):
     def path_prefix(self) -> str:
         """Path of `public_url` without a slash at its end; empty if there is none."""
         return urlsplit(self.public_url).path.rstrip("/")
+
+    @field_validator("owner_weights")
+    @classmethod
+    def _weights(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in entries:
+            owner, _, weight = entry.rpartition("=")
+            if not owner or not weight.isascii() or not weight.isdigit() or not 1 <= int(weight) <= 100:
+                raise ValueError(f"{entry!r} must be owner=weight, with a whole number from 1 to 100")
+        return entries
 
     @model_validator(mode="after")
     def _oidc_is_whole(self) -> Self:

@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from eventing.api.dependencies import Container, ContainerDep
 from eventing.api.oidc import TokenVerifier, looks_like_token
 from eventing.contract.errors import TooLarge, TooMany, Unauthorized
+from eventing.contract.models import HIGHEST_PRIORITY
 
 LOCAL_OWNER = "local"
 MAX_BUCKETS = 10_000
@@ -67,18 +68,24 @@ def carries_credentials(request: Request) -> bool:
 async def identify(request: Request, container: Container) -> str | None:
     """Return the owner of the key or OIDC token; None if the request carries neither.
 
-    Raises Unauthorized for a key or token that is not valid, Unavailable if a token cannot be checked now.
+    `request.state.max_priority` is then the highest priority that the caller may ask for. Raises Unauthorized
+    for a key or token that is not valid, Unavailable if a token cannot be checked now.
     """
     key = api_key(request)
+    is_open = container.settings.auth == "open"
+    request.state.max_priority = HIGHEST_PRIORITY if is_open else 0
     if key is None:
         return None
     tokens: TokenVerifier = request.app.state.tokens
     if tokens.enabled and looks_like_token(key):
         return await tokens.owner_of(key)
-    owner = await container.keys.owner_of(key)
-    if owner is None and container.settings.auth == "required":
+    known = await container.keys.find(key)
+    if known is None and not is_open:
         raise Unauthorized("this API key is not valid")
-    return owner or LOCAL_OWNER
+    if known is None:
+        return LOCAL_OWNER
+    request.state.max_priority = known.max_priority
+    return known.owner
 
 
 async def owner_of(request: Request, container: ContainerDep) -> str:

@@ -24,6 +24,7 @@ class Incoming:
 
     event: Event
     owner: str | None
+    max_priority: int
 
     def accountable(self) -> str:
         """Return the owner. Raises MalformedRequest for an event without a source, Unauthorized."""
@@ -51,4 +52,5 @@ async def incoming(request: Request, container: Container) -> list[Incoming]:
     owners = [caller or trusted.get(str(event.get("source"))) or anonymous for event in events]
     limit: RateLimit = request.app.state.rate_limit
     limit.take(*filter(None, owners))
-    return [Incoming(event, owner) for event, owner in zip(events, owners, strict=True)]
+    most = request.state.max_priority if caller or anonymous else 0
+    return [Incoming(event, owner, most) for event, owner in zip(events, owners, strict=True)]

@@ -124,6 +124,7 @@ async def metadata(model: Served, container: ContainerDep, _: Owner) -> dict[str
         "callback_url": "receives a signed webhook when the job ends",
         "start_within_seconds": "fail the job if it has not started by then",
         "reuse": "take the finished result of an equal request, if there is one; needs a seed",
+        "priority": "take turns in the queue as priority + 1 owners would, as far as the API key allows it",
     }
     return v2.metadata(container.catalog.get(model), v2.STORED_OUTPUTS, parameters)
 

@@ -91,7 +91,7 @@ async def _result(container: Container, item: Incoming, trace: str | None) -> st
     try:
         owner = item.accountable()
         try:
-            return await _submit(container, item.event, owner, trace)
+            return await _submit(container, item, owner, trace)
         except (InvalidRequest, MalformedRequest, UnsupportedMedia, Conflict, NotFound) as error:
             await _announce(container, item.event, owner, error)
             if error.status in (404, 409):  # a Trigger would retry these, which cannot help
@@ -103,7 +103,8 @@ async def _result(container: Container, item: Incoming, trace: str | None) -> st
         return error
 
 
-async def _submit(container: Container, event: Event, owner: str, trace: str | None) -> str:
+async def _submit(container: Container, item: Incoming, owner: str, trace: str | None) -> str:
+    event = item.event
     cloudevent.check(event)
     if event["type"] != REQUESTED:
         raise InvalidRequest(f"type must be {REQUESTED}, not {event['type']}", field="type")
@@ -111,7 +112,8 @@ async def _submit(container: Container, event: Event, owner: str, trace: str | N
         event = cloudevent.with_data(event, await container.jobs.fetch("dataref", address, owner))
     request = parse_request(cloudevent.json_data(event))
     # The event's own trace goes first: one request of a Broker may carry many events.
-    origin = event_origin(owner, event["source"], event["id"], valid(event.get("traceparent")) or trace)
+    traceparent = valid(event.get("traceparent")) or trace
+    origin = event_origin(owner, event["source"], event["id"], traceparent, item.max_priority)
     job, _ = await container.jobs.submit(request, origin)
     return path_of(job)
 

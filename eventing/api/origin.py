@@ -18,16 +18,20 @@ from eventing.store.submissions import event_key
 IdempotencyKey = Annotated[str | None, Header(max_length=255, min_length=1)]
 
 
-def event_origin(owner: str, source: str, event_id: str, traceparent: str | None) -> Origin:
+def event_origin(
+    owner: str, source: str, event_id: str, traceparent: str | None, max_priority: int
+) -> Origin:
     """Return the origin of a CloudEvent."""
-    return Origin(owner, "event", key=event_key(source, event_id), traceparent=traceparent)
+    key = event_key(source, event_id)
+    return Origin(owner, "event", key=key, traceparent=traceparent, max_priority=max_priority)
 
 
 def _from(way: str) -> Callable[..., Awaitable[Origin]]:
     """Make the dependency for requests of one way in."""
 
     async def origin(request: Request, owner: Submitter) -> Origin:
-        return Origin(owner, way, traceparent=traceparent_of(request))
+        most = request.state.max_priority
+        return Origin(owner, way, traceparent=traceparent_of(request), max_priority=most)
 
     return origin
 
@@ -37,7 +41,8 @@ def _keyed(way: str) -> Callable[..., Awaitable[Origin]]:
 
     async def origin(request: Request, owner: Submitter, idempotency_key: IdempotencyKey = None) -> Origin:
         key = f"header:{idempotency_key}" if idempotency_key else None
-        return Origin(owner, way, key=key, traceparent=traceparent_of(request))
+        most = request.state.max_priority
+        return Origin(owner, way, key=key, traceparent=traceparent_of(request), max_priority=most)
 
     return origin
 

@@ -31,7 +31,10 @@ class JobView(Frozen):
     attempts: int = Field(description="Attempts that reached a predictor.")
     progress: Progress
     percent: int = Field(ge=0, le=100)
-    queue_position: int | None = Field(None, description="Jobs ahead in the same lane; queued jobs only.")
+    priority: int
+    queue_position: int | None = Field(
+        None, description="Jobs that go first in the same lane, whose owners take turns; queued jobs only."
+    )
     waiting_for: str | None = Field(None, description="Why a queued job waits, such as model_unavailable.")
     cancel_requested: bool
     error: Failure | None
@@ -122,6 +125,7 @@ def job_view(job: Job, container: Container, position: int | None = None) -> Job
         attempts=job.attempts_used,
         progress=job.progress,
         percent=job.percent,
+        priority=job.priority,
         queue_position=position,
         waiting_for=job.error.code if job.status is Status.queued and job.error else None,
         cancel_requested=job.cancel_requested,

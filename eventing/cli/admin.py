@@ -19,6 +19,7 @@ from rich.table import Table
 from eventing.container import Container, build_container
 from eventing.contract.env import read
 from eventing.contract.errors import ConfigurationError, ReelzeroError
+from eventing.contract.models import HIGHEST_PRIORITY
 from eventing.domain.job import Job, Status
 from eventing.settings import Settings
 from eventing.standalone.data_dir import DATA_DIR, DataDir
@@ -38,6 +39,9 @@ Folder = Annotated[
 @keys.command("create")
 def create_key(
     owner: Annotated[str, typer.Argument(help="Owner of the jobs that the key makes.")],
+    max_priority: Annotated[
+        int, typer.Option(min=0, max=HIGHEST_PRIORITY, help="Highest `priority` of its jobs.")
+    ] = 0,
     data_dir: Folder = None,
 ) -> None:
     """Make a key and print it. Only its hash is stored, so it cannot be shown again."""
@@ -45,7 +49,7 @@ def create_key(
     async def work(container: Container) -> None:
         if not owner.strip() or len(owner) > 128:
             raise ConfigurationError("the owner must have 1 to 128 characters")
-        typer.echo(await container.keys.create(owner))
+        typer.echo(await container.keys.create(owner, max_priority))
 
     _run(work, data_dir)
 
@@ -56,8 +60,11 @@ def list_keys(data_dir: Folder = None) -> None:
 
     async def work(container: Container) -> None:
         keys = await container.keys.keys()
-        rows = [(key.id, key.owner, _when(key.created_at), _when(key.revoked_at)) for key in keys]
-        _table(("id", "owner", "created", "revoked"), rows)
+        rows = [
+            (key.id, key.owner, str(key.max_priority), _when(key.created_at), _when(key.revoked_at))
+            for key in keys
+        ]
+        _table(("id", "owner", "max priority", "created", "revoked"), rows)
 
     _run(work, data_dir)
 

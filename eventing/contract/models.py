@@ -23,6 +23,7 @@ JOB_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 PROMPT_LIMIT = 2000
 SEED_LIMIT = 2**32 - 1
 METADATA_LIMIT = 16
+HIGHEST_PRIORITY = 3
 
 
 class Quality(StrEnum):
@@ -154,6 +155,12 @@ class JobRequest(VideoRequest):
         1,
         ge=1,
         description="Videos to make, one job each, with the seeds s, s+1, …; more than one are a group.",
+    )
+    priority: int = Field(
+        0,
+        ge=0,
+        le=HIGHEST_PRIORITY,
+        description="Take turns in the queue as priority + 1 owners would, as far as the API key allows it.",
     )
     reuse: bool = Field(
         False,

@@ -79,21 +79,21 @@ class Dispatcher:
 
     @shielded  # a claim that commits during shutdown must still be run or put back
     async def _begin(self, pool: Pool) -> bool:
-        """Claim a job and start its attempt. Return False if there is no free slot or no job."""
+        """Claim jobs for the free slots and start their attempts. Return False if there is no pair."""
         running = self._running[pool.name]
-        claimed_at = time.monotonic()  # before the claim: the lease must end here first
+        claimed_at = time.monotonic()  # before the claim: the leases must end here first
+        room = pool.capacity - len(running)
         try:
-            job = await self._claims.claim(pool) if len(running) < pool.capacity else None
+            claimed = await self._claims.claim(pool, room) if room > 0 else []
         except ReelzeroError as error:
             log.warning("cannot claim now: %s", error)
             return False
-        if job is None:
-            return False
-        task = asyncio.create_task(self._attempts.run(job, claimed_at))
-        running.add(task)
-        task.add_done_callback(running.discard)
-        task.add_done_callback(lambda _: self._job_ready.notify())
-        return True
+        for job in claimed:
+            task = asyncio.create_task(self._attempts.run(job, claimed_at))
+            running.add(task)
+            task.add_done_callback(running.discard)
+            task.add_done_callback(lambda _: self._job_ready.notify())
+        return bool(claimed)
 
     async def _sweep(self) -> None:
         """Free jobs whose lease has lapsed and fail jobs past their start deadline, once per poll."""

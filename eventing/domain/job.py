@@ -67,6 +67,8 @@ class Job:
     group_id: str | None = None  # the group, if the request was for several videos
     spec_digest: str | None = None  # the same for two jobs that make the same frames
     reused_from: str | None = None  # the public id of the job whose result was copied
+    priority: int = 0
+    turn: float = 0.0  # its place in the order of its lane (domain/turns.py)
 
     @property
     def public_id(self) -> str:

@@ -23,7 +23,7 @@ PROBE_EVERY = 60  # seconds between two probes, unless a failed start sets anoth
 _IS_OPEN = model_state.c.failures >= OPEN_AFTER
 
 
-def is_open(model: ColumnElement[str], lane: ColumnElement[str]) -> ColumnElement[bool]:
+def is_open(model: str, lane: str) -> ColumnElement[bool]:
     """Return SQL: whether jobs of this model and lane have to wait."""
     return exists().where((model_state.c.model == model) & (model_state.c.lane == lane) & _IS_OPEN)
 

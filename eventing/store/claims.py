@@ -1,17 +1,15 @@
-"""Change jobs for the dispatcher: claim a slot and a job together, renew, finish, free lapsed jobs.
+"""Change jobs for the dispatcher: claim slots and jobs together, renew, finish, free lapsed jobs.
 
-One statement picks a free slot and the oldest job that may use it, and locks both. On PostgreSQL it skips
-locked rows, so racing replicas take different rows and never wait for each other. On SQLite the whole
-transaction is exclusive. Every later write carries the attempt number as its fencing token.
+A claim takes jobs in the order of their turns (eventing/store/candidates.py). Every later write carries the
+attempt number as its fencing token.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Select, bindparam, delete, exists, func, select, true, tuple_, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
@@ -21,15 +19,22 @@ from eventing.domain import job as state
 from eventing.domain.announcer import Announcer
 from eventing.domain.job import Job, LeaseLost
 from eventing.domain.pool import Pool
+from eventing.domain.turns import EQUAL, Shares
 from eventing.store import circuit_breaker
+from eventing.store.candidates import Route, head_of, lock_owners, pairs_of
 from eventing.store.engine import Database, db_now, insert_once
-from eventing.store.rows import job_from_row
+from eventing.store.rows import job_from_row, job_values
 from eventing.store.shielded import shielded_methods
 from eventing.store.tables import jobs, slots
 from eventing.store.transitions import add_messages, drop_progress, locked, transition, write_transition
+from eventing.store.turns import set_clock
 
 SWEEP_LIMIT = 100
 _TAKE_SLOT = update(slots).where(slots.c.pool == bindparam("at_pool"), slots.c.n == bindparam("at_n"))
+_CLAIM = update(jobs).where(jobs.c.id == bindparam("old_id"))
+_CLAIMED = (
+    "status", "attempt", "holder", "lease_until", "claimed_at", "started_at", "progress", "updated_at",
+)  # fmt: skip
 
 
 @shielded_methods
@@ -37,14 +42,16 @@ class ClaimStore:
     """The dispatchers' half of the job table. `holder` names this process on the jobs that it runs."""
 
     def __init__(
-        self, database: Database, announcer: Announcer, holder: str, *, lease: float, keep_seconds: float
-    ) -> None:
+        self, database: Database, announcer: Announcer, holder: str, *, lease: float, keep_seconds: float,
+        shares: Shares = EQUAL,
+    ) -> None:  # fmt: skip
         self.lease = lease
         self._database = database.reserved  # never behind the callers
         self._readers = database
         self._announcer = announcer
         self._holder = holder
         self._keep = keep_seconds
+        self._cap = shares.most_running
 
     async def prepare(self, pools: tuple[Pool, ...]) -> None:
         """Make the slots of the pools, and drop free ones that a pool of an earlier, larger capacity left."""
@@ -62,11 +69,14 @@ class ClaimStore:
         async with self._readers.read() as connection:
             return {pool: (free, held) for pool, free, held in await connection.execute(query)}
 
-    async def claim(self, pool: Pool) -> Job | None:
-        """Take a free slot and the oldest job that may use it; None if there is no such pair."""
+    async def claim(self, pool: Pool, most: int = 1) -> list[Job]:
+        """Take up to `most` free slots and, in their order, the jobs that may use them."""
         async with self._database.write() as connection:
-            job = await self._claim(connection, pool, _oldest_of(pool))
-            return job or await self._probe(connection, pool)
+            if len(pool.routes) == 1 and self._cap is None:
+                claimed = await self._take(connection, pool, pool.routes[0], most)
+            else:
+                claimed = await self._one_by_one(connection, pool, most)
+            return claimed or await self._probe(connection, pool)
 
     async def renew(self, job: Job, progress: Progress | None) -> Job:
         """Renew the lease and store progress. The job returned shows a requested cancel. Raises LeaseLost."""
@@ -134,24 +144,45 @@ class ClaimStore:
         due = (jobs.c.status == "queued") & (jobs.c.start_by < db_now())
         return await self._each(due, lambda job, at: state.miss_deadline(job, at, self._keep))
 
-    async def _claim(self, connection: AsyncConnection, pool: Pool, query: Select[Any]) -> Job | None:
-        row = (await connection.execute(query)).mappings().first()
-        if row is None:
-            return None
-        values = dict(row)
-        slot, at = {"at_pool": pool.name, "at_n": values.pop("slot_n")}, values.pop("at")
-        old = job_from_row(values)
-        new = state.claim(old, self._holder, at, self.lease)
-        await write_transition(connection, old, new, self._announcer)
-        await connection.execute(_TAKE_SLOT, slot | {"job_id": new.id, "attempt": new.attempt})
-        return new
+    async def _one_by_one(self, connection: AsyncConnection, pool: Pool, most: int) -> list[Job]:
+        """Take jobs of several routes, or under a cap: which one is next depends on those taken before."""
+        claimed = list[Job]()
+        if self._cap is not None:
+            await lock_owners(connection)
+        while len(claimed) < most:
+            row = (await connection.execute(head_of(pool, self._cap))).first()
+            more = await self._take(connection, pool, (row.model, row.lane), 1) if row else []
+            if not more:
+                break
+            claimed += more
+        return claimed
 
-    async def _probe(self, connection: AsyncConnection, pool: Pool) -> Job | None:
+    async def _take(
+        self, connection: AsyncConnection, pool: Pool, route: Route, most: int, *, probe: bool = False
+    ) -> list[Job]:
+        """Lock free slots and the next jobs of a route in one statement, and write that they are taken."""
+        query = pairs_of(pool, route, self._cap, probe=probe)
+        rows = (await connection.execute(query, {"most": most})).mappings().all()
+        claimed, taken = list[Job](), []
+        for row in rows:
+            values = dict(row)
+            slot, at = {"at_pool": pool.name, "at_n": values.pop("slot_n")}, values.pop("at")
+            values.pop("place")
+            job = state.claim(job_from_row(values), self._holder, at, self.lease)
+            claimed.append(job)
+            taken.append(slot | {"job_id": job.id, "attempt": job.attempt})
+        if claimed:
+            await connection.execute(_CLAIM, [_claim_values(job) for job in claimed])
+            await connection.execute(_TAKE_SLOT, taken)
+            await set_clock(connection, claimed)
+        return claimed
+
+    async def _probe(self, connection: AsyncConnection, pool: Pool) -> list[Job]:
         route = await circuit_breaker.due_for_probe(connection, pool.routes)
-        job = route and await self._claim(connection, pool, _probe_of(pool, route))
-        if route and job:
+        claimed = await self._take(connection, pool, route, 1, probe=True) if route else []
+        if route and claimed:
             await circuit_breaker.half_open(connection, route)
-        return job
+        return claimed
 
     async def _change(self, job: Job, change: Callable[[Job, float], Job]) -> Job:
         return await transition(self._database, self._announcer, job.id, change)
@@ -169,37 +200,6 @@ class ClaimStore:
         return count
 
 
-@lru_cache(maxsize=256)
-def _oldest_of(pool: Pool) -> Select[Any]:
-    if len(pool.routes) == 1:  # equality, not IN: the index then gives the oldest without a sort
-        of_pool = _is_route(pool.routes[0])
-    else:
-        of_pool = tuple_(jobs.c.model, jobs.c.lane).in_(pool.routes)
-    return _pair(pool, of_pool & ~circuit_breaker.is_open(jobs.c.model, jobs.c.lane))
-
-
-@lru_cache(maxsize=256)
-def _probe_of(pool: Pool, route: tuple[str, str]) -> Select[Any]:
-    return _pair(pool, _is_route(route))
-
-
-def _is_route(route: tuple[str, str]) -> ColumnElement[bool]:
-    model, lane = route
-    return (jobs.c.model == model) & (jobs.c.lane == lane)
-
-
-def _pair(pool: Pool, eligible: ColumnElement[bool]) -> Select[Any]:
-    """Return the query of a free slot and the oldest eligible job. Cached, since making it is slow."""
-    free = (slots.c.pool == pool.name) & (slots.c.n <= pool.capacity) & slots.c.job_id.is_(None)
-    slot = (select(slots.c.n).where(free).order_by(slots.c.n).limit(1).with_for_update(skip_locked=True)).cte(
-        "slot"
-    )
-    oldest = (
-        select(jobs)
-        .where(circuit_breaker.is_ready() & eligible & exists(select(slot.c.n)))
-        .order_by(jobs.c.submitted_at, jobs.c.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    ).cte("oldest")
-    both = slot.join(oldest, true())
-    return select(slot.c.n.label("slot_n"), oldest, db_now().label("at")).select_from(both)
+def _claim_values(job: Job) -> dict[str, Any]:
+    values = job_values(job)
+    return {"old_id": job.id} | {name: values[name] for name in _CLAIMED}

@@ -11,13 +11,13 @@ from eventing.contract.models import Failure
 from eventing.domain import job as state
 from eventing.domain.group import Group
 from eventing.domain.job import Job, Status
-from eventing.store import listing
+from eventing.store import listing, turns
 from eventing.store.engine import db_now, insert_from, insert_once, now
 from eventing.store.rows import job_from_row
 from eventing.store.shielded import shielded_methods
 from eventing.store.submissions import SubmissionStore, event_key, find_job
 from eventing.store.tables import dropped_jobs, idempotency, jobs, outbox
-from eventing.store.transitions import add_messages, read_group, transition
+from eventing.store.transitions import add_messages, locked, read_group, transition, write_transition
 
 
 @shielded_methods
@@ -66,9 +66,10 @@ class JobStore(SubmissionStore):
         return [job_from_row(row) for row in rows[:limit]], len(rows) > limit
 
     async def position(self, job: Job) -> int:
-        """Return how many queued jobs of the same model and lane are ahead of this one."""
-        same = (jobs.c.model == job.model) & (jobs.c.lane == job.lane) & (jobs.c.status == "queued")
-        query = select(func.count()).where(same & listing.ahead_of(job))
+        """Return how many queued jobs of the same model and lane go before this one."""
+        queued = jobs.c.status == literal_column("'queued'")  # no parameter: it picks the index
+        same = (jobs.c.model == job.model) & (jobs.c.lane == job.lane) & queued
+        query = select(func.count()).where(same & turns.ahead_of(job))
         async with self._database.read() as connection:
             return int((await connection.execute(query)).scalar_one())
 
@@ -88,11 +89,16 @@ class JobStore(SubmissionStore):
         )
 
     async def requeue(self, job_id: str) -> Job:
-        """Queue a failed or cancelled job again, with all its attempts. Raises NotFound, Conflict."""
-        try:
-            return await transition(self._database, self._announcer, job_id, state.requeue)
-        except ValueError as error:
-            raise Conflict(str(error), field="id") from error
+        """Queue a failed or cancelled job again, as its owner's last. Raises NotFound, Conflict."""
+        async with self._database.write() as connection:
+            old, at = await locked(connection, job_id)
+            try:
+                new = state.requeue(old, at)
+            except ValueError as error:
+                raise Conflict(str(error), field="id") from error
+            (new,) = await turns.take_turns(connection, [new], self._shares)
+            await write_transition(connection, old, new, self._announcer)
+            return new
 
     async def reject(self, source: str, event_id: str, owner: str, error: Failure, field: str | None) -> None:
         """Announce once per source and id that an event cannot become a job."""
@@ -134,6 +140,7 @@ class JobStore(SubmissionStore):
             await connection.execute(
                 delete(idempotency).where(idempotency.c.created_at < db_now() - keys_after, ~job_exists)
             )
+            await turns.forget_idle(connection)
 
 
 def _position_of(job_id: str) -> Select[tuple[str, str, float, float]]:

@@ -6,8 +6,9 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 
 from eventing.contract.errors import NotFound
 from eventing.store.engine import Database, now
@@ -23,6 +24,7 @@ class ApiKey:
     owner: str
     created_at: float
     revoked_at: float | None
+    max_priority: int
 
 
 @shielded_methods
@@ -32,17 +34,25 @@ class KeyStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def create(self, owner: str) -> str:
-        """Make a key for the owner and return it; it cannot be shown again."""
+    async def create(self, owner: str, max_priority: int = 0) -> str:
+        """Make a key for the owner and return it; it cannot be shown again.
+
+        Its jobs may have priorities up to `max_priority`.
+        """
         key_id = secrets.token_hex(6)
         key = f"rz_{key_id}_{secrets.token_urlsafe(32)}"
         async with self._database.write() as connection:
-            row = {"id": key_id, "owner": owner, "hash": _hash(key), "created_at": await now(connection)}
-            await connection.execute(insert(api_keys).values(**row))
+            row = {"id": key_id, "owner": owner, "hash": _hash(key), "max_priority": max_priority}
+            await connection.execute(insert(api_keys).values(**row, created_at=await now(connection)))
         return key
 
     async def owner_of(self, key: str) -> str | None:
-        """Return the owner of a valid key, else None. The hash is compared in constant time."""
+        """Return the owner of a valid key, else None."""
+        known = await self.find(key)
+        return known.owner if known else None
+
+    async def find(self, key: str) -> ApiKey | None:
+        """Return a valid key, else None. The hash is compared in constant time."""
         parts = key.split("_", 2)
         key_id = parts[1] if len(parts) == 3 and parts[0] == "rz" else ""
         query = select(api_keys).where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
@@ -50,7 +60,7 @@ class KeyStore:
             row = (await connection.execute(query)).first()
         # A random secret of 256 bits needs no slow hash: it cannot be guessed.
         same = hmac.compare_digest(row.hash if row else "0" * 64, _hash(key))
-        return row.owner if row and same else None
+        return _key_of(row) if row and same else None
 
     async def revoke(self, key_id: str) -> None:
         """Make a key invalid at once. Raises NotFound."""
@@ -64,16 +74,17 @@ class KeyStore:
         """Return all keys, oldest first."""
         query = select(api_keys).order_by(api_keys.c.created_at)
         async with self._database.read() as connection:
-            return [
-                ApiKey(row.id, row.owner, row.created_at, row.revoked_at)
-                for row in await connection.execute(query)
-            ]
+            return [_key_of(row) for row in await connection.execute(query)]
 
     async def any(self) -> bool:
         """Return whether at least one valid key exists."""
         query = select(func.count()).where(api_keys.c.revoked_at.is_(None))
         async with self._database.read() as connection:
             return (await connection.execute(query)).scalar_one() > 0
+
+
+def _key_of(row: Row[Any]) -> ApiKey:
+    return ApiKey(row.id, row.owner, row.created_at, row.revoked_at, row.max_priority)
 
 
 def _hash(key: str) -> str:

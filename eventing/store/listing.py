@@ -16,7 +16,7 @@ import re
 import struct
 from dataclasses import dataclass
 
-from sqlalchemy import Select, or_, select, text, tuple_
+from sqlalchemy import Select, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
@@ -103,12 +103,6 @@ async def page_query(
 def ids_of(public_id: str, owner: str | None) -> list[str]:
     """Return the row ids that an id of this owner may have; an operator (None) names rows themselves."""
     return [public_id] if owner is None else [public_id, owned_id(owner, public_id)]
-
-
-def ahead_of(job: Job) -> ColumnElement[bool]:
-    """Return SQL: whether a job was submitted before this one."""
-    same = (jobs.c.submitted_at == job.submitted_at) & (jobs.c.id < job.id)
-    return or_(jobs.c.submitted_at < job.submitted_at, same)
 
 
 def _conditions(only: Filter) -> list[ColumnElement[bool]]:

@@ -18,12 +18,14 @@ from eventing.domain import job as state
 from eventing.domain.announcer import Announcer
 from eventing.domain.group import GROUP_PREFIX
 from eventing.domain.job import Job
+from eventing.domain.turns import EQUAL, Shares
 from eventing.store import listing
 from eventing.store.engine import Database, db_now, insert_once
 from eventing.store.rows import job_from_row, job_values
 from eventing.store.shielded import shielded_methods
 from eventing.store.tables import idempotency, jobs
 from eventing.store.transitions import add_messages, end_group
+from eventing.store.turns import take_turns
 
 # The time, and how many jobs the owner has waiting.
 _waiting = (jobs.c.owner == bindparam("owner")) & (jobs.c.status == literal_column("'queued'"))
@@ -33,7 +35,7 @@ _BEFORE = select(
 
 # Fields that 0.1 did not have.
 LATER = frozenset({
-    *FIELDS, "image_fit", "strength", "guidance_scale_2", "loras", "generate_audio", "n", "reuse",
+    *FIELDS, "image_fit", "strength", "guidance_scale_2", "loras", "generate_audio", "n", "reuse", "priority",
 })  # fmt: skip
 
 
@@ -83,11 +85,20 @@ def event_key(source: str, event_id: str, prefix: str = "event") -> str:
 class SubmissionStore:
     """Writes new jobs."""
 
-    def __init__(self, database: Database, announcer: Announcer, *, quota: int, keep_seconds: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        announcer: Announcer,
+        *,
+        quota: int,
+        keep_seconds: float,
+        shares: Shares = EQUAL,
+    ) -> None:
         self._database = database
         self._announcer = announcer
         self._quota = quota
         self._keep = keep_seconds
+        self._shares = shares
 
     async def submit(self, submission: Submission) -> tuple[Job, bool]:
         """Store all jobs or none; return the first, and whether it is new.
@@ -103,6 +114,9 @@ class SubmissionStore:
             if submission.key is not None and not await self._take_key(connection, submission, before.at):
                 return await self._first(connection, submission), False
             queued = _timed(submission, before.at, await self._last(connection, submission.job.owner))
+            waiting = [job for job in queued if job.id not in submission.results]
+            in_turn = {job.id: job for job in await take_turns(connection, waiting, self._shares)}
+            queued = [in_turn.get(job.id, job) for job in queued]
             stored = [self._ended(job, submission.results.get(job.id), before.at) for job in queued]
             if not await insert_once(connection, jobs, job_values(stored[0])):
                 return await self._same(connection, submission.job), False

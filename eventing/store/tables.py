@@ -71,14 +71,30 @@ jobs = Table(
     Column("group_id", String(64)),
     Column("spec_digest", String(64)),
     Column("reused_from", String(64)),
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("turn", Double, nullable=False, server_default="0"),
     Index("ix_jobs_listing", "owner", "submitted_at", "id"),
     # Partial indexes hold live rows only, so claims stay fast with a long history.
+    _partial("ix_jobs_turns", "model", "lane", "turn", "submitted_at", "id", where="status = 'queued'"),
+    # For claims of the release before, while both run.
     _partial("ix_jobs_queue", "model", "lane", "submitted_at", where="status = 'queued'"),
     _partial("ix_jobs_waiting", "owner", where="status = 'queued'"),
     _partial("ix_jobs_group", "group_id", where="group_id IS NOT NULL"),
     _partial("ix_jobs_reuse", "owner", "spec_digest", where="status = 'completed'"),
     _partial("ix_jobs_leases", "lease_until", where="status = 'in_progress'"),
     Index("ix_jobs_expiry", "expires_at"),
+)
+
+# Where the next turn of each flow of a lane begins (eventing/domain/turns.py); without an owner: the clock.
+turns = Table(
+    "turns",
+    metadata,
+    Column("model", String(64), primary_key=True),
+    Column("lane", String(32), primary_key=True),
+    Column("owner", String(128), primary_key=True),
+    Column("priority", Integer, primary_key=True, autoincrement=False),
+    Column("turn", Double, nullable=False),
+    Column("step", Double, nullable=False),
 )
 
 # One row per slot of a pool. A claim takes a free row and a job together, so racing replicas cannot exceed
@@ -158,6 +174,7 @@ api_keys = Table(
     Column("hash", String(64), nullable=False, unique=True),
     Column("created_at", Double, nullable=False),
     Column("revoked_at", Double),
+    Column("max_priority", Integer, nullable=False, server_default="0"),
 )
 
 # The circuit breaker: with three failures or more in a row, one probe job at a time goes out.

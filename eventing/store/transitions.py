@@ -22,6 +22,7 @@ from eventing.domain.job import Job, LeaseLost, Status
 from eventing.store.engine import Transactions, db_now
 from eventing.store.rows import changed_values, job_from_row, message_values
 from eventing.store.tables import jobs, outbox, slots
+from eventing.store.turns import void_turns
 
 # The clock is read outside the locking part, so it is read after the wait for the row.
 _row = select(jobs).where(jobs.c.id == bindparam("job_id")).with_for_update().cte("row")
@@ -63,6 +64,8 @@ async def write_transition(connection: AsyncConnection, old: Job, new: Job, anno
         raise LeaseLost(f"job {old.id} changed under attempt {old.attempt}")
     if old.status is Status.in_progress and new.status is not Status.in_progress:
         await _free_slot(connection, old)
+    if old.status is Status.queued and new.status.is_terminal:
+        await void_turns(connection, old)
     if new.status.is_terminal and announcer.sink:
         await drop_progress(connection, old.id)
     await add_messages(connection, announcer.transition(old, new), new.updated_at)

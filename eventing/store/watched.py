@@ -19,6 +19,7 @@ from eventing.store.engine import Database, db_now
 from eventing.store.rows import job_from_row
 from eventing.store.shielded import shielded_methods
 from eventing.store.tables import jobs
+from eventing.store.turns import ORDER
 
 ROWS_AT_ONCE = 200  # decoding more rows in one step would hold up the event loop for over 10 ms
 
@@ -81,7 +82,6 @@ class WatchStore:
 
 def _ranked() -> Any:
     """Select each queued job with its position among those of its model and lane, counted from 0."""
-    order = (jobs.c.submitted_at, jobs.c.id)
-    number = func.row_number().over(partition_by=(jobs.c.model, jobs.c.lane), order_by=order)
+    number = func.row_number().over(partition_by=(jobs.c.model, jobs.c.lane), order_by=ORDER)
     queued = jobs.c.status == literal_column("'queued'")  # literal: for the partial index
     return select(jobs.c.id, (number - 1).label("ahead")).where(queued).subquery()

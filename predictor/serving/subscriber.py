@@ -35,7 +35,7 @@ from predictor.generation.attempt import make_attempt
 from predictor.serving.connection import check_encoding
 from predictor.serving.model import FailedAttempt, VideoModel
 
-QUEUE_FIELDS = ("callback_url", "start_within_seconds", "lane", "n", "reuse")
+QUEUE_FIELDS = ("callback_url", "start_within_seconds", "lane", "n", "reuse", "priority")
 
 
 def install(app: FastAPI, model: VideoModel) -> None:

@@ -14,6 +14,7 @@ from eventing.contract.ssrf import AddressPolicy
 from eventing.domain.announcer import Announcer
 from eventing.domain.job import Job
 from eventing.domain.pool import Pool
+from eventing.domain.turns import EQUAL, Shares
 from eventing.drafts import Drafts
 from eventing.jobs import Jobs, Retention
 from eventing.pictures.fetch import Fetcher
@@ -66,19 +67,20 @@ class Stores:
     outbox: OutboxStore
 
 
-def stores(database: Database, *, holder: str = "me", lease: float = 30.0, quota: int = 1000) -> Stores:
+def stores(
+    database: Database, *, holder: str = "me", lease: float = 30.0, quota: int = 1000, shares: Shares = EQUAL
+) -> Stores:
     """Stores of a replica called `holder`."""
     return Stores(
-        JobStore(database, ANNOUNCER, quota=quota, keep_seconds=KEEP),
-        ClaimStore(database, ANNOUNCER, holder, lease=lease, keep_seconds=KEEP),
+        JobStore(database, ANNOUNCER, quota=quota, keep_seconds=KEEP, shares=shares),
+        ClaimStore(database, ANNOUNCER, holder, lease=lease, keep_seconds=KEEP, shares=shares),
         OutboxStore(database),
     )
 
 
 async def claim(store: Stores, pool: Pool = POOL) -> Job:
     """The next job of the pool; there must be one."""
-    job = await store.claims.claim(pool)
-    assert job is not None
+    (job,) = await store.claims.claim(pool)
     return job
 
 

@@ -40,9 +40,9 @@ async def probe_is_due(database: Database) -> None:
 
 
 async def test_a_probe_waits_for_a_job(paused: Stores) -> None:
-    assert await paused.claims.claim(WIDE) is None  # no job waits that could be a probe
+    assert await paused.claims.claim(WIDE) == []  # no job waits that could be a probe
     await paused.jobs.submit(submission())
-    assert await paused.claims.claim(WIDE) is not None
+    assert await paused.claims.claim(WIDE)
 
 
 async def test_a_probe_whose_end_says_nothing_of_the_model_is_followed_by_another(
@@ -52,11 +52,11 @@ async def test_a_probe_whose_end_says_nothing_of_the_model_is_followed_by_anothe
     await paused.jobs.submit(submission())
     probe = await claim(paused, WIDE)
     await probe_is_due(database)
-    assert await paused.claims.claim(WIDE) is None  # one at a time, however long it takes
+    assert await paused.claims.claim(WIDE) == []  # one at a time, however long it takes
     await paused.jobs.cancel(probe.id)
     await paused.claims.put_back(probe, CAUSE, 0.0)
     assert (await paused.jobs.get(probe.id)).status is Status.cancelled
-    assert await paused.claims.claim(WIDE) is not None
+    assert await paused.claims.claim(WIDE)
 
 
 async def test_a_job_that_runs_holds_up_no_probe(paused: Stores, database: Database) -> None:
@@ -67,7 +67,7 @@ async def test_a_job_that_runs_holds_up_no_probe(paused: Stores, database: Datab
     for _ in range(circuit_breaker.OPEN_AFTER):  # other places fail while it runs on
         await paused.claims.start_failed(running, "no pod came", 0.0)
     await probe_is_due(database)
-    assert await paused.claims.claim(WIDE) is not None
+    assert await paused.claims.claim(WIDE)
 
 
 async def test_a_route_without_a_job_keeps_no_other_from_its_probe(paused: Stores) -> None:

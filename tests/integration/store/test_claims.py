@@ -28,7 +28,7 @@ async def test_jobs_are_claimed_oldest_first_up_to_the_capacity(database: Databa
     await store.claims.prepare((pool,))
     ids = await fill(store, 3)
     first, second = await claim(store, pool), await claim(store, pool)
-    assert [first.id, second.id, await store.claims.claim(pool)] == [ids[0], ids[1], None]
+    assert [first.id, second.id, await store.claims.claim(pool)] == [ids[0], ids[1], []]
     await store.claims.complete(first, fake_result(first.spec, ids[0], 1, None))
     assert (await claim(store, pool)).id == ids[2]
 
@@ -37,7 +37,7 @@ async def test_a_pool_takes_only_its_own_lanes(database: Database) -> None:
     store = stores(database)
     await store.claims.prepare((POOL,))
     await fill(store, 1, lane="long")
-    assert await store.claims.claim(POOL) is None
+    assert await store.claims.claim(POOL) == []
 
 
 async def test_a_late_report_of_a_lapsed_holder_is_refused(database: Database) -> None:
@@ -91,14 +91,14 @@ async def test_a_cancelled_running_job_frees_its_place(database: Database) -> No
     job = await claim(store)
     await store.jobs.cancel(job.id)
     assert (await store.claims.fail(job, CAUSE)).status is Status.cancelled
-    assert await store.claims.claim(POOL) is not None
+    assert await store.claims.claim(POOL)
 
 
 async def test_overdue_jobs_fail_and_are_never_claimed(database: Database) -> None:
     store = stores(database)
     await store.claims.prepare((POOL,))
     job, _ = await store.jobs.submit(submission(start_within=0.0))
-    assert await store.claims.claim(POOL) is None
+    assert await store.claims.claim(POOL) == []
     assert await store.claims.fail_overdue() == 1
     error = (await store.jobs.get(job.id)).error
     assert error is not None and error.code == "start_deadline_passed"
@@ -114,11 +114,11 @@ async def test_three_failed_starts_pause_a_model_and_one_probe_goes_out_at_a_tim
         assert await store.claims.start_failed(job, "no pod came", 0.0) == count
     assert await store.claims.open_circuits() == {("tiny", "default"): "no pod came"}
     await store.claims.put_back(job, CAUSE, 0.0)
-    probe = await store.claims.claim(pool)
-    assert probe is not None and await store.claims.claim(pool) is None
+    probe = await claim(store, pool)
+    assert await store.claims.claim(pool) == []
     await store.claims.start(probe)  # it speaks: the pause is over
     assert await store.claims.open_circuits() == {}
-    assert await store.claims.claim(pool) is not None
+    assert await store.claims.claim(pool)
 
 
 async def test_the_places_follow_the_capacity(database: Database) -> None:
@@ -128,10 +128,10 @@ async def test_the_places_follow_the_capacity(database: Database) -> None:
     await fill(store, 3)
     held = [await claim(store, big) for _ in range(2)]
     await store.claims.prepare((small,))
-    assert await store.claims.claim(small) is None
+    assert await store.claims.claim(small) == []
     for job in held:
         await store.claims.fail(job, CAUSE)
-    assert await store.claims.claim(small) is not None and await store.claims.claim(small) is None
+    assert await store.claims.claim(small) and await store.claims.claim(small) == []
 
 
 async def test_racing_replicas_never_exceed_the_cap_and_no_job_is_taken_twice(postgres_url: str) -> None:
@@ -148,11 +148,12 @@ async def test_racing_replicas_never_exceed_the_cap_and_no_job_is_taken_twice(po
         nonlocal running, most
         idle = 0
         while idle < 20:
-            job = await part.claims.claim(pool)
-            if job is None:
+            claimed = await part.claims.claim(pool)
+            if not claimed:
                 idle += 1
                 await asyncio.sleep(0.002)
                 continue
+            (job,) = claimed
             idle, running = 0, running + 1
             most = max(most, running)
             taken.append(job.id)

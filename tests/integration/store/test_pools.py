@@ -10,7 +10,7 @@ from sqlalchemy import text
 from eventing.contract.models import Failure
 from eventing.store.engine import Database
 from eventing.store.schema import migrate
-from tests.support.builders import POOL, stores, submission
+from tests.support.builders import POOL, claim, stores, submission
 
 
 async def test_leases_and_deliveries_do_not_wait_behind_readers(database_url: str) -> None:
@@ -23,8 +23,7 @@ async def test_leases_and_deliveries_do_not_wait_behind_readers(database_url: st
         for _ in range(2):
             await readers.enter_async_context(database.read())
         waiting = asyncio.create_task(database.ping())
-        job = await store.claims.claim(POOL)
-        assert job is not None
+        job = await claim(store)
         assert (await store.claims.renew(job, None)).id == "job-1"
         await store.claims.fail(job, Failure(code="out_of_memory", message="too large"))
         assert await store.outbox.claim(10)
