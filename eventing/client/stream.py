@@ -34,11 +34,11 @@ async def follow(calls: Calls, job_id: str, patience: float) -> AsyncIterator[Up
     A server that is away is tried for `patience` seconds. Raises Away, Refused.
     """
     last_id: str | None = None
-    heard = time.monotonic()
+    away_since: float | None = None
     while True:
         try:
             async for event in _events(calls, f"/v1/jobs/{job_id}/events", last_id):
-                last_id, heard = event.id, time.monotonic()
+                last_id, away_since = event.id, None
                 update = Update.of_event(event.name, event.data)
                 yield update
                 if update.job:
@@ -47,9 +47,12 @@ async def follow(calls: Calls, job_id: str, patience: float) -> AsyncIterator[Up
             if job.status.is_terminal:  # it ended between two connections
                 yield Update.of_job(job)
                 return
+            away_since = None
         except (Away, Refused) as error:
             passes = isinstance(error, Away) or error.status in OVERLOADED
-            if not passes or time.monotonic() - heard >= patience:
+            now = time.monotonic()
+            away_since = away_since or now
+            if not passes or now - away_since >= patience:
                 raise
         await asyncio.sleep(PAUSE_SECONDS)
 

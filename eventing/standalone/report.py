@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+from eventing.client import Job
 from eventing.contract.results import VideoResult
 from eventing.standalone.screen import Screen
 
 NOISE = "tiny has random weights: its picture is noise on purpose"
 
 
-def show_result(screen: Screen, job: dict[str, Any], link: str | None, path: Path) -> None:
+def show_result(screen: Screen, job: Job, link: str | None, path: Path) -> None:
     """Print path, S3 URI, the presigned URL while a server answers it (None: none does), and seconds."""
-    result = VideoResult.model_validate(job["result"])
+    result = job.result
+    assert result is not None  # noqa: S101 - the job is completed
     size = f"{result.num_frames} frames of {result.width}x{result.height} at {result.fps} a second"
     screen.say()
     screen.say(f"{path}", "bold", copy=True)
@@ -29,12 +30,12 @@ def show_result(screen: Screen, job: dict[str, Any], link: str | None, path: Pat
         screen.say(f"  {NOISE}")
 
 
-def describe_seconds(job: dict[str, Any], result: VideoResult) -> str:
+def describe_seconds(job: Job, result: VideoResult) -> str:
     """Return the seconds of cold start, queue, generation, encode and upload in one line."""
     timings = result.timings
     parts = {
-        "cold start": job["cold_start_seconds"] or 0.0,
-        "queue": job["queue_seconds"] or 0.0,
+        "cold start": job.cold_start_seconds or 0.0,
+        "queue": job.queue_seconds or 0.0,
         "generation": timings.encode_prompt + timings.denoise + timings.decode,
         "encode": timings.encode_video,
         "upload": timings.upload,

@@ -17,20 +17,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import typer
 from rich.console import Console
 
+from eventing.client import AsyncClient, Job, Update
+from eventing.client.pictures import with_files
 from eventing.contract.catalog import load_catalog
 from eventing.contract.errors import GenerationError, InvalidRequest, ReelzeroError
-from eventing.contract.results import VideoResult
+from eventing.contract.models import Stage, Status
 from eventing.jobs import parse_request
-from eventing.standalone.client import ServiceClient, Update
+from eventing.standalone.client import send_event
 from eventing.standalone.data_dir import DATA_DIR, DataDir, InUse
 from eventing.standalone.edition import WAITED_FOR, Edition
 from eventing.standalone.interrupts import INTERRUPTED, on_interrupt
 from eventing.standalone.options import Options, default_model
-from eventing.standalone.picture_files import with_files
 from eventing.standalone.receiver import Receiver
 from eventing.standalone.report import show_result
 from eventing.standalone.screen import Screen, open_screen
@@ -67,10 +67,10 @@ class Stopped(Exception):
 class JobEnded(GenerationError):
     """The job ended without a video."""
 
-    def __init__(self, job: dict[str, Any]) -> None:
-        error = job.get("error") or {}
-        super().__init__(f"the job {job['status']}: {error.get('message') or 'no reason was given'}")
-        self.code = str(error.get("code", job["status"]))
+    def __init__(self, job: Job) -> None:
+        reason = job.error.message if job.error else ""
+        super().__init__(f"the job {job.status}: {reason or 'no reason was given'}")
+        self.code = job.error.code if job.error else str(job.status)
 
 
 def run(order: VideoOrder, options: Options) -> int:
@@ -129,8 +129,7 @@ async def _main(order: VideoOrder, options: Options, screen: Screen) -> None:
     async with AsyncExitStack() as stack:
         stack.enter_context(screen)
         receiver = await stack.enter_async_context(Receiver())
-        session = await stack.enter_async_context(aiohttp.ClientSession())
-        service = await _connect(options, receiver, screen, session, stack)
+        service = await _connect(options, receiver, screen, stack)
         finished = await _make(order, service, receiver, screen)
     show_result(screen, finished.job, None if service.is_own else finished.link, finished.path)
     if service.is_own:
@@ -141,7 +140,7 @@ async def _main(order: VideoOrder, options: Options, screen: Screen) -> None:
 class Service:
     """The service in use: `is_own` if this command started it; otherwise it was running already."""
 
-    client: ServiceClient
+    client: AsyncClient
     is_own: bool
 
 
@@ -149,18 +148,12 @@ class Service:
 class Finished:
     """A finished job, its presigned URL and the file."""
 
-    job: dict[str, Any]
+    job: Job
     link: str
     path: Path
 
 
-async def _connect(
-    options: Options,
-    receiver: Receiver,
-    screen: Screen,
-    session: aiohttp.ClientSession,
-    stack: AsyncExitStack,
-) -> Service:
+async def _connect(options: Options, receiver: Receiver, screen: Screen, stack: AsyncExitStack) -> Service:
     edition = Edition(_with_sink(options, receiver), screen.step)
     try:
         await edition.start()
@@ -169,14 +162,13 @@ async def _connect(
             raise
         screen.done("service", f"{error.holder.url} (runs already)")
         receiver.secret = _secret(options)
-        return Service(
-            ServiceClient(session, error.holder.url, os.environ.get("REELZERO_API_KEY")), is_own=False
-        )
+        client = AsyncClient(error.holder.url, os.environ.get("REELZERO_API_KEY"))
+        return Service(await stack.enter_async_context(client), is_own=False)
     # Stopped before the receiver, which still receives the end of a cancelled job.
     stack.push_async_callback(edition.stop, drain_seconds=0)
     screen.done("service", edition.url)
     receiver.secret = edition.settings.webhook_secrets[0]
-    return Service(ServiceClient(session, edition.url), is_own=True)
+    return Service(await stack.enter_async_context(AsyncClient(edition.url)), is_own=True)
 
 
 async def _make(order: VideoOrder, service: Service, receiver: Receiver, screen: Screen) -> Finished:
@@ -184,14 +176,14 @@ async def _make(order: VideoOrder, service: Service, receiver: Receiver, screen:
     screen.step("request", "as a CloudEvent to POST /events")
     source = f"urn:reelzero:run:{getpass.getuser()}@{socket.gethostname()}"
     request = {**order.request, "callback_url": receiver.webhook_url, "metadata": WAITED_FOR}
-    submitting = asyncio.ensure_future(client.submit(source, request))
+    submitting = asyncio.ensure_future(send_event(client, source, request))
     try:
         job_id = await finish(submitting)
         screen.done("request", f"accepted: {job_id}")
         job = await _follow(client, job_id, screen)
     except asyncio.CancelledError:
         raise Stopped(await _cancel(client, await submitting, screen)) from None
-    if job["status"] != "completed":
+    if job.status is not Status.completed:
         raise JobEnded(job)
     try:
         await _hear(job_id, service, receiver, screen)
@@ -200,35 +192,35 @@ async def _make(order: VideoOrder, service: Service, receiver: Receiver, screen:
         raise Stopped(f"the video was done; reelzero up serves it at /v1/jobs/{job_id}/result") from None
 
 
-async def _follow(client: ServiceClient, job_id: str, screen: Screen | None = None) -> dict[str, Any]:
-    """Return the job at its end; show its progress until then."""
-    async for update in client.follow(job_id):
-        if update.is_end:
-            return update.data
+async def _follow(client: AsyncClient, job_id: str, screen: Screen | None = None) -> Job:
+    """Return the job at its end; show its progress until then. Raises Away if the service has ended."""
+    async for update in client.stream(job_id, patience=0):
+        if update.job:
+            return update.job
         if screen:
             _show(update, screen)
     raise AssertionError("a job's updates end with its end")
 
 
 def _show(update: Update, screen: Screen) -> None:
-    stage, total = str(update.data["stage"]), int(update.data["total_steps"])
-    if stage == "queued" and update.data.get("waiting_for"):
-        screen.step(stage, f"another attempt follows ({update.data['waiting_for']})")
-    elif stage == "queued" and update.data.get("queue_position"):
-        screen.step(stage, f"{update.data['queue_position']} jobs are before this one")
-    elif total:
-        screen.move(stage, int(update.data["step"]), total)
+    stage = str(update.stage)
+    if update.stage is Stage.queued and update.waiting_for:
+        screen.step(stage, f"another attempt follows ({update.waiting_for})")
+    elif update.stage is Stage.queued and update.queue_position:
+        screen.step(stage, f"{update.queue_position} jobs are before this one")
+    elif update.total_steps:
+        screen.move(stage, update.step, update.total_steps)
     else:
         screen.step(stage, STAGES.get(stage, ""))
 
 
-async def _cancel(client: ServiceClient, job_id: str, screen: Screen) -> str:
+async def _cancel(client: AsyncClient, job_id: str, screen: Screen) -> str:
     """Cancel the job, wait for its end, and say what became of it. A later start need not cancel it then."""
     screen.step("cancel", "the predictor stops at its next step")
     try:
         async with asyncio.timeout(CANCEL_SECONDS):
             await client.cancel(job_id)
-            ended = (await _follow(client, job_id))["status"]
+            ended = (await _follow(client, job_id)).status
     except (ReelzeroError, TimeoutError):
         return f"{job_id} did not end yet; the next start cancels it"
     screen.done("cancel", f"the job is {ended}")
@@ -255,21 +247,18 @@ async def _arrival(waiting: Any, name: str) -> Any:
         ) from error
 
 
-async def _fetch(client: ServiceClient, job: dict[str, Any], out: Path, screen: Screen) -> Finished:
-    screen.step("download", "by its presigned URL")
-    answer = await client.result(job["id"])
-    result = VideoResult.model_validate(answer["result"])
-    path = out / f"{job['id']}.mp4"
+async def _fetch(client: AsyncClient, job: Job, out: Path, screen: Screen) -> Finished:
+    screen.step("download", "to its file")
+    link, path = await client.link(job.id), out / f"{job.id}.mp4"
     try:
-        await client.download(job["id"], path, result.video.sha256)
+        await client.download(job.id, path)
     except OSError as error:
         raise GenerationError(f"{path} cannot be written: {error.strerror}") from error
-    screen.done("download", f"{result.video.bytes:,} bytes, checksum right")
-    return Finished(job, str(answer["url"]), path)
+    screen.done("download", f"{path.stat().st_size:,} bytes, checksum right")
+    return Finished(job, link, path)
 
 
 def _with_sink(options: Options, receiver: Receiver) -> Options:
-
     return replace(options, sink_url=receiver.sink_url)
 
 

@@ -78,7 +78,7 @@ async def test_from_a_prompt_to_an_mp4_twice(home: Path) -> None:
         ("POST /events", "cancelled"),
         ("from zero", "cancelled"),
         ("(encode_prompt|denoise|decode) ", "cancelled"),
-        ("by its presigned URL", "completed"),
+        ("to its file", "completed"),
     ],
 )
 async def test_ctrl_c_leaves_nothing(home: Path, moment: str, left: str | None) -> None:

@@ -55,9 +55,12 @@ def videos(home: Path) -> int:
 
 async def test_a_running_service_is_used_goes_to_zero_and_finishes_its_job(home: Path) -> None:
     data, before = f"{home}/data", videos(home)
-    with reelzero("up", "--port", "0", "--data-dir", data, "--model", "tiny", "--idle-seconds", "0.1") as up:
+    started = ("up", "--port", "0", "--data-dir", data, "--model", "tiny", "--idle-seconds", "0.1", "--open")
+    with reelzero(*started, BROWSER="echo opened %s") as up:
         url = up.until("^ready ").split()[1]
+        assert [up.until("  page ").split()[1], up.until("  API ").split()[1]] == [f"{url}/", f"{url}/docs"]
         up.until("  log ")
+        assert up.until("^opened ").split()[1] == f"{url}/"
         assert call(f"{url}/readyz")["status"] == "ok"
         with reelzero("run", "a red dot", "--data-dir", data, "--out", f"{home}/out") as run:
             assert run.end() == 0, run.text

@@ -47,8 +47,10 @@ async def wait(
     return _report(session, ended)
 
 
-async def watch_jobs(session: Session, jobs: list[Job], preview: Mode = Mode.auto) -> ExitStatus:
-    """Show the progress of these jobs, then how they ended."""
+async def watch_jobs(
+    session: Session, jobs: list[Job], preview: Mode = Mode.auto, reports: bool = True
+) -> ExitStatus:
+    """Show the progress of these jobs, then how they ended; with `reports` off only if one has no video."""
     mode = choose(preview, session.output.console, os.environ)
     try:
         with open_progress(session.output, jobs, await session.client.models(), mode) as progress:
@@ -56,6 +58,8 @@ async def watch_jobs(session: Session, jobs: list[Job], preview: Mode = Mode.aut
     except asyncio.CancelledError:
         session.output.note(f"the jobs go on; see them again: reelzero watch {jobs[0].id}")
         raise
+    if not reports and all(job.status is Status.completed for job in ended):
+        return ExitStatus.done
     return _report(session, ended)
 
 

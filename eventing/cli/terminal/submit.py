@@ -60,7 +60,7 @@ async def _submit(
             session.output.json(answers if len(answers) > 1 else answers[0])
         session.output.note(f"follow: reelzero watch {answers[-1].id}")
         return ExitStatus.done
-    status = await watch_jobs(session, await session.jobs(ids), preview)
+    status = await watch_jobs(session, await session.jobs(ids), preview, reports=out is None)
     return status if out is None or status else await fetch(session, ids, out)
 
 

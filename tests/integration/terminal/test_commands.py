@@ -101,6 +101,12 @@ def test_several_videos_are_a_group_that_every_command_takes(reelzero: Reelzero,
     assert refused.exit_code == 2 and "name a folder" in refused.stderr
 
 
+def test_one_call_can_do_all_of_it(reelzero: Reelzero, tmp_path: Path) -> None:
+    paths = made(reelzero("submit", "a dot", "-n", "2", "-q", "--out", str(tmp_path / "all")))
+    assert sorted(paths) == sorted(str(path) for path in (tmp_path / "all").iterdir())
+    assert len(json.loads(reelzero("submit", "a dot", "-n", "2", "--json", "-o", "all").stdout)) == 2
+
+
 def test_a_picture_file_goes_into_the_request(reelzero: Reelzero, tmp_path: Path) -> None:
     (tmp_path / "first.png").write_bytes(picture())
     result = reelzero("submit", "a dot", "--image", str(tmp_path / "first.png"))

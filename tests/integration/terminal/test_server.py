@@ -7,9 +7,11 @@ import json
 import os
 import stat
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from typer.testing import CliRunner
 
 from eventing.cli import app
@@ -146,3 +148,43 @@ def test_a_service_of_this_folder_needs_no_address(running: Deployment, clean: N
     lock.write_text(json.dumps({"pid": os.getpid(), "url": running.url}))
     result = CliRunner().invoke(app, ["status", "--json"])
     assert json.loads(result.stdout)["server"] == running.url
+
+
+@pytest.fixture
+def guarded(loop_of_service: asyncio.AbstractEventLoop) -> Iterator[tuple[str, list[str | None]]]:
+    """A server that wants the key `right`: its address, and the keys that came."""
+    keys: list[str | None] = []
+
+    async def jobs(request: web.Request) -> web.Response:
+        keys.append(request.headers.get("Authorization"))
+        if keys[-1] != "Bearer right":
+            return web.json_response(
+                {"detail": "a valid API key is needed", "code": "unauthorized"}, status=401
+            )
+        return web.json_response({"object": "list", "data": [], "has_more": False, "next": None})
+
+    async def start() -> tuple[web.AppRunner, str]:
+        app = web.Application()
+        app.router.add_get("/v1/jobs", jobs)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        return runner, f"http://127.0.0.1:{runner.addresses[0][1]}"
+
+    runner, address = asyncio.run_coroutine_threadsafe(start(), loop_of_service).result()
+    yield address, keys
+    asyncio.run_coroutine_threadsafe(runner.cleanup(), loop_of_service).result()
+
+
+def test_a_key_is_asked_for_and_goes_to_its_own_server_only(
+    guarded: tuple[str, list[str | None]], clean: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, keys = guarded
+    wrong = CliRunner().invoke(app, ["login", "--server", address], input="wrong")
+    assert wrong.exit_code == 5 and "a valid API key is needed" in wrong.stderr
+    assert CliRunner().invoke(app, ["login", "--server", address], input="right").exit_code == 0
+    assert CliRunner().invoke(app, ["list"]).exit_code == 0
+    other = CliRunner().invoke(app, ["list", "--server", address])
+    assert other.exit_code == 5 and "set REELZERO_API_KEY" in other.stderr and keys[-1] is None
+    monkeypatch.setenv("REELZERO_API_KEY", "right")
+    assert CliRunner().invoke(app, ["list", "--server", address]).exit_code == 0
