@@ -52,10 +52,18 @@ class Relay:
                 await asyncio.sleep(self._poll)
 
     async def drain(self) -> None:
-        """Deliver all messages that are due now, and wait for those in flight."""
-        while await self._begin() or self._lines:
-            if self._lines:
-                await asyncio.wait(self._lines, return_when=asyncio.FIRST_COMPLETED)
+        """Deliver all messages that are due now, and wait for those in flight.
+
+        If it is cancelled or fails, it cuts those and waits for their ends.
+        """
+        try:
+            while await self._begin() or self._lines:
+                if self._lines:
+                    await asyncio.wait(self._lines, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in self._lines:
+                task.cancel()
+            await asyncio.gather(*self._lines, return_exceptions=True)
 
     async def _round(self) -> None:
         await self._pace.wait()

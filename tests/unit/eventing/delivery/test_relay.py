@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from eventing.contract.errors import Unavailable
+from eventing.contract.errors import ReelzeroError, Unavailable
 from eventing.delivery.relay import Relay
 from eventing.domain.destinations import S3Object, Webhook
 from eventing.domain.room import Room, line_of
@@ -142,3 +142,80 @@ async def test_a_failed_record_reaches_every_delivery_of_it(caplog: pytest.LogCa
     outbox.record_all = away
     await Relay(outbox, outbox, Signal(), 60).drain()
     assert caplog.text.count("will be repeated") == 2
+
+
+async def test_an_outcome_that_cannot_be_written_keeps_no_other_from_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    outbox: Any = Webhooks(["a", "broken", "b"])
+    written: list[str] = []
+
+    async def record_all(outcomes: Sequence[Outcome]) -> set[str]:
+        owners = [row.owner for row, _ in outcomes]
+        if "broken" in owners:
+            raise ReelzeroError("the database refused a statement")
+        written.extend(owners)
+        return set()
+
+    outbox.record_all = record_all
+    await Relay(outbox, outbox, Signal(), 60).drain()
+    assert written == ["a", "b"]
+    assert caplog.text.count("will be repeated") == 1
+
+
+async def test_a_deadlock_costs_no_outcome() -> None:
+    outbox: Any = Webhooks(["a", "b"])
+    batches: list[list[str]] = []
+
+    async def record_all(outcomes: Sequence[Outcome]) -> set[str]:
+        batches.append([row.owner for row, _ in outcomes])
+        if len(batches) == 1:
+            raise Unavailable("the database does not serve now (its code is 40P01)", retry_after=1)
+        return set()
+
+    outbox.record_all = record_all
+    await Relay(outbox, outbox, Signal(), 60).drain()
+    assert batches == [["a", "b"], ["a"], ["b"]]
+
+
+async def test_a_drain_that_is_cut_cuts_its_deliveries() -> None:
+    outbox: Any = Webhooks(["slow"])
+    begun, cut = asyncio.Event(), asyncio.Event()
+
+    async def send(_: OutboxMessage) -> Try:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cut.set()
+        raise AssertionError
+
+    outbox.send = send
+    draining = asyncio.create_task(Relay(outbox, outbox, Signal(), 60).drain())
+    await begun.wait()
+    draining.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await draining
+    assert cut.is_set()
+    assert outbox.batches == []
+
+
+async def test_an_outcome_is_written_although_the_drain_is_cut_meanwhile() -> None:
+    outbox: Any = Webhooks(["a"])
+    writing, go = asyncio.Event(), asyncio.Event()
+    written: list[str] = []
+
+    async def record_all(outcomes: Sequence[Outcome]) -> set[str]:
+        writing.set()
+        await go.wait()
+        written.extend(row.owner for row, _ in outcomes)
+        return set()
+
+    outbox.record_all = record_all
+    draining = asyncio.create_task(Relay(outbox, outbox, Signal(), 60).drain())
+    await writing.wait()
+    draining.cancel()
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await draining
+    assert written == ["a"]
