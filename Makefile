@@ -8,9 +8,11 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PROMPT ?= a red circle moving right
 ROUNDS := 20
 SEED := 1
+SIZE := full
+ONLY :=
 PARTS := chromium curl jq nginx-light pgbouncer
 
-.PHONY: help run test coverage parts test-faults manifests-test conformance eval-model train check format docs lock hashes clean
+.PHONY: help run test coverage parts test-faults manifests-test conformance eval-model train check bench format docs lock hashes clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -60,6 +62,9 @@ check: $(VENV)/.installed-dev ## Run the linters, the type checker and the rules
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/unit/test_rules.py
 
+bench: $(VENV)/.installed-dev ## Compare with peers and write docs/benchmarks.md: make bench SIZE=quick ONLY="mark encode"
+	$(BIN)/python -m bench.run --size $(SIZE) $(addprefix --only ,$(ONLY))
+
 format: $(VENV)/.installed-dev ## Format the code
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
@@ -67,6 +72,7 @@ docs: $(VENV)/.installed-dev ## Write all generated pages: settings, rules, sche
 	$(BIN)/python -m tests.support.settings_table
 	$(BIN)/python -m tests.support.rules_page
 	$(BIN)/python -m tests.support.models_page
+	$(BIN)/python -m bench.page
 	$(BIN)/python -m eventing.contract.schemas docs
 	$(BIN)/python -m config.render
 

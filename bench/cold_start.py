@@ -1,21 +1,20 @@
 """Time from process start to ready, next to the imports and the load alone: `python -m bench.cold_start`.
 
 The peer is a Python process that imports torch, diffusers' pipeline with its T5, and kserve, and then loads
-the same weights. Bytecode is compiled first, as in an image. Target: at most 1 s more than the peer.
+the same weights. Bytecode is compiled first, as in an image. Target: half of the peer's time.
 """
 
 from __future__ import annotations
 
-import argparse
 import compileall
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from bench.process import ROOT, build_tiny, machine, predictor
+from bench.process import ROOT, build_tiny, predictor
+from bench.records import Record, Size, at_most, main, median
 
 PEER = """
 import torch, kserve
@@ -35,23 +34,20 @@ def ours(folder: Path) -> float:
         return seconds
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
-    for package in ("predictor", "eventing"):
+def cases(size: Size) -> list[Record]:
+    """Start the peer and a predictor in turns, with warm file caches."""
+    for package in ("predictor", "eventing") if size is not Size.smallest else ():
         compileall.compile_dir(ROOT / package, quiet=2)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         build_tiny(folder)
-        peer(folder), ours(folder)  # file cache and bytecode of the libraries
+        if size is not Size.smallest:
+            peer(folder), ours(folder)  # file cache and bytecode of the libraries
+        rounds = size.of(full=5, quick=2, smallest=1)
         pairs = [(peer(folder), ours(folder)) for _ in range(rounds)]
-    theirs, mine = (statistics.median(side) for side in zip(*pairs, strict=True))
-    print(machine())
-    print(f"imports + load          {theirs:.2f} s  (median of {rounds})")
-    print(f"predictor start → ready {mine:.2f} s")
-    print(f"difference {mine - theirs:+.2f} s (target <= +1 s), ratio {mine / theirs:.2f}")
+    theirs, mine = (median(side) for side in zip(*pairs, strict=True))
+    return [Record("process start to ready", "s", mine, theirs, "imports + load", at_most(0.5))]
 
 
 if __name__ == "__main__":
-    main()
+    main(cases)

@@ -6,19 +6,21 @@ A client probes every 20 ms: for 5 s without a job, then during jobs of the tiny
 
 from __future__ import annotations
 
-import argparse
-import statistics
 import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
-from bench.process import build_tiny, call, machine, predictor
+from bench.process import build_tiny, call, predictor
+from bench.records import Record, Size, main, median
 
-JOB = {
+Job = dict[str, Any]
+JOB: Job = {
     "text_input": "a red circle",
     "parameters": {"width": 128, "height": 128, "num_frames": 49, "output": "inline", "quality": "high"},
 }
+SMALLEST: Job = {"text_input": "a red circle", "parameters": {"num_inference_steps": 1, "output": "inline"}}
 
 
 def latencies(port: int, until: threading.Event) -> list[float]:
@@ -33,47 +35,39 @@ def latencies(port: int, until: threading.Event) -> list[float]:
     return milliseconds
 
 
-def during(port: int, jobs: int) -> tuple[list[float], float]:
+def during(port: int, jobs: int, job: Job) -> tuple[list[float], float]:
     done = threading.Event()
     seconds: list[float] = []
 
     def work() -> None:
         for _ in range(jobs):
             begin = time.perf_counter()
-            call(port, "/v2/models/tiny/generate", JOB)
+            call(port, "/v2/models/tiny/generate", job)
             seconds.append(time.perf_counter() - begin)
         done.set()
 
     threading.Thread(target=work).start()
-    return latencies(port, done), statistics.median(seconds)
+    return latencies(port, done), median(seconds)
 
 
-def row(name: str, values: list[float]) -> str:
-    p99 = sorted(values)[int(len(values) * 0.99)]
-    return (
-        f"{name:<12} median {statistics.median(values):6.1f} ms  p99 {p99:6.1f} ms"
-        f"  worst {max(values):6.1f} ms  ({len(values)})"
-    )
+def p99(values: list[float]) -> float:
+    return sorted(values)[int(len(values) * 0.99)]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--jobs", type=int, default=5)
-    jobs = parser.parse_args().jobs
+def cases(size: Size) -> list[Record]:
+    """Probe without a job, then during jobs."""
     with tempfile.TemporaryDirectory() as name:
         build_tiny(Path(name))
         with predictor(Path(name)) as (port, _):
-            call(port, "/v2/models/tiny/generate", JOB)  # warm
+            job = size.of(full=JOB, quick=JOB, smallest=SMALLEST)
+            call(port, "/v2/models/tiny/generate", job)  # warm
             stop = threading.Event()
-            threading.Timer(5, stop.set).start()
+            threading.Timer(size.of(full=5.0, quick=2.0, smallest=0.2), stop.set).start()
             idle = latencies(port, stop)
-            busy, seconds = during(port, jobs)
-    print(machine())
-    print(row("idle", idle))
-    print(row("in a job", busy))
-    ratio = statistics.median(busy) / statistics.median(idle)
-    print(f"ratio of medians {ratio:.2f}; a job took {seconds:.2f} s")
+            busy, seconds = during(port, size.of(full=5, quick=2, smallest=1), job)
+    note = f"p99 {p99(busy):.1f} ms, idle {p99(idle):.1f} ms; a job took {seconds:.2f} s"
+    return [Record("health during a job", "ms", median(busy), median(idle), "without a job", note=note)]
 
 
 if __name__ == "__main__":
-    main()
+    main(cases)

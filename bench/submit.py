@@ -1,13 +1,12 @@
-"""How long a caller waits for its 202: `python -m bench.submit [--count N]`.
+"""How long a caller waits for its 202: `python -m bench.submit`.
 
 The product is a `reelzero serve` process on SQLite (synchronous=FULL: the job is on disk before the answer).
 The peer is the least that stores a job durably: FastAPI with one INSERT and the same fsync. One connection
-submits to both in turns, one request at a time. Target: a median under 15 ms.
+submits to both in turns, one request at a time. Target: a p99 of at most 1.3 times the peer's.
 """
 
 from __future__ import annotations
 
-import argparse
 import http.client
 import json
 import os
@@ -18,7 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.process import ROOT, free_port, machine
+from bench.process import ROOT, free_port
+from bench.records import Record, Size, at_most, main
 
 BODY = json.dumps({"prompt": "a red circle moving right", "model": "tiny"})
 PEER = """
@@ -80,10 +80,9 @@ def submit(connection: http.client.HTTPConnection) -> float:
     return (time.perf_counter() - begin) * 1000
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=400)
-    count = parser.parse_args().count
+def cases(size: Size) -> list[Record]:
+    """Submit to both in turns."""
+    count = size.of(full=400, quick=100, smallest=3)
     with tempfile.TemporaryDirectory() as name:
         folder, ports = Path(name), (free_port(), free_port())
         peer = subprocess.Popen([sys.executable, "-c", PEER, str(folder / "peer.db"), str(ports[1])])
@@ -98,14 +97,13 @@ def main() -> None:
             for process in (ours, peer):
                 process.kill()
                 process.wait()
-    print(machine())
-    medians = []
-    for label, values in zip(("reelzero", "bare insert"), times, strict=True):
-        cuts = statistics.quantiles(values, n=100)
-        medians.append(statistics.median(values))
-        print(f"{label:12} p50 {medians[-1]:6.1f} ms   p99 {cuts[98]:6.1f} ms   ({count} submissions)")
-    print(f"ratio of medians {medians[0] / medians[1]:.2f}; target: p50 under 15 ms")
+    cuts = [statistics.quantiles(values, n=100) for values in times]
+    versus = "FastAPI + insert"
+    return [
+        Record("202, p50, SQLite", "ms", cuts[0][49], cuts[1][49], versus),
+        Record("202, p99, SQLite", "ms", cuts[0][98], cuts[1][98], versus, at_most(1.3)),
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    main(cases)

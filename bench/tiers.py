@@ -35,11 +35,13 @@ Spec = GenerationSpec
 Made = tuple[Frames, float]  # the frames, and the seconds of the steps
 
 
-def specs(entry: CatalogEntry, prompt: str, seed: int) -> dict[str, Spec]:
+def specs(entry: CatalogEntry, prompt: str, seed: int, steps: int | None = None) -> dict[str, Spec]:
     """Return what is compared, by name; `high` first."""
 
     def of(quality: Quality) -> Spec:
-        return entry.resolve(VideoRequest(prompt=prompt, seed=seed, quality=quality))
+        return entry.resolve(
+            VideoRequest(prompt=prompt, seed=seed, quality=quality, num_inference_steps=steps)
+        )
 
     high = of(Quality.high)
     others = {str(quality): of(quality) for quality, _ in entry.quality.items() if quality != Quality.high}
@@ -56,12 +58,12 @@ def made(pipeline: Any, spec: Spec) -> Made:
     return pipeline.decode(spec, latents), seconds
 
 
-def compared(entry: CatalogEntry, count: int) -> list[Record]:
-    """Make some prompts in every tier; compare them with `high`."""
+def compared(entry: CatalogEntry, count: int, steps: int | None) -> list[Record]:
+    """Make some prompts in every tier; compare them with `high`. `steps` replace those of the tiers."""
     torch.set_num_threads(1)
     pipeline = load_model(entry, PredictorSettings(device="auto", model=entry.name)).pipeline
     runs = [
-        {name: made(pipeline, spec) for name, spec in specs(entry, prompt, seed).items()}
+        {name: made(pipeline, spec) for name, spec in specs(entry, prompt, seed, steps).items()}
         for seed, prompt in enumerate(PROMPTS[:count])
     ]
     return [_record(entry, name, runs) for name in runs[0] if name != "high"]
@@ -96,7 +98,8 @@ def cases(size: Size) -> list[Record]:
     records = []
     for entry in load_catalog().entries():
         if _at_hand(entry):
-            records += compared(entry, size.of(full=4, quick=2, smallest=1))
+            count, steps = size.of(full=(4, None), quick=(2, None), smallest=(1, 1))
+            records += compared(entry, count, steps)
         elif entry.repository:
             records.append(not_run(entry.name, "s", "high", NO_GPU))
     return records

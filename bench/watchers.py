@@ -1,4 +1,4 @@
-"""The cost of idle watchers: `python -m bench.watchers [--watchers 2000] [--rounds 3]`.
+"""The cost of idle watchers: `python -m bench.watchers`.
 
 A `reelzero serve` process has one queued job per watcher and no predictor. Rounds alternate between no stream
 and one open stream per job. Each round measures the processor time of the idle process, then the latency of
@@ -8,7 +8,6 @@ p99 of a submission is at most 1.5 times the one without.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import http.client
 import json
@@ -19,11 +18,22 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.process import free_port, machine
+from bench.process import free_port
+from bench.records import Record, Size, at_most, main, median
 from bench.submit import BODY, service, submit, wait
 from tests.support.streams import Streams
 
 TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Load:
+    """How many watchers, in how many rounds, with how many seconds of idleness and submissions in each."""
+
+    watchers: int
+    rounds: int
+    seconds: float
+    posts: int
 
 
 @dataclass(frozen=True)
@@ -58,7 +68,7 @@ async def sample(pid: int, connection: http.client.HTTPConnection, seconds: floa
     return Sample(percent, milliseconds)
 
 
-async def measure(options: argparse.Namespace, port: int, pid: int) -> tuple[list[Sample], list[Sample]]:
+async def measure(options: Load, port: int, pid: int) -> tuple[list[Sample], list[Sample]]:
     """Alternate between rounds without and with watchers."""
     connection = await asyncio.to_thread(wait, port)
     ids = await asyncio.to_thread(make_jobs, connection, options.watchers)
@@ -75,39 +85,34 @@ async def measure(options: argparse.Namespace, port: int, pid: int) -> tuple[lis
     return alone, watched
 
 
-def report(alone: list[Sample], watched: list[Sample], watchers: int) -> None:
-    """Print medians of the rounds, and their ratios."""
-    print(machine())
+def report(alone: list[Sample], watched: list[Sample], watchers: int) -> list[Record]:
+    """Return the records of the medians of the rounds."""
     rows = []
-    for label, samples in (("no watcher", alone), (f"{watchers} watchers", watched)):
-        percent = statistics.median(one.percent for one in samples)
-        p50 = statistics.median(statistics.median(one.milliseconds) for one in samples)
-        p99 = statistics.median(statistics.quantiles(one.milliseconds, n=100)[98] for one in samples)
-        rows.append((percent, p50, p99))
-        print(f"{label:15} idle {percent:5.2f} % of a core   POST p50 {p50:6.1f} ms   p99 {p99:6.1f} ms")
+    for samples in (alone, watched):
+        cuts = [statistics.quantiles(one.milliseconds, n=100) for one in samples]
+        p50, p99 = (median(cut[at] for cut in cuts) for at in (49, 98))
+        rows.append((median(one.percent for one in samples), p50, p99))
     (idle, p50, p99), (idle_watched, p50_watched, p99_watched) = rows
-    print(f"difference {idle_watched - idle:+.2f} % of a core (target < 3)")
-    print(f"ratio of POST p50 {p50_watched / p50:.2f}, p99 {p99_watched / p99:.2f} (target <= 1.5)")
+    versus, note = "no watcher", f"{idle_watched:.2f} % of a core while idle, without watchers {idle:.2f} %"
+    return [
+        Record(f"202 with {watchers} watchers, p50", "ms", p50_watched, p50, versus, note=note),
+        Record(f"202 with {watchers} watchers, p99", "ms", p99_watched, p99, versus, at_most(1.5)),
+    ]
 
 
-def main() -> None:
-    """Parse the options, start the service, measure."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--watchers", type=int, default=2000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=15, help="of idleness per round")
-    parser.add_argument("--posts", type=int, default=200, help="submissions per round")
-    options = parser.parse_args()
+def cases(size: Size) -> list[Record]:
+    """Start the service; measure rounds without and with watchers."""
+    load = size.of(full=Load(2000, 3, 15, 200), quick=Load(500, 1, 5, 100), smallest=Load(3, 1, 0.1, 2))
     with tempfile.TemporaryDirectory() as name:
         port = free_port()
         process = service(Path(name), port)
         try:
-            alone, watched = asyncio.run(measure(options, port, process.pid))
+            alone, watched = asyncio.run(measure(load, port, process.pid))
         finally:
             process.kill()
             process.wait()
-    report(alone, watched, options.watchers)
+    return report(alone, watched, load.watchers)
 
 
 if __name__ == "__main__":
-    main()
+    main(cases)
