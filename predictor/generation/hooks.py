@@ -5,7 +5,8 @@ A check is a module with one or both of these functions. Each returns None, or t
     check_frames(spec: GenerationSpec, frames) -> str | None       before the video is written
 A watermark is a module with a function that returns the frames to write, of the same shape and type:
     watermark(spec: GenerationSpec, frames) -> frames
-`frames` is uint8 (frames, height, width, 3), RGB.
+`frames` is uint8 (frames, height, width, 3), RGB. Frames are checked and marked in another thread than
+requests, so both may happen at the same time, for two jobs.
 """
 
 from __future__ import annotations
