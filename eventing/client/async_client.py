@@ -14,7 +14,7 @@ import aiohttp
 from eventing.client.calls import Calls
 from eventing.client.download import download
 from eventing.client.pictures import with_files
-from eventing.client.records import Group, Job, Model, Page, Update
+from eventing.client.records import Deliveries, Group, Job, Link, Model, Models, Page, Update
 from eventing.client.stream import follow
 from eventing.contract.errors import Conflict, InvalidRequest
 from eventing.contract.models import JOB_ID_PATTERN, JobRequest, Status
@@ -32,6 +32,8 @@ class AsyncClient:
     """One server. Use it as an async context manager."""
 
     def __init__(self, server: str = DEFAULT_SERVER, api_key: str | None = None) -> None:
+        if api_key and not api_key.isprintable():
+            raise InvalidRequest("the API key must be one line without control characters", field="api_key")
         self.server = server.rstrip("/")
         self._api_key = api_key
         self._session: aiohttp.ClientSession | None = None
@@ -65,15 +67,19 @@ class AsyncClient:
         checked = _fields(validated(JobRequest, body, whole="request"))
         headers = {"Idempotency-Key": key or secrets.token_urlsafe(24)}
         answer = await self.calls.json("POST", "/v1/jobs", json=checked, headers=headers)
-        return Group.model_validate(answer) if answer["object"] == "group" else Job.model_validate(answer)
+        return (
+            Group.read(answer)
+            if isinstance(answer, dict) and answer.get("object") == "group"
+            else Job.read(answer)
+        )
 
     async def job(self, job_id: str) -> Job:
         """Return a job as it is now."""
-        return Job.model_validate(await self.calls.json("GET", _path(job_id)))
+        return Job.read(await self.calls.json("GET", _path(job_id)))
 
     async def group(self, group_id: str) -> Group:
         """Return a group as it is now."""
-        return Group.model_validate(await self.calls.json("GET", f"/v1/groups/{_segment(group_id)}"))
+        return Group.read(await self.calls.json("GET", f"/v1/groups/{_segment(group_id)}"))
 
     async def page(
         self,
@@ -88,16 +94,15 @@ class AsyncClient:
         wishes = {"model": model, "lane": lane, "limit": limit, "after": after}
         query = [(name, str(value)) for name, value in wishes.items() if value is not None]
         query += [("status", str(each)) for each in status]
-        return Page.model_validate(await self.calls.json("GET", "/v1/jobs", params=query))
+        return Page.read(await self.calls.json("GET", "/v1/jobs", params=query))
 
     async def models(self) -> list[Model]:
         """Return the models of the server, the default among them."""
-        answer = await self.calls.json("GET", "/v1/models")
-        return [Model.model_validate(model) for model in answer["data"]]
+        return Models.read(await self.calls.json("GET", "/v1/models")).data
 
     async def cancel(self, job_id: str) -> Job:
         """Cancel a job: at once if it waits, within one step if it runs."""
-        return Job.model_validate(await self.calls.json("DELETE", _path(job_id)))
+        return Job.read(await self.calls.json("DELETE", _path(job_id)))
 
     async def delete(self, job_id: str) -> None:
         """Delete an ended job and its files."""
@@ -105,8 +110,7 @@ class AsyncClient:
 
     async def deliveries(self, job_id: str) -> list[dict[str, Any]]:
         """Return the events and webhooks of a job, with their tries."""
-        answer: dict[str, list[dict[str, Any]]] = await self.calls.json("GET", f"{_path(job_id)}/deliveries")
-        return answer["data"]
+        return Deliveries.read(await self.calls.json("GET", f"{_path(job_id)}/deliveries")).data
 
     async def stream(self, job_id: str, patience: float = PATIENCE_SECONDS) -> AsyncGenerator[Update, None]:
         """Yield the updates of a job; the last one has its `job`.
@@ -145,7 +149,7 @@ class AsyncClient:
     async def link(self, job_id: str, variant: Variant = "video") -> str:
         """Return the presigned URL of a file of a finished job. It needs no key, and expires."""
         path = f"{_path(job_id)}/result?variant={variant}"
-        return str((await self.calls.json("GET", path, headers=JSON))["url"])
+        return Link.read(await self.calls.json("GET", path, headers=JSON)).url
 
     async def preview(self, job_id: str) -> bytes:
         """Return the latest preview of a running job, a JPEG."""

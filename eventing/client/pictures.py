@@ -16,7 +16,9 @@ def with_files(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_address(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and value.startswith(SCHEMES))
+    if isinstance(value, str):
+        return value.startswith(SCHEMES)
+    return not isinstance(value, Path)  # what it is instead is named by the check of the request
 
 
 def _file(name: str, path: Path) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from eventing.client.calls import Refused
 from eventing.contract.models import Failure, GenerationSpec, Progress, Stage, Status
 from eventing.contract.results import VideoResult
 
@@ -15,6 +16,19 @@ class Answer(BaseModel):
     """The base of all records of this client."""
 
     model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=(), hide_input_in_errors=True)
+
+    @classmethod
+    def read(cls, answer: Any) -> Self:
+        """Return the record that an answer holds. Raises Refused for what no reelzero server sends."""
+        try:
+            return cls.model_validate(answer)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"]) or "it"
+            raise Refused(
+                f"the server's answer is no {cls.__name__} of reelzero ({place}: {first['msg']}); "
+                "is it a reelzero server, and of this release?"
+            ) from error
 
 
 class Job(Answer):
@@ -70,6 +84,18 @@ class Page(Answer):
     next: str | None = None
 
 
+class Deliveries(Answer):
+    """The events and webhooks of a job."""
+
+    data: list[dict[str, Any]]
+
+
+class Link(Answer):
+    """The presigned URL of a file."""
+
+    url: str
+
+
 class Tier(Answer):
     """One quality tier of a model."""
 
@@ -97,6 +123,12 @@ class Model(Answer):
     licence: str
 
 
+class Models(Answer):
+    """The models of a server."""
+
+    data: list[Model]
+
+
 class Update(Answer):
     """One event of a job's stream. `job` is there in the last one: the job as it ended."""
 
@@ -114,9 +146,9 @@ class Update(Answer):
     job: Job | None = None
 
     @classmethod
-    def of_event(cls, name: str, data: dict[str, Any]) -> Update:
+    def of_event(cls, name: str, data: Any) -> Update:
         """Return the update that a server-sent event holds."""
-        return cls.model_validate(data) if name == "progress" else cls.of_job(Job.model_validate(data))
+        return cls.read(data) if name == "progress" else cls.of_job(Job.read(data))
 
     @classmethod
     def of_job(cls, job: Job) -> Update:

@@ -98,7 +98,18 @@ class Client:
         return self._run(self._client.preview(job_id))
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        if _a_loop_runs():
+            work.close()
+            raise RuntimeError("an event loop runs here, as in a notebook: use AsyncClient")
         return self._runner.run(work)
+
+
+def _a_loop_runs() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 async def _next(updates: AsyncIterator[Update]) -> Update | None:

@@ -45,9 +45,11 @@ def verify_webhook(body: bytes, headers: Mapping[str, str], secret: str) -> Deli
 def _event(body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
     """Return the attributes and data of an event in structured mode, or in binary mode by its headers."""
     content = json.loads(body)
+    if not isinstance(content, dict):
+        raise MalformedRequest("the webhook's body is not a CloudEvent")
     attributes = {
         name.lower().removeprefix("ce-"): value
         for name, value in headers.items()
         if name.lower().startswith("ce-")
     }
-    return {**attributes, "data": content} if attributes else dict(content)
+    return {**attributes, "data": content} if attributes else content

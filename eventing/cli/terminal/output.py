@@ -1,11 +1,13 @@
 """Write what a command has to say: for people, for `--json`, or ids alone (`-q`).
 
 Results go to standard output, notes and errors to standard error. On a terminal tables fit its width and have
-colours, unless NO_COLOR is set; in a pipe they are tab-separated and nothing is cut.
+colours, unless NO_COLOR is set; in a pipe they are tab-separated and nothing is cut. Control characters in
+what a server answers are written as `\\x1b`, since a terminal would obey them.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Iterable, Sequence
@@ -32,14 +34,26 @@ COLOURS = {
 
 GAP = 2  # columns between two of a table
 WIDE = 100  # columns of a terminal that shows everything
+# C0, DEL and C1, which a terminal obeys; not the ends of lines and tabs.
+CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
+ONE_LINE = CONTROL | {9: " ", 10: " "}
+ESCAPED = {code: f"\\u{code:04x}" for code in range(127, 160)}  # those that JSON leaves as they are
 
 
 def _stdout() -> Console:
+    _write_any_text(sys.stdout)
     return Console(highlight=False, soft_wrap=False)
 
 
 def _stderr() -> Console:
+    _write_any_text(sys.stderr)
     return Console(highlight=False, stderr=True)
+
+
+def _write_any_text(stream: Any) -> None:
+    """Let a stream write what its encoding lacks as `\\u4e2d`, instead of an error."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
 
 
 @dataclass(frozen=True)
@@ -59,27 +73,28 @@ class Output:
 
     def line(self, text: str = "", style: str = "") -> None:
         """Write a line that is never wrapped, so that it can be copied whole."""
-        self.console.print(Text(text, style), soft_wrap=True)
+        self.console.print(Text(safe(text), style), soft_wrap=True)
 
     def note(self, text: str, style: str = "dim") -> None:
         """Write a remark to standard error, unless only ids or JSON are wanted."""
         if not (self.quiet or self.as_json):
-            self.errors.print(Text(text, style))
+            self.errors.print(Text(safe(text), style), soft_wrap=True)
 
     def error(self, text: str) -> None:
         """Write an error."""
-        self.errors.print(Text(text, "red"), soft_wrap=True)
+        self.errors.print(Text(safe(text), "red"), soft_wrap=True)
 
     def json(self, value: Any) -> None:
         """Write one JSON document: on a terminal indented, in a pipe on one line."""
-        text = json.dumps(_plain(value), indent=2 if self.console.is_terminal else None, ensure_ascii=False)
-        sys.stdout.write(text + "\n")
+        indent, is_utf8 = 2 if self.console.is_terminal else None, self.console.encoding.startswith("utf")
+        text = json.dumps(_plain(value), indent=indent, ensure_ascii=not is_utf8)
+        sys.stdout.write(text.translate(ESCAPED) + "\n")
         sys.stdout.flush()
 
     def ids(self, ids: Iterable[str]) -> None:
         """Write ids or paths, one a line."""
         for each in ids:
-            sys.stdout.write(each + "\n")
+            sys.stdout.write((safe(each) if self.console.is_terminal else each) + "\n")
         sys.stdout.flush()
 
     def table(
@@ -110,20 +125,33 @@ def table_of(
     under 100 columns does not show those of `wide`.
     """
     if not console.is_terminal:
-        return Raw("\n".join("\t".join(str(cell) for cell in row) for row in (heads, *rows)))
+        return Raw("\n".join("\t".join(str(_cell(cell)) for cell in row) for row in (heads, *rows)))
+    cells = [[_cell(cell) for cell in row] for row in rows]
     table = Table(box=None, pad_edge=False, header_style="bold")
     *whole, last = [n for n, head in enumerate(heads) if console.width >= WIDE or head not in wide]
     for n in whole:
         table.add_column(heads[n], no_wrap=True)
     table.add_column(heads[last], no_wrap=True)
-    taken = sum(max(cell_len(str(row[n])) for row in (heads, *rows)) + GAP for n in whole)
-    for row in rows:
+    taken = sum(max(cell_len(str(row[n])) for row in (heads, *cells)) + GAP for n in whole)
+    for row in cells:
         table.add_row(*(row[n] for n in whole), _cut(row[last], console.width - taken))
     return table
 
 
-def _cut(cell: str | Text, width: int) -> Text:
-    text = cell.copy() if isinstance(cell, Text) else Text(cell)
+def safe(text: str) -> str:
+    """Return a text without control characters, but for tabs and ends of lines."""
+    return text.translate(CONTROL)
+
+
+def _cell(cell: str | Text) -> Text:
+    """Return a cell as one line."""
+    if isinstance(cell, str):
+        return Text(cell.translate(ONE_LINE))
+    return Text(cell.plain.translate(ONE_LINE), cell.style)
+
+
+def _cut(cell: Text, width: int) -> Text:
+    text = cell.copy()
     text.truncate(max(width, 1), overflow="ellipsis")
     return text
 

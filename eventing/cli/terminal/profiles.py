@@ -32,7 +32,7 @@ def find_target(server: str | None, profile: str | None, environment: Mapping[st
 
     A key of a profile goes to the server of that profile only.
     """
-    key = environment.get("REELZERO_API_KEY") or None
+    key = environment.get("REELZERO_API_KEY", "").strip() or None
     if address := server or (not profile and environment.get("REELZERO_SERVER")):
         return Target(_address(address), key)
     name = profile or environment.get("REELZERO_PROFILE")

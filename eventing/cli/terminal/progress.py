@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from eventing.cli.terminal.output import Output, duration
+from eventing.cli.terminal.output import Output, duration, safe
 from eventing.cli.terminal.preview import ERASE, Mode, Picture
 from eventing.client import Job, Model, Update
 from eventing.contract.models import Stage, Status
@@ -164,7 +164,7 @@ def _cells(row: Row) -> list[RenderableType]:
         mark, colour = MARKS[update.job.status]
         return [Text(mark, colour), Text(""), Text(str(update.job.status), colour), Text(row.clock(), "dim")]
     bar = ProgressBar(total=100, completed=update.percent, width=BAR, pulse=update.percent == 0)
-    return [bar, Text(f"{update.percent:3} %"), Text(describe(update)), Text(row.clock(), "dim")]
+    return [bar, Text(f"{update.percent:3} %"), Text(safe(describe(update))), Text(row.clock(), "dim")]
 
 
 def _expected(job: Job, models: Sequence[Model]) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,19 @@ def read_requests(words: list[str] | None, file: Path | None) -> list[dict[str, 
     if file and words:
         raise InvalidRequest("give a prompt or --file, not both", field="--file")
     if words == ["-"] or (file and str(file) == "-"):
-        return _lines(sys.stdin, "standard input")
+        return _lines(_without_mark(sys.stdin), "standard input")
     if file:
-        with file.open(encoding="utf-8") as lines:
+        with file.open(encoding="utf-8-sig") as lines:
             return _lines(lines, str(file))
     if words:
         return [{"prompt": " ".join(words)}]
     return [{"prompt": ask_prompt()}]
+
+
+def _without_mark(lines: Iterable[str]) -> Iterator[str]:
+    """Yield lines without the byte order mark that some editors write first."""
+    for number, line in enumerate(lines):
+        yield line if number else line.removeprefix("\ufeff")
 
 
 def _lines(lines: Iterable[str], name: str) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -102,13 +103,17 @@ def _exit_status(
 ) -> ExitStatus:
     try:
         target = find_target(server, profile, os.environ)
+        client = AsyncClient(target.server, target.api_key)
         with _interruptible():
-            return asyncio.run(_main(work, output, AsyncClient(target.server, target.api_key), values))
+            return asyncio.run(_main(work, output, client, values))
     except KeyboardInterrupt:
         return ExitStatus.interrupted
     except ReelzeroError as error:
         output.error(f"reelzero: {error.sentence()}{_advice(error)}")
         return status_of(error)
+    except BrokenPipeError:  # of `| head`, which has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitStatus.failed
     except OSError as error:
         output.error(f"reelzero: {error.filename or 'the command'}: {error.strerror or error}")
         return ExitStatus.failed

@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.text import Text
 
 from eventing.cli.terminal.machine import Gpu, LocalPredictor, gpus, predictors_of, running_service
-from eventing.cli.terminal.output import Output, ago, coloured, duration, table_of
+from eventing.cli.terminal.output import Output, ago, coloured, duration, safe, table_of
 from eventing.cli.terminal.profiles import DATA_DIR
 from eventing.cli.terminal.progress import describe_progress
 from eventing.cli.terminal.session import Session, command
@@ -160,11 +160,11 @@ def _lanes(models: list[Model], jobs: dict[tuple[str, str, str], int]) -> list[L
 def _status(output: Output, overview: Overview) -> RenderableType:
     state = Text("ready", "green") if overview.ready else Text("not ready", "red")
     parts: list[RenderableType] = [
-        Text.assemble((overview.server, "bold"), f"  reelzero {overview.version}  ", state)
+        Text.assemble((overview.server, "bold"), safe(f"  reelzero {overview.version}  "), state)
     ]
     for pool, counts in overview.slots.items():
         taken, free = counts.get("taken", 0), counts.get("free", 0)
-        parts.append(Text(f"slots of {pool}: {taken} of {taken + free} taken"))
+        parts.append(Text(safe(f"slots of {pool}: {taken} of {taken + free} taken")))
     idle = [lane for lane in overview.lanes if lane.unavailable and not (lane.queued or lane.in_progress)]
     rows: Rows = [
         (lane.model, lane.lane, str(lane.queued), str(lane.in_progress), Text(lane.unavailable or "", "red"))

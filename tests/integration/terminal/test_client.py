@@ -164,7 +164,7 @@ async def test_a_webhook_is_verified(running: Deployment, loop_of_service: async
         verify_webhook(b"{}", {}, SECRET)
     now = datetime.now(UTC)
     signed = {"webhook-id": "m", "webhook-timestamp": str(int(now.timestamp()))}
-    for text in ("[]", "no json"):
+    for text in ("[]", "[1]", "5", "no json"):
         headers = signed | {"webhook-signature": Webhook(SECRET).sign("m", now, text)}
         with pytest.raises(MalformedRequest):
             verify_webhook(text.encode(), headers, SECRET)
