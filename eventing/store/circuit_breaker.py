@@ -11,7 +11,7 @@ the next one goes out a minute after it.
 
 from __future__ import annotations
 
-from sqlalchemy import delete, exists, literal_column, select, tuple_, update
+from sqlalchemy import bindparam, delete, exists, literal_column, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
@@ -21,11 +21,19 @@ from eventing.store.tables import jobs, model_state
 OPEN_AFTER = 3  # failed starts in a row
 PROBE_EVERY = 60  # seconds between two probes, unless a failed start sets another delay
 _IS_OPEN = model_state.c.failures >= OPEN_AFTER
+_FORGET = delete(model_state).where(
+    model_state.c.model == bindparam("of_model"), model_state.c.lane == bindparam("of_lane")
+)
 
 
 def is_open(model: str, lane: str) -> ColumnElement[bool]:
     """Return SQL: whether jobs of this model and lane have to wait."""
     return exists().where((model_state.c.model == model) & (model_state.c.lane == lane) & _IS_OPEN)
+
+
+def has_failed(model: ColumnElement[str], lane: ColumnElement[str]) -> ColumnElement[bool]:
+    """Return SQL: whether failed starts of this model and lane are recorded."""
+    return exists().where((model_state.c.model == model) & (model_state.c.lane == lane))
 
 
 def is_ready() -> ColumnElement[bool]:
@@ -80,7 +88,7 @@ async def count_failure(
 
 async def close(connection: AsyncConnection, model: str, lane: str) -> None:
     """Forget the failures: a predictor has answered."""
-    await connection.execute(delete(model_state).where(_is(model, lane)))
+    await connection.execute(_FORGET, {"of_model": model, "of_lane": lane})
 
 
 async def open_circuits(connection: AsyncConnection) -> dict[tuple[str, str], str]:

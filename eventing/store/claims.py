@@ -26,7 +26,14 @@ from eventing.store.engine import Database, db_now, insert_once
 from eventing.store.rows import job_from_row, job_values
 from eventing.store.shielded import shielded_methods
 from eventing.store.tables import jobs, slots
-from eventing.store.transitions import add_messages, drop_progress, locked, transition, write_transition
+from eventing.store.transitions import (
+    add_messages,
+    drop_progress,
+    locked,
+    locked_to_start,
+    transition,
+    write_transition,
+)
 from eventing.store.turns import set_clock
 
 SWEEP_LIMIT = 100
@@ -85,10 +92,11 @@ class ClaimStore:
     async def start(self, job: Job) -> Job:
         """Record the predictor's first answer: the attempt counts, the circuit closes. Raises LeaseLost."""
         async with self._database.write() as connection:
-            old, at = await locked(connection, job.id)
+            old, at, has_failed = await locked_to_start(connection, job.id)
             new = state.start(old, job.attempt, at)
             await write_transition(connection, old, new, self._announcer)
-            await circuit_breaker.close(connection, job.model, job.lane)
+            if has_failed:
+                await circuit_breaker.close(connection, job.model, job.lane)
             return new
 
     async def complete(self, job: Job, result: VideoResult) -> Job:

@@ -16,7 +16,7 @@ import re
 import struct
 from dataclasses import dataclass
 
-from sqlalchemy import Select, select, text, tuple_
+from sqlalchemy import CTE, Select, func, literal_column, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
@@ -27,7 +27,6 @@ from eventing.store.tables import dropped_jobs, jobs
 CURSOR_PATTERN = r"^[0-9a-f]{16}~[A-Za-z0-9_-]{1,64}$"
 TICK = 1e-6  # seconds between two submissions of one owner on SQLite
 _LOCK = {"key": 7263535}
-_ENTER = text("SELECT pg_advisory_xact_lock_shared(:key)")
 # A session of another role hides its start; a submission never takes as long as a minute.
 _HORIZON = text("""
     SELECT extract(epoch FROM least(statement_timestamp(), min(
@@ -66,10 +65,13 @@ def cursor_of(job: Job) -> str:
     return Position(job.submitted_at, job.id).cursor()
 
 
-async def enter(connection: AsyncConnection) -> None:
-    """Announce a submission to ascending readers until the transaction ends; call it before the clock."""
-    if connection.dialect.name == "postgresql":
-        await connection.execute(_ENTER, _LOCK)
+def entered() -> CTE:
+    """Return SQL that announces a submission to ascending readers until its transaction ends (PostgreSQL).
+
+    It belongs into the FROM clause of the statement that reads the clock, which then reads it afterwards.
+    """
+    lock = func.pg_advisory_xact_lock_shared(literal_column(str(_LOCK["key"])))
+    return select(lock.label("entered")).cte("entered")
 
 
 async def find_position(connection: AsyncConnection, after: str, owner: str | None) -> Position:

@@ -32,6 +32,7 @@ _waiting = (jobs.c.owner == bindparam("owner")) & (jobs.c.status == literal_colu
 _BEFORE = select(
     db_now().label("at"), select(func.count()).where(_waiting).scalar_subquery().label("waiting")
 )
+_ENTERING = _BEFORE.select_from(listing.entered())
 
 # Fields that 0.1 did not have.
 LATER = frozenset({
@@ -109,8 +110,8 @@ class SubmissionStore:
         async with self._database.write() as connection:
             if earlier := await _of_earlier_release(connection, submission.job):
                 return _equal(earlier, submission.job), False
-            await listing.enter(connection)
-            before = (await connection.execute(_BEFORE, {"owner": submission.job.owner})).one()
+            begin = _BEFORE if self._database.is_sqlite else _ENTERING
+            before = (await connection.execute(begin, {"owner": submission.job.owner})).one()
             if submission.key is not None and not await self._take_key(connection, submission, before.at):
                 return await self._first(connection, submission), False
             queued = _timed(submission, before.at, await self._last(connection, submission.job.owner))

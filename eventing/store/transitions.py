@@ -19,6 +19,7 @@ from eventing.contract.events import PROGRESSED
 from eventing.domain.announcer import Announcer, Message
 from eventing.domain.group import Group
 from eventing.domain.job import Job, LeaseLost, Status
+from eventing.store import circuit_breaker
 from eventing.store.engine import Transactions, db_now
 from eventing.store.rows import changed_values, job_from_row, message_values
 from eventing.store.tables import jobs, outbox, slots
@@ -27,6 +28,7 @@ from eventing.store.turns import void_turns
 # The clock is read outside the locking part, so it is read after the wait for the row.
 _row = select(jobs).where(jobs.c.id == bindparam("job_id")).with_for_update().cte("row")
 _LOCK = select(_row, db_now().label("at"))
+_LOCK_TO_START = _LOCK.add_columns(circuit_breaker.has_failed(_row.c.model, _row.c.lane).label("has_failed"))
 
 
 async def locked(connection: AsyncConnection, job_id: str) -> tuple[Job, float]:
@@ -39,11 +41,22 @@ async def locked(connection: AsyncConnection, job_id: str) -> tuple[Job, float]:
     return job_from_row(values), at
 
 
+async def locked_to_start(connection: AsyncConnection, job_id: str) -> tuple[Job, float, bool]:
+    """Do as `locked`; return also whether failed starts of the job's model and lane are recorded."""
+    row = (await connection.execute(_LOCK_TO_START, {"job_id": job_id})).mappings().first()
+    if row is None:
+        raise NotFound(f"there is no job {job_id}")
+    values = dict(row)
+    at, has_failed = values.pop("at"), bool(values.pop("has_failed"))
+    return job_from_row(values), at, has_failed
+
+
 _WRITE = update(jobs).where(
     jobs.c.id == bindparam("old_id"),
     jobs.c.status == bindparam("old_status"),
     jobs.c.attempt == bindparam("old_attempt"),
 )
+_ADD = insert(outbox)
 _LOCK_GROUP = text("SELECT pg_advisory_xact_lock(CAST(:kind AS integer), hashtext(:group_id))")
 _GROUP_LOCKS = 7263536  # any number that no other program on this database uses
 _OF_GROUP = (
@@ -102,7 +115,7 @@ async def add_messages(connection: AsyncConnection, messages: Iterable[Message],
         for message in messages
     ]
     if rows:
-        await connection.execute(insert(outbox), rows)
+        await connection.execute(_ADD, rows)
 
 
 async def transition(
