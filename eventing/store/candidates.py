@@ -13,7 +13,17 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Select, bindparam, exists, func, literal, literal_column, select, text, union_all
+from sqlalchemy import (
+    Integer,
+    Select,
+    bindparam,
+    func,
+    literal,
+    literal_column,
+    select,
+    text,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
@@ -38,11 +48,13 @@ def pairs_of(pool: Pool, route: Route, cap: int | None, *, probe: bool = False) 
     """Return the query of up to `most` pairs of a free slot and a job. A probe passes an open circuit."""
     eligible = _is_next(route, cap, probe=probe)
     free = (slots.c.pool == pool.name) & (slots.c.n <= pool.capacity) & slots.c.job_id.is_(None)
+    # Ordered, not EXISTS: for that a planner may read the whole table up to the first job that waits.
+    first = select(jobs.c.id).where(eligible).order_by(*ORDER).limit(1).scalar_subquery()
     slot = (
         select(slots.c.n)
-        .where(free & exists(select(jobs.c.id).where(eligible)))
+        .where(free & first.is_not(None))
         .order_by(slots.c.n)
-        .limit(bindparam("most"))
+        .limit(bindparam("most", type_=Integer()))
         .with_for_update(skip_locked=True)
         .cte("slot")
     )

@@ -1,0 +1,75 @@
+"""The plans of the hot statements: neither ended nor waiting jobs are read one by one, or sorted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Select, func, insert, literal_column, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from eventing.domain.pool import Pool
+from eventing.store import turns
+from eventing.store.candidates import head_of, pairs_of
+from eventing.store.engine import Database
+from eventing.store.rows import job_values
+from eventing.store.tables import jobs
+from tests.support.builders import POOL, make_job
+
+ROWS = 2000  # of each status; enough that a planner prefers an index
+
+
+async def test_a_claim_and_a_position_walk_the_index_of_turns(database: Database) -> None:
+    route = POOL.routes[0]
+    both = Pool("p", 1, (route, ("tiny", "long")))
+    statements = {
+        "claim": pairs_of(POOL, route, None),
+        "next lane": head_of(both, None),
+        "position": _position(),
+    }
+    async with database.write() as connection:
+        await _fill(connection)
+        for name, statement in statements.items():
+            steps = await _steps(connection, statement)
+            assert steps, name
+            assert all("ix_jobs_turns" in step for step in steps), (name, steps)
+
+
+def _position() -> Select[Any]:
+    job = make_job(turn=5.0)
+    queued = jobs.c.status == literal_column("'queued'")
+    same = (jobs.c.model == job.model) & (jobs.c.lane == job.lane) & queued
+    return select(func.count()).where(same & turns.ahead_of(job))
+
+
+async def _fill(connection: AsyncConnection) -> None:
+    for status in ("completed", "queued"):
+        row = job_values(make_job()) | {"status": status}
+        rows = [
+            row | {"id": f"{status}-{number}", "turn": float(number), "submitted_at": float(number)}
+            for number in range(ROWS)
+        ]
+        await connection.execute(insert(jobs), rows)
+    await connection.exec_driver_sql("ANALYZE")
+
+
+async def _steps(connection: AsyncConnection, statement: Select[Any]) -> list[str]:
+    """Return the steps that read or sort waiting jobs, each with the index that it uses."""
+    dialect = connection.dialect
+    sql = str(statement.params(most=4).compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+    if dialect.name == "sqlite":
+        rows = (await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")).all()
+        return [row.detail for row in rows if " jobs " in f"{row.detail} "]
+    plan = (await connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {sql}")).scalar_one()
+    whole = (json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]
+    return [str(node) for node in _nodes(whole) if node.get("Relation Name") == "jobs"]
+
+
+def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    children = node.pop("Plans", [])
+    if any("Relation Name" in child and child["Relation Name"] == "jobs" for child in children):
+        assert "Sort" not in node["Node Type"], (node, children)
+    yield node
+    for child in children:
+        yield from _nodes(child)
