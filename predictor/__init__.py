@@ -2,3 +2,7 @@
 
 Only this package imports torch. It keeps no job state; eventing does.
 """
+
+from predictor import later
+
+later.install()  # before anything imports the libraries

@@ -6,7 +6,8 @@ from typing import Any
 
 from grpc import StatusCode
 from grpc_interceptor.exceptions import GrpcException
-from kserve import InferRequest, InferResponse, Model
+from kserve.model import Model
+from kserve.protocol.infer_type import InferRequest, InferResponse
 
 from eventing.contract import v2
 from eventing.contract.errors import (

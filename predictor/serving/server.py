@@ -14,7 +14,7 @@ from typing import Any
 
 import kserve.model_server
 from fastapi import FastAPI
-from kserve import ModelServer
+from kserve.model_server import ModelServer
 
 from eventing.contract import telemetry
 from eventing.contract.bounded_http import BoundedHttp

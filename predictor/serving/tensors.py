@@ -9,8 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from kserve import InferInput, InferOutput, InferRequest, InferResponse
-from kserve.protocol.infer_type import to_http_parameters
+from kserve.protocol.infer_type import (
+    InferInput,
+    InferOutput,
+    InferRequest,
+    InferResponse,
+    to_http_parameters,
+)
 
 from eventing.contract import v2
 from eventing.contract.errors import MalformedRequest

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from diffusers.models.modeling_utils import no_init_weights
 
 from eventing.contract.errors import ModelUnavailable
 from eventing.contract.weights import WEIGHTS, read_object
@@ -77,9 +78,10 @@ def _class(library: str, name: str) -> type[Any] | None:
 
 def load_model(folder: Path, library: str, kind: type[Any], dtype: torch.dtype) -> Any:
     """Load one model, every tensor from its file. Raises ModelUnavailable naming file and tensor."""
-    model, info = kind.from_pretrained(
-        folder, dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True
-    )
+    with no_init_weights():  # each tensor is read, or the load fails
+        model, info = kind.from_pretrained(
+            folder, dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True
+        )
     name = WEIGHTS.get(library, WEIGHTS["diffusers"])
     file = folder / name if (folder / name).is_file() else folder / f"{name}.index.json"
     if missing := sorted(info["missing_keys"]):

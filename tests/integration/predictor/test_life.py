@@ -17,6 +17,16 @@ from tests.integration.predictor.conftest import Start
 from tests.integration.predictor.process import START_LIMIT, Predictor, reached, wait_for
 from tests.integration.predictor.test_one_job import GENERATE, INFER, grpc_request
 
+# Needed by no job, and a second or more to import. Who imports them is put off: predictor/later.py.
+NEEDLESS = (
+    "sympy",
+    "scipy.stats",
+    "kubernetes",
+    "torch._dynamo.eval_frame",
+    "torch._inductor",
+    "torch.distributed.tensor",
+)
+
 
 def stub(predictor: Predictor) -> GRPCInferenceServiceStub:
     return GRPCInferenceServiceStub(grpc.insecure_channel(f"127.0.0.1:{predictor.grpc_port}"))
@@ -24,7 +34,7 @@ def stub(predictor: Predictor) -> GRPCInferenceServiceStub:
 
 def test_it_is_alive_while_it_loads_and_ready_when_it_has(start: Start, tmp_path: Path) -> None:
     go = tmp_path / "go"
-    predictor = start(hold=("load", go))
+    predictor = start(hold=("load", go), PYTHONPROFILEIMPORTTIME="1")
     predictor.wait("/v2/health/live")
     wait_for(reached(go).exists, "the load")
     status, answer = predictor.get("/v2/models/tiny/ready")
@@ -41,7 +51,13 @@ def test_it_is_alive_while_it_loads_and_ready_when_it_has(start: Start, tmp_path
     assert refusal.value.code() == grpc.StatusCode.UNAVAILABLE
     go.touch()
     predictor.wait()
-    assert predictor.log.read_text().count('"loading weights"') == 1, "one load for all callers"
+    assert predictor.post("infer", INFER)[0] == 200
+    log = predictor.log.read_text()
+    assert log.count('"loading weights"') == 1, "one load for all callers"
+    imports = {
+        line.rpartition("|")[2].strip() for line in log.splitlines() if line.startswith("import time:")
+    }
+    assert "torch" in imports and not [name for name in NEEDLESS if name in imports]
 
 
 def test_sigterm_while_it_loads_ends_it_cleanly(start: Start, tmp_path: Path) -> None:

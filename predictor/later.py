@@ -1,0 +1,138 @@
+"""Put off the code of packages of which this process needs a few modules, until a name of theirs is used.
+
+`import package.module` runs `package/__init__.py` first, and some of those import everything that the package
+has: kserve its Kubernetes client, diffusers all models, torch._dynamo a compiler with sympy. That was a large
+part of a cold start, and no job uses it. A package in PACKAGES is made without running its code. Its modules
+can be imported. The first other name that is read from it runs its code, so that nothing is missing:
+`from kserve import KServeClient` works, and takes its time then.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import threading
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import find_spec
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+PACKAGES = frozenset(
+    {
+        "kserve",
+        "torch._dynamo",
+        "diffusers.models.autoencoders",
+        "diffusers.models.transformers",
+        "diffusers.models.unets",
+    }
+)
+# Their modules import each other in the order of the package's code, but for these.
+WHOLE = {"torch._dynamo": frozenset({"_trace_wrapped_higher_order_op"})}
+_lock = threading.RLock()
+
+
+def unmarked(function: Any) -> Any:
+    """Stand in for `allow_in_graph`, which only tells the compiler that it need not look inside."""
+    return function
+
+
+def constant(function: Any) -> Any:
+    """Do what `assume_constant_result` does."""
+    function._dynamo_marked_constant = True
+    return function
+
+
+def disabled(function: Any = None, recursive: bool = True, **options: Any) -> Any:
+    """Stand in for `disable`, which keeps the compiler away from a function, until the compiler is there."""
+    if function is None:
+        return functools.partial(disabled, recursive=recursive, **options)
+
+    @functools.wraps(function)
+    def call(*args: Any, **keywords: Any) -> Any:
+        compiler = sys.modules["torch._dynamo"]
+        own = function if isinstance(compiler, Package) else compiler.disable(function, recursive, **options)
+        return own(*args, **keywords)
+
+    return call
+
+
+class NotCompiled:
+    """Stand in for the class of compiled modules: nothing is compiled before the compiler is there."""
+
+
+# What libraries read from the compiler without compiling: marks for functions, the class of compiled modules.
+MARKS: dict[tuple[str, str], Any] = {
+    ("torch._dynamo", "eval_frame"): SimpleNamespace(OptimizedModule=NotCompiled),
+    ("torch._dynamo", "allow_in_graph"): unmarked,
+    ("torch._dynamo", "assume_constant_result"): constant,
+    ("torch._dynamo", "disable"): disabled,
+}
+
+
+class Package(ModuleType):
+    """A package whose code has not run yet."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Import a module of the package, or run its code for any other name."""
+        if name.startswith("__"):
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}", name=name, obj=self)
+        if mark := MARKS.get((self.__name__, name)):
+            return mark
+        full = f"{self.__name__}.{name}"
+        if full in sys.modules or find_spec(full) is not None:
+            __import__(full)
+            return sys.modules[full]
+        run(self)
+        return getattr(self, name)
+
+
+class PutOff(Loader):
+    """Makes a package without running its code."""
+
+    def __init__(self, loader: Loader) -> None:
+        self.loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """Return a module of another class, which the import system fills as any."""
+        return Package(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Do nothing yet."""
+
+
+class Finder(MetaPathFinder):
+    """Finds the packages to put off where they are installed."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return the spec of a package with another loader; None for everything else."""
+        parent, _, name = fullname.rpartition(".")
+        if parent in WHOLE and name not in WHOLE[parent] and isinstance(sys.modules.get(parent), Package):
+            run(sys.modules[parent])
+        if fullname not in PACKAGES:
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is not None and spec.loader is not None:
+            spec.loader = PutOff(spec.loader)
+        return spec
+
+
+def run(module: ModuleType) -> None:
+    """Run the code of a package that was put off. Does nothing if it has run."""
+    with _lock:
+        if not isinstance(module, Package):
+            return
+        spec: ModuleSpec | None = module.__spec__
+        assert spec is not None and isinstance(spec.loader, PutOff)  # noqa: S101 - made by Finder
+        spec.loader = module.__loader__ = spec.loader.loader
+        module.__class__ = ModuleType  # type: ignore[assignment] # Python allows it for modules
+        spec.loader.exec_module(module)
+
+
+def install() -> None:
+    """Put off the packages that are not imported yet. Safe to call again."""
+    if not any(isinstance(finder, Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, Finder())

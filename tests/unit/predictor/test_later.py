@@ -1,0 +1,40 @@
+"""Packages whose code is put off: modules can be imported without it, and nothing is missing."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from predictor import later
+
+
+def test_a_package_runs_its_code_when_a_name_of_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "heavy_parts"
+    package.mkdir()
+    (package / "__init__.py").write_text("from heavy_parts import light\nCLIENT = light.NAME\n")
+    (package / "light.py").write_text("NAME = 'light'\n")
+    (package / "other.py").write_text("NAME = 'other'\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(later, "PACKAGES", frozenset({"heavy_parts"}))
+    try:
+        assert import_module("heavy_parts.light").NAME == "light"
+        heavy = sys.modules["heavy_parts"]
+        assert "CLIENT" not in vars(heavy), "its code has not run"
+        assert heavy.other.NAME == "other" and "CLIENT" not in vars(heavy)
+        assert heavy.CLIENT == "light" and heavy.light.NAME == "light"
+        assert not hasattr(heavy, "missing")
+    finally:
+        for name in [name for name in sys.modules if name.startswith("heavy_parts")]:
+            del sys.modules[name]
+
+
+def test_kserve_has_all_its_names() -> None:
+    from kserve import KServeClient, ModelServer
+    from kserve.model_server import ModelServer as Own
+
+    assert ModelServer is Own and KServeClient.__name__ == "KServeClient"
