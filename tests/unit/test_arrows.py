@@ -28,7 +28,7 @@ FLOORS: dict[str, list[set[str]]] = {  # the lowest first
         {"__main__"},
     ],
     "predictor": [
-        {"settings", "metrics"},
+        {"settings", "metrics", "later"},
         {"models"},
         {"generation"},
         {"device"},
