@@ -13,8 +13,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from eventing.contract.catalog import Catalog
 from eventing.contract.errors import ModelUnavailable, ReelzeroError, StorageError, Unavailable
@@ -73,10 +75,12 @@ class Attempts:
         self._message_due = message_due
         self._watchers = watchers
         self._sink = bool(settings.sink_url)
+        self._leave: dict[tuple[str, int], Callable[[], None]] = {}  # by job and attempt
 
-    async def run(self, job: Job, claimed_at: float) -> None:
+    async def run(self, job: Job, claimed_at: float, leave: Callable[[], None]) -> None:
         """Bring a job to a verdict and write it. `claimed_at` is the monotonic time before the claim.
 
+        `leave` is called when the device is free and the slot with it, while the job goes on.
         Cancelling this task closes the stream and puts the job back.
         """
         with job_context(job.id, job.traceparent), tracer.start_as_current_span("attempt") as span:
@@ -85,6 +89,7 @@ class Attempts:
             QUEUE.labels(job.model, job.lane).observe((job.claimed_at or 0) - job.submitted_at)
             self._watchers.changed(job.id)
             lease = Lease(self._claims, self._watchers, job, claimed_at=claimed_at, announce=self._announce)
+            self._leave[job.id, job.attempt] = leave
             holding = asyncio.create_task(lease.hold())
             try:
                 await self._settle(job, await self._held(job, lease, holding))
@@ -93,6 +98,7 @@ class Attempts:
                 await finish(self._settle(job, Retry(stopped, 0.0)))
                 raise
             finally:
+                self._leave.pop((job.id, job.attempt), None)
                 holding.cancel()
 
     async def _held(self, job: Job, lease: Lease, holding: asyncio.Task[End]) -> Verdict:
@@ -151,11 +157,22 @@ class Attempts:
             is_started = is_started or await self._started(job)
 
         budget = self._catalog.get(job.model).budget
-        async with AsyncExitStack() as stack:
+        async with AsyncExitStack() as stack, AsyncExitStack() as device:
             stack.push_async_callback(previews.close)
-            url = await self._open(job, stack)
-            result = await self._client.generate(url, job.spec, job.id, job.attempt, budget, report)
+            url = await self._open(job, device)
+            result = await self._client.generate(
+                url, job.spec, job.id, job.attempt, budget, report, partial(self._device_free, job, device)
+            )
         return await self._verified(job, result)
+
+    async def _device_free(self, job: Job, device: AsyncExitStack) -> None:
+        """Let the next job have the device and the slot. This one goes on: files, upload, verdict."""
+        await device.aclose()
+        try:
+            await self._claims.free_slot(job)
+        except Unavailable as error:
+            log.warning("the slot stays taken until the job ends: %s", error)
+        self._leave[job.id, job.attempt]()
 
     async def _verified(self, job: Job, result: VideoResult) -> VideoResult:
         """Return the result in the manifest. Raises Broken if the predictor reported another one."""

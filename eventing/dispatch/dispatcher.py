@@ -9,6 +9,7 @@ from typing import Any
 
 from eventing.contract.errors import ReelzeroError
 from eventing.dispatch.attempt import Attempts
+from eventing.domain.job import Job
 from eventing.domain.pool import Pool
 from eventing.signal import Signal
 from eventing.store.claims import ClaimStore
@@ -32,6 +33,7 @@ class Dispatcher:
         self._hurry = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
         self._running: dict[str, set[asyncio.Task[None]]] = {pool.name: set() for pool in pools}
+        self._tails: set[asyncio.Task[None]] = set()  # attempts that have left their device and slot
 
     async def start(self) -> list[asyncio.Task[None]]:
         """Create the slots and start the loops. Return their tasks, which must never end on their own."""
@@ -51,7 +53,7 @@ class Dispatcher:
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
-        running = set().union(*self._running.values())
+        running = set().union(*self._running.values(), self._tails)
         if running and seconds > 0:
             log.info("waiting for %d open attempts", len(running))
             await self._finish(running, seconds)
@@ -89,11 +91,20 @@ class Dispatcher:
             log.warning("cannot claim now: %s", error)
             return False
         for job in claimed:
-            task = asyncio.create_task(self._attempts.run(job, claimed_at))
-            running.add(task)
-            task.add_done_callback(running.discard)
-            task.add_done_callback(lambda _: self._job_ready.notify())
+            self._start(job, claimed_at, running)
         return bool(claimed)
+
+    def _start(self, job: Job, claimed_at: float, running: set[asyncio.Task[None]]) -> None:
+        def leave() -> None:
+            running.discard(task)
+            self._tails.add(task)
+            self._job_ready.notify()
+
+        task = asyncio.create_task(self._attempts.run(job, claimed_at, leave))
+        running.add(task)
+        task.add_done_callback(running.discard)
+        task.add_done_callback(self._tails.discard)
+        task.add_done_callback(lambda _: self._job_ready.notify())
 
     async def _sweep(self) -> None:
         """Free jobs whose lease has lapsed and fail jobs past their start deadline, once per poll."""

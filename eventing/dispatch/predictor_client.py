@@ -35,6 +35,7 @@ from eventing.contract.validation import first_problem
 
 LINE_LIMIT = 1 << 20  # bytes of one record
 OnRecord = Callable[[Progress | None, str | None], Awaitable[None]]
+OnFree = Callable[[], Awaitable[None]]
 
 
 class NotStarted(Exception):
@@ -83,23 +84,24 @@ class PredictorClient:
         await self._session.close()
 
     async def generate(
-        self, url: str, spec: GenerationSpec, job_id: str, attempt: int, budget: Budget, report: OnRecord
-    ) -> VideoResult:
+        self, url: str, spec: GenerationSpec, job_id: str, attempt: int, budget: Budget,
+        report: OnRecord, device_free: OnFree,
+    ) -> VideoResult:  # fmt: skip
         """Run one attempt and return the result that the predictor reports.
 
         `report` gets the progress of each record, and None for a terminal record that is the first; with it
-        the preview of the record, if it has one.
+        the preview of the record, if it has one. `device_free` is called when the attempt leaves its device.
         Raises NotStarted, Failed, CutAtStart, Broken.
         """
         assignment = Assignment(spec=spec, job_id=job_id, attempt=attempt)
         address = f"{url}/v2/models/{spec.model}/generate_stream"
         try:
-            return await self._stream(address, GenerateBody.of(assignment), budget, report)
+            return await self._stream(address, GenerateBody.of(assignment), budget, report, device_free)
         except _NoSpec:
-            return await self._stream(address, GenerateBody.flat(assignment), budget, report)
+            return await self._stream(address, GenerateBody.flat(assignment), budget, report, device_free)
 
     async def _stream(
-        self, address: str, body: GenerateBody, budget: Budget, report: OnRecord
+        self, address: str, body: GenerateBody, budget: Budget, report: OnRecord, device_free: OnFree
     ) -> VideoResult:
         request = self._session.post(
             address,
@@ -121,6 +123,8 @@ class PredictorClient:
                     records += 1
                     preview = record.preview if isinstance(record, ProgressRecord) else None
                     await report(_bounded(record.progress), preview)
+                    if isinstance(record, ProgressRecord) and record.device_free:
+                        await device_free()
             cause: Exception | None = None
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             cause = error

@@ -23,7 +23,7 @@ from eventing.standalone.devices import CPU
 from eventing.standalone.launch import Launcher, Predictor
 
 POOL = "local"
-STOP_SECONDS = 10.0  # an idle predictor ends in less than one
+STOP_SECONDS = 30.0  # an idle predictor ends in less than one; one that still uploads takes longer
 log = logging.getLogger(__name__)
 
 

@@ -29,6 +29,7 @@ from eventing.store.tables import jobs, slots
 from eventing.store.transitions import (
     add_messages,
     drop_progress,
+    free_slot,
     locked,
     locked_to_start,
     transition,
@@ -98,6 +99,11 @@ class ClaimStore:
             if has_failed:
                 await circuit_breaker.close(connection, job.model, job.lane)
             return new
+
+    async def free_slot(self, job: Job) -> None:
+        """Let another job have the slot of an attempt that has left its device."""
+        async with self._database.write() as connection:
+            await free_slot(connection, job)
 
     async def complete(self, job: Job, result: VideoResult) -> Job:
         """End with a result, or as cancelled if a cancel was requested before. Raises LeaseLost."""

@@ -69,6 +69,11 @@ _FREE_SLOT = (
 )
 
 
+async def free_slot(connection: AsyncConnection, job: Job) -> None:
+    """Free the slot of an attempt, if it still has one."""
+    await connection.execute(_FREE_SLOT, {"old_id": job.id, "old_attempt": job.attempt})
+
+
 async def write_transition(connection: AsyncConnection, old: Job, new: Job, announcer: Announcer) -> None:
     """Store the changes if the row is still the one that was read. Raises LeaseLost if it is not."""
     unchanged = {"old_id": old.id, "old_status": str(old.status), "old_attempt": old.attempt}
@@ -76,7 +81,7 @@ async def write_transition(connection: AsyncConnection, old: Job, new: Job, anno
     if result.rowcount != 1:
         raise LeaseLost(f"job {old.id} changed under attempt {old.attempt}")
     if old.status is Status.in_progress and new.status is not Status.in_progress:
-        await _free_slot(connection, old)
+        await free_slot(connection, old)
     if old.status is Status.queued and new.status.is_terminal:
         await void_turns(connection, old)
     if new.status.is_terminal and announcer.sink:
@@ -128,10 +133,6 @@ async def transition(
         if new != old:
             await write_transition(connection, old, new, announcer)
         return new
-
-
-async def _free_slot(connection: AsyncConnection, job: Job) -> None:
-    await connection.execute(_FREE_SLOT, {"old_id": job.id, "old_attempt": job.attempt})
 
 
 async def drop_progress(connection: AsyncConnection, job_id: str) -> None:

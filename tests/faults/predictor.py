@@ -1,8 +1,9 @@
 """The fake predictor as a process: light enough for hundreds of rounds, and one that can be killed.
 
 REELZERO_FAKE_PORT, REELZERO_FAKE_SCRIPTS (JSON list of Script fields), REELZERO_FAKE_SECONDS (per stage),
-REELZERO_FAKE_JOURNAL (what ran when, JSON lines); REELZERO_HOLD_STAGE and REELZERO_HOLD_FILE hold it as in
-predictor.testing. A hold at `load` delays the answer, as an activator does while a pod starts.
+REELZERO_FAKE_JOURNAL (what had the device when, JSON lines), REELZERO_FAKE_PIPELINED (any value: the device
+is free before the upload); REELZERO_HOLD_STAGE and REELZERO_HOLD_FILE hold it as in predictor.testing. A hold
+at `load` delays the answer, as an activator does while a pod starts.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from eventing.contract.models import Failure
 from eventing.contract.s3 import Bucket
 from eventing.contract.stream import Assignment
 from eventing.testing import FakePredictor, Script
+from tests.support.pipelined import Pipelined
 
 POLL = 0.01  # seconds; a file has no event to wait for
 
@@ -40,6 +42,10 @@ class Process(FakePredictor):
     def _leave(self, assignment: Assignment) -> None:
         super()._leave(assignment)
         journal({"what": "end"} | named(assignment))
+
+
+class PipelinedProcess(Pipelined, Process):
+    """The same, free for the next job once a job has left the device."""
 
 
 def named(assignment: Assignment) -> dict[str, Any]:
@@ -81,7 +87,8 @@ async def serve() -> None:
     port = int(os.environ["REELZERO_FAKE_PORT"])
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    async with Process(bucket, scripts(), port=port, on_stage=on_stage) as fake:
+    kind = PipelinedProcess if "REELZERO_FAKE_PIPELINED" in os.environ else Process
+    async with kind(bucket, scripts(), port=port, on_stage=on_stage) as fake:
         await stop.wait()
         await fake.drain()
 

@@ -9,6 +9,7 @@ import signal
 from tests.faults.registry import each, fault
 from tests.faults.world import World
 
+OFF_DEVICE = ("encode_video", "upload", "after_upload")
 STAGES = ("load", "encode_prompt", "denoise", "decode", "encode_video", "upload", "after_upload")
 
 
@@ -23,6 +24,8 @@ async def killed(world: World, stage: str) -> None:
     await world.end_predictor(signal.SIGKILL)
     # No work precedes `load`, and after the manifest the result is adopted.
     world.repeats = 0 if stage in ("load", "after_upload") else 1
+    if world.real and stage in OFF_DEVICE:
+        world.repeats += 1  # of the job that has the device meanwhile
     await world.predict()
 
 
