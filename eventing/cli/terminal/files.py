@@ -60,7 +60,7 @@ async def fetch(
     session: Session, ids: Sequence[str], out: Path, variant: Variant = Variant.video
 ) -> ExitStatus:
     """Download files and write their paths."""
-    target = _target(out, len(ids))
+    target = target_of(out, len(ids))
     paths = [await session.client.download(job_id, target, variant.value) for job_id in ids]
     output = session.output
     if output.as_json:
@@ -70,7 +70,7 @@ async def fetch(
     return ExitStatus.done
 
 
-def _target(out: Path, count: int) -> str:
+def target_of(out: Path, count: int) -> str:
     """Return the path of one file, or that of a folder with a slash. A name with a suffix is a file."""
     if out.is_dir() or not out.suffix:
         return f"{out}/"

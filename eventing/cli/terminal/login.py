@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from eventing.cli.terminal.exit_status import status_of
+from eventing.cli.terminal.exit_status import ExitStatus, status_of
 from eventing.cli.terminal.output import Output
-from eventing.cli.terminal.profiles import DEFAULT, Target, find_target, save_profile
+from eventing.cli.terminal.profiles import DEFAULT, Target, find_target, profiles_path, save_profile
 from eventing.client import AsyncClient
 from eventing.contract.errors import ReelzeroError
 
@@ -38,6 +38,9 @@ def login(
     except ReelzeroError as error:
         output.error(f"reelzero: {error.sentence()}")
         raise typer.Exit(status_of(error)) from error
+    except OSError as error:
+        output.error(f"reelzero: {profiles_path(os.environ)} cannot be written: {error.strerror}")
+        raise typer.Exit(ExitStatus.failed) from error
     name = "" if profile == DEFAULT else f" --profile {profile}"
     output.line(f"{target.server} is stored in {path}; use it: reelzero list{name}")
 

@@ -10,7 +10,7 @@ import typer
 
 from eventing.cli.terminal.exit_status import ExitStatus
 from eventing.cli.terminal.fields import request_fields, request_options
-from eventing.cli.terminal.files import fetch
+from eventing.cli.terminal.files import fetch, target_of
 from eventing.cli.terminal.follow import PreviewOption, watch_jobs
 from eventing.cli.terminal.output import Output
 from eventing.cli.terminal.preview import Mode
@@ -47,11 +47,12 @@ async def _submit(
     Example: reelzero submit "a red circle moving right" --seed 7 -n 4
     """
     fields = request_fields(options)
+    requests = [{**fields, **request} for request in read_requests(prompt, file)]
+    if out is not None:
+        target_of(out, sum(_count(request) for request in requests))  # before anything is made
     answers: list[Job | Group] = []
-    for number, request in enumerate(read_requests(prompt, file)):
-        answer = await session.client.submit(
-            {**fields, **request}, key=f"{key}-{number}" if key and number else key
-        )
+    for number, request in enumerate(requests):
+        answer = await session.client.submit(request, key=f"{key}-{number}" if key and number else key)
         answers.append(answer)
         _show(session.output, answer, follows=watch or out is not None)
     ids = [each for answer in answers for each in ids_of(answer)]
@@ -62,6 +63,12 @@ async def _submit(
         return ExitStatus.done
     status = await watch_jobs(session, await session.jobs(ids), preview, reports=out is None)
     return status if out is None or status else await fetch(session, ids, out)
+
+
+def _count(request: dict[str, Any]) -> int:
+    """Return how many videos a request is for; one where the server will refuse the number."""
+    count = request.get("n")
+    return count if isinstance(count, int) else 1
 
 
 def ids_of(answer: Job | Group) -> list[str]:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -123,3 +124,19 @@ def test_a_byte_order_mark_is_no_part_of_a_prompt(reelzero: Reelzero, clean: Non
 def test_a_wrong_key_is_an_argument_error_of_the_library() -> None:
     with pytest.raises(InvalidRequest, match="one line"):
         AsyncClient(api_key="a\nb")
+
+
+def test_a_profile_that_cannot_be_stored_is_named(
+    reelzero: Reelzero, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "reelzero").symlink_to(tmp_path / "absent")  # the folder can be neither read nor made
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    result = reelzero("login", text="k\n")
+    assert result.exit_code == 1 and "profiles.json cannot be written" in result.stderr, result.output
+
+
+def test_a_file_for_two_videos_is_refused_before_they_are_made(reelzero: Reelzero) -> None:
+    before = reelzero("list", "-q").stdout
+    result = reelzero("submit", "a dot", "-n", "2", "--out", "one.mp4")
+    assert result.exit_code == 2 and "name a folder" in result.stderr
+    assert reelzero("list", "-q").stdout == before
