@@ -7,6 +7,7 @@ must be in the model afterwards, unless it is all zeros and so changes nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ def load(pipe: Any, adapters: Sequence[LoraFiles]) -> None:
 
     Offloading may be off afterwards: the pipeline must be placed again.
     """
+    import_module("torch.distributed.tensor")  # peft takes for granted that something has imported it
     try:
         for files in adapters:
             _load_files(pipe, files)
