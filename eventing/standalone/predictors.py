@@ -23,7 +23,7 @@ from eventing.standalone.devices import CPU
 from eventing.standalone.launch import Launcher, Predictor
 
 POOL = "local"
-STOP_SECONDS = 30.0  # an idle predictor ends in less than one; one that still uploads takes longer
+STOP_SECONDS = 30.0  # at the end of this service, when no job is left; a predictor without one ends in less
 log = logging.getLogger(__name__)
 
 
@@ -86,7 +86,7 @@ class LocalPredictors:
     async def close(self) -> None:
         """Stop every predictor."""
         slots, self._slots = self._slots, []
-        await asyncio.gather(*(self._stop(slot) for slot in slots))
+        await asyncio.gather(*(self._stop(slot, STOP_SECONDS) for slot in slots))
         for task in tuple(self._background):
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
@@ -136,7 +136,7 @@ class LocalPredictors:
             # Checked, because a process can outlive the loss of its device.
             if slot.predictor and await self._settled(slot, slot.predictor):
                 return slot
-            await self._remove(slot)
+            await self._removed(slot)
         return None
 
     async def _settled(self, slot: Slot, predictor: Predictor) -> bool:
@@ -153,7 +153,7 @@ class LocalPredictors:
             return False
         log.info("a predictor makes room for another model", extra={"model": idle[0].model})
         self._occupy(idle[0])
-        await self._remove(idle[0])
+        await self._removed(idle[0])
         return True
 
     def _idle(self) -> list[Slot]:
@@ -194,26 +194,34 @@ class LocalPredictors:
 
         self._keep(watch())
 
+    async def _removed(self, slot: Slot) -> None:
+        """Remove a slot. A caller that is cancelled does not cut the upload of another job."""
+        await asyncio.shield(self._keep(self._remove(slot)))
+
     async def _remove(self, slot: Slot) -> None:
-        """Stop a slot's process, then free its devices: the next process needs their memory."""
+        """Stop a slot's process, then free its devices: the next process needs their memory.
+
+        Its last job may still be encoded and uploaded, so it gets the seconds that a pod gets.
+        """
         slot.stopping = True
         try:
-            await self._stop(slot)
+            await self._stop(slot, self._catalog.get(slot.model).budget.drain_grace)
         finally:
             self._forget(slot)
 
-    async def _stop(self, slot: Slot) -> None:
+    async def _stop(self, slot: Slot, grace: float) -> None:
         if slot.timer:
             slot.timer.cancel()
         if slot.predictor:
-            await slot.predictor.stop(STOP_SECONDS)
+            await slot.predictor.stop(grace)
 
     def _forget(self, slot: Slot) -> None:
         if slot in self._slots:
             self._slots.remove(slot)
         self._changed.set()
 
-    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+    def _keep(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work, context=Context())  # no job's log context: it outlives the job
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+        return task

@@ -2,12 +2,14 @@
 
 FAKE: ready | loading | failed | crash | silent. FAKE_TAKEN=n: the first n starts find their port taken.
 `FILE` in FAKE_GATE: loading until that file exists. A file `lost` beside the log: its device is lost.
+FAKE_TAIL: a SIGTERM finds it in an upload, which ends when the file `uploaded` is beside the log.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -31,7 +33,17 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+def finish_upload(*_: object) -> None:
+    (HOME / "stopping").touch()
+    while not (HOME / "uploaded").exists():
+        time.sleep(0.01)
+    (HOME / "result").touch()
+    os._exit(0)
+
+
 def main() -> None:
+    if "FAKE_TAIL" in os.environ:
+        signal.signal(signal.SIGTERM, finish_upload)
     interesting = ("OMP_", "REELZERO_", "CUDA_", "AWS_")
     shown = {key: value for key, value in os.environ.items() if key.startswith(interesting)}
     print(json.dumps({"pid": os.getpid(), "argv": sys.argv[1:], "env": shown}), flush=True)

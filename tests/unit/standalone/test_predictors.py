@@ -181,6 +181,27 @@ async def test_idle_predictors_are_stopped(make: Make) -> None:
     await opened(predictors, "tiny")
 
 
+@pytest.mark.parametrize("wanted", ["by another model", "by a job that is cancelled", "by no job"])
+async def test_one_that_is_stopped_finishes_its_upload(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: str
+) -> None:
+    monkeypatch.setattr("eventing.standalone.predictors.STOP_SECONDS", 0.001)
+    predictors = make("GPU-a", idle=0.01 if wanted == "by no job" else 3600, FAKE_TAIL="1")
+    async with predictors.open("one", "default"):
+        (pid,) = predictors.running()
+    other = None if wanted == "by no job" else asyncio.create_task(opened(predictors, "two"))
+    scratch = tmp_path / "scratch"
+    await eventually(lambda: (scratch / "stopping").exists() or gone(pid))
+    if other and wanted == "by a job that is cancelled":
+        other.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await other
+    (scratch / "uploaded").touch()
+    await eventually(lambda: pid not in predictors.running())
+    assert (scratch / "result").exists()
+    await opened(predictors, "two")
+
+
 async def test_a_dead_predictor_is_forgotten(make: Make) -> None:
     predictors = make()
     await opened(predictors, "tiny")
