@@ -1,4 +1,4 @@
-"""What one no-op job costs the service: `python -m bench.job_cost [--count N] [--slots N]`.
+"""What one no-op job costs the service: `python -m bench.job_cost [--statements] [--profile FILE]`.
 
 The service runs in this process, on PostgreSQL and on SQLite; predictor, S3, database and callers run in
 processes of their own. Processor time is that of this process and all its threads, from the first submission
@@ -23,8 +23,9 @@ from typing import Any
 from sqlalchemy import event, text
 
 from bench import queue_sides
-from bench.process import ROOT, free_port, machine
+from bench.process import ROOT, free_port
 from bench.queue_sides import World
+from bench.records import Record, Size, at_most, parser, publish
 from eventing.contract.catalog import load_catalog
 from eventing.dispatch.endpoints import RemoteEndpoints
 from eventing.service import Service
@@ -48,6 +49,7 @@ ts = [threading.Thread(target=run, args=(count // callers,)) for _ in range(call
 [t.start() for t in ts]; [t.join() for t in ts]
 """
 WARM_UP = 48
+LIMIT = 5.0  # ms of processor time on PostgreSQL
 DELIVERED = text("SELECT count(*) FROM outbox WHERE status = 'delivered'")
 
 
@@ -88,8 +90,8 @@ async def until_delivered(database: Database, count: int) -> None:
         await asyncio.sleep(0.1)
 
 
-async def measure(world: World, url: str, options: argparse.Namespace) -> None:
-    """Measure one database."""
+async def measure(world: World, url: str, options: argparse.Namespace) -> tuple[float, str]:
+    """Measure one database; return the milliseconds of a job, and what else was counted."""
     async with AsyncExitStack() as stack:
         predictor, _ = await queue_sides._predictor(world, stack)
         settings = Settings(
@@ -125,19 +127,18 @@ async def measure(world: World, url: str, options: argparse.Namespace) -> None:
         main = time.thread_time() - main
         spent, wall = time.process_time() - begin, time.perf_counter() - wall
         n, per = options.count, 1000 / options.count
-        print(
-            f"{service.container.database.engine.dialect.name:11}{spent * per:6.2f} ms"
-            f" (event loop {main * per:.2f}), {sum(counts.statements.values()) / n:5.1f} statements,"
-            f" {counts.ends['commit'] / n:4.2f} commits, {n / wall:5.1f} jobs/s",
-            flush=True,
+        note = (
+            f"event loop {main * per:.2f} ms, {sum(counts.statements.values()) / n:.1f} statements,"
+            f" {counts.ends['commit'] / n:.2f} commits, {n / wall:.1f} jobs/s"
         )
         if options.statements:
             for statement, number in counts.statements.most_common(30):
                 print(f"{number / n:7.2f} {statement}")
+        return spent * per, note
 
 
-async def run(options: argparse.Namespace) -> None:
-    """Measure both databases."""
+async def run(options: argparse.Namespace) -> list[Record]:
+    """Measure the databases that the options name."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-cost-")))
         s3 = S3Server(folder / "s3", folder / "s3.log")
@@ -146,22 +147,44 @@ async def run(options: argparse.Namespace) -> None:
         os.environ.update(s3.credentials.environment())
         postgres = await stack.enter_async_context(PostgresServer(fsync=True))
         world = World(folder, postgres, location, folder)
-        print(machine())
         urls = {"postgresql": (await postgres.fresh()).url, "sqlite": Sqlite(folder).url}
-        for name in options.databases:
-            await measure(world, urls[name], options)
+        return [_record(name, *await measure(world, urls[name], options)) for name in options.databases]
+
+
+def _record(database: str, milliseconds: float, note: str) -> Record:
+    """Compare with the limit, which is set for PostgreSQL."""
+    target = at_most(1.0) if database == "postgresql" else None
+    name = f"processor time of a no-op job, {database}"
+    return Record(name, "ms", milliseconds, LIMIT, "the limit on PostgreSQL", target, note)
+
+
+def cases(size: Size) -> list[Record]:
+    """Measure both databases."""
+    return measured(size, options().parse_args([]))
+
+
+def measured(size: Size, chosen: argparse.Namespace) -> list[Record]:
+    """Measure with options; without a count it is that of the size."""
+    chosen.count = chosen.count or size.of(full=400, quick=160, smallest=16)
+    return asyncio.run(run(chosen))
+
+
+def options() -> argparse.ArgumentParser:
+    """Return the command line."""
+    one = parser()
+    one.add_argument("--count", type=int)
+    one.add_argument("--callers", type=int, default=8)
+    one.add_argument("--slots", type=int, default=1)
+    one.add_argument("--databases", nargs="+", default=["postgresql", "sqlite"])
+    one.add_argument("--statements", action="store_true", help="list the statements")
+    one.add_argument("--profile", help="a file for cProfile's figures")
+    return one
 
 
 def main() -> None:
     """Parse the options, run."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=400)
-    parser.add_argument("--callers", type=int, default=8)
-    parser.add_argument("--slots", type=int, default=1)
-    parser.add_argument("--databases", nargs="+", default=["postgresql", "sqlite"])
-    parser.add_argument("--statements", action="store_true", help="list the statements")
-    parser.add_argument("--profile", help="a file for cProfile's figures")
-    asyncio.run(run(parser.parse_args()))
+    chosen = options().parse_args()
+    publish(chosen, lambda: measured(chosen.size, chosen))
 
 
 if __name__ == "__main__":

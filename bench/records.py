@@ -141,14 +141,24 @@ def show(records: Iterable[Record]) -> None:
 
 def main(cases: Callable[[Size], list[Record]]) -> None:
     """Run a benchmark from the command line: print its records, and write them where `--json` says."""
+    options = parser().parse_args()
+    publish(options, lambda: cases(options.size))
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line of all benchmarks; a benchmark may add options of its own."""
+    one = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
+    one.add_argument("--size", type=Size, choices=list(Size), default=Size.full)
+    one.add_argument("--json", type=Path, help="write the records to this file")
+    return one
+
+
+def publish(options: argparse.Namespace, measure: Callable[[], list[Record]]) -> None:
+    """Measure, print the records, and write them where the options say."""
     from bench.process import machine
 
-    parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
-    parser.add_argument("--size", type=Size, choices=list(Size), default=Size.full)
-    parser.add_argument("--json", type=Path, help="write the records to this file")
-    options = parser.parse_args()
     try:
-        records = cases(options.size)
+        records = measure()
     except Missing as error:
         print(error, file=sys.stderr)
         sys.exit(MISSING)

@@ -14,7 +14,7 @@ from bench.results import Run
 
 # They start services or predictors, whose starts alone take ten seconds of processor time each: here they are
 # only imported.
-WITH_PROCESSES = {"cold_start", "health_during_job", "overhead", "submit", "watchers"}
+WITH_PROCESSES = {"cold_start", "health_during_job", "job_cost", "overhead", "submit", "watchers"}
 
 
 def require_sound(records: list[Record]) -> None:
@@ -27,6 +27,13 @@ def require_sound(records: list[Record]) -> None:
         assert from_json(as_json(one)) == one
 
 
+def require_miniature(records: list[Record]) -> None:
+    """Assert that each measurement was made, on the CPU, and says so. A CPU has no peak memory of its own."""
+    assert [one.name for one in records if one.ratio is None] == ["cogvideox-2b, peak memory of a video"]
+    assert all("miniature on the CPU; says nothing about a card" in one.note for one in records)
+    assert not any(one.target for one in records)
+
+
 @pytest.mark.parametrize("name", run.modules())
 def test_a_benchmark_runs_in_its_smallest_form(name: str) -> None:
     module = import_module(f"bench.{name}")
@@ -37,6 +44,25 @@ def test_a_benchmark_runs_in_its_smallest_form(name: str) -> None:
     except Missing as error:
         pytest.skip(f"bench.{name} needs {error}")
     require_sound(records)
+    if name == "gpu":
+        require_miniature(records)
+
+
+def test_the_bench_of_a_card_measures_nothing_after_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = import_module("bench.gpu")
+    monkeypatch.setattr(gpu, "SECONDS", -1.0)
+    records = gpu.cases(Size.smallest)
+    assert records and all(one.verdict() == "not run" for one in records)
+    assert sum("the time of this model was over" in one.note for one in records) == len(records) - 1
+
+
+@pytest.mark.parametrize(("name", "billions"), [("wan2.2-ti2v-5b", 5.0), ("ltx-video", 1.92)])
+def test_a_true_configuration_has_the_size_of_its_model_and_fits_the_catalog(
+    name: str, billions: float
+) -> None:
+    models = {one.name: one for one in import_module("bench.gpu_models").MODELS}
+    transformer = models[name].pipeline("meta").pipe.transformer
+    assert round(sum(one.numel() for one in transformer.parameters()) / 1e9, 2) == billions
 
 
 def test_a_target_is_met_on_its_own_side() -> None:
