@@ -293,17 +293,18 @@ async def killed_at(
     folder: Path,
     between: Callable[[], None] = lambda: None,
 ) -> CompletedRecord:
-    """End the device thread at a point of a job's first attempt; return how the second attempt ends."""
-    entry, options, name, dead = entry_of(folder, engine), settings(bucket, folder), job(), threading.Event()
+    """End the thread of a job's first attempt at a point; return how the second attempt ends."""
+    entry, options, name = entry_of(folder, engine), settings(bucket, folder), job()
+    ended: list[threading.Thread] = []
 
     def kill(stage: str) -> None:
         if stage == point:
-            dead.set()
+            ended.append(threading.current_thread())
             raise Killed
 
     async with working(entry, options, kill) as first:
         first.take(attempt(entry, name))
-        await until(lambda: dead.is_set() and not first._thread.is_alive())
+        await until(lambda: any(not thread.is_alive() for thread in ended))
     between()
     async with working(entry, options) as second:
         return await completed(second, attempt(entry, name, 2))
