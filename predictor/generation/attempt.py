@@ -16,11 +16,15 @@ ADDRESS = frozenset(Address.model_fields)  # where the result goes; all others d
 
 
 class Attempt(Frozen):
-    """One attempt at one video. `traceparent` is the caller's W3C trace context."""
+    """One attempt at one video. `traceparent` is the caller's W3C trace context.
+
+    `is_assigned`: a dispatcher after 0.1.0 sent it, which reads records with fields that it does not know.
+    """
 
     spec: GenerationSpec
     address: Address
     traceparent: str | None = None
+    is_assigned: bool = False
 
     @property
     def is_stored(self) -> bool:
@@ -36,7 +40,7 @@ def assigned(entry: CatalogEntry, assignment: Assignment, traceparent: str | Non
     _check_model(entry, assignment.spec.model)
     _check_loras(entry, assignment.spec)
     address = Address(**assignment.model_dump(exclude={"spec"}))
-    return Attempt(spec=assignment.spec, address=address, traceparent=traceparent)
+    return Attempt(spec=assignment.spec, address=address, traceparent=traceparent, is_assigned=True)
 
 
 def make_attempt(entry: CatalogEntry, fields: Mapping[str, Any], traceparent: str | None = None) -> Attempt:

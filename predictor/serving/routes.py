@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from eventing.contract import media_types, strictjson, v2
 from eventing.contract.errors import InvalidRequest, NotFound
 from eventing.contract.results import VideoResult
-from eventing.contract.stream import CompletedRecord, GenerateBody, InlineVideo
+from eventing.contract.stream import CompletedRecord, GenerateBody, InlineVideo, ProgressRecord
 from eventing.contract.validation import validated
 from predictor.device.run import Run
 from predictor.generation.attempt import Attempt, assigned, make_attempt
@@ -99,8 +99,13 @@ async def read_attempt(model: VideoModel, request: Request) -> Attempt:
 
 
 async def server_sent(run: Run, heartbeat: float) -> AsyncIterator[bytes]:
-    """Write the records as server-sent events: `data: {json}` and an empty line (WHATWG HTML, 9.2)."""
+    """Write the records as server-sent events: `data: {json}` and an empty line (WHATWG HTML, 9.2).
+
+    A dispatcher of 0.1.0 refuses a record with `device_free`, and other callers have no use for it.
+    """
     async for record in run.records(heartbeat):
+        if isinstance(record, ProgressRecord) and record.device_free and not run.attempt.is_assigned:
+            continue
         yield b"data: " + record.model_dump_json(exclude_none=True).encode() + b"\n\n"
 
 
