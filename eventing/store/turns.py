@@ -39,6 +39,7 @@ _STILL_WAITS = exists().where(
 )
 _AFTER_CLOCK = _NOW + turns.c.step
 _NEXT = case((turns.c.turn < _AFTER_CLOCK, turns.c.turn), else_=_AFTER_CLOCK)
+_LOCK = select(turns.c.turn).where(*_IS_FLOW).with_for_update()
 _LEAVE = update(turns).where(*_IS_FLOW, ~_STILL_WAITS).values(turn=_NEXT)
 
 
@@ -61,7 +62,12 @@ async def take_turns(connection: AsyncConnection, entries: Sequence[Job], shares
 
 
 async def void_turns(connection: AsyncConnection, job: Job) -> None:
-    """Give back the turns of a flow whose last waiting job has ended without a claim."""
+    """Give back the turns of a flow whose last waiting job has ended without a claim.
+
+    The lock comes first, so that the second statement sees what others that had the row have committed: a new
+    job of the flow, or the end of its last one.
+    """
+    await connection.execute(_LOCK, _flow_of(job))
     await connection.execute(_LEAVE, _flow_of(job))
 
 

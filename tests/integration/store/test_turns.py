@@ -223,6 +223,18 @@ async def test_racing_submissions_of_one_owner_get_different_turns(postgres_url:
         await database.close()
 
 
+async def test_racing_cancels_of_all_jobs_of_an_owner_give_back_their_turns(postgres_url: str) -> None:
+    replicas = [Database(postgres_url) for _ in range(3)]
+    await migrate(replicas[0])
+    parts = [stores(database) for database in replicas]
+    made = await submit(parts[0], "ann", 12)
+    await asyncio.gather(*(parts[number % 3].jobs.cancel(job_id) for number, job_id in enumerate(made)))
+    (after,) = await submit(parts[0], "ann", 1)
+    assert (await parts[0].jobs.get(after)).turn == 1.0
+    for database in replicas:
+        await database.close()
+
+
 async def test_a_newcomer_waits_for_one_job_per_slot_while_replicas_race(postgres_url: str) -> None:
     replicas = [Database(postgres_url) for _ in range(3)]
     await migrate(replicas[0])
