@@ -62,9 +62,12 @@ class Lane:
         """Return the lane after the claim of a job. A job that was put back does not turn the clock back."""
         return replace(self, clock=max(self.clock, turn))
 
-    def leave(self, flow: Flow, step: float) -> Lane:
-        """Return the lane after the last waiting job of a flow was cancelled: its unused turns are void."""
-        end = min(self.ends.get(flow, 0.0), self.clock + step)
+    def leave(self, flow: Flow, step: float, last: float = 0.0) -> Lane:
+        """Return the lane after a waiting job of a flow was cancelled: turns after its `last` one are void.
+
+        `last` is the highest turn of the jobs of the flow that still wait.
+        """
+        end = min(self.ends.get(flow, 0.0), max(self.clock, last) + step)
         return replace(self, ends={**self.ends, flow: end})
 
 

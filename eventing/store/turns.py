@@ -12,7 +12,19 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Double, bindparam, case, delete, exists, func, literal_column, select, tuple_, update
+from sqlalchemy import (
+    Double,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    literal_column,
+    select,
+    tuple_,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -34,13 +46,13 @@ _NOW = func.coalesce(
     0.0,
 )
 _IS_FLOW = [turns.c[name] == bindparam(f"of_{name}") for name in _KEY]
-_STILL_WAITS = exists().where(
+_WAITING = select(jobs.c.turn).where(
     jobs.c.status == literal_column("'queued'"), *(jobs.c[name] == bindparam(f"of_{name}") for name in _KEY)
 )
-_AFTER_CLOCK = _NOW + turns.c.step
-_NEXT = case((turns.c.turn < _AFTER_CLOCK, turns.c.turn), else_=_AFTER_CLOCK)
+_LAST = union_all(select(_NOW.label("turn")), _WAITING).subquery()
+_END = select(func.max(_LAST.c.turn)).scalar_subquery() + turns.c.step
 _LOCK = select(turns.c.turn).where(*_IS_FLOW).with_for_update()
-_LEAVE = update(turns).where(*_IS_FLOW, ~_STILL_WAITS).values(turn=_NEXT)
+_LEAVE = update(turns).where(*_IS_FLOW, turns.c.turn > _END).values(turn=_END)
 
 
 def ahead_of(job: Job) -> ColumnElement[bool]:
@@ -62,7 +74,7 @@ async def take_turns(connection: AsyncConnection, entries: Sequence[Job], shares
 
 
 async def void_turns(connection: AsyncConnection, job: Job) -> None:
-    """Give back the turns of a flow whose last waiting job has ended without a claim.
+    """Give back the turns after the last waiting job of a flow, of which one has ended without a claim.
 
     The lock comes first, so that the second statement sees what others that had the row have committed: a new
     job of the flow, or the end of its last one.

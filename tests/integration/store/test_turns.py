@@ -85,8 +85,8 @@ class Both:
             self.ended[job.id] = await self.store.jobs.cancel(job.id)
             del self.waiting[job.id]
             flow = (job.owner, job.priority)
-            if all((other.owner, other.priority) != flow for other in self.waiting.values()):
-                self.lane = self.lane.leave(flow, self._step(job))
+            rest = [each.turn for each in self.waiting.values() if (each.owner, each.priority) == flow]
+            self.lane = self.lane.leave(flow, self._step(job), max(rest, default=0.0))
 
     async def end(self, choice: int) -> None:
         if job := _any(self.running, choice):
@@ -155,6 +155,18 @@ async def test_jobs_are_claimed_in_the_order_of_the_model(
 
 async def submit(store: Stores, owner: str, count: int) -> list[str]:
     return [(await store.jobs.submit(submission(owner=owner)))[0].id for _ in range(count)]
+
+
+async def test_the_turns_of_cancelled_jobs_delay_no_later_one(database: Database) -> None:
+    """All jobs are cancelled, the newest first, and the oldest is claimed before its cancel."""
+    store = stores(database)
+    await store.claims.prepare((POOL,))
+    oldest, *others = await submit(store, "ann", 5)
+    for job_id in reversed(others):
+        await store.jobs.cancel(job_id)
+    assert (await claim(store)).id == oldest
+    (after,) = await submit(store, "ann", 1)
+    assert (await store.jobs.get(after)).turn == 1.0
 
 
 async def test_lanes_of_one_pool_have_turns_of_their_own(database: Database) -> None:
