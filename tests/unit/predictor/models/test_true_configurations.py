@@ -26,14 +26,12 @@ def test_a_true_configuration_makes_the_latents_of_one_call_of_diffusers(model: 
     request = VideoRequest(prompt=PROMPT, seed=0, quality=Quality.high)
     spec = pipeline.entry.resolve(request).model_copy(update={"num_inference_steps": STEPS})
     ours = pipeline.denoise(spec, pipeline.encode_prompt(spec), lambda _done, _total: None)
-    options: dict[str, Any] = {
-        **pipeline._options(spec),
+    options: dict[str, Any] = pipeline._options(spec) | {
         "generator": generator(spec),
         "output_type": "latent",
     }
     with torch.inference_mode():
-        texts = {"prompt": spec.prompt, "negative_prompt": spec.negative_prompt}
-        stock = pipeline.pipe(**texts, **options, generator=generator(spec)).frames
+        stock = pipeline.pipe(prompt=spec.prompt, negative_prompt=spec.negative_prompt, **options).frames
     assert torch.equal(ours, stock)
     del pipeline, ours, stock
     free_memory()
