@@ -64,7 +64,7 @@ class Target:
         return ratio <= self.limit if self.upper else ratio >= self.limit
 
     def __str__(self) -> str:
-        return f"{'≤' if self.upper else '≥'} {self.limit:g}"
+        return f"{'≤' if self.upper else '≥'} {self.limit:.3g}"
 
 
 def at_most(limit: float) -> Target:

@@ -15,14 +15,9 @@ ELSEWHERE = {
     "shapes-tiny": "its own weights, on a CPU: judged by `training/checker.py`",
     "tiny": "random weights, on a CPU",
 }
-# What tests/unit/predictor/models/test_true_configurations.py saw on a card, in November 2026.
-H200 = "true configuration, random weights, on an H200"
-ON_GPU = {
-    "cogvideox-2b": f"{H200}: equal latents",
-    "ltx-video": f"{H200}: equal latents",
-    "wan2.1-t2v-1.3b": f"{H200}: equal latents and frames",
-    "wan2.2-ti2v-5b": f"{H200}: equal latents and frames",
-}
+# Entries of which tests/unit/predictor/models/test_true_configurations.py ran on a card, in November 2026.
+ON_GPU = frozenset({"cogvideox-2b", "ltx-video", "wan2.1-t2v-1.3b", "wan2.2-ti2v-5b"})
+SEEN = "true configuration, random weights, on an H200: latents equal to one call of diffusers"
 ENTRIES = load_catalog().entries()
 
 
@@ -89,8 +84,8 @@ def _run(entry: CatalogEntry, task: Task, kind: str) -> str:
     is_equal = (entry.name, task) in RUNS
     parts = "frames and sound" if entry.sound else "frames"
     run = f"random weights, on a CPU: {parts} equal to one call of diffusers" if is_equal else "nothing"
-    seen = ON_GPU.get(entry.name) if task is Task.text else None
-    card = seen or ("not run" if entry.gpus else "needs none")
+    is_seen = task is Task.text and entry.name in ON_GPU
+    card = SEEN if is_seen else "not run" if entry.gpus else "needs none"
     return f"| `{entry.name}` | {task} | `{kind}` | {ELSEWHERE.get(entry.name, run)} | {card} |"
 
 
