@@ -11,13 +11,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import cProfile
-import os
 import sys
-import tempfile
 import time
 from collections import Counter
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import event, text
@@ -30,10 +27,9 @@ from eventing.contract.catalog import load_catalog
 from eventing.dispatch.endpoints import RemoteEndpoints
 from eventing.service import Service
 from eventing.settings import Endpoint, Settings
-from eventing.standalone.s3server import S3Server
 from eventing.store.engine import Database
 from eventing.store.schema import migrate
-from tests.faults.databases import PostgresServer, Sqlite
+from tests.faults.databases import Sqlite
 
 CALLER = """
 import http.client, sys
@@ -140,14 +136,8 @@ async def measure(world: World, url: str, options: argparse.Namespace) -> tuple[
 async def run(options: argparse.Namespace) -> list[Record]:
     """Measure the databases that the options name."""
     async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-cost-")))
-        s3 = S3Server(folder / "s3", folder / "s3.log")
-        location = await s3.start()
-        stack.push_async_callback(s3.stop)
-        os.environ.update(s3.credentials.environment())
-        postgres = await stack.enter_async_context(PostgresServer(fsync=True))
-        world = World(folder, postgres, location, folder)
-        urls = {"postgresql": (await postgres.fresh()).url, "sqlite": Sqlite(folder).url}
+        world = await queue_sides.opened(stack)
+        urls = {"postgresql": (await world.postgres.fresh()).url, "sqlite": Sqlite(world.folder).url}
         return [_record(name, *await measure(world, urls[name], options)) for name in options.databases]
 
 

@@ -18,25 +18,20 @@ import asyncio
 import http.client
 import itertools
 import json
-import os
 import shutil
 import signal
 import statistics
-import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from bench import queue_sides
 from bench.celery_environment import prepare
 from bench.process import machine
 from bench.queue_sides import Running, Side, World
 from bench.records import Missing, Record, Size, at_least, main
-from eventing.standalone.s3server import S3Server
-from tests.faults.databases import PostgresServer
 
 BODY = json.dumps({"prompt": "a red circle moving right", "model": "tiny"})
 PACE = 0.1
@@ -140,13 +135,7 @@ async def run(options: Load, stack: AsyncExitStack) -> list[Record]:
     """Measure all sides in turn, for each number of slots."""
     records = []
     programs = await asyncio.to_thread(prepare)
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-queue-")))
-    s3 = S3Server(folder / "s3", folder / "s3.log")
-    location = await s3.start()
-    stack.push_async_callback(s3.stop)
-    os.environ.update(s3.credentials.environment())
-    postgres = await stack.enter_async_context(PostgresServer(fsync=True))
-    world = World(folder, postgres, location, programs)
+    world = await queue_sides.opened(stack, programs)
     print(machine())
     print(
         f"PostgreSQL: {await queue_sides.durability(world)}; {options.count} jobs, {options.callers} callers"

@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from sqlalchemy import text
 from bench.process import ROOT, call, free_port
 from eventing.contract.s3 import S3Location
 from eventing.standalone.process import Process, last_words
+from eventing.standalone.s3server import S3Server
 from eventing.store.engine import Database
 from tests.faults.databases import PostgresServer, Sqlite
 
@@ -47,6 +49,17 @@ class World:
         process = await Process.start(command, log, env=environment, cwd=ROOT)
         stack.push_async_callback(process.stop, 5.0)
         return process
+
+
+async def opened(stack: AsyncExitStack, programs: Path | None = None) -> World:
+    """Start the servers that all sides share, with PostgreSQL as durable as in production."""
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-queue-")))
+    s3 = S3Server(folder / "s3", folder / "s3.log")
+    location = await s3.start()
+    stack.push_async_callback(s3.stop)
+    os.environ.update(s3.credentials.environment())
+    postgres = await stack.enter_async_context(PostgresServer(fsync=True))
+    return World(folder, postgres, location, programs or folder)
 
 
 @dataclass

@@ -49,7 +49,7 @@ async def killed_with_two(world: World) -> None:
 
 @fault("sigterm-while-the-next-job-has-the-device")
 async def terminated_with_two(world: World) -> None:
-    """SIGTERM while one job uploads and the next has the device: both end, and none is repeated."""
+    """SIGTERM while one job uploads and the next has the device: both end in their first attempt."""
     await world.predict(hold="upload", REELZERO_FAKE_PIPELINED=PIPELINED)
     await world.serve()
     jobs = await world.submit(2)

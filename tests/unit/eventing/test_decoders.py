@@ -1,4 +1,4 @@
-"""The processes that decode pictures: one waits for the next picture, and none is left behind."""
+"""One process waits for the next picture to decode. All of them end with the service."""
 
 from __future__ import annotations
 
