@@ -1,1 +1,1 @@
-"""Serve HTTP: one file per protocol (jobs, videos, inference, ingress); problems.py answers every error."""
+"""Serve HTTP: one folder per protocol. `answers/problems.py` answers every error."""

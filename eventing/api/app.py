@@ -5,27 +5,23 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from eventing import __version__
-from eventing.api import (
-    dead_letters,
-    groups,
-    health,
-    inference,
-    ingress,
-    jobs,
-    openapi,
-    page,
-    previews,
-    problems,
-    progress,
-    videos,
-)
-from eventing.api.auth import RateLimit
+from eventing.api import health, inference, openapi
+from eventing.api.answers import problems
+from eventing.api.callers.auth import RateLimit
+from eventing.api.callers.oidc import TokenVerifier
+from eventing.api.callers.origins import OriginCheck
 from eventing.api.dependencies import Container
-from eventing.api.limits import BodyLimits, Sizes
-from eventing.api.oidc import TokenVerifier
-from eventing.api.origins import OriginCheck
-from eventing.api.prefix import PathPrefix
+from eventing.api.events import dead_letters
+from eventing.api.events import routes as events
+from eventing.api.jobs import groups, previews, progress
+from eventing.api.jobs import routes as jobs
+from eventing.api.page import routes as page
+from eventing.api.requests.limits import BodyLimits, Sizes
+from eventing.api.requests.prefix import PathPrefix
+from eventing.api.videos import routes as videos
 from eventing.contract.http_methods import HeadAndOptions
+
+ROUTES = (jobs, groups, progress, previews, videos, inference, events, dead_letters, health, page)
 
 
 def create_app(container: Container) -> FastAPI:
@@ -51,7 +47,7 @@ def create_app(container: Container) -> FastAPI:
     if container.settings.auth == "open":
         app.add_middleware(OriginCheck, allowed_hosts=container.settings.allowed_hosts)
     app.add_middleware(PathPrefix, prefix=container.settings.path_prefix)
-    for module in (jobs, groups, progress, previews, videos, inference, ingress, dead_letters, health, page):
+    for module in ROUTES:
         app.include_router(module.router)
     app.mount("/static/swagger-ui", page.swagger_ui, name="swagger-ui")
     app.mount("/static", page.files, name="static")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from eventing.api.auth import Owner
+from eventing.api.callers.auth import Owner
 from eventing.api.dependencies import Container, ContainerDep
 from eventing.contract.errors import NotFound
 from eventing.contract.models import Status

@@ -16,11 +16,11 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.responses import JSONResponse
 
 from eventing import __version__
-from eventing.api.auth import Owner
+from eventing.api.answers.waiting import Gone, until_ended
+from eventing.api.callers.auth import Owner
 from eventing.api.dependencies import Container, ContainerDep
-from eventing.api.limits import RELEASE
-from eventing.api.origin import V2Origin
-from eventing.api.waiting import Gone, until_ended
+from eventing.api.requests.limits import RELEASE
+from eventing.api.requests.origin import V2Origin
 from eventing.contract import v2
 from eventing.contract.errors import (
     Cancelled,

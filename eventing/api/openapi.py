@@ -12,8 +12,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from eventing.api import error_formats
-from eventing.api.openai import VideoCreate, VideoRemix
+from eventing.api.answers import error_formats
+from eventing.api.videos.openai import VideoCreate, VideoRemix
 from eventing.contract.models import JobRequest
 
 REF = "#/components/schemas/{model}"

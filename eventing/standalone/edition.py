@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from eventing.api.auth import LOCAL_OWNER
+from eventing.api.callers.auth import LOCAL_OWNER
 from eventing.container import Container
 from eventing.contract import telemetry
 from eventing.contract.catalog import Catalog, load_catalog

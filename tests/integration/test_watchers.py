@@ -96,7 +96,7 @@ async def test_many_idle_streams_cost_one_statement_a_look(make_stack: MakeStack
 
 
 async def test_a_stream_outlives_its_database(make_stack: MakeStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eventing.api.progress.KEEP_ALIVE_SECONDS", 0.05)
+    monkeypatch.setattr("eventing.api.jobs.progress.KEEP_ALIVE_SECONDS", 0.05)
     read, away, refusals = Database.read, asyncio.Event(), []
 
     def reading(self: Database) -> Any:
@@ -122,7 +122,9 @@ async def test_a_stream_outlives_its_database(make_stack: MakeStack, monkeypatch
 async def test_a_stream_whose_lease_is_renewed_is_kept_alive(
     make_stack: MakeStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("eventing.api.progress.KEEP_ALIVE_SECONDS", 2.5)  # longer than between two renewals
+    monkeypatch.setattr(
+        "eventing.api.jobs.progress.KEEP_ALIVE_SECONDS", 2.5
+    )  # longer than between two renewals
     async with make_stack(lease_seconds=3) as stack, held(stack) as (job_id,):
         async with (
             asyncio.timeout(120),

@@ -130,7 +130,7 @@ async def test_a_trigger_is_known_by_its_token(tmp_path: Path, bucket: Bucket) -
 async def test_new_keys_are_found_and_an_absent_issuer_is_a_503(
     tmp_path: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("eventing.api.jwks.PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("eventing.api.callers.jwks.PAUSE_SECONDS", 0.0)
     async with issuer() as it:
         async with deployment(tmp_path, bucket, **settings(it)) as service:
             assert await deliver(service, it.token()) == 202
@@ -168,7 +168,7 @@ async def test_one_key_that_cannot_be_read_does_not_hide_the_others(tmp_path: Pa
 async def test_a_made_up_key_id_delays_nobody_and_is_looked_up_once_for_all(
     tmp_path: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("eventing.api.jwks.PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("eventing.api.callers.jwks.PAUSE_SECONDS", 0.0)
     async with issuer() as it, deployment(tmp_path, bucket, **settings(it)) as service:
         assert await deliver(service, it.token()) == 202
         it.hold = asyncio.Event()
@@ -176,7 +176,9 @@ async def test_a_made_up_key_id_delays_nobody_and_is_looked_up_once_for_all(
         made_up = [jwt.encode({}, "s" * 32, headers={"kid": f"made-up-{n}"}) for n in range(5)]
         waiting = [asyncio.create_task(deliver(service, token, id=token)) for token in made_up]
         await it.asked.wait()
-        monkeypatch.setattr("eventing.api.jwks.PAUSE_SECONDS", 3600.0)  # who comes late starts no fetch
+        monkeypatch.setattr(
+            "eventing.api.callers.jwks.PAUSE_SECONDS", 3600.0
+        )  # who comes late starts no fetch
         async with asyncio.timeout(300):  # it would wait for the issuer, which waits for us
             assert await deliver(service, it.token(), id="known") == 202
         it.hold.set()
@@ -187,8 +189,8 @@ async def test_a_made_up_key_id_delays_nobody_and_is_looked_up_once_for_all(
 async def test_keys_that_are_old_are_used_while_they_are_fetched_again(
     tmp_path: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("eventing.api.jwks.PAUSE_SECONDS", 0.0)
-    monkeypatch.setattr("eventing.api.jwks.KEEP_SECONDS", 0.0)
+    monkeypatch.setattr("eventing.api.callers.jwks.PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("eventing.api.callers.jwks.KEEP_SECONDS", 0.0)
     async with issuer() as it, deployment(tmp_path, bucket, **settings(it)) as service:
         assert await deliver(service, it.token()) == 202
         it.hold = asyncio.Event()
@@ -202,8 +204,8 @@ async def test_keys_that_are_old_are_used_while_they_are_fetched_again(
 async def test_a_failure_is_kept_for_a_while_and_a_hanging_issuer_is_given_up(
     tmp_path: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("eventing.api.jwks.PAUSE_SECONDS", 3600.0)
-    monkeypatch.setattr("eventing.api.jwks.FETCH_SECONDS", 0.2)
+    monkeypatch.setattr("eventing.api.callers.jwks.PAUSE_SECONDS", 3600.0)
+    monkeypatch.setattr("eventing.api.callers.jwks.FETCH_SECONDS", 0.2)
     async with issuer() as it, deployment(tmp_path, bucket, **settings(it)) as service:
         it.hold = asyncio.Event()
         for number in range(3):

@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from eventing.api import openai
+from eventing.api.videos import openai
 from eventing.contract.s3 import Bucket
 from eventing.domain.job import Job
 from eventing.drafts import Origin

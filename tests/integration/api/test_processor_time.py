@@ -20,7 +20,7 @@ from sqlalchemy import event
 from starlette.types import ASGIApp, Message
 
 from eventing.api.app import create_app
-from eventing.api.auth import RateLimit
+from eventing.api.callers.auth import RateLimit
 from eventing.container import Container, build_container
 from eventing.contract.env import read
 from eventing.settings import Endpoint, Settings

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from eventing.api import openai
+from eventing.api.videos import openai
 from eventing.contract.catalog import load_catalog
 from eventing.contract.env import read
 from eventing.contract.errors import ConfigurationError, InvalidRequest

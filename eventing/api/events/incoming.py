@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
-from eventing.api.auth import RateLimit, anonymous_owner, identify
+from eventing.api.callers.auth import RateLimit, anonymous_owner, identify
 from eventing.api.dependencies import Container
 from eventing.contract import cloudevent
 from eventing.contract.cloudevent import Event

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from eventing.api.callers.oidc import TokenVerifier, looks_like_token
 from eventing.api.dependencies import Container, ContainerDep
-from eventing.api.oidc import TokenVerifier, looks_like_token
 from eventing.contract.errors import TooLarge, TooMany, Unauthorized
 from eventing.contract.models import HIGHEST_PRIORITY
 

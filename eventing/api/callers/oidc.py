@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import jwt
 
-from eventing.api.jwks import IssuerKeys
+from eventing.api.callers.jwks import IssuerKeys
 from eventing.contract.errors import Unauthorized
 from eventing.settings import Settings, pairs
 

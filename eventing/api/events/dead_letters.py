@@ -15,9 +15,9 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from eventing.api.auth import Owner
+from eventing.api.callers.auth import Owner
 from eventing.api.dependencies import Container, ContainerDep
-from eventing.api.incoming import Incoming, incoming
+from eventing.api.events.incoming import Incoming, incoming
 from eventing.contract import cloudevent
 from eventing.contract.cloudevent import Event
 from eventing.contract.errors import MalformedRequest, ReelzeroError, Unauthorized

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from eventing.api.auth import Owner
-from eventing.api.content import AS_TYPED, read_object
+from eventing.api.answers.content import AS_TYPED, read_object
+from eventing.api.callers.auth import Owner
 from eventing.api.dependencies import ContainerDep
-from eventing.api.jobs import JobId
+from eventing.api.jobs.routes import JobId
 from eventing.contract.errors import NotFound
 from eventing.contract.results import preview_key
 

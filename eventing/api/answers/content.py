@@ -10,8 +10,8 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 
+from eventing.api.answers.problems import answer
 from eventing.api.dependencies import Container
-from eventing.api.problems import answer
 from eventing.contract.errors import NotFound, StorageError, Unavailable, UnsatisfiableRange
 from eventing.contract.results import StoredFile
 from eventing.contract.s3 import safe_name

@@ -9,9 +9,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 
-from eventing.api.auth import Owner
+from eventing.api.callers.auth import Owner
 from eventing.api.dependencies import ContainerDep
-from eventing.api.views import GroupView, JobPage, group_view, job_view
+from eventing.api.jobs.views import GroupView, JobPage, group_view, job_view
 from eventing.contract.errors import StorageError, Unavailable
 from eventing.contract.models import JOB_ID_PATTERN
 

@@ -10,8 +10,8 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
-from eventing.api.auth import Submitter
-from eventing.api.trace import traceparent_of
+from eventing.api.callers.auth import Submitter
+from eventing.api.requests.trace import traceparent_of
 from eventing.drafts import Origin
 from eventing.store.submissions import event_key
 

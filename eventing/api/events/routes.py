@@ -16,10 +16,10 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from eventing.api.dependencies import Container, ContainerDep
-from eventing.api.incoming import Incoming, incoming
-from eventing.api.jobs import path_of
-from eventing.api.origin import event_origin
-from eventing.api.trace import traceparent_of, valid
+from eventing.api.events.incoming import Incoming, incoming
+from eventing.api.jobs.routes import path_of
+from eventing.api.requests.origin import event_origin
+from eventing.api.requests.trace import traceparent_of, valid
 from eventing.contract import cloudevent
 from eventing.contract.cloudevent import Event
 from eventing.contract.errors import (

@@ -24,11 +24,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Response
 from fastapi.responses import StreamingResponse
 
-from eventing.api.auth import Owner
+from eventing.api.callers.auth import Owner
 from eventing.api.dependencies import Container, ContainerDep
-from eventing.api.groups import GroupId
-from eventing.api.jobs import JobId
-from eventing.api.views import group_view, job_view, preview_link
+from eventing.api.jobs.groups import GroupId
+from eventing.api.jobs.routes import JobId
+from eventing.api.jobs.views import group_view, job_view, preview_link
 from eventing.contract.errors import NotFound
 from eventing.domain.group import Group
 from eventing.domain.job import Status

@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from eventing.api import openai
-from eventing.api.auth import Owner
-from eventing.api.bodies import read_fields
-from eventing.api.content import stream_file
+from eventing.api.answers.content import stream_file
+from eventing.api.callers.auth import Owner
 from eventing.api.dependencies import Container, ContainerDep
-from eventing.api.origin import OpenAIOrigin
+from eventing.api.requests.bodies import read_fields
+from eventing.api.requests.origin import OpenAIOrigin
+from eventing.api.videos import openai
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import Conflict, ReelzeroError, StorageError, Unavailable
 from eventing.contract.models import JOB_ID_PATTERN

@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from eventing.api.error_formats import format_of
+from eventing.api.answers.error_formats import format_of
 from eventing.contract.errors import (
     MalformedRequest,
     ReelzeroError,

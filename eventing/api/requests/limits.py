@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from eventing.api.problems import answer
+from eventing.api.answers.problems import answer
 from eventing.contract import media_types
 from eventing.contract.errors import MalformedRequest, ReelzeroError, TooLarge, Unavailable
 from eventing.settings import Settings

@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
-from eventing.api.auth import Owner, carries_credentials
-from eventing.api.bodies import JobBody
-from eventing.api.content import stream_file, stream_manifest
+from eventing.api.answers.content import stream_file, stream_manifest
+from eventing.api.callers.auth import Owner, carries_credentials
 from eventing.api.dependencies import Container, ContainerDep
-from eventing.api.origin import PutOrigin, RestOrigin
-from eventing.api.views import GroupView, JobPage, JobView, group_view, job_view
+from eventing.api.jobs.views import GroupView, JobPage, JobView, group_view, job_view
+from eventing.api.requests.bodies import JobBody
+from eventing.api.requests.origin import PutOrigin, RestOrigin
 from eventing.contract.errors import Conflict
 from eventing.contract.models import JOB_ID_PATTERN, Frozen
 from eventing.contract.results import StoredFile, VideoResult

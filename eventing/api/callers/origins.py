@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from eventing.api.problems import answer
+from eventing.api.answers.problems import answer
 from eventing.contract.errors import Forbidden
 
 

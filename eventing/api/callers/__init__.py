@@ -1,0 +1,1 @@
+"""Identify callers: API keys, OIDC tokens, and the origins of web pages."""

@@ -1,0 +1,1 @@
+"""Serve `/events`: incoming CloudEvents and dead letters become jobs."""

@@ -1,0 +1,1 @@
+"""Serve the web pages and their files."""

@@ -1,0 +1,1 @@
+"""Serve `/v1/videos`: the OpenAI Videos API and its dialects."""
