@@ -12,7 +12,7 @@ SIZE := full
 ONLY :=
 PARTS := chromium curl jq nginx-light pgbouncer
 
-.PHONY: help run test coverage parts test-faults manifests-test conformance eval-model train check bench format docs lock hashes clean
+.PHONY: help run test coverage parts test-faults manifests-test conformance eval-model train check bench format pages docs lock hashes clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -68,13 +68,17 @@ bench: $(VENV)/.installed-dev ## Compare with peers and write docs/benchmarks.md
 format: $(VENV)/.installed-dev ## Format the code
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-docs: $(VENV)/.installed-dev ## Write all generated pages: settings, rules, schemas, AsyncAPI, config, the chart's README
+pages: $(VENV)/.installed-dev ## Write all generated pages: settings, fields, errors, rules, schemas, AsyncAPI, config, the chart's README
 	$(BIN)/python -m tests.support.settings_table
 	$(BIN)/python -m tests.support.rules_page
 	$(BIN)/python -m tests.support.models_page
 	$(BIN)/python -m bench.page
 	$(BIN)/python -m eventing.contract.schemas docs
 	$(BIN)/python -m config.render
+
+docs: pages build/docs/.installed ## Write all generated pages, and build the documents as a site into build/site
+	NO_MKDOCS_2_WARNING=1 build/docs/bin/mkdocs build --quiet
+	@echo "open build/site/index.html"
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || \
@@ -94,6 +98,12 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt requirements.lock | $(VEN
 	$(PIP) install --compile --require-hashes --no-deps -r requirements.lock
 	$(PIP) install --compile -c constraints.txt -e '.[predictor,standalone,dev]'
 	touch $@ $(VENV)/.installed
+
+# The generator of the site has an environment of its own: nothing else needs it.
+build/docs/.installed: docs/site/requirements.txt | $(VENV)/bin/python
+	$(BIN)/python -m venv build/docs
+	build/docs/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes -r $<
+	touch $@
 
 lock: $(VENV)/.installed-dev ## Update all versions within the limits of pyproject.toml, and their hashes
 	rm -rf build/lock && $(PYTHON) -m venv build/lock

@@ -1,17 +1,52 @@
-"""Documents that hold: settings complete, links alive, the tree in the README true."""
+"""Documents that hold: generated parts fresh, links and anchors alive, the tree in the README true."""
 
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from tests.support import rules_page
+from tests.support import diagrams, rules_page
 from tests.support.settings_table import PAGE, filled
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(\s*([^)\s]+)\s*\)")
+OURS = re.compile(
+    r"https://(?:github|raw\.githubusercontent)\.com/reelzero/reelzero/(?:(?:blob|tree)/)?main/"
+)
+ELSEWHERE = ("http:", "https:", "mailto:")
+
+
+@cache
+def prose(page: Path) -> str:
+    """A page without its examples."""
+    return FENCED.sub("", page.read_text(encoding="utf-8"))
+
+
+@cache
+def anchors(page: Path) -> list[str]:
+    """The anchors of a page's headings, as GitHub and the site write them."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    texts = [re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading) for heading in headings]
+    marks = re.findall(r"<a id=\"([^\"]+)\">", prose(page))
+    return marks + [re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in texts]
+
+
+def broken(page: Path) -> list[str]:
+    """The links of a page that lead nowhere: to a file or to an anchor that does not exist."""
+    wrong = []
+    for target in LINK.findall(prose(page)):
+        if target.startswith(ELSEWHERE) and not OURS.match(target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = ROOT / OURS.sub("", path) if OURS.match(path) else page.parent / path if path else page
+        if not file.exists() or (anchor and file.suffix == ".md" and anchors(file).count(anchor) != 1):
+            wrong.append(target)
+    return wrong
 
 
 def test_every_setting_is_documented_as_it_is() -> None:
@@ -24,20 +59,27 @@ def test_every_rule_of_the_doctor_is_documented_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_relative_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", page.read_text()):
-        assert (page.parent / target).exists(), f"{page.name} links to {target}"
+def test_links_lead_to_files_and_headings_that_exist(page: Path) -> None:
+    assert broken(page) == []
 
 
-def test_links_in_the_readme_are_absolute_and_lead_somewhere() -> None:
-    """The package index shows the README without the files beside it."""
-    ours = re.compile(
-        r"https://(?:github|raw\.githubusercontent)\.com/reelzero/reelzero/(?:blob/)?main/([^#]+)"
+def test_a_broken_link_is_seen(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# A `title`: here\n[a](#a-title-here) [b](#no) [c](no.md) [d](\nhttps://github.com/reelzero/reelzero/blob/main/no.md)"
     )
-    for target in re.findall(r"\]\(([^)#\s]+)", (ROOT / "README.md").read_text()):
-        assert target.startswith("https://"), f"the README links to {target}"
-        if match := ours.match(target):
-            assert (ROOT / match[1]).exists(), f"the README links to {target}"
+    assert broken(page) == ["#no", "no.md", "https://github.com/reelzero/reelzero/blob/main/no.md"]
+
+
+def test_every_diagram_is_drawn_as_it_is() -> None:
+    for picture, source in diagrams.sources().items():
+        assert picture.exists() and diagrams.mark(source) in picture.read_text(), diagrams.__doc__
+
+
+def test_links_in_the_readme_are_absolute() -> None:
+    """The package index shows the README without the files beside it."""
+    relative = [link for link in LINK.findall(prose(ROOT / "README.md")) if not link.startswith("https://")]
+    assert relative == []
 
 
 def test_the_tree_in_the_readme_is_the_tree() -> None:
