@@ -17,14 +17,14 @@ from pathlib import Path
 import typer
 
 from eventing.contract.errors import ConfigurationError, ReelzeroError
-from eventing.doctor import installation
-from eventing.doctor.api_server import ApiServer, in_cluster
-from eventing.doctor.cluster import Reading, read
-from eventing.doctor.kubectl import Kubectl
-from eventing.doctor.manifests import Manifests, parse
+from eventing.doctor.clusters import installation
+from eventing.doctor.clusters.api_server import ApiServer, in_cluster
+from eventing.doctor.clusters.cluster import Reading, read
+from eventing.doctor.clusters.kubectl import Kubectl
+from eventing.doctor.objects.manifests import Manifests, parse
 from eventing.doctor.registry import rules
-from eventing.doctor.report import Report, as_json, as_text, check_names, examined, rules_as_json
-from eventing.doctor.sarif import as_sarif
+from eventing.doctor.reports.report import Report, as_json, as_text, check_names, examined, rules_as_json
+from eventing.doctor.reports.sarif import as_sarif
 from eventing.settings import Settings
 
 

@@ -4,38 +4,16 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from eventing.doctor import (
-    agreement,
-    cuts,
-    delivery,
-    doors,
-    folders,
-    gateway,
-    gpus,
-    idle,
-    keda,
-    knative,
-    limits,
-    network,
-    ownsettings,
-    pods,
-    probes,
-    references,
-    refused,
-    room,
-    routes,
-    scaling,
-    sinks,
-    spelling,
-    timing,
-    weights,
-)
+from eventing.doctor.checks.events import delivery, doors, routes, sinks
+from eventing.doctor.checks.pods import folders, gpus, limits, privileges, probes, references, room, weights
+from eventing.doctor.checks.serving import cuts, gateway, idle, keda, knative, scaling, spelling, timing
+from eventing.doctor.checks.settings import agreement, network, ownsettings, refused
 from eventing.doctor.findings import Finding, Rule
-from eventing.doctor.manifests import Manifests
+from eventing.doctor.objects.manifests import Manifests
 
 MODULES = (
     timing, gateway, cuts, scaling, idle, probes, knative, keda, refused, spelling, gpus, limits, room,
-    references, weights, pods, delivery, routes, sinks, doors, agreement, ownsettings, folders, network,
+    references, weights, privileges, delivery, routes, sinks, doors, agreement, ownsettings, folders, network,
 )  # fmt: skip
 
 

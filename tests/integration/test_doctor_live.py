@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from eventing.cli import app
 from eventing.contract.env import read
 from eventing.contract.s3 import Bucket
-from eventing.doctor.installation import examine
+from eventing.doctor.clusters.installation import examine
 from eventing.settings import Settings
 from eventing.store.engine import Database
 from eventing.store.schema import migrate

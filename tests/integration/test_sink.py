@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from eventing.contract.env import read
-from eventing.doctor import installation
+from eventing.doctor.clusters import installation
 from eventing.settings import Settings
 from tests.integration.conftest import MakeStack
 from tests.support.guarded_sink import GuardedSink, guarded_sink, mount

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from config.render import ROOT, render
 from eventing.cli import app
 from eventing.contract.catalog import load_catalog
-from eventing.doctor.manifests import Manifest, Manifests, parse, seconds
+from eventing.doctor.objects.manifests import Manifest, Manifests, parse, seconds
 from eventing.doctor.registry import examine
 from eventing.doctor.registry import rules as rules_by_id
 from tests.manifests.planting import mistakes

@@ -16,8 +16,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from eventing.cli import app
-from eventing.doctor import api_server
-from eventing.doctor.manifests import Manifest, Manifests
+from eventing.doctor.clusters import api_server
+from eventing.doctor.objects.manifests import Manifest, Manifests
 from eventing.doctor.registry import examine
 from tests.manifests.live_view import NAMESPACE, live, platform
 from tests.manifests.stock import KSERVE

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from eventing.doctor.manifests import parse
+from eventing.doctor.objects.manifests import parse
 from eventing.doctor.registry import examine
 from tests.manifests import stock
 from tests.manifests.test_platform import PLATFORM

@@ -12,7 +12,7 @@ import pytest
 from config.render import CHART, example, plain, render
 from eventing.contract.budget import DRAIN_SECONDS
 from eventing.contract.catalog import load_catalog
-from eventing.doctor.manifests import Manifest, Manifests, parse
+from eventing.doctor.objects.manifests import Manifest, Manifests, parse
 from eventing.doctor.registry import examine
 from eventing.settings import Endpoint
 from eventing.store.circuit_breaker import OPEN_AFTER

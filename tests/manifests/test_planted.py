@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from eventing.doctor.manifests import Manifest, Manifests
+from eventing.doctor.objects.manifests import Manifest, Manifests
 from eventing.doctor.registry import examine, rules
 from tests.manifests.planting import Mistake, Object, mistakes, planted, platform, rendered
 from tests.manifests.value_sets import VALUE_SETS

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from config.render import render
-from eventing.doctor.manifests import Manifest, Manifests, parse
+from eventing.doctor.objects.manifests import Manifest, Manifests, parse
 from eventing.doctor.registry import examine
 from tests.manifests.schemas import crds, need_crds, validate
 from tests.manifests.test_doctor import MISTAKES

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
-from eventing.doctor.resources import EVERYWHERE, SINGLE, WHERE_OURS, Resource
+from eventing.doctor.clusters.resources import EVERYWHERE, SINGLE, WHERE_OURS, Resource
 from tests.support.authority import Authority
 
 TOKEN = "a-token-of-the-test"

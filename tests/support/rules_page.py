@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
+from eventing.doctor.clusters.resources import EVERYWHERE, SINGLE, WHERE_OURS, Single
 from eventing.doctor.findings import Rule
 from eventing.doctor.registry import MODULES, rules_of
-from eventing.doctor.resources import EVERYWHERE, SINGLE, WHERE_OURS, Single
 
 PAGE = Path(__file__).parents[2] / "docs" / "doctor.md"
 NAMESPACE = "video"

@@ -37,6 +37,14 @@ FLOORS: dict[str, list[set[str]]] = {  # the lowest first
         {"openapi"},
         {"app"},
     ],
+    "eventing.doctor": [
+        {"findings", "objects"},
+        {"checks"},
+        {"registry"},
+        {"reports", "clusters"},
+        {"command"},
+    ],
+    "eventing.doctor.checks": [{"pods"}, {"serving"}, {"events"}, {"settings"}],
     "predictor": [
         {"settings", "metrics", "later"},
         {"models"},

@@ -1,0 +1,1 @@
+"""Check the ways of events: Brokers, Triggers, bindings, sinks and doors."""

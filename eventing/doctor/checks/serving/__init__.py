@@ -1,0 +1,1 @@
+"""Check how Knative, KServe and KEDA run predictors: scaling, time limits, gateway, spelling."""

@@ -1,0 +1,1 @@
+"""Check our own settings, their agreement, refused fields and network policies."""

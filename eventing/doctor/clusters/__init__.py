@@ -1,0 +1,1 @@
+"""Read live clusters and installations."""

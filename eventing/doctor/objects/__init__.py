@@ -1,0 +1,1 @@
+"""Parse manifests and give views of them: workloads, pods, subscriptions, policies."""
