@@ -55,12 +55,7 @@ class Drafts:
     def submission(self, request: JobRequest, origin: Origin) -> Submission:
         """Return what is to be stored. Raises InvalidRequest naming the field, NotFound."""
         self._check_number(request.n, origin)
-        if request.priority > origin.max_priority:
-            raise InvalidRequest(
-                f"priority: this caller may ask for {origin.max_priority} at most; "
-                "`reelzero keys create OWNER --max-priority` makes a key that may ask for more",
-                field="priority",
-            )
+        _check_priority(request.priority, origin)
         if request.reuse and request.seed is None:
             raise InvalidRequest(
                 "reuse: send a seed with it; without one a seed is drawn, and no earlier request is equal",
@@ -72,6 +67,11 @@ class Drafts:
             job, *rest = members(job, new_id(GROUP_PREFIX), ids)
             others = tuple(rest)
         return Submission(job, origin.key, request.start_within_seconds, others)
+
+    def check_again(self, job: Job, origin: Origin) -> None:
+        """Raise InvalidRequest if a job could not be submitted now as it was: its priority, model or lane."""
+        _check_priority(job.priority, origin)
+        self._served.lane(job.model, job.spec.num_frames, job.lane)
 
     def reuses(self, request: JobRequest) -> bool:
         """Tell whether a request may be answered from an earlier result."""
@@ -116,6 +116,15 @@ class Drafts:
             remixed_from=origin.remixed_from,
             priority=request.priority,
             traceparent=origin.traceparent or current_traceparent(),
+        )
+
+
+def _check_priority(priority: int, origin: Origin) -> None:
+    if priority > origin.max_priority:
+        raise InvalidRequest(
+            f"priority: this caller may ask for {origin.max_priority} at most; "
+            "`reelzero keys create OWNER --max-priority` makes a key that may ask for more",
+            field="priority",
         )
 
 

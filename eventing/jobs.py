@@ -1,4 +1,4 @@
-"""The use cases of jobs and groups: submit, cancel, queue again, reject, delete, remove what has expired.
+"""The use cases of jobs and groups: submit, cancel, retry, reject, delete, remove what has expired.
 
 Every way in (REST, CloudEvents, OpenAI, V2, the command line) translates its request and calls one of these.
 They notify the loops that wait for their result, and they remove a job's objects together with its rows.
@@ -89,7 +89,7 @@ class Jobs:
         """End a waiting job now, and a running one within one denoising step. Raises NotFound."""
         job = await self._store.cancel(job_id, owner)
         self._signals.message_due.notify()
-        self._watchers.changed(job_id)
+        self._watchers.changed(job.id)
         return job
 
     async def cancel_group(self, group_id: str, owner: str) -> Group:
@@ -116,7 +116,22 @@ class Jobs:
         """Queue a failed or cancelled job again, with all its attempts. Raises NotFound, Conflict."""
         job = await self._store.requeue(job_id)
         self._signals.job_ready.notify()
+        self._watchers.changed(job.id)
         return job
+
+    async def retry(self, job_id: str, origin: Origin) -> tuple[Job, bool]:
+        """Queue an owner's failed or cancelled job again; return it, and whether this call did that.
+
+        It did not if the job waits or runs, or if an earlier call had the same key. Raises NotFound, Conflict
+        with what would be right, InvalidRequest if the job could not start here, TooMany.
+        """
+        job = await self._store.get(job_id, origin.owner)
+        self._drafts.check_again(job, origin)
+        job, queued = await self._store.retry(job, origin.key)
+        if queued:
+            self._signals.job_ready.notify()
+            self._watchers.changed(job.id)
+        return job, queued
 
     async def reject(self, source: str, event_id: str, owner: str, error: Failure, field: str | None) -> None:
         """Announce, once per source and id, that an event cannot become a job."""

@@ -21,7 +21,7 @@ COMMANDS = {
     "get": Entry(f"{TERMINAL}.jobs", "get", "Show one job.", VIDEOS),
     "list": Entry(f"{TERMINAL}.jobs", "list_jobs", "List your jobs, the newest first.", VIDEOS),
     "cancel": Entry(f"{TERMINAL}.jobs", "cancel", "Cancel jobs.", VIDEOS),
-    "retry": Entry(f"{TERMINAL}.jobs", "retry", "Submit the requests of jobs again.", VIDEOS),
+    "retry": Entry(f"{TERMINAL}.jobs", "retry", "Queue failed or cancelled jobs again.", VIDEOS),
     "rm": Entry(f"{TERMINAL}.jobs", "remove", "Delete ended jobs and their files.", VIDEOS),
     "download": Entry(f"{TERMINAL}.files", "download", "Download videos.", VIDEOS),
     "open": Entry(f"{TERMINAL}.files", "open_video", "Open a video, or the page, in the browser.", VIDEOS),

@@ -104,6 +104,14 @@ class AsyncClient:
         """Cancel a job: at once if it waits, within one step if it runs."""
         return Job.read(await self.calls.json("DELETE", _path(job_id)))
 
+    async def retry(self, job_id: str, *, key: str | None = None) -> Job:
+        """Queue a failed or cancelled job again: the same id, request and seed. One that waits or runs stays.
+
+        Raises Refused for a completed one. The same `key` retries once, however often it is sent.
+        """
+        headers = {"Idempotency-Key": key or secrets.token_urlsafe(24)}
+        return Job.read(await self.calls.json("POST", f"{_path(job_id)}/retry", headers=headers))
+
     async def delete(self, job_id: str) -> None:
         """Delete an ended job and its files."""
         await self.calls.json("DELETE", f"/v1/videos/{_segment(job_id)}")

@@ -64,6 +64,10 @@ class Client:
         """Cancel a job: at once if it waits, within one step if it runs."""
         return self._run(self._client.cancel(job_id))
 
+    def retry(self, job_id: str, *, key: str | None = None) -> Job:
+        """Queue a failed or cancelled job again: the same id, request and seed."""
+        return self._run(self._client.retry(job_id, key=key))
+
     def delete(self, job_id: str) -> None:
         """Delete an ended job and its files."""
         self._run(self._client.delete(job_id))

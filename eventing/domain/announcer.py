@@ -73,8 +73,8 @@ class Announcer:
     def group_completed(self, group: Group, last: Job) -> list[Message]:
         """Return the messages of the end of a group. They follow those of the end of its last job.
 
-        The id is that of the job's event with a suffix. So if an operator queues the job again, the next end
-        of the group has another id.
+        The id is that of the job's event with a suffix. So if the job is queued again, the next end of the
+        group has another id.
         """
         event = self._event(GROUP_COMPLETED, last, self._group_data(group))
         del event["sequence"]

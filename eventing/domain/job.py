@@ -230,25 +230,6 @@ def miss_deadline(job: Job, now: float, keep: float) -> Job:
     return _end(job, Status.failed, now, keep, error=Failure(code="start_deadline_passed", message=message))
 
 
-def requeue(job: Job, now: float) -> Job:
-    """Queue a failed or cancelled job again, with all its attempts."""
-    if job.status not in (Status.failed, Status.cancelled):
-        raise ValueError(f"job {job.id} is {job.status}; only a failed or cancelled job can be queued again")
-    return job.evolve(
-        now,
-        status=Status.queued,
-        attempts_used=0,
-        early_cuts=0,
-        not_before=now,
-        start_by=None,
-        completed_at=None,
-        expires_at=None,
-        cancel_requested=False,
-        error=None,
-        progress=QUEUED,
-    )
-
-
 def backoff(tries: int, base: float) -> float:
     """Return the seconds before the next try: they double from `base` up to 60 times it, with jitter."""
     return base * min(60.0, 2.0 ** min(tries, 16)) * random.uniform(0.5, 1.0)  # noqa: S311 -- not a secret

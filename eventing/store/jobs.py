@@ -1,21 +1,25 @@
-"""Read and change jobs for the API: read, list, queue position, cancel, drop; and groups of jobs."""
+"""Read and change jobs for the API: read, list, queue position, cancel, retry, drop; and groups."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from sqlalchemy import Select, delete, exists, func, literal_column, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventing.contract.errors import Conflict, NotFound
 from eventing.contract.models import Failure
 from eventing.domain import job as state
+from eventing.domain import retries
 from eventing.domain.group import Group
 from eventing.domain.job import Job, Status
 from eventing.store import listing, turns
 from eventing.store.engine import db_now, insert_from, insert_once, now
 from eventing.store.rows import job_from_row
 from eventing.store.shielded import shielded_methods
-from eventing.store.submissions import SubmissionStore, event_key, find_job
+from eventing.store.submissions import Submission, SubmissionStore, event_key, find_job
 from eventing.store.tables import dropped_jobs, idempotency, jobs, outbox
 from eventing.store.transitions import add_messages, locked, read_group, transition, write_transition
 
@@ -92,13 +96,29 @@ class JobStore(SubmissionStore):
         """Queue a failed or cancelled job again, as its owner's last. Raises NotFound, Conflict."""
         async with self._database.write() as connection:
             old, at = await locked(connection, job_id)
-            try:
-                new = state.requeue(old, at)
-            except ValueError as error:
-                raise Conflict(str(error), field="id") from error
-            (new,) = await turns.take_turns(connection, [new], self._shares)
-            await write_transition(connection, old, new, self._announcer)
-            return new
+            return await self._queue_again(connection, old, _allowed(retries.requeue, old, at))
+
+    async def retry(self, job: Job, key: str | None) -> tuple[Job, bool]:
+        """Do as `requeue` for its owner, within the quota; return the job and whether this call queued it.
+
+        It did not if the job waits or runs, or if an earlier call had the same key. Raises as `requeue`,
+        InvalidRequest if the key was used for something else, TooMany.
+        """
+        async with self._database.write() as connection:
+            old, at = await locked(connection, job.id)
+            first = _retry_of(old, key)
+            if key is not None and not await self._take_key(connection, first, at):
+                return await self._first(connection, first), False
+            new = _allowed(retries.retry, old, at)
+            if new is old:
+                return old, False
+            self._check_quota(await self._waiting(connection, old.owner), 1)
+            return await self._queue_again(connection, old, new), True
+
+    async def _queue_again(self, connection: AsyncConnection, old: Job, new: Job) -> Job:
+        (new,) = await turns.take_turns(connection, [new], self._shares)
+        await write_transition(connection, old, new, self._announcer)
+        return new
 
     async def reject(self, source: str, event_id: str, owner: str, error: Failure, field: str | None) -> None:
         """Announce once per source and id that an event cannot become a job."""
@@ -141,6 +161,20 @@ class JobStore(SubmissionStore):
                 delete(idempotency).where(idempotency.c.created_at < db_now() - keys_after, ~job_exists)
             )
             await turns.forget_idle(connection)
+
+
+def _allowed(change: Callable[[Job, float], Job], job: Job, at: float) -> Job:
+    """Return the changed job. Raises Conflict where its state does not allow the change."""
+    try:
+        return change(job, at)
+    except ValueError as error:
+        raise Conflict(str(error), field="id") from error
+
+
+def _retry_of(job: Job, key: str | None) -> Submission:
+    """Return what the key of a retry stands for: this job alone, also if it is one of a group."""
+    digest = hashlib.sha256(f"retry\n{job.id}".encode()).hexdigest()
+    return Submission(replace(job, group_id=None, digest=digest), key)
 
 
 def _position_of(job_id: str) -> Select[tuple[str, str, float, float]]:

@@ -142,6 +142,10 @@ class SubmissionStore:
     def _ended(self, job: Job, result: VideoResult | None, at: float) -> Job:
         return job if result is None else state.reuse(job, result, at, self._keep)
 
+    async def _waiting(self, connection: AsyncConnection, owner: str) -> int:
+        """Return how many jobs of an owner wait."""
+        return int((await connection.execute(_BEFORE, {"owner": owner})).one().waiting)
+
     def _check_quota(self, waiting: int, more: int) -> None:
         """Raise TooMany, which undoes the transaction, if more jobs would wait than may."""
         if more and waiting + more > self._quota:

@@ -1,4 +1,4 @@
-"""Serve `/v1/jobs`: submit, read, list, cancel, fetch the result (progress.py follows a job)."""
+"""Serve `/v1/jobs`: submit, read, list, cancel, retry, fetch the result (progress.py follows a job)."""
 
 from __future__ import annotations
 
@@ -109,6 +109,19 @@ async def cancel(job_id: JobId, container: ContainerDep, owner: Owner, response:
     """Cancel a job: at once if it is queued (200), within one denoising step if it runs (202)."""
     job = await container.jobs.cancel(job_id, owner)
     response.status_code = 200 if job.status.is_terminal else 202
+    return job_view(job, container)
+
+
+@router.post("/jobs/{job_id}/retry", status_code=202, responses={200: {"model": JobView}})
+async def retry(job_id: JobId, origin: RestOrigin, container: ContainerDep, response: Response) -> JobView:
+    """Queue a failed or cancelled job again: the same job, request and seed, with all its attempts.
+
+    A job that waits or runs is left as it is (200), and so is one that the same `Idempotency-Key` has
+    retried before. A completed job is a 409.
+    """
+    job, queued = await container.jobs.retry(job_id, origin)
+    response.status_code = 202 if queued else 200
+    response.headers["Location"] = f"/v1/jobs/{job.public_id}"
     return job_view(job, container)
 
 

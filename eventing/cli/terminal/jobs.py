@@ -9,7 +9,7 @@ import typer
 from eventing.cli.terminal.output import Output, ago, coloured
 from eventing.cli.terminal.session import Ids, Session, command
 from eventing.client import Job
-from eventing.contract.models import JobRequest, Status
+from eventing.contract.models import Status
 
 Required = Annotated[list[str], typer.Argument(help="Jobs or groups.", metavar="ID...")]
 PAGE = 100  # jobs of one call
@@ -60,11 +60,12 @@ async def cancel(session: Session, ids: Required) -> None:
 
 @command
 async def retry(session: Session, ids: Required) -> None:
-    """Submit the requests of jobs again as new jobs, with the same seeds."""
+    """Queue failed or cancelled jobs again, with the same ids and seeds. Completed ones of a group stay."""
 
-    async def again(job_id: str) -> Any:
+    async def again(job_id: str) -> Job:
         job = await session.client.job(job_id)
-        return await session.client.submit(request_of(job))
+        is_done = job.status is Status.completed and job_id not in ids
+        return job if is_done else await session.client.retry(job_id)
 
     await _each(session, ids, again)
 
@@ -81,14 +82,6 @@ async def remove(session: Session, ids: Required) -> None:
             session.output.line(f"{job.id}  deleted")
     if session.output.as_json:
         session.output.json([{"id": job.id, "deleted": True} for job in jobs])
-
-
-def request_of(job: Job) -> dict[str, Any]:
-    """Return the request that makes a job like this one: same settings, pictures and seed."""
-    spec = job.request.model_dump(mode="json", exclude_none=True)
-    spec |= {name: picture.uri for name, picture in job.request.pictures().items()}
-    known = {name: value for name, value in spec.items() if name in JobRequest.model_fields}
-    return known | {"lane": job.lane, "metadata": job.metadata}
 
 
 def show_jobs(output: Output, jobs: list[Job]) -> None:

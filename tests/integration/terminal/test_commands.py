@@ -55,10 +55,9 @@ def test_a_video_from_the_prompt_to_the_file(reelzero: Reelzero, tmp_path: Path)
     head, row = reelzero("list", "--limit", "1", "--status", "completed").stdout.splitlines()
     assert head.split("\t")[0] == "id" and row.split("\t")[:3] == [job_id, "completed", "100 %"]
 
-    (again,) = made(reelzero("retry", job_id, "-q"))
-    repeated = json.loads(reelzero("wait", again, "--json").stdout)
-    assert repeated["status"] == "completed" and repeated["request"] == job["request"]
-    assert made(reelzero("rm", job_id, again, "-q")) == [job_id, again]
+    refused = reelzero("retry", job_id)
+    assert refused.exit_code == 1 and "submit its request again, with another seed" in refused.stderr
+    assert made(reelzero("rm", job_id, "-q")) == [job_id]
     gone = reelzero("get", job_id)
     assert gone.exit_code == 1 and f"there is no job {job_id}" in gone.stderr
 
@@ -129,6 +128,21 @@ def test_a_job_that_fails_or_is_cancelled_has_its_own_exit_status(
     cancelled = reelzero("cancel", held)
     assert cancelled.exit_code == 0 and cancelled.stdout.startswith(held)
     assert reelzero("wait", held).exit_code == 3
+    (again,) = made(reelzero("retry", held, "-q"))
+    assert again == held and reelzero("wait", held).exit_code == 0
+
+
+def test_a_retry_of_a_group_leaves_its_completed_jobs(reelzero: Reelzero, running: Deployment) -> None:
+    broken = Script(failure=Failure(code="out_of_memory", message="too large"))
+    running.predictor.scripts = [Script(), broken]
+    ids = made(reelzero("submit", "a dot", "-n", "2", "-q"))
+    assert reelzero("wait", *ids).exit_code == 3
+    group = json.loads(reelzero("get", ids[0], "--json").stdout)["group"]
+    assert [job["status"] for job in json.loads(reelzero("retry", group, "--json").stdout)] == [
+        "completed",
+        "queued",
+    ]
+    assert reelzero("wait", group).exit_code == 0
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from eventing.contract.models import Failure, Progress, Stage
 from eventing.contract.results import VideoResult
 from eventing.domain import job as state
 from eventing.domain.job import Job, LeaseLost, Status
+from eventing.domain.retries import requeue, retry
 from eventing.testing import fake_result
 from tests.support.builders import make_job
 
@@ -92,7 +93,7 @@ def test_a_cut_at_the_start_gives_the_attempt_back_and_is_counted_itself() -> No
         assert state.may_be_cut(back)
     assert not state.may_be_cut(replace(started, early_cuts=state.EARLY_CUTS))
     failed = state.fail(replace(started, early_cuts=state.EARLY_CUTS), 1, CAUSE, 203.0, 60)
-    assert state.requeue(failed, 500.0).early_cuts == 0
+    assert requeue(failed, 205.0).early_cuts == 0
 
 
 def test_only_a_lapsed_lease_can_lapse() -> None:
@@ -130,10 +131,22 @@ def test_no_transition_leaves_a_terminal_state() -> None:
 
 def test_an_operator_can_queue_a_failed_job_again_but_not_a_completed_one() -> None:
     failed = state.fail(claimed(), 1, CAUSE, 201.0, 60)
-    again = state.requeue(failed, 500.0)
+    again = requeue(failed, 205.0)
     assert (again.status, again.attempts_used, again.attempt, again.error) == (Status.queued, 0, 1, None)
     with pytest.raises(ValueError, match="only a failed or cancelled"):
-        state.requeue(state.complete(claimed(), 1, result(make_job()), 201.0, 60), 500.0)
+        requeue(state.complete(claimed(), 1, result(make_job()), 201.0, 60), 205.0)
+    with pytest.raises(ValueError, match="has expired"):  # the retention sweep may be deleting its files
+        requeue(failed, 500.0)
+
+
+def test_a_retry_leaves_a_job_that_waits_or_runs_and_says_what_would_be_right_for_others() -> None:
+    for job in (make_job(), claimed()):
+        assert retry(job, 205.0) is job
+    with pytest.raises(ValueError, match="is being cancelled; retry it once it has ended"):
+        retry(state.request_cancel(claimed(), 201.0, 60), 205.0)
+    with pytest.raises(ValueError, match="submit its request again, with another seed"):
+        retry(state.complete(claimed(), 1, result(make_job()), 201.0, 60), 205.0)
+    assert retry(state.cancel(make_job(), 201.0, 60), 205.0).status is Status.queued
 
 
 def test_backoff_doubles_within_bounds() -> None:
