@@ -25,7 +25,7 @@ from tests.support.diagrams import FLAGS
 from tests.support.doc_examples import DOCS, Reader, default_server
 
 IMAGES = DOCS / "images"
-COMMAND = "reelzero submit a large red circle moving left --seed 3 --steps 60 --watch --out videos"
+COMMAND = "reelzero submit a large red circle moving left --seed 3 --num-inference-steps 60 --watch --out videos"
 COLUMNS, ROWS = 80, 22
 LOOK = 0.1  # seconds between two looks at the screen
 TYPING = 40  # milliseconds a letter
