@@ -13,6 +13,7 @@ from eventing.contract.ssrf import AddressPolicy
 from eventing.domain.announcer import Announcer
 from eventing.domain.turns import Shares
 from eventing.drafts import Drafts
+from eventing.feeds import Feeds
 from eventing.jobs import Jobs, Retention
 from eventing.pictures.fetch import Fetcher
 from eventing.pictures.intake import PictureIntake
@@ -47,6 +48,7 @@ class Container:
     keys: KeyStore
     dead_letters: DeadLetterStore
     watchers: Watchers
+    feeds: Feeds
     bucket: Bucket
     signals: Signals
 
@@ -65,7 +67,8 @@ def build_container(settings: Settings, obstacle: Obstacle = no_obstacle) -> Con
     outbox, dead_letters = OutboxStore(database), DeadLetterStore(database)
     bucket, signals = Bucket(settings.s3()), Signals()
     retention = Retention(bucket, outbox, dead_letters, keep, max(keep, settings.idempotency_hours * 3600))
-    watchers = Watchers(WatchStore(database), settings.poll_seconds)
+    watch_store = WatchStore(database)
+    watchers = Watchers(watch_store, settings.poll_seconds)
     addresses = AddressPolicy(settings.picture_allow, "pictures", "REELZERO_PICTURE_ALLOW")
     fetcher = Fetcher(bucket, addresses, settings.picture_s3_allow, settings.max_picture_bytes)
     pictures = PictureIntake(bucket, fetcher, settings.max_picture_pixels)
@@ -93,6 +96,7 @@ def build_container(settings: Settings, obstacle: Obstacle = no_obstacle) -> Con
         keys=KeyStore(database),
         dead_letters=dead_letters,
         watchers=watchers,
+        feeds=Feeds(watch_store, watchers.changes, settings.poll_seconds),
         bucket=bucket,
         signals=signals,
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from eventing.contract.errors import Conflict, InvalidRequest, NotFound, StorageError, TooMany
-from eventing.contract.models import Failure, JobRequest
+from eventing.contract.models import Failure, GenerationSpec, JobRequest
 from eventing.contract.pictures import Fit
 from eventing.contract.results import VideoResult, job_prefix
 from eventing.contract.s3 import Bucket, Folder
@@ -79,7 +79,12 @@ class Jobs:
             SUBMITTED.labels(job.model, job.lane, origin.way).inc(len(submission.jobs))
             self._signals.job_ready.notify()
             self._signals.message_due.notify()
+            self._watchers.changed(job.id)
         return job, new
+
+    def check(self, request: JobRequest, origin: Origin) -> GenerationSpec:
+        """Return the spec of a request, and store nothing. Raises InvalidRequest naming the field."""
+        return self._drafts.submission(request, origin).job.spec
 
     async def fetch(self, field: str, address: str, owner: str) -> bytes:
         """Return the file at an address in a request. Raises InvalidRequest naming the field, Unavailable."""

@@ -40,6 +40,11 @@ class Prompts:
             return unseen(spec)
         return unseen(spec) + self._reader(entry).warnings(spec.prompt, entry)
 
+    def unknown_words(self, spec: GenerationSpec) -> tuple[str, ...]:
+        """Return the parts of the prompt that have no effect, as far as the model's files are here."""
+        entry = self._entries.get(spec.model)
+        return self._reader(entry).unknown(spec.prompt) if entry else ()
+
     def learn(self, folders: Mapping[str, Path]) -> None:
         """Read the tokenizers in these folders of weights, by model, unless they are known. Blocks."""
         for model, folder in folders.items():
@@ -62,6 +67,12 @@ class _Reader:
 
     def warnings(self, prompt: str, entry: CatalogEntry) -> tuple[str, ...]:
         return prompt_warnings(prompt, entry.max_prompt_tokens, self._reading(prompt), self.vocabulary)
+
+    def unknown(self, prompt: str) -> tuple[str, ...]:
+        if self.vocabulary:
+            return tuple(self.vocabulary.unknown(prompt))
+        reading = self._reading(prompt)
+        return reading.unknown if reading else ()
 
     def _reading(self, prompt: str) -> Reading | None:
         if self.tokenizer is None:

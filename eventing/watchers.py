@@ -72,6 +72,7 @@ class Watchers:
     """The watched jobs of this process and the task that reads them."""
 
     def __init__(self, store: WatchStore, poll_seconds: float) -> None:
+        self.changes = Signal()  # a job has changed in this process, watched or not
         self._store = store
         self._poll = poll_seconds
         self._watched: dict[tuple[str, str], Watched] = {}
@@ -87,6 +88,7 @@ class Watchers:
 
     def changed(self, job_id: str) -> None:
         """Read a job again at once, because this process changed it."""
+        self.changes.notify()
         if self._watched:
             self._dirty.add(job_id)
             self._signal.notify()

@@ -13,7 +13,7 @@ from eventing.api.callers.origins import OriginCheck
 from eventing.api.dependencies import Container
 from eventing.api.events import dead_letters
 from eventing.api.events import routes as events
-from eventing.api.jobs import groups, previews, progress
+from eventing.api.jobs import check, groups, previews, progress, updates
 from eventing.api.jobs import routes as jobs
 from eventing.api.page import routes as page
 from eventing.api.requests.limits import BodyLimits, Sizes
@@ -21,7 +21,20 @@ from eventing.api.requests.prefix import PathPrefix
 from eventing.api.videos import routes as videos
 from eventing.contract.http_methods import HeadAndOptions
 
-ROUTES = (jobs, groups, progress, previews, videos, inference, events, dead_letters, health, page)
+ROUTES = (
+    jobs,
+    check,
+    updates,
+    groups,
+    progress,
+    previews,
+    videos,
+    inference,
+    events,
+    dead_letters,
+    health,
+    page,
+)
 
 
 def create_app(container: Container) -> FastAPI:

@@ -49,10 +49,14 @@ class Vocabulary(Frozen):
             problem = first_problem(error).sentence("the file")
             raise ModelUnavailable(f"{path} is not a vocabulary: {problem}") from error
 
+    def unknown(self, prompt: str) -> list[str]:
+        """Return the distinct words of a prompt that are not in the vocabulary, in lower case."""
+        words = dict.fromkeys(WORD.findall(prompt.lower()))
+        return [word for word in words if word not in self.known and word not in self.ignored]
+
     def warnings(self, prompt: str) -> list[str]:
         """Return one warning for each distinct word of the prompt that is not in the vocabulary."""
-        words = dict.fromkeys(WORD.findall(prompt.lower()))
-        unknown = [word for word in words if word not in self.known and word not in self.ignored]
+        unknown = self.unknown(prompt)
         warnings = [f"'{word}' is not a word this model knows; it has no effect" for word in unknown[:SHOWN]]
         more = len(unknown) - SHOWN
         return [*warnings, f"{more} more words of the prompt are unknown"] if more > 0 else warnings

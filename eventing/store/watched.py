@@ -21,6 +21,7 @@ from eventing.store.shielded import shielded_methods
 from eventing.store.tables import jobs
 from eventing.store.turns import ORDER
 
+NEWEST = 100  # jobs of an owner that a feed looks at, besides those that run
 ROWS_AT_ONCE = 200  # decoding more rows in one step would hold up the event loop for over 10 ms
 
 
@@ -46,6 +47,7 @@ class WatchStore:
         start = select(db_now() - bindparam("seconds", type_=Double())).scalar_subquery()
         self._changed = self._versions.where(jobs.c.updated_at > start)
         self._rows = select(jobs).where(watched)
+        self._newest = _newest()
         ranked = _ranked()
         self._positions = select(ranked).where(self._is_one_of(ranked.c.id))
 
@@ -56,6 +58,12 @@ class WatchStore:
     async def changed(self, ids: Collection[str], seconds: float) -> list[str]:
         """Return the ids of the jobs that changed within the last seconds by the database's clock."""
         return [row[0] for row in await self._fetch(self._changed, ids, seconds=seconds)]
+
+    async def newest(self, owner: str) -> dict[str, Version]:
+        """Return the versions of the owner's newest jobs and of those that run."""
+        async with self._database.read() as connection:
+            rows = (await connection.execute(self._newest, {"owner": owner})).all()
+        return {row[0]: row[1:] for row in rows}
 
     async def positions(self, ids: Collection[str]) -> dict[str, int]:
         """Return the queue position of each queued job: how many jobs of its model and lane are ahead."""
@@ -78,6 +86,14 @@ class WatchStore:
         if self._database.is_sqlite:
             return column.in_(select(func.json_each(bindparam("ids")).table_valued("value").c.value))
         return column == func.any(bindparam("ids", type_=ARRAY(String)))
+
+
+def _newest() -> Any:
+    """Select the versions of an owner's newest jobs and of those that run; both parts have an index."""
+    mine = select(jobs.c.id, *_VERSION).where(jobs.c.owner == bindparam("owner"))
+    order = (jobs.c.submitted_at.desc(), jobs.c.id.desc())
+    newest = mine.order_by(*order).limit(NEWEST).subquery()
+    return select(newest).union(mine.where(jobs.c.status == literal_column("'in_progress'")))
 
 
 def _ranked() -> Any:

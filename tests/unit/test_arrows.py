@@ -19,7 +19,7 @@ FLOORS: dict[str, list[set[str]]] = {  # the lowest first
         {"domain", "settings", "signal", "metrics", "testing", "client"},
         {"store", "served", "pictures", "prompts"},
         {"watchers", "drafts", "reuse"},
-        {"jobs", "delivery"},
+        {"jobs", "feeds", "delivery"},
         {"container"},
         {"dispatch", "api", "doctor"},
         {"service"},

@@ -92,7 +92,7 @@ async def test_our_own_page_makes_a_video_and_shows_its_preview(service: Deploym
         await page.goto(service.url)
         await page.fill("#prompt", "a red circle moving right")
         async with page.expect_response(lambda answer: answer.request.method == "POST") as posted:
-            await page.click("form button")
+            await page.click("#go")
         assert (await posted.value).status == 202
         picture = await page.wait_for_selector("#preview:not([hidden])")
         assert await picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 20
@@ -108,13 +108,12 @@ async def test_our_own_page_tells_which_models_cannot_run(
     monkeypatch.setattr(RemoteEndpoints, "obstacle", lambda _self, _model: reason)
     async with deployment(tmp_path, bucket) as service, new_page() as page:
         await page.goto(service.url)
-        await page.wait_for_selector("#model option", state="attached")
-        assert "(cannot run now)" in await page.text_content("#model option")
-        assert reason in await page.text_content("#about")
+        await page.wait_for_selector("#model .cannot")
+        assert f"Cannot run now: {reason}" in await page.text_content("#model")
         await page.fill("#prompt", "a red circle moving right")
-        await page.click("form button")
-        await page.wait_for_selector("#problem:not([hidden])")
-        assert reason in await page.text_content("#problem")
+        await page.click("#go")
+        await page.wait_for_selector("[data-field=model] .wrong")
+        assert reason in await page.text_content("[data-field=model] .wrong")
         assert not await jobs(service)
 
 

@@ -23,7 +23,9 @@ def own(service: Deployment) -> str:
     "host",
     ["rebound.example", "rebound.example:8080", "127.0.0.1.rebound.example", "0.0.0.0", "10.0.0.1", "a b"],
 )
-@pytest.mark.parametrize("path", ["/v1/jobs", "/", "/static/page.js", "/metrics", "/docs", "/v2/health/live"])
+@pytest.mark.parametrize(
+    "path", ["/v1/jobs", "/", "/static/js/app.js", "/metrics", "/docs", "/v2/health/live"]
+)
 @in_session
 async def test_a_rebound_name_reads_nothing(shared: Deployment, host: str, path: str) -> None:
     answer, body = await shared.call("GET", path, headers={"Host": host})

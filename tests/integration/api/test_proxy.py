@@ -114,7 +114,13 @@ async def test_page_and_description_work_below_the_prefix(
     proxied: tuple[Deployment, str], outside: aiohttp.ClientSession
 ) -> None:
     _, public = proxied
-    assets = ("page.js", "page.css", "docs.js", "swagger-ui/swagger-ui-bundle.js")
+    assets = (
+        "js/app.js",
+        "css/tokens.css",
+        "manifest.webmanifest",
+        "docs.js",
+        "swagger-ui/swagger-ui-bundle.js",
+    )
     for path in ("/", "/readyz", "/docs", "/docs/", *(f"/static/{asset}" for asset in assets)):
         async with outside.get(public + path) as answer:
             assert answer.status == 200, path
