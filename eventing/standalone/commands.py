@@ -28,6 +28,11 @@ IdleSeconds = Annotated[
     float,
     typer.Option(min=0, help="Stop a predictor after so many seconds without work, to free its memory."),
 ]
+WarmTemplate = Annotated[
+    bool,
+    typer.Option("--warm-template", envvar="REELZERO_WARM_TEMPLATE",
+                 help="Keep a process that has made all imports (0.4 GB): predictors start from it at once."),
+]  # fmt: skip
 
 
 def run(  # noqa: PLR0913, PLR0917 - one parameter per option is how typer reads them
@@ -96,6 +101,7 @@ def up(
     data_dir: DataDir = DATA_DIR,
     models_dir: ModelsDir = None,
     idle_seconds: IdleSeconds = 60.0,
+    warm_template: WarmTemplate = False,
     opens_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:  # fmt: skip
     """Run the service on this machine until Ctrl-C. Prints `ready URL` when it serves.
@@ -109,7 +115,9 @@ def up(
     from eventing.standalone.options import Options  # noqa: PLC0415 - see the top
     from eventing.standalone.up import up  # noqa: PLC0415
 
-    options = Options(data_dir, host, port, tuple(model or ()), models_dir, idle_seconds)
+    options = Options(
+        data_dir, host, port, tuple(model or ()), models_dir, idle_seconds, warm_template=warm_template
+    )
     raise typer.Exit(up(options, opens_page))
 
 

@@ -28,13 +28,14 @@ from eventing.settings import Settings
 from eventing.standalone.data_dir import DataDir, open_data_dir
 from eventing.standalone.devices import find_devices
 from eventing.standalone.files import LogFile
-from eventing.standalone.launch import Launcher, inherited
+from eventing.standalone.launch import Launcher, inherited, template
 from eventing.standalone.options import Options, build_settings, reachable
 from eventing.standalone.predictors import LocalPredictors
 from eventing.standalone.process import LOOPBACK, free_port, is_free
 from eventing.standalone.s3server import S3Server
 from eventing.standalone.s3watch import DiskWatch
 from eventing.standalone.signing import signing_environment
+from eventing.standalone.template import Template
 from eventing.standalone.weights import CHECK_SECONDS, Places, WeightsWatch
 from eventing.store.engine import Database
 from eventing.store.keys import KeyStore
@@ -56,6 +57,7 @@ class Edition:
         self._stack = ExitStack()
         self._s3: S3Server | None = None
         self._watching: list[asyncio.Task[None]] = []
+        self._template: Template | None = None
         self.service: Service | None = None
         self.predictors: LocalPredictors | None = None
 
@@ -93,6 +95,8 @@ class Edition:
             for task in self._watching:
                 task.cancel()
             await asyncio.gather(*self._watching, return_exceptions=True)
+            if self._template:
+                await self._template.close()
             if self._s3:
                 await self._s3.stop()
             self._stack.close()
@@ -165,6 +169,8 @@ class Edition:
             await service.container.database.close()
             raise
         self.service, self.predictors = service, predictors
+        if self._template:
+            self._template.begin()
         self._watch(weights.run())
         self._watch(_learn(service.container.prompts, weights))
 
@@ -186,7 +192,10 @@ class Edition:
             PREFIX + "S3_REGION": settings.s3_region,
             PREFIX + "PREDICTOR_TOKEN": settings.predictor_token or "",
         }
-        launcher = Launcher(data.path, environment, self.options.models_dir)
+        if self.options.warm_template:
+            families = [catalog.get(endpoint.model).family for endpoint in settings.endpoints]
+            self._template = template(data.path, environment, families)
+        launcher = Launcher(data.path, environment, self.options.models_dir, template=self._template)
         routes = [(endpoint.model, endpoint.lane) for endpoint in settings.endpoints]
         idle = self.options.idle_seconds
         return LocalPredictors(launcher, catalog, routes, find_devices(), idle, weights.obstacle)

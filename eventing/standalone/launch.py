@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,11 +19,13 @@ from eventing.contract.errors import ModelUnavailable
 from eventing.standalone.devices import CPU
 from eventing.standalone.files import make_private_folder
 from eventing.standalone.process import LOOPBACK, Process, free_port, last_words, tail
+from eventing.standalone.template import Template
 from eventing.standalone.weights import own_folder
 
 POLL = 0.05
 TRIES = 3
 KEPT_LOGS = 20
+BASE = {"OMP_WAIT_POLICY": "passive"}  # threads that spin while they wait slow the machine down several times
 TIMEOUT = aiohttp.ClientTimeout(total=10)
 BUILD_SECONDS = 300.0  # imports torch on a busy machine, then writes half a megabyte
 log = logging.getLogger(__name__)
@@ -38,6 +40,7 @@ class Launcher:
     models_dir: Path | None = None
     command: tuple[str, ...] = (sys.executable, "-m", "predictor")
     build_command: tuple[str, ...] = (sys.executable, "-m", "predictor.models.tiny")
+    template: Template | None = None
     _building: asyncio.Lock = field(default_factory=asyncio.Lock, init=False, repr=False, compare=False)
 
     async def start(self, entry: CatalogEntry, devices: tuple[str, ...]) -> Predictor:
@@ -55,18 +58,19 @@ class Launcher:
                 if isinstance(error, ModelUnavailable) and _port_was_taken(predictor.process.log):
                     continue
                 raise
+            if self.template:
+                self.template.begin()  # again, if it has ended
             return predictor
         raise ModelUnavailable(f"no free port for the predictor of {entry.name} after {TRIES} tries")
 
     async def _launch(self, entry: CatalogEntry, devices: tuple[str, ...], folder: Path | None) -> Predictor:
         port = free_port()
         # gRPC is off: nothing uses it here, and it would listen on every address of the machine.
-        command = [*self.command, f"--http_port={port}", "--enable_grpc=false"]
+        arguments = [f"--http_port={port}", "--enable_grpc=false"]
         scratch = self.data_dir / "scratch"
         make_private_folder(scratch)
         env = {
-            # Threads that spin while they wait slow the machine down several times.
-            "OMP_WAIT_POLICY": "passive",
+            **BASE,
             **self.environment,
             "REELZERO_MODEL": entry.name,
             "REELZERO_PREDICTOR_HOST": LOOPBACK,
@@ -75,11 +79,17 @@ class Launcher:
         }
         if folder is not None:
             env["REELZERO_MODEL_DIR"] = str(folder)
-        process = await Process.start(command, self._log_file(f"predictor-{entry.name}"), env)
+        process = await self._started(arguments, env, new_log(self.data_dir, f"predictor-{entry.name}"))
         log.info("predictor started", extra={"model": entry.name, "pid": process.pid, "devices": devices})
         return Predictor(
             entry.name, process, f"http://{LOOPBACK}:{port}", aiohttp.ClientSession(timeout=TIMEOUT)
         )
+
+    async def _started(self, arguments: list[str], env: Mapping[str, str], log_file: Path) -> Process:
+        """Start a predictor from the template, or as a process of its own."""
+        if self.template and (process := await self.template.fork(arguments, env, log_file)):
+            return process
+        return await Process.start([*self.command, *arguments], log_file, env)
 
     async def _weights(self, entry: CatalogEntry) -> Path | None:
         """Return the model's folder, None if its weights are downloaded or bundled. Builds `tiny` first."""
@@ -97,7 +107,9 @@ class Launcher:
         shutil.rmtree(part, ignore_errors=True)
         make_private_folder(part.parent)
         command = [*self.build_command, str(part), "--family", entry.family]
-        process = await Process.start(command, self._log_file(f"build-{entry.name}"), self.environment)
+        process = await Process.start(
+            command, new_log(self.data_dir, f"build-{entry.name}"), self.environment
+        )
         try:
             async with asyncio.timeout(BUILD_SECONDS):
                 status = await process.wait()
@@ -108,13 +120,6 @@ class Launcher:
         if status != 0:
             raise ModelUnavailable(f"{entry.name} could not be built: {_reason(process.log)}")
         part.rename(folder)
-
-    def _log_file(self, name: str) -> Path:
-        """Return a new log file. Removes the oldest of the same name beyond KEPT_LOGS."""
-        folder = self.data_dir / "logs"
-        for old in sorted(folder.glob(f"{name}-*.log"))[: -KEPT_LOGS + 1]:
-            old.unlink(missing_ok=True)
-        return folder / f"{name}-{time.strftime('%Y%m%dT%H%M%S')}-{time.monotonic_ns() % 10**6:06}.log"
 
 
 @dataclass(eq=False)
@@ -196,6 +201,20 @@ def _reason(path: Path) -> str:
 
 def _port_was_taken(path: Path) -> bool:
     return any("address already in use" in line.lower() for line in tail(path, 50))
+
+
+def new_log(data_dir: Path, name: str) -> Path:
+    """Return a new log file. Removes the oldest of the same name beyond KEPT_LOGS."""
+    folder = data_dir / "logs"
+    for old in sorted(folder.glob(f"{name}-*.log"))[: -KEPT_LOGS + 1]:
+        old.unlink(missing_ok=True)
+    return folder / f"{name}-{time.strftime('%Y%m%dT%H%M%S')}-{time.monotonic_ns() % 10**6:06}.log"
+
+
+def template(data_dir: Path, environment: Mapping[str, str], families: Iterable[str]) -> Template:
+    """Return the template of predictors of these families; it has not started."""
+    command = (sys.executable, "-m", "predictor.template", *sorted(set(families)))
+    return Template(command, {**BASE, **environment}, lambda: new_log(data_dir, "template"))
 
 
 def inherited() -> dict[str, str]:

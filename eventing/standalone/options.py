@@ -33,6 +33,7 @@ class Options:
     models_dir: Path | None = None
     idle_seconds: float = 60.0
     sink_url: str | None = None
+    warm_template: bool = False
 
     @property
     def is_private(self) -> bool:

@@ -14,9 +14,10 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 from eventing.standalone.files import FOLDER_MODE, UMASK, append_private
 
@@ -26,18 +27,18 @@ TAIL_BYTES = 64 << 10
 
 
 class Process:
-    """One running child. Made by `start`."""
+    """One running child, the first of its process group. Made by `start`, or by a template (template.py)."""
 
-    def __init__(self, child: asyncio.subprocess.Process, log: Path) -> None:
-        self._child = child
-        self._end = asyncio.create_task(self._ended(), name=f"end of {child.pid}")
+    def __init__(self, pid: int, end: Coroutine[Any, Any, int], log: Path) -> None:
+        self._end = asyncio.create_task(self._ended(end), name=f"end of {pid}")
         self.log = log
-        self.pid = child.pid
+        self.pid = pid
 
     @classmethod
     async def start(
-        cls, command: Sequence[str], log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
-    ) -> Process:
+        cls, command: Sequence[str], log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None,
+        stdin: int = asyncio.subprocess.PIPE,
+    ) -> Process:  # fmt: skip
         """Start a command; its output is appended to `log`, and its files are its owner's only.
 
         Raises OSError if the log cannot be written.
@@ -47,20 +48,20 @@ class Process:
         with append_private(log) as output:
             # A watching tether reads this pipe, which ends with this process.
             child = await asyncio.create_subprocess_exec(
-                *tied, stdin=asyncio.subprocess.PIPE, stdout=output, stderr=output,
+                *tied, stdin=stdin, stdout=output, stderr=output,
                 env=env, cwd=cwd, start_new_session=True, umask=UMASK,
             )  # fmt: skip
-        return cls(child, log)
+        return cls(child.pid, child.wait(), log)
 
     @property
     def alive(self) -> bool:
         """Tell whether the process still runs."""
-        return self._child.returncode is None
+        return not self._end.done()
 
     @property
     def status(self) -> int | None:
         """Return the exit status, negative for a signal's number; None while it runs."""
-        return self._child.returncode
+        return None if self.alive else self._end.result()
 
     async def wait(self) -> int:
         """Wait for its end and return the exit status."""
@@ -79,8 +80,8 @@ class Process:
             self._signal(signal.SIGKILL)
         await self.wait()
 
-    async def _ended(self) -> int:
-        status = await self._child.wait()
+    async def _ended(self, end: Coroutine[Any, Any, int]) -> int:
+        status = await end
         # At once, before the system reuses the group's number: the child's own children end with it.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)

@@ -20,7 +20,7 @@ def find_family(entry: CatalogEntry, own: Mapping[str, str]) -> Any:
 
     Raises ModelUnavailable naming the setting, or the key of the entry.
     """
-    _import_less()
+    import_less()
     if name := own.get(entry.family):
         return _class_of(name)
     if entry.family not in known_families():
@@ -44,7 +44,7 @@ def known_families() -> list[str]:
     return [path.stem for path in files if "\nclass Family(" in path.read_text(encoding="utf-8")]
 
 
-def _import_less() -> None:
+def import_less() -> None:
     """Let transformers leave out its own ways to share a model among GPUs.
 
     They take sympy and a second to import. Models that share a video here do it with diffusers (ranks/).

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from eventing.cli.terminal.machine import predictors_of, template_of
 from eventing.contract.s3 import S3Location
 from eventing.standalone.process import free_port
 from tests.acceptance.command import Command, reelzero
@@ -37,16 +38,8 @@ def cancel(url: str) -> None:
     urllib.request.urlopen(urllib.request.Request(url, method="DELETE")).close()
 
 
-def predictors(home: Path) -> list[str]:
-    """Predictors of this data directory: their weights' folder is under it only by environment."""
-    return [line for line in processes_naming("-m predictor") if belongs(line.split(":")[0], home)]
-
-
-def belongs(pid: str, home: Path) -> bool:
-    try:
-        return str(home).encode() in Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:
-        return False
+def log_of(data: str) -> str:
+    return Path(data, "logs", "reelzero.log").read_text()
 
 
 def videos(home: Path) -> int:
@@ -56,7 +49,8 @@ def videos(home: Path) -> int:
 async def test_a_running_service_is_used_goes_to_zero_and_finishes_its_job(home: Path) -> None:
     data, before = f"{home}/data", videos(home)
     started = ("up", "--port", "0", "--data-dir", data, "--model", "tiny", "--idle-seconds", "0.1", "--open")
-    with reelzero(*started, BROWSER="echo opened %s") as up:
+    warm = {"REELZERO_WARM_TEMPLATE": "true"}
+    with reelzero(*started, BROWSER="echo opened %s", **warm) as up:
         url = up.until("^ready ").split()[1]
         assert [up.until("  page ").split()[1], up.until("  API ").split()[1]] == [f"{url}/", f"{url}/docs"]
         up.until("  log ")
@@ -67,13 +61,15 @@ async def test_a_running_service_is_used_goes_to_zero_and_finishes_its_job(home:
         assert f"{url} (runs already)" in run.text
         assert "its signature is valid" in run.text
         assert videos(home) == before + 1
-        await eventually(lambda: not predictors(home))
+        await eventually(lambda: not predictors_of(up.process.pid))
+        template = template_of(up.process.pid)
+        assert template and template.memory_bytes > 100e6, "it stays, and has made the imports"
         with reelzero("up", "--data-dir", data) as second:
             assert second.end() == 1
         assert f"and serves {url}: stop it, or choose another --data-dir" in second.text
 
         job = call(f"{url}/v1/jobs", {"prompt": "a red dot"})
-        await eventually(lambda: call(f"{url}/v1/jobs/{job['id']}")["status"] == "in_progress")
+        await eventually(lambda: [each.model for each in predictors_of(up.process.pid)] == ["tiny"])
         up.interrupt(signal.SIGTERM)
         up.until("stopping when 1 job finished")
         assert up.end() == 0, up.text
@@ -81,6 +77,7 @@ async def test_a_running_service_is_used_goes_to_zero_and_finishes_its_job(home:
         assert connection.execute("select status from jobs where id = ?", [job["id"]]).fetchone() == (
             "completed",
         )
+    assert "without the warm template" not in log_of(data)
     await eventually(lambda: not processes_naming(str(home)))
 
 

@@ -15,7 +15,14 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from eventing.cli.terminal.machine import Gpu, LocalPredictor, gpus, predictors_of, running_service
+from eventing.cli.terminal.machine import (
+    Gpu,
+    LocalPredictor,
+    gpus,
+    predictors_of,
+    running_service,
+    template_of,
+)
 from eventing.cli.terminal.output import Output, ago, coloured, duration, safe, table_of
 from eventing.cli.terminal.profiles import DATA_DIR
 from eventing.cli.terminal.progress import describe_progress
@@ -51,6 +58,7 @@ class Overview:
     slots: dict[str, dict[str, int]]
     lanes: list[Lane]
     predictors: list[LocalPredictor]
+    template: LocalPredictor | None
     gpus: list[Gpu]
 
 
@@ -120,6 +128,7 @@ async def _overview(session: Session) -> Overview:
     return Overview(
         client.server, str(version.get("version", "")), await _is_ready(session), slots, _lanes(models, jobs),
         predictors_of(here[0]) if here and is_here else [],
+        template_of(here[0]) if here and is_here else None,
         await asyncio.to_thread(gpus) if is_here else [],
     )  # fmt: skip
 
@@ -181,11 +190,13 @@ def _status(output: Output, overview: Overview) -> RenderableType:
 def _machine(output: Output, overview: Overview) -> list[RenderableType]:
     """Return the tables of this machine, if the service runs here."""
     parts: list[RenderableType] = []
-    if overview.predictors:
+    processes = overview.predictors + ([overview.template] if overview.template else [])
+    if processes:
         rows: Rows = [
-            (each.model, str(each.pid), f"{each.memory_bytes / 1e9:.1f} GB", duration(each.up_seconds))
-            for each in overview.predictors
-        ]
+            (each.model or "(warm template)", str(each.pid), f"{each.memory_bytes / 1e9:.1f} GB",
+             duration(each.up_seconds))
+            for each in processes
+        ]  # fmt: skip
         parts += [Text(), table_of(output.console, ("predictor", "process", "memory", "up"), rows)]
     if overview.gpus:
         rows = [
