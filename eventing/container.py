@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from eventing.contract.catalog import Catalog, load_catalog
 from eventing.contract.s3 import Bucket
 from eventing.contract.ssrf import AddressPolicy
 from eventing.domain.announcer import Announcer
+from eventing.domain.pool import PredictorState
 from eventing.domain.turns import Shares
 from eventing.drafts import Drafts
 from eventing.feeds import Feeds
@@ -28,8 +30,11 @@ from eventing.store.engine import Database
 from eventing.store.jobs import JobStore
 from eventing.store.keys import KeyStore
 from eventing.store.outbox import OutboxStore
+from eventing.store.overview import OverviewStore
 from eventing.store.watched import WatchStore
 from eventing.watchers import Watchers
+
+Predictors = Callable[[], list[PredictorState]]
 
 
 @dataclass(frozen=True)
@@ -51,9 +56,13 @@ class Container:
     feeds: Feeds
     bucket: Bucket
     signals: Signals
+    overview: OverviewStore
+    predictors: Predictors
 
 
-def build_container(settings: Settings, obstacle: Obstacle = no_obstacle) -> Container:
+def build_container(
+    settings: Settings, obstacle: Obstacle = no_obstacle, predictors: Predictors = list
+) -> Container:
     """Make the parts. Opens no connection yet. Raises ConfigurationError."""
     database = Database(settings.database_url, settings.database_connections)
     catalog = load_catalog(settings.catalog_dir)
@@ -99,4 +108,6 @@ def build_container(settings: Settings, obstacle: Obstacle = no_obstacle) -> Con
         feeds=Feeds(watch_store, watchers.changes, settings.poll_seconds),
         bucket=bucket,
         signals=signals,
+        overview=OverviewStore(database),
+        predictors=predictors,
     )

@@ -49,7 +49,7 @@ class Service:
         settings = settings.model_copy(update={"sink_url": self._binding.url})
         self.settings = settings
         self.failed = asyncio.Event()
-        self.container = build_container(settings, endpoints.obstacle)
+        self.container = build_container(settings, endpoints.obstacle, endpoints.predictors)
         self._endpoints = endpoints
         self._tasks: list[asyncio.Task[None]] = []
         self._server: uvicorn.Server | None = None

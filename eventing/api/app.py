@@ -7,14 +7,16 @@ from fastapi import FastAPI
 from eventing import __version__
 from eventing.api import health, inference, openapi
 from eventing.api.answers import problems
+from eventing.api.callers import caller
 from eventing.api.callers.auth import RateLimit
 from eventing.api.callers.oidc import TokenVerifier
 from eventing.api.callers.origins import OriginCheck
 from eventing.api.dependencies import Container
 from eventing.api.events import dead_letters
 from eventing.api.events import routes as events
-from eventing.api.jobs import check, groups, previews, progress, updates
+from eventing.api.jobs import check, deliveries, groups, previews, progress, updates
 from eventing.api.jobs import routes as jobs
+from eventing.api.operate import routes as operate
 from eventing.api.page import routes as page
 from eventing.api.requests.limits import BodyLimits, Sizes
 from eventing.api.requests.prefix import PathPrefix
@@ -22,19 +24,9 @@ from eventing.api.videos import routes as videos
 from eventing.contract.http_methods import HeadAndOptions
 
 ROUTES = (
-    jobs,
-    check,
-    updates,
-    groups,
-    progress,
-    previews,
-    videos,
-    inference,
-    events,
-    dead_letters,
-    health,
-    page,
-)
+    jobs, check, updates, groups, progress, previews, deliveries, videos, inference, events, dead_letters,
+    health, caller, operate, page,
+)  # fmt: skip
 
 
 def create_app(container: Container) -> FastAPI:

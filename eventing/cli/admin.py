@@ -42,6 +42,9 @@ def create_key(
     max_priority: Annotated[
         int, typer.Option(min=0, max=HIGHEST_PRIORITY, help="Highest `priority` of its jobs.")
     ] = 0,
+    operate: Annotated[
+        bool, typer.Option("--operate", help="The key may also look at and change what all owners share.")
+    ] = False,
     data_dir: Folder = None,
 ) -> None:
     """Make a key and print it. Only its hash is stored, so it cannot be shown again."""
@@ -49,7 +52,7 @@ def create_key(
     async def work(container: Container) -> None:
         if not owner.strip() or len(owner) > 128:
             raise ConfigurationError("the owner must have 1 to 128 characters")
-        typer.echo(await container.keys.create(owner, max_priority))
+        typer.echo(await container.keys.create(owner, max_priority, may_operate=operate))
 
     _run(work, data_dir)
 
@@ -61,10 +64,11 @@ def list_keys(data_dir: Folder = None) -> None:
     async def work(container: Container) -> None:
         keys = await container.keys.keys()
         rows = [
-            (key.id, key.owner, str(key.max_priority), _when(key.created_at), _when(key.revoked_at))
+            (key.id, key.owner, str(key.max_priority), "yes" if key.may_operate else "",
+             _when(key.created_at), _when(key.revoked_at))
             for key in keys
-        ]
-        _table(("id", "owner", "max priority", "created", "revoked"), rows)
+        ]  # fmt: skip
+        _table(("id", "owner", "max priority", "operates", "created", "revoked"), rows)
 
     _run(work, data_dir)
 

@@ -120,6 +120,11 @@ class AsyncClient:
         """Return the events and webhooks of a job, with their tries."""
         return Deliveries.read(await self.calls.json("GET", f"{_path(job_id)}/deliveries")).data
 
+    async def replay(self, job_id: str, delivery_id: str) -> dict[str, Any]:
+        """Send an event or webhook of a job again; return the delivery."""
+        path = f"{_path(job_id)}/deliveries/{_segment(delivery_id)}/replay"
+        return dict(await self.calls.json("POST", path))
+
     async def stream(self, job_id: str, patience: float = PATIENCE_SECONDS) -> AsyncGenerator[Update, None]:
         """Yield the updates of a job; the last one has its `job`.
 

@@ -76,6 +76,10 @@ class Client:
         """Return the events and webhooks of a job, with their tries."""
         return self._run(self._client.deliveries(job_id))
 
+    def replay(self, job_id: str, delivery_id: str) -> dict[str, Any]:
+        """Send an event or webhook of a job again; return the delivery."""
+        return self._run(self._client.replay(job_id, delivery_id))
+
     def stream(self, job_id: str, patience: float = PATIENCE_SECONDS) -> Iterator[Update]:
         """Yield the updates of a job; the last one has its `job`."""
         updates = self._client.stream(job_id, patience)

@@ -7,7 +7,7 @@ ReelzeroError                 code, message, field, retryable; HTTP status for t
 ├── TooLarge                  413  the body is over the limit
 ├── UnsatisfiableRange        416  no byte of the range exists
 ├── Unauthorized              401  no key, or not a valid one
-├── Forbidden                 403  a web page of another origin, or a Host that is not served
+├── Forbidden                 403  another origin, a Host that is not served, a key without the right
 ├── NotFound                  404  no such job, or it has another owner: one answer for both
 ├── Conflict                  409  the id or state does not allow it
 ├── TooMany                   429  rate or quota; `retry_after` seconds
@@ -90,7 +90,8 @@ class Unauthorized(ReelzeroError):
 
 
 class Forbidden(ReelzeroError):
-    """The request comes from a web page of another origin, or names a host that is not served."""
+    """The request comes from a web page of another origin, names a host that is not served, or has a key
+    without the right to operate."""
 
     code, status = "forbidden", 403
 

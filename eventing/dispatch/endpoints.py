@@ -12,7 +12,7 @@ from typing import Protocol
 
 from eventing.contract.catalog import Catalog
 from eventing.dispatch.pods import Pods
-from eventing.domain.pool import Pool
+from eventing.domain.pool import Pool, PredictorState
 from eventing.settings import Endpoint
 
 
@@ -35,6 +35,10 @@ class Endpoints(Protocol):
 
         Called for every request, so it looks only at what is in memory.
         """
+        ...
+
+    def predictors(self) -> list[PredictorState]:
+        """Return the predictors that this process knows of."""
         ...
 
     async def close(self) -> None:
@@ -75,6 +79,10 @@ class RemoteEndpoints:
     def obstacle(self, model: str) -> str | None:
         """Return None: only the cluster knows whether a pod can start and has its weights."""
         return None
+
+    def predictors(self) -> list[PredictorState]:
+        """Return the pods of KEDA's that run jobs of this process; Knative's stay behind its gateway."""
+        return [state for pods in self._pods.values() for state in pods.lent()]
 
     async def close(self) -> None:
         """Do nothing: this object starts no predictor."""

@@ -25,6 +25,7 @@ from yarl import URL
 from eventing.contract.catalog import Catalog
 from eventing.contract.errors import Busy, Unavailable
 from eventing.dispatch.predictor_client import NotStarted
+from eventing.domain.pool import PredictorState
 from eventing.settings import Endpoint
 
 LOOK_SECONDS = 1.0  # between two looks for a pod
@@ -54,6 +55,10 @@ class Pods:
             raise
         finally:
             self._used.discard(address)
+
+    def lent(self) -> list[PredictorState]:
+        """Return the pods that run a job of this process now."""
+        return [PredictorState(self._endpoint.model, each, "working") for each in sorted(self._used)]
 
     async def _take(self) -> str:
         """Wait for a ready pod and reserve it, at most as long as a pod may take to start."""

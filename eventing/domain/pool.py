@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -12,3 +13,12 @@ class Pool:
     name: str
     capacity: int
     routes: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class PredictorState:
+    """A predictor that this process started or lends: its process or address, and whether it works."""
+
+    model: str
+    name: str
+    state: Literal["starting", "working", "idle", "stopping"]

@@ -17,7 +17,7 @@ from typing import Any
 
 from eventing.contract.catalog import Catalog, CatalogEntry
 from eventing.contract.errors import ModelUnavailable
-from eventing.domain.pool import Pool
+from eventing.domain.pool import Pool, PredictorState
 from eventing.served import Obstacle, no_obstacle
 from eventing.standalone.devices import CPU
 from eventing.standalone.launch import Launcher, Predictor
@@ -37,6 +37,15 @@ class Slot:
     idle_since: float | None = None  # by the loop's clock
     timer: asyncio.TimerHandle | None = field(default=None, repr=False)
     stopping: bool = False
+
+    def shown(self) -> PredictorState:
+        """Return what an operator sees of it."""
+        if self.predictor is None:
+            return PredictorState(self.model, "new process", "starting")
+        name = f"process {self.predictor.process.pid}"
+        if self.stopping:
+            return PredictorState(self.model, name, "stopping")
+        return PredictorState(self.model, name, "working" if self.idle_since is None else "idle")
 
 
 class LocalPredictors:
@@ -66,6 +75,10 @@ class LocalPredictors:
     def running(self) -> Mapping[int, str]:
         """Return process id → model of all running predictors, for tests and logs."""
         return {slot.predictor.process.pid: slot.model for slot in self._slots if slot.predictor}
+
+    def predictors(self) -> list[PredictorState]:
+        """Return the predictors of this machine, also those that start or stop."""
+        return [slot.shown() for slot in self._slots]
 
     def working(self) -> int:
         """Return how many slots run a job now."""

@@ -11,6 +11,8 @@ the next one goes out a minute after it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlalchemy import bindparam, delete, exists, literal_column, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
@@ -24,6 +26,17 @@ _IS_OPEN = model_state.c.failures >= OPEN_AFTER
 _FORGET = delete(model_state).where(
     model_state.c.model == bindparam("of_model"), model_state.c.lane == bindparam("of_lane")
 )
+
+
+@dataclass(frozen=True)
+class Circuit:
+    """One open circuit. `next_probe_at` is by the database's clock."""
+
+    model: str
+    lane: str
+    failures: int
+    next_probe_at: float
+    reason: str
 
 
 def is_open(model: str, lane: str) -> ColumnElement[bool]:
@@ -91,10 +104,16 @@ async def close(connection: AsyncConnection, model: str, lane: str) -> None:
     await connection.execute(_FORGET, {"of_model": model, "of_lane": lane})
 
 
-async def open_circuits(connection: AsyncConnection) -> dict[tuple[str, str], str]:
-    """Return the (model, lane) pairs whose circuit is open, with the reason."""
+async def open_circuits(connection: AsyncConnection) -> list[Circuit]:
+    """Return the circuits that are open."""
     rows = await connection.execute(select(model_state).where(_IS_OPEN))
-    return {(row.model, row.lane): row.reason for row in rows}
+    return [Circuit(row.model, row.lane, row.failures, row.next_probe_at, row.reason) for row in rows]
+
+
+async def probe_now(connection: AsyncConnection, model: str, lane: str) -> bool:
+    """Make an open circuit due for a probe; False if it is not open."""
+    statement = update(model_state).where(_is(model, lane) & _IS_OPEN).values(next_probe_at=db_now())
+    return (await connection.execute(statement)).rowcount == 1
 
 
 def _is(model: str, lane: str) -> ColumnElement[bool]:

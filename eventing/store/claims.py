@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
+from eventing.contract.errors import Conflict
 from eventing.contract.models import Failure, Progress
 from eventing.contract.results import VideoResult
 from eventing.domain import job as state
@@ -145,8 +146,18 @@ class ClaimStore:
 
     async def open_circuits(self) -> dict[tuple[str, str], str]:
         """Return the (model, lane) pairs whose circuit is open, with the reason."""
+        return {(each.model, each.lane): each.reason for each in await self.circuits()}
+
+    async def circuits(self) -> list[circuit_breaker.Circuit]:
+        """Return the open circuits."""
         async with self._readers.read() as connection:
             return await circuit_breaker.open_circuits(connection)
+
+    async def probe_now(self, model: str, lane: str) -> None:
+        """Let the next job of an open circuit go out as a probe at once. Raises Conflict."""
+        async with self._database.write() as connection:
+            if not await circuit_breaker.probe_now(connection, model, lane):
+                raise Conflict(f"{model} is not paused in lane {lane}", field="lane")
 
     async def free_lapsed(self) -> int:
         """Queue again, or cancel, the jobs whose lease has ended; return how many."""

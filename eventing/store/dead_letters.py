@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
@@ -11,10 +12,13 @@ from typing import Any
 from sqlalchemy import Text, cast, delete, func, select, tuple_
 
 from eventing.contract.errors import NotFound
+from eventing.domain.announcer import Message
+from eventing.domain.destinations import Sink
 from eventing.store.engine import Database, db_now, insert_once, now
 from eventing.store.listing import Position, read_cursor
 from eventing.store.shielded import shielded_methods
 from eventing.store.tables import dead_letters
+from eventing.store.transitions import add_messages
 
 
 @dataclass(frozen=True)
@@ -54,12 +58,15 @@ class DeadLetterStore:
             row = vars(letter) | {"received_at": await now(connection)}
             return await insert_once(connection, dead_letters, row)
 
-    async def page(self, owner: str, limit: int, after: str | None) -> tuple[list[DeadLetter], str | None]:
-        """Return a page of the owner's letters, newest first, and the cursor of the next one, if any.
+    async def page(
+        self, owner: str | None, limit: int, after: str | None
+    ) -> tuple[list[DeadLetter], str | None]:
+        """Return a page of letters, newest first, and the cursor of the next one, if any.
 
-        A page ends at `PAGE_BYTES`, but has one letter at least. Raises InvalidRequest.
+        Without an owner, it has those of all owners. A page ends at `PAGE_BYTES`, but has one
+        letter at least. Raises InvalidRequest.
         """
-        where = [dead_letters.c.owner == owner]
+        where = [] if owner is None else [dead_letters.c.owner == owner]
         if after is not None:
             start = read_cursor(after)
             where.append(tuple_(*ORDER) < (start.submitted_at, start.id))
@@ -83,6 +90,16 @@ class DeadLetterStore:
             raise NotFound(f"there is no dead letter {id}")
         return _letter(row)
 
+    async def replay(self, id: str) -> None:
+        """Send a letter to the sink again and delete it; it comes back if it fails again. Raises NotFound."""
+        mine = dead_letters.c.id == id
+        async with self._database.write() as connection:
+            row = (await connection.execute(select(dead_letters).where(mine))).mappings().first()
+            if row is None:
+                raise NotFound(f"there is no dead letter {id}")
+            await connection.execute(delete(dead_letters).where(mine))
+            await add_messages(connection, [_message(_letter(row))], await now(connection))
+
     async def sweep(self, keep_seconds: float) -> None:
         """Delete letters that are older than `keep_seconds`."""
         async with self._database.write() as connection:
@@ -92,6 +109,12 @@ class DeadLetterStore:
 
 def _letter(row: Mapping[Any, Any]) -> DeadLetter:
     return DeadLetter(**{name: row[name] for name in DeadLetter.__dataclass_fields__})
+
+
+def _message(letter: DeadLetter) -> Message:
+    """Return the letter's event as a message to the sink; receivers know it by its source and id."""
+    event_id, event_type = letter.event_id[:128], letter.event_type[:128]
+    return Message(event_id, event_type, None, letter.owner, 0, Sink(), json.dumps(letter.body))
 
 
 def _fitting(sizes: list[int]) -> int:

@@ -25,6 +25,7 @@ class ApiKey:
     created_at: float
     revoked_at: float | None
     max_priority: int
+    may_operate: bool
 
 
 @shielded_methods
@@ -34,15 +35,17 @@ class KeyStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def create(self, owner: str, max_priority: int = 0) -> str:
+    async def create(self, owner: str, max_priority: int = 0, *, may_operate: bool = False) -> str:
         """Make a key for the owner and return it; it cannot be shown again.
 
-        Its jobs may have priorities up to `max_priority`.
+        Its jobs may have priorities up to `max_priority`. With `may_operate` it also reads and changes what
+        belongs to no single owner (eventing/api/operate).
         """
         key_id = secrets.token_hex(6)
         key = f"rz_{key_id}_{secrets.token_urlsafe(32)}"
         async with self._database.write() as connection:
-            row = {"id": key_id, "owner": owner, "hash": _hash(key), "max_priority": max_priority}
+            row: dict[str, Any] = {"id": key_id, "owner": owner, "hash": _hash(key)}
+            row |= {"max_priority": max_priority, "may_operate": may_operate}
             await connection.execute(insert(api_keys).values(**row, created_at=await now(connection)))
         return key
 
@@ -70,9 +73,9 @@ class KeyStore:
             if (await connection.execute(revocation)).rowcount != 1:
                 raise NotFound(f"there is no live key {key_id}")
 
-    async def keys(self) -> list[ApiKey]:
-        """Return all keys, oldest first."""
-        query = select(api_keys).order_by(api_keys.c.created_at)
+    async def keys(self, limit: int | None = None) -> list[ApiKey]:
+        """Return keys, oldest first; all without a limit."""
+        query = select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id).limit(limit)
         async with self._database.read() as connection:
             return [_key_of(row) for row in await connection.execute(query)]
 
@@ -84,7 +87,7 @@ class KeyStore:
 
 
 def _key_of(row: Row[Any]) -> ApiKey:
-    return ApiKey(row.id, row.owner, row.created_at, row.revoked_at, row.max_priority)
+    return ApiKey(**{name: getattr(row, name) for name in ApiKey.__dataclass_fields__})
 
 
 def _hash(key: str) -> str:

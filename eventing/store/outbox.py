@@ -12,7 +12,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Double, Select, bindparam, delete, func, insert, literal_column, select, update
+from sqlalchemy import (
+    Double,
+    Select,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
@@ -21,6 +32,7 @@ from eventing.contract.events import PROGRESSED
 from eventing.domain.destinations import Destination, Webhook, destination
 from eventing.domain.room import Room, line_of
 from eventing.store.engine import Database, db_now
+from eventing.store.listing import Position
 from eventing.store.shielded import shielded_methods
 from eventing.store.tables import deliveries, outbox
 
@@ -184,21 +196,35 @@ class OutboxStore:
         async with self._database.read() as connection:
             return [_message(row) for row in (await connection.execute(query)).mappings()]
 
-    async def tries(self, message_id: str) -> list[dict[str, object]]:
-        """Return the tries of one message, oldest first."""
-        query = select(deliveries).where(deliveries.c.outbox_id == message_id).order_by(deliveries.c["try"])
+    async def dead(self, limit: int, after: Position | None) -> tuple[list[OutboxMessage], Position | None]:
+        """Return a page of the messages that failed for good, newest first, and where the next one begins."""
+        order = (outbox.c.created_at, outbox.c.id)
+        query = select(outbox).where(outbox.c.status == literal_column("'dead'"))
+        query = query if after is None else query.where(tuple_(*order) < (after.submitted_at, after.id))
+        newest_first = query.order_by(*(column.desc() for column in order)).limit(limit + 1)
+        async with self._database.read() as connection:
+            ahead = [_message(row) for row in (await connection.execute(newest_first)).mappings()]
+        page = ahead[:limit]
+        return page, Position(page[-1].created_at, page[-1].id) if len(ahead) > limit else None
+
+    async def tries(self, *message_ids: str) -> list[dict[str, object]]:
+        """Return the tries of messages, oldest first."""
+        mine = deliveries.c.outbox_id.in_(message_ids)
+        query = select(deliveries).where(mine).order_by(deliveries.c.outbox_id, deliveries.c["try"])
         async with self._database.read() as connection:
             return [dict(row) for row in (await connection.execute(query)).mappings()]
 
-    async def replay(self, message_id: str, owner: str | None = None) -> None:
-        """Make a message due now, with any status. Raises NotFound."""
+    async def replay(self, message_id: str, job_id: str | None = None) -> OutboxMessage:
+        """Make a message due now, with any status; with a job, only one of that job. Raises NotFound."""
         mine = outbox.c.id == message_id
-        mine = mine if owner is None else mine & (outbox.c.owner == owner)
+        mine = mine if job_id is None else mine & (outbox.c.job_id == job_id)
         again = {"status": "pending", "next_at": db_now(), "lease_until": None}
+        statement = update(outbox).where(mine).values(**again).returning(outbox)
         async with self._database.write() as connection:
-            result = await connection.execute(update(outbox).where(mine).values(**again))
-            if result.rowcount != 1:
-                raise NotFound(f"there is no delivery {message_id}")
+            row = (await connection.execute(statement)).mappings().first()
+        if row is None:
+            raise NotFound(f"there is no delivery {message_id}")
+        return _message(row)
 
     async def sweep(self, keep_seconds: float) -> None:
         """Delete old settled messages that belong to no job; the others are deleted with their jobs."""

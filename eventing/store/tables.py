@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
     text,
 )
 
@@ -152,6 +153,7 @@ outbox = Table(
     Column("created_at", Double, nullable=False),
     Column("delivered_at", Double),
     _partial("ix_outbox_due", "next_at", where="status = 'pending'"),
+    _partial("ix_outbox_dead", "created_at", "id", where="status = 'dead'"),
     Index("ix_outbox_job_id", "job_id", "destination"),
 )
 
@@ -175,6 +177,7 @@ api_keys = Table(
     Column("created_at", Double, nullable=False),
     Column("revoked_at", Double),
     Column("max_priority", Integer, nullable=False, server_default="0"),
+    Column("may_operate", Boolean, nullable=False, server_default=false()),
 )
 
 # The circuit breaker: with three failures or more in a row, one probe job at a time goes out.
@@ -201,6 +204,7 @@ dead_letters = Table(
     Column("body", JSON, nullable=False),
     Column("received_at", Double, nullable=False),
     Index("ix_dead_letters_listing", "owner", "received_at"),
+    Index("ix_dead_letters_received", "received_at", "id"),
 )
 
 # Since migration 0004. A release that does not know a revision may go on if the revision is additive.

@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 
 from eventing.api.callers.oidc import TokenVerifier, looks_like_token
 from eventing.api.dependencies import Container, ContainerDep
-from eventing.contract.errors import TooLarge, TooMany, Unauthorized
+from eventing.contract.errors import Forbidden, TooLarge, TooMany, Unauthorized
 from eventing.contract.models import HIGHEST_PRIORITY
 
 LOCAL_OWNER = "local"
@@ -68,12 +68,14 @@ def carries_credentials(request: Request) -> bool:
 async def identify(request: Request, container: Container) -> str | None:
     """Return the owner of the key or OIDC token; None if the request carries neither.
 
-    `request.state.max_priority` is then the highest priority that the caller may ask for. Raises Unauthorized
-    for a key or token that is not valid, Unavailable if a token cannot be checked now.
+    `request.state.max_priority` is then the highest priority that the caller may ask for, and `may_operate`
+    tells whether /v1/operate answers. Raises Unauthorized for a key or token that is not valid, Unavailable
+    if a token cannot be checked now.
     """
     key = api_key(request)
     is_open = container.settings.auth == "open"
     request.state.max_priority = HIGHEST_PRIORITY if is_open else 0
+    request.state.may_operate = is_open
     if key is None:
         return None
     tokens: TokenVerifier = request.app.state.tokens
@@ -84,7 +86,7 @@ async def identify(request: Request, container: Container) -> str | None:
         raise Unauthorized("this API key is not valid")
     if known is None:
         return LOCAL_OWNER
-    request.state.max_priority = known.max_priority
+    request.state.max_priority, request.state.may_operate = known.max_priority, known.may_operate
     return known.owner
 
 
@@ -102,6 +104,15 @@ def anonymous_owner(container: Container) -> str | None:
 
 
 Owner = Annotated[str, Depends(owner_of)]
+
+
+async def operator_of(request: Request, owner: Owner) -> str:
+    """Return a caller that may operate. Raises Unauthorized, Forbidden."""
+    if not request.state.may_operate:
+        raise Forbidden(
+            "this key has no right to operate; `reelzero keys create OWNER --operate` makes one that has it"
+        )
+    return owner
 
 
 async def limit_rate(request: Request, owner: Owner) -> str:

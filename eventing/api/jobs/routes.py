@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
@@ -18,10 +18,8 @@ from eventing.api.requests.origin import PutOrigin, RestOrigin
 from eventing.contract.errors import Conflict
 from eventing.contract.models import JOB_ID_PATTERN, Frozen
 from eventing.contract.results import StoredFile, VideoResult
-from eventing.domain.destinations import target_of
 from eventing.domain.job import Job, Status
 from eventing.store.listing import CURSOR_PATTERN, cursor_of
-from eventing.store.outbox import OutboxMessage
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
 JobId = Annotated[str, Path(pattern=JOB_ID_PATTERN, description="The job's id.")]
@@ -159,26 +157,9 @@ async def result(
     return JSONResponse(view.model_dump(mode="json"), headers={"Cache-Control": "no-store"})
 
 
-@router.get("/jobs/{job_id}/deliveries")
-async def deliveries(job_id: JobId, container: ContainerDep, owner: Owner) -> dict[str, Any]:
-    """List the job's outgoing messages, each with its delivery tries."""
-    job = await container.job_store.get(job_id, owner)
-    messages = await container.outbox.messages(job_id=job.id)
-    data = [
-        _delivery(job, message) | {"log": await container.outbox.tries(message.id)} for message in messages
-    ]
-    return {"object": "list", "data": data}
-
-
 def path_of(job: Job) -> str:
     """Return the path of what a submission has made: the job, or its group."""
     return f"/v1/groups/{job.group_id}" if job.group_id else f"/v1/jobs/{job.public_id}"
-
-
-def _delivery(job: Job, message: OutboxMessage) -> dict[str, Any]:
-    fields = {name: value for name, value in vars(message).items() if name not in ("body", "owner")}
-    where = message.destination
-    return fields | {"job_id": job.public_id, "destination": where.kind, "target": target_of(where)}
 
 
 def finished_result(job: Job) -> VideoResult:
