@@ -33,7 +33,7 @@ FLOORS: dict[str, list[set[str]]] = {  # the lowest first
         {"callers"},
         {"requests"},
         {"jobs", "page"},
-        {"events", "videos", "health", "inference"},
+        {"events", "videos", "health", "inference", "operate"},
         {"openapi"},
         {"app"},
     ],
