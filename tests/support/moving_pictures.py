@@ -25,7 +25,9 @@ from tests.support.diagrams import FLAGS
 from tests.support.doc_examples import DOCS, Reader, default_server
 
 IMAGES = DOCS / "images"
-COMMAND = "reelzero submit a large red circle moving left --seed 3 --num-inference-steps 60 --watch --out videos"
+COMMAND = (
+    "reelzero submit a large red circle moving left --seed 3 --num-inference-steps 60 --watch --out videos"
+)
 COLUMNS, ROWS = 80, 22
 LOOK = 0.1  # seconds between two looks at the screen
 TYPING = 40  # milliseconds a letter
@@ -139,9 +141,7 @@ def playing(screen: Image.Image, video: list[Image.Image]) -> list[Shot]:
 def frames(video: Path, scale: int) -> list[Image.Image]:
     """The frames of an MP4, each side `scale` times as long."""
     with av.open(str(video)) as container:
-        pictures = [
-            Image.fromarray(frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)
-        ]
+        pictures = [Image.fromarray(frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
     return [p.resize((p.width * scale, p.height * scale), Image.Resampling.NEAREST) for p in pictures]
 
 
