@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from eventing import __version__
-from eventing.api import health, inference, openapi
+from eventing.api import health, inference, mcp, openapi
 from eventing.api.answers import problems
 from eventing.api.callers import caller
 from eventing.api.callers.auth import RateLimit
@@ -25,7 +25,7 @@ from eventing.contract.http_methods import HeadAndOptions
 
 ROUTES = (
     jobs, check, updates, groups, progress, previews, deliveries, videos, inference, events, dead_letters,
-    health, caller, operate, page,
+    health, caller, operate, mcp, page,
 )  # fmt: skip
 
 

@@ -159,6 +159,12 @@ class AsyncClient:
         await download(self.calls, address, target, file.sha256)
         return target
 
+    async def content(self, job_id: str, variant: Variant = "video") -> bytes:
+        """Return a file of a finished job in memory; `download` is the one for large files."""
+        address = f"/v1/videos/{_segment(job_id)}/content?variant={CONTENT[variant]}"
+        _, content = await self.calls.content("GET", address)
+        return content
+
     async def link(self, job_id: str, variant: Variant = "video") -> str:
         """Return the presigned URL of a file of a finished job. It needs no key, and expires."""
         path = f"{_path(job_id)}/result?variant={variant}"

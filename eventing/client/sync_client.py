@@ -97,6 +97,10 @@ class Client:
         """Download a file of a finished job; see AsyncClient.download."""
         return self._run(self._client.download(job_id, path, variant))
 
+    def content(self, job_id: str, variant: Variant = "video") -> bytes:
+        """Return a file of a finished job in memory."""
+        return self._run(self._client.content(job_id, variant))
+
     def link(self, job_id: str, variant: Variant = "video") -> str:
         """Return the presigned URL of a file of a finished job. It needs no key, and expires."""
         return self._run(self._client.link(job_id, variant))

@@ -17,7 +17,7 @@ FLOORS: dict[str, list[set[str]]] = {  # the lowest first
     "eventing": [
         {"contract"},
         {"domain", "settings", "signal", "metrics", "testing", "client"},
-        {"store", "served", "pictures", "prompts"},
+        {"store", "served", "pictures", "prompts", "mcp"},
         {"watchers", "drafts", "reuse"},
         {"jobs", "feeds", "delivery"},
         {"container"},
@@ -34,6 +34,7 @@ FLOORS: dict[str, list[set[str]]] = {  # the lowest first
         {"requests"},
         {"jobs", "page"},
         {"events", "videos", "health", "inference", "operate"},
+        {"mcp"},
         {"openapi"},
         {"app"},
     ],
