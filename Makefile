@@ -70,6 +70,8 @@ format: $(VENV)/.installed-dev ## Format the code
 
 pages: $(VENV)/.installed-dev ## Write all generated pages: settings, fields, errors, rules, schemas, AsyncAPI, config, the chart's README
 	$(BIN)/python -m tests.support.settings_table
+	$(BIN)/python -m tests.support.fields_page
+	$(BIN)/python -m tests.support.errors_page
 	$(BIN)/python -m tests.support.rules_page
 	$(BIN)/python -m tests.support.models_page
 	$(BIN)/python -m bench.page

@@ -17,6 +17,7 @@ from eventing.api.events import routes as events
 from eventing.api.jobs import check, deliveries, groups, previews, progress, updates
 from eventing.api.jobs import routes as jobs
 from eventing.api.operate import routes as operate
+from eventing.api.page import problems as catalogue
 from eventing.api.page import routes as page
 from eventing.api.requests.limits import BodyLimits, Sizes
 from eventing.api.requests.prefix import PathPrefix
@@ -25,7 +26,7 @@ from eventing.contract.http_methods import HeadAndOptions
 
 ROUTES = (
     jobs, check, updates, groups, progress, previews, deliveries, videos, inference, events, dead_letters,
-    health, caller, operate, mcp, page,
+    health, caller, operate, mcp, page, catalogue,
 )  # fmt: skip
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from eventing.contract.problems import address
+
 HEAD_BYTES = 64 << 10  # of the request line and headers together
 MOST_HEADERS = 128
 HEAD_SECONDS = 20.0  # from the first byte of a head, or from the connection, to its end
@@ -115,7 +117,7 @@ def _answer(status: HTTPStatus) -> bytes:
     )
     code = "request_timeout" if late else "headers_too_large"
     body = json.dumps(
-        {"type": f"https://reelzero.dev/problems/{code}", "title": code.replace("_", " "),
+        {"type": address(code), "title": code.replace("_", " "),
          "status": status.value, "detail": f"the request line and headers must arrive {limit}", "code": code}
     ).encode()  # fmt: skip
     head = f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: application/problem+json\r\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import diagrams, rules_page
+from tests.support import diagrams, errors_page, fields_page, rules_page
 from tests.support.settings_table import PAGE, filled
 
 ROOT = Path(__file__).parents[2]
@@ -56,6 +56,11 @@ def test_every_setting_is_documented_as_it_is() -> None:
 def test_every_rule_of_the_doctor_is_documented_as_it_is() -> None:
     text = rules_page.PAGE.read_text()
     assert text == rules_page.filled(text), "run: python -m tests.support.rules_page"
+
+
+def test_every_field_and_every_error_is_documented_as_it_is() -> None:
+    for page in (fields_page, errors_page):
+        assert page.PAGE.read_text() == page.text(), f"run: python -m {page.__name__}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -32,7 +32,7 @@ async def stream_file(container: Container, request: Request, file: StoredFile, 
         try:
             part = byte_range(request.headers.get("range"), file.bytes)
         except UnsatisfiableRange as error:
-            return answer(error, request.url.path, {"Content-Range": f"bytes */{file.bytes}"})
+            return answer(error, request.scope, {"Content-Range": f"bytes */{file.bytes}"})
     else:
         part = None
     first, last = part or (0, file.bytes - 1)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from eventing.contract.errors import ReelzeroError
+from eventing.contract.problems import address
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def format_of(path: str) -> ErrorFormat:
 def _problem(error: ReelzeroError) -> dict[str, object]:
     """Write RFC 9457 problem details; `code` is stable, `field` names what is wrong."""
     body: dict[str, object] = {
-        "type": f"https://reelzero.dev/problems/{error.code}",
+        "type": address(error.code),
         "title": error.code.replace("_", " "),
         "status": error.status,
         "detail": error.message,
@@ -66,7 +67,7 @@ PROBLEM = ErrorFormat(
         "description": "RFC 9457 problem details.",
         "required": ["type", "title", "status", "detail", "code"],
         "properties": {
-            "type": {"type": "string"},
+            "type": {"type": "string", "description": "Path of a page that explains the code."},
             "title": {"type": "string"},
             "status": {"type": "integer"},
             "detail": {"type": "string"},

@@ -10,8 +10,10 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
-from eventing.api.answers.error_formats import format_of
+from eventing.api.answers.error_formats import PROBLEM, format_of
+from eventing.api.requests.prefix import prefix_of
 from eventing.contract.errors import (
     MalformedRequest,
     ReelzeroError,
@@ -41,16 +43,19 @@ class PlainHttp(ReelzeroError):
         self.code = {404: "not_found", 405: "method_not_allowed"}.get(status, "http_error")
 
 
-def answer(error: ReelzeroError, path: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    """Return the response for an error on a path, in the path's error format."""
+def answer(error: ReelzeroError, scope: Scope, headers: dict[str, str] | None = None) -> JSONResponse:
+    """Return the response for an error of a request, in the error format of its path."""
     headers = dict(headers or {})
     if error.retry_after is not None:
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     if error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="reelzero"'
-    form = format_of(path)
+    form = format_of(scope["path"])
+    body = form.body(error)
+    if form is PROBLEM:
+        body["type"] = f"{prefix_of(scope)}{body['type']}"
     status = form.statuses.get(error.status, error.status)
-    return _Answer(form.body(error), status, headers, media_type=form.media_type)
+    return _Answer(body, status, headers, media_type=form.media_type)
 
 
 def install(app: FastAPI) -> None:
@@ -60,24 +65,24 @@ def install(app: FastAPI) -> None:
     async def _ours(request: Request, error: ReelzeroError) -> JSONResponse:
         if error.status >= 500:
             log.warning("answered %d: %s", error.status, error, exc_info=error)
-        return answer(error, request.url.path)
+        return answer(error, request.scope)
 
     @app.exception_handler(RequestValidationError)
     async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
-        return answer(_from_validation(error), request.url.path)
+        return answer(_from_validation(error), request.scope)
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
         headers = dict(error.headers or {})
         if error.status_code == 405:
             headers["Allow"] = ", ".join(allowed_methods(request.app.routes, request.scope))
-        return answer(_from_http(error), request.url.path, headers)
+        return answer(_from_http(error), request.scope, headers)
 
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, error: Exception) -> JSONResponse:
         log.error("unexpected error on %s", request.url.path, exc_info=error)
         hidden = ReelzeroError("an internal error; the operator finds it in the log")
-        return answer(hidden, request.url.path)
+        return answer(hidden, request.scope)
 
 
 def _from_validation(error: RequestValidationError) -> ReelzeroError:

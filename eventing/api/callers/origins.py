@@ -29,7 +29,7 @@ class OriginCheck:
         """Serve or refuse one request."""
         if scope["type"] == "http" and (message := self._refusal(scope["method"], Headers(scope=scope))):
             # The body is not read: the connection ends with the answer.
-            refusal = answer(Forbidden(message), scope["path"], {"Connection": "close"})
+            refusal = answer(Forbidden(message), scope, {"Connection": "close"})
             await refusal(scope, receive, send)
             return
         await self._app(scope, receive, send)

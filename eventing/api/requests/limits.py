@@ -81,9 +81,9 @@ class BodyLimits:
             media_types.check_encodings(Headers(scope=scope).getlist("content-encoding"))
         except TimeoutError:
             late = MalformedRequest(f"the body did not arrive within {self._seconds:g} s")
-            await answer(late, scope["path"], {"Connection": "close"})(scope, receive, send)
+            await answer(late, scope, {"Connection": "close"})(scope, receive, send)
         except ReelzeroError as error:
-            await answer(error, scope["path"], {"Connection": "close"})(scope, receive, send)
+            await answer(error, scope, {"Connection": "close"})(scope, receive, send)
         else:
             if body is not None:
                 await self._app(scope, _replay(body, receive), send)

@@ -9,6 +9,13 @@ from __future__ import annotations
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+PREFIX = "reelzero.prefix"  # of a request's scope
+
+
+def prefix_of(scope: Scope) -> str:
+    """Return the prefix that clients see before the path of a request."""
+    return str(scope.get(PREFIX, ""))
+
 
 class PathPrefix:
     """ASGI middleware. `prefix` is empty, or begins with a slash and does not end with one.
@@ -36,7 +43,8 @@ class PathPrefix:
                     headers["location"] = self._prefix + path
             await send(message)
 
-        await self._app({**scope, "path": self._inner(scope["path"])}, receive, prefixed)
+        inner = {**scope, "path": self._inner(scope["path"]), PREFIX: self._prefix}
+        await self._app(inner, receive, prefixed)
 
     def _inner(self, path: str) -> str:
         """Return the path without the prefix."""
