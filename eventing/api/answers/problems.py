@@ -13,7 +13,6 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from eventing.api.answers.error_formats import PROBLEM, format_of
-from eventing.api.requests.prefix import prefix_of
 from eventing.contract.errors import (
     MalformedRequest,
     ReelzeroError,
@@ -25,6 +24,7 @@ from eventing.contract.models import JobRequest
 from eventing.contract.validation import Words, refusal
 
 log = logging.getLogger(__name__)
+PREFIX = "reelzero.prefix"  # of a request's scope: the path that a proxy puts before ours
 
 
 class _Answer(JSONResponse):
@@ -53,7 +53,7 @@ def answer(error: ReelzeroError, scope: Scope, headers: dict[str, str] | None = 
     form = format_of(scope["path"])
     body = form.body(error)
     if form is PROBLEM:
-        body["type"] = f"{prefix_of(scope)}{body['type']}"
+        body["type"] = f"{scope.get(PREFIX, '')}{body['type']}"
     status = form.statuses.get(error.status, error.status)
     return _Answer(body, status, headers, media_type=form.media_type)
 

@@ -9,12 +9,7 @@ from __future__ import annotations
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-PREFIX = "reelzero.prefix"  # of a request's scope
-
-
-def prefix_of(scope: Scope) -> str:
-    """Return the prefix that clients see before the path of a request."""
-    return str(scope.get(PREFIX, ""))
+from eventing.api.answers.problems import PREFIX
 
 
 class PathPrefix:
