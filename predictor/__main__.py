@@ -1,5 +1,14 @@
 """`python -m predictor --http_port 8080 --grpc_port 8081`."""
 
+from contextlib import suppress
+
+from eventing.contract.env import WeightsSettings, read
+from eventing.contract.errors import ConfigurationError
+from predictor import read_ahead
+
+with suppress(ConfigurationError):  # the server meets it too, and says so
+    read_ahead.begin(read(WeightsSettings).weights_folder())
+
 from predictor.serving.server import main
 
 main()

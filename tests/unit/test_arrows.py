@@ -47,7 +47,7 @@ FLOORS: dict[str, list[set[str]]] = {  # the lowest first
     ],
     "eventing.doctor.checks": [{"pods"}, {"serving"}, {"events"}, {"settings"}],
     "predictor": [
-        {"settings", "metrics", "later"},
+        {"settings", "metrics", "later", "read_ahead"},
         {"models"},
         {"generation"},
         {"device"},
