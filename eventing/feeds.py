@@ -18,10 +18,10 @@ from eventing.contract.errors import ReelzeroError
 from eventing.domain.job import Job, Status
 from eventing.signal import Signal
 from eventing.store.watched import WatchStore, version_of
-from eventing.watchers import LONGEST_PAUSE, PAUSE, Snapshot
+from eventing.watchers import LONGEST_PAUSE, Snapshot
 
 GAP = 0.2  # least seconds between two rounds
-SHARE = 20  # seconds of pause for each second that a round took
+SHARE = 20  # seconds of pause for each second that a round took, or that the queue positions took
 log = logging.getLogger(__name__)
 
 
@@ -83,7 +83,7 @@ class Feeds:
 
     @asynccontextmanager
     async def subscribe(self, owner: str) -> AsyncIterator[Subscription]:
-        """Collect an owner's changes inside the context, from its begin on. Raises Unavailable."""
+        """Collect an owner's changes in the context, the jobs under way first. Raises Unavailable."""
         feed, stream = self._feeds.setdefault(owner, Feed(owner)), Subscription()
         feed.streams.add(stream)
         try:
@@ -91,6 +91,9 @@ class Feeds:
                 await self._look(feed)
             if self._reader is None:
                 self._reader = asyncio.create_task(self._run(), name="feeds")
+            for row_id, snapshot in (feed.snapshots or {}).items():
+                if not snapshot.job.status.is_terminal:
+                    stream.put(row_id, Change(snapshot.job.public_id, snapshot))
             yield stream
         finally:
             self._leave(feed, stream)
@@ -147,7 +150,7 @@ class Feeds:
             known = feed.snapshots or {}
             return {i: place for i in queued if i in known and (place := known[i].position) is not None}
         positions = await self._store.positions(queued)
-        pause = min(max(self._poll, PAUSE * (time.monotonic() - begin)), LONGEST_PAUSE)
+        pause = min(max(self._poll, SHARE * (time.monotonic() - begin)), LONGEST_PAUSE)
         feed.positions_at = time.monotonic() + pause
         return positions
 

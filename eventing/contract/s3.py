@@ -67,6 +67,11 @@ def safe_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "_", name).lstrip(".") or "file"
 
 
+def disposition(filename: str, *, attachment: bool) -> str:
+    """Return the Content-Disposition of a file that a browser shows, or saves if it is an attachment."""
+    return f'{"attachment" if attachment else "inline"}; filename="{safe_name(filename)}"'
+
+
 class Bucket:
     """One bucket. Every call blocks, so asyncio runs it in a thread, and raises StorageError."""
 
@@ -165,11 +170,16 @@ class Bucket:
             self._call("delete_objects", Delete={"Objects": batch, "Quiet": True})
         return len(keys)
 
-    def presign(self, key: str, seconds: int, filename: str | None = None) -> str:
-        """Return a GET URL on the public endpoint that is valid for `seconds`."""
+    def presign(
+        self, key: str, seconds: int, filename: str | None = None, *, attachment: bool = False
+    ) -> str:
+        """Return a GET URL on the public endpoint that is valid for `seconds`.
+
+        A browser shows the file, or saves it as `filename` if it is an attachment.
+        """
         params = {"Bucket": self.name, "Key": key}
         if filename:
-            params["ResponseContentDisposition"] = f'inline; filename="{safe_name(filename)}"'
+            params["ResponseContentDisposition"] = disposition(filename, attachment=attachment)
         public = client(self.location.public_endpoint or self.location.endpoint, self.location.region)
         url: str = public.generate_presigned_url("get_object", Params=params, ExpiresIn=seconds)
         return url

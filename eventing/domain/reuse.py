@@ -22,7 +22,7 @@ from eventing.domain.job import Job
 NOT_FRAMES = frozenset({
     "title", "sizes", "sides", "frames", "fps", "quality", "min_steps", "max_guidance", "negative_prompt",
     "gpus", "gpu_memory_gib", "memory_gib", "weights_gib", "budget", "licence", "licence_notes", "created",
-    "notes",
+    "notes", "draws", "examples",
 })  # fmt: skip
 FILES_OF_ADAPTER = frozenset({"folder", "repository", "revision", "file", "file_2"})
 # Of a picture: where it is, and how it came. Its pixels and what was cut off count.

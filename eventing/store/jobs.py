@@ -57,12 +57,13 @@ class JobStore(SubmissionStore):
     async def page(
         self, owner: str | None, *, limit: int, after: str | None = None, ascending: bool = False,
         statuses: tuple[Status, ...] = (), model: str | None = None, lane: str | None = None,
+        search: str | None = None,
     ) -> tuple[list[Job], bool]:  # fmt: skip
         """Return a page of jobs in order of submission, newest first by default, and whether more follow.
 
         `after` is a cursor or the id of a job, deleted or not. Raises InvalidRequest, NotFound.
         """
-        only = listing.Filter(owner, statuses, model, lane)
+        only = listing.Filter(owner, statuses, model, lane, search)
         async with self._database.read() as connection:
             start = None if after is None else await listing.find_position(connection, after, owner)
             query = await listing.page_query(connection, only, start, ascending=ascending)

@@ -46,6 +46,7 @@ class Filter:
     statuses: tuple[Status, ...] = ()
     model: str | None = None
     lane: str | None = None
+    search: str | None = None  # text in the prompt, in any case
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,9 @@ def _conditions(only: Filter) -> list[ColumnElement[bool]]:
     conditions = [column == value for column, value in columns if value is not None]
     if only.statuses:
         conditions.append(jobs.c.status.in_([str(status) for status in only.statuses]))
+    if only.search:
+        prompt = jobs.c.spec["prompt"].as_string()
+        conditions.append(prompt.icontains(only.search, autoescape=True))
     return conditions
 
 

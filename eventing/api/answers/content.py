@@ -14,7 +14,7 @@ from eventing.api.answers.problems import answer
 from eventing.api.dependencies import Container
 from eventing.contract.errors import NotFound, StorageError, Unavailable, UnsatisfiableRange
 from eventing.contract.results import StoredFile
-from eventing.contract.s3 import safe_name
+from eventing.contract.s3 import disposition
 
 CHUNK = 256 << 10
 UNSTORED = {"Cache-Control": "private, no-cache"}
@@ -22,7 +22,9 @@ AS_TYPED = {"X-Content-Type-Options": "nosniff"}  # a browser must not guess ano
 RANGE = re.compile(r"^bytes=(\d{0,18})-(\d{0,18})$")
 
 
-async def stream_file(container: Container, request: Request, file: StoredFile, name: str) -> Response:
+async def stream_file(
+    container: Container, request: Request, file: StoredFile, name: str, *, attachment: bool = False
+) -> Response:
     """Answer a GET or HEAD for a file. Raises NotFound, Unavailable."""
     tag = f'"{file.sha256}"'
     headers = {"ETag": tag, "Accept-Ranges": "bytes", **UNSTORED, **AS_TYPED}
@@ -38,7 +40,7 @@ async def stream_file(container: Container, request: Request, file: StoredFile, 
     first, last = part or (0, file.bytes - 1)
     headers |= {
         "Content-Length": str(last - first + 1),
-        "Content-Disposition": f'inline; filename="{safe_name(name)}"',
+        "Content-Disposition": disposition(name, attachment=attachment),
     }
     if part:
         headers["Content-Range"] = f"bytes {first}-{last}/{file.bytes}"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from eventing.api.answers.content import stream_file, stream_manifest
@@ -75,12 +75,21 @@ async def put(
     return job_view(job, container)
 
 
+@dataclass
+class Only:
+    """The query parameters that narrow a list of jobs down."""
+
+    status: Annotated[list[Status] | None, Query(description="Only these; may be repeated.")] = None
+    model: Annotated[str | None, Query(max_length=64, pattern=PRINTABLE)] = None
+    lane: Annotated[str | None, Query(max_length=32, pattern=PRINTABLE)] = None
+    search: Annotated[
+        str | None, Query(max_length=200, pattern=PRINTABLE, description="Text in the prompt, in any case.")
+    ] = None
+
+
 @router.get("/jobs")
 async def page(
-    container: ContainerDep, owner: Owner,
-    status: Annotated[list[Status] | None, Query(description="Only these; may be repeated.")] = None,
-    model: Annotated[str | None, Query(max_length=64, pattern=PRINTABLE)] = None,
-    lane: Annotated[str | None, Query(max_length=32, pattern=PRINTABLE)] = None,
+    container: ContainerDep, owner: Owner, only: Annotated[Only, Depends()],
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     after: After = None,
     order: Literal["asc", "desc"] = "desc",
@@ -88,7 +97,7 @@ async def page(
     """List the caller's jobs, newest first."""
     jobs, more = await container.job_store.page(
         owner, limit=limit, after=after, ascending=order == "asc",
-        statuses=tuple(status or ()), model=model, lane=lane,
+        statuses=tuple(only.status or ()), model=only.model, lane=only.lane, search=only.search,
     )  # fmt: skip
     data = [job_view(job, container) for job in jobs]
     return JobPage(data=data, has_more=more, next=cursor_of(jobs[-1]) if more else None)
@@ -134,6 +143,7 @@ async def retry(job_id: JobId, origin: RestOrigin, container: ContainerDep, resp
 async def result(
     job_id: JobId, container: ContainerDep, owner: Owner, request: Request,
     variant: Annotated[Variant, Query(description="Which file.")] = "video",
+    download: Annotated[bool, Query(description="Whether a browser saves it.")] = False,
 ) -> Response:  # fmt: skip
     """Return the file, or its presigned URL as JSON for `Accept: application/json`.
 
@@ -144,8 +154,8 @@ async def result(
     video_result = finished_result(job)
     wants_json = "application/json" in request.headers.get("accept", "")
     if carries_credentials(request) and not wants_json:
-        return await _file(container, request, video_result, variant)
-    url = await presigned(container, video_result, variant)
+        return await _file(container, request, video_result, variant, attachment=download)
+    url = await presigned(container, video_result, variant, attachment=download)
     if not wants_json:
         return RedirectResponse(url, 307, {"Cache-Control": "no-store"})
     view = ResultView(
@@ -173,19 +183,23 @@ def finished_result(job: Job) -> VideoResult:
 
 
 async def _file(
-    container: Container, request: Request, video_result: VideoResult, variant: Variant
+    container: Container, request: Request, video_result: VideoResult, variant: Variant, *, attachment: bool
 ) -> Response:
     if variant == "manifest":
         return await stream_manifest(container, video_result.manifest_uri)
     file: StoredFile = getattr(video_result, variant)
-    return await stream_file(container, request, file, f"{video_result.job_id}-{file.uri.rpartition('/')[2]}")
+    name = f"{video_result.job_id}-{file.uri.rpartition('/')[2]}"
+    return await stream_file(container, request, file, name, attachment=attachment)
 
 
-async def presigned(container: Container, video_result: VideoResult, variant: Variant) -> str:
+async def presigned(
+    container: Container, video_result: VideoResult, variant: Variant, *, attachment: bool = False
+) -> str:
     """Return a presigned URL of one of the result's files."""
     key = container.bucket.key(_uri(video_result, variant))
     name = f"{video_result.job_id}-{key.rpartition('/')[2]}"
-    return await asyncio.to_thread(container.bucket.presign, key, container.settings.presign_seconds, name)
+    seconds = container.settings.presign_seconds
+    return await asyncio.to_thread(container.bucket.presign, key, seconds, name, attachment=attachment)
 
 
 def _uri(video_result: VideoResult, variant: Variant) -> str:

@@ -3,8 +3,8 @@
     event: job        the job as GET /v1/jobs/{id} shows it, whenever it is new or has changed
     event: deleted    {"id"}
 
-The stream has no past: read `GET /v1/jobs` once it is open, and again after each reconnection. It covers the
-newest jobs and those that run (eventing/feeds.py).
+The stream begins with the jobs under way and has no past: read `GET /v1/jobs` once it is open, and again
+after each reconnection. It covers the newest jobs and those that run (eventing/feeds.py).
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from eventing.contract.models import (
     GenerationSpec,
     Guidance,
     Pixels,
+    Prompt,
     Quality,
     Shift,
     Steps,
@@ -83,6 +84,8 @@ class CatalogEntry(Frozen):
     budget: Budget
     licence: str
     licence_notes: str = Field("", description="Where the licence does not apply, and what it asks for.")
+    draws: str = Field("", description="What its videos can show, in words for people who write prompts.")
+    examples: tuple[Prompt, ...] = Field((), max_length=6, description="Prompts to begin with.")
     created: int = Field(0, ge=0, description="Unix seconds; the time of the entry's file if it has none.")
     notes: str = ""
     _loras: Mapping[str, LoraEntry] = PrivateAttr(default_factory=dict)  # all of the catalog, by name

@@ -25,17 +25,18 @@ export function bar(job, { onProblem, onPair }) {
   };
   const again = (changes) => () => send(draft.again(job, models.get(job.model), changes));
   const isDone = job.status === "completed";
-  return h("div", { class: "actions" },
+  return h("div", { class: "action-bar" }, h("div", { class: "actions" },
     !hasEnded(job) && button("stop", "Cancel", () => cancel(job), "button danger", "cancel"),
-    isDone && button("download", "Download", () => media.download(job), "button", "download"),
-    isDone && button("link", "Copy link", copy, "button", "copy"),
+    isDone && button("download", "Download", () => media.download(job), "primary", "download"),
     hasEnded(job) && !isDone && button("again", "Try again", () => retry(job), "primary", "retry"),
-    button("again", "Same again", again({}), "button", "same"),
+    isDone && button("again", "Same again", again({}), "button", "same"),
     button("dice", "Another seed", again({ seed: undefined }), "button", "another"),
     button("four", "Four variations", again({ seed: undefined, n: VARIATIONS }), "button", "four"),
-    isDone && button("pair", "Side by side", onPair, "button", "pair"),
-    button("back", "To the form", () => edit(job), "button", "edit"),
-    hasEnded(job) && button("bin", "Delete", (element) => remove(job, element), "button danger", "delete"));
+    ), h("div", { class: "actions" },
+      isDone && button("pair", "Side by side", onPair, "quiet", "pair"),
+      button("link", "Copy link", copy, "quiet", "copy"),
+      button("back", "Edit in the form", () => edit(job), "quiet", "edit"),
+      hasEnded(job) && button("bin", "Delete", (element) => remove(job, element), "quiet danger", "delete")));
 }
 
 async function cancel(job) {

@@ -35,7 +35,7 @@ export function update(item, job) {
 
 export function badge(job) {
   const { text, icon: name } = STATUS[job.status];
-  const ahead = job.status === "queued" && job.queue_position ? ` · ${job.queue_position} ahead` : "";
+  const ahead = job.status === "queued" && job.queue_position !== null ? (job.queue_position ? ` · ${job.queue_position} ahead` : " · next") : "";
   const share = job.status === "in_progress" && job.percent ? ` · ${job.percent} %` : "";
   return h("span", { class: "badge", dataset: { status: job.status } }, icon(name), `${text}${ahead}${share}`);
 }

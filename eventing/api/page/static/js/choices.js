@@ -25,7 +25,7 @@ function draw() {
   if (!model) return;
   drawn = model.id;
   quality = h("div", { class: "segments", role: "radiogroup", "aria-label": "Quality" });
-  fill(box, group("quality", "Quality", quality), sizes(model), frames(model), h("div", { class: "pair" }, videos(), seed()));
+  fill(box, group("quality", "Quality", quality), h("div", { class: "pair even" }, sizes(model), frames(model)), h("div", { class: "pair" }, videos(), seed()));
   fill(quality, Object.entries(model.quality).filter(([, tier]) => tier).map(([name, tier]) => tierChoice(name, tier)));
   expect();
 }
@@ -71,7 +71,7 @@ function sizes(model) {
     draft.set("height", height);
   });
   if (known.length === 1 && !free.length) {
-    return h("div", { class: "field", dataset: { field: "width" } }, h("span", { class: "label" }, "Size", h("span", { class: "soft" }, `${size(...model.sizes[0])}, the only one`)));
+    return h("div", { class: "field", dataset: { field: "width" } }, h("span", { class: "label" }, "Size"), h("p", { class: "fixed", title: "The only size of this model" }, size(...model.sizes[0])));
   }
   const rule = model.sides.max_pixels ? `Sides in steps of ${model.sides.multiple}, ${(model.sides.max_pixels / 1e6).toFixed(2)} megapixels at most` : "";
   return h("div", { class: "field", dataset: { field: "width" } }, h("label", { class: "label", htmlFor: "size" }, "Size"), select, exact, rule && h("p", { class: "hint" }, rule));
@@ -93,7 +93,7 @@ function frames(model) {
   const value = draft.fields.num_frames ?? model.frames.default;
   const tell = (number) => `${number} frames · ${(number / (draft.fields.fps ?? model.fps)).toFixed(1)} s`;
   if (min === max) {
-    return h("div", { class: "field", dataset: { field: "num_frames" } }, h("span", { class: "label" }, "Length", h("span", { class: "soft" }, tell(min))));
+    return h("div", { class: "field", dataset: { field: "num_frames" } }, h("span", { class: "label" }, "Length"), h("p", { class: "fixed", title: "The only length of this model" }, tell(min)));
   }
   const output = h("output", { class: "soft" }, tell(value));
   const input = h("input", { type: "range", id: "frames", min, max, step: multiple, value });
@@ -117,5 +117,5 @@ function seed() {
   const input = h("input", { type: "number", id: "seed", min: 0, max: bounds.maximum, placeholder: "any", value: draft.fields.seed ?? "", inputMode: "numeric" });
   input.addEventListener("input", () => draft.set("seed", input.valueAsNumber));
   const dice = h("button", { class: "button", type: "button", "aria-label": "Draw a seed", title: "Draw a seed", onclick: () => { input.value = Math.floor(Math.random() * 2 ** 31); draft.set("seed", input.valueAsNumber); } }, icon("dice"));
-  return h("div", { class: "field", dataset: { field: "seed" } }, h("label", { class: "label", htmlFor: "seed" }, "Seed", h("span", { class: "soft" }, "same seed, same video")), h("div", { class: "with-button" }, input, dice));
+  return h("div", { class: "field", dataset: { field: "seed" } }, h("label", { class: "label", htmlFor: "seed", title: "Same seed, same video" }, "Seed"), h("div", { class: "with-button" }, input, dice));
 }

@@ -38,7 +38,7 @@ export async function show(id, other) {
   shown = { id, other, state: "" };
   box.hidden = !id;
   if (!id) return;
-  if (isNew) { fill(screen); fill(below); fill(bar); fill(head); progress.element.hidden = true; problem(null); scrollIntoSight(); }
+  if (isNew) { glimpse = { key: "", url: "" }; fill(screen); fill(below); fill(bar); fill(head); progress.element.hidden = true; problem(null); scrollIntoSight(); }
   try {
     await Promise.all([jobs.find(id), other && jobs.find(other)]);
     if (shown.id === id) refresh();
@@ -89,7 +89,7 @@ function settle(job) {
   const holdsFocus = bar.contains(document.activeElement) && document.activeElement.id;
   fill(bar, actions.bar(job, { onProblem: problem, onPair: () => choosePair(job) }));
   if (holdsFocus) (document.getElementById(holdsFocus) ?? bar.querySelector("button")).focus();
-  const times = facts.times(job);
+  const times = hasEnded(job) ? facts.times(job) : [];
   fill(below,
     remarks(job),
     times.length > 0 && h("section", {}, h("h3", {}, "Where the time went"), times),

@@ -93,6 +93,7 @@ export function merge(job) {
 function keep(job) {
   const before = known.get(job.id);
   if (before && before.updated_at > job.updated_at) return false;
+  if (before?.status === "queued" && job.status === "queued") job.queue_position ??= before.queue_position; // a list has none
   known.set(job.id, job);
   return true;
 }

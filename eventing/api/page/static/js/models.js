@@ -38,7 +38,7 @@ export function needs(model) {
 export function duration(model, wish) {
   const same = (job) => job.model === model.id && job.result?.timings && !job.result.reused_from &&
     job.request.num_inference_steps === wish.steps && job.request.num_frames === wish.frames && job.request.width === wish.width;
-  const earlier = jobs.all().filter(same).slice(-9).map((job) => job.result.timings.total - job.result.timings.load);
+  const earlier = jobs.all().filter(same).slice(-9).map((job) => job.result.timings.total);
   if (earlier.length) return { seconds: median(earlier), from: "earlier videos like it" };
   const published = wish.quality && model.quality[wish.quality]?.expected_seconds;
   return published ? { seconds: published, from: "the catalog" } : null;

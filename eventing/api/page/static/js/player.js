@@ -3,7 +3,7 @@
 import { h, icon, prefersLessMotion } from "./dom.js";
 import * as media from "./media.js";
 
-const LARGEST = 560; // pixels that a small video is enlarged to, at most
+const LARGEST = 448; // pixels that a small video is enlarged to, at most
 
 export function stage(job, { plays = true, controls = true } = {}) {
   const { result } = job;
@@ -12,7 +12,7 @@ export function stage(job, { plays = true, controls = true } = {}) {
   if (result.sound) video.muted = false;
   if (result.width < 200) video.classList.add("pixels");
   video.style.aspectRatio = `${result.width} / ${result.height}`;
-  video.style.width = `min(100%, ${width(result)}px, calc(62vh * ${result.width / result.height}))`;
+  video.style.width = `min(100%, ${width(result)}px, calc(52vh * ${result.width / result.height}))`;
   const element = h("div", { class: "stage" }, video);
   video.addEventListener("error", () => element.append(lost()), { once: true });
   return { element, video, ready: load(job, video, plays && !prefersLessMotion()) };
@@ -20,7 +20,7 @@ export function stage(job, { plays = true, controls = true } = {}) {
 
 function width(result) {
   const longest = Math.max(result.width, result.height);
-  return result.width * Math.max(1, Math.floor(LARGEST / longest));
+  return longest < LARGEST ? result.width * Math.max(1, Math.floor(LARGEST / longest)) : result.width;
 }
 
 async function load(job, video, plays) {
