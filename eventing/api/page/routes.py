@@ -1,32 +1,52 @@
 """The web pages: `/` makes videos through the public API, `/docs` describes that API.
 
-Neither loads anything from another host, so both work without the internet.
+Neither loads code, styles or fonts from another host, so both work without the internet.
 """
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
+from eventing.api.dependencies import Container, ContainerDep
+
 STATIC = Path(__file__).parent / "static"
-# Videos come from S3, which has another origin; nothing else may be loaded from elsewhere.
-POLICY = "default-src 'self'; media-src *; img-src * data: blob:; frame-ancestors 'none'; base-uri 'none'"
-HEADERS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
 router = APIRouter(include_in_schema=False)
 files = StaticFiles(directory=STATIC)
 swagger_ui = StaticFiles(packages=[("fastapi_swagger", "resources")])
 
 
 @router.get("/")
-async def page() -> FileResponse:
+async def page(container: ContainerDep) -> FileResponse:
     """Return the page that makes videos."""
-    return FileResponse(STATIC / "index.html", headers=HEADERS)
+    return await _file("index.html", container)
 
 
 @router.get("/docs")
-async def docs() -> FileResponse:
+async def docs(container: ContainerDep) -> FileResponse:
     """Return the page that shows the OpenAPI document."""
-    return FileResponse(STATIC / "docs.html", headers=HEADERS)
+    return await _file("docs.html", container)
+
+
+async def _file(name: str, container: Container) -> FileResponse:
+    headers = {
+        "Content-Security-Policy": await _policy(container),
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",  # an address may name a job
+    }
+    return FileResponse(STATIC / name, headers=headers)
+
+
+async def _policy(container: Container) -> str:
+    """Allow what this server has, and pictures and videos of the bucket by its public address."""
+    address = urlsplit(await asyncio.to_thread(container.bucket.presign, "page", 1))
+    bucket = f"{address.scheme}://{address.netloc}"
+    return (
+        f"default-src 'self'; media-src 'self' {bucket}; img-src 'self' data: blob: {bucket}; "
+        "object-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    )
