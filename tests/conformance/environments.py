@@ -68,6 +68,7 @@ ENVIRONMENTS = (
         ("openapi_python.py",),
     ),
     Environment("litellm", ("litellm>=1.110,<2",), ("litellm",), ("litellm_videos.py",)),
+    Environment("mcp", ("mcp>=2.3,<3",), ("mcp",), ("mcp_python.py",)),
     Environment("httpie", ("httpie>=3.2,<4",), ("httpie",), ("httpie_rest.py",)),
     Environment(
         "descriptions",

@@ -35,6 +35,7 @@ def servers(folder: Path) -> Iterator[dict[str, str]]:
             "SECRET": SECRET,
             "OLD_SECRET": OLD_SECRET,
             "DOCS": str(ROOT / "docs"),
+            "REELZERO_PYTHON": sys.executable,  # for clients that start `reelzero mcp`
         }
 
 
