@@ -16,6 +16,15 @@ from fastapi.staticfiles import StaticFiles
 from eventing.api.dependencies import Container, ContainerDep
 
 STATIC = Path(__file__).parent / "static"
+POLICY = (
+    "default-src 'self'; media-src 'self'{media}; img-src 'self' data: blob:{media}; "
+    "object-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+HEADERS = {  # of every page; those that show files of the bucket allow its address too
+    "Content-Security-Policy": POLICY.format(media=""),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",  # an address may name a job
+}
 router = APIRouter(include_in_schema=False)
 files = StaticFiles(directory=STATIC)
 swagger_ui = StaticFiles(packages=[("fastapi_swagger", "resources")])
@@ -34,19 +43,11 @@ async def docs(container: ContainerDep) -> FileResponse:
 
 
 async def _file(name: str, container: Container) -> FileResponse:
-    headers = {
-        "Content-Security-Policy": await _policy(container),
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",  # an address may name a job
-    }
-    return FileResponse(STATIC / name, headers=headers)
+    policy = POLICY.format(media=await _bucket(container))
+    return FileResponse(STATIC / name, headers=HEADERS | {"Content-Security-Policy": policy})
 
 
-async def _policy(container: Container) -> str:
-    """Allow what this server has, and pictures and videos of the bucket by its public address."""
+async def _bucket(container: Container) -> str:
+    """Return the public origin of the bucket, whose pictures and videos the page shows."""
     address = urlsplit(await asyncio.to_thread(container.bucket.presign, "page", 1))
-    bucket = f"{address.scheme}://{address.netloc}"
-    return (
-        f"default-src 'self'; media-src 'self' {bucket}; img-src 'self' data: blob: {bucket}; "
-        "object-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-    )
+    return f" {address.scheme}://{address.netloc}"
