@@ -7,26 +7,45 @@ from pydantic import Field
 
 from eventing.api.callers.auth import Owner
 from eventing.api.dependencies import ContainerDep
-from eventing.api.requests.bodies import JobBody
+from eventing.api.jobs.routes import JOB_BODY
+from eventing.api.requests.bodies import read_job_request
+from eventing.contract.errors import InvalidRequest, NotFound
 from eventing.contract.models import Frozen
 from eventing.drafts import Origin
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
 
 
-class CheckView(Frozen):
-    """What the model would not see of a request that is otherwise right."""
+class CheckProblem(Frozen):
+    """What `POST /v1/jobs` would refuse the request for."""
 
-    warnings: tuple[str, ...]
+    code: str
+    detail: str
+    field: str | None
+
+
+class CheckView(Frozen):
+    """The problem of a request, or what the model would not see of it."""
+
+    problem: CheckProblem | None = Field(None, description="Null if the request would be accepted.")
+    warnings: tuple[str, ...] = ()
     unknown_words: tuple[str, ...] = Field(
-        description="Words of the prompt without an effect, as far as the model's vocabulary is known here."
+        (),
+        description="Words of the prompt without an effect, as far as the model's vocabulary is known here.",
     )
 
 
-@router.post("/check")
-async def check(request: Request, body: JobBody, container: ContainerDep, owner: Owner) -> CheckView:
-    """Check a request like `POST /v1/jobs`, with the same errors; store nothing and fetch no picture."""
-    spec = container.jobs.check(body, Origin(owner, "check", max_priority=request.state.max_priority))
+@router.post("/check", openapi_extra=JOB_BODY)
+async def check(request: Request, container: ContainerDep, owner: Owner) -> CheckView:
+    """Check a request like `POST /v1/jobs`; store nothing and fetch no picture.
+
+    A wrong field is part of the answer and no error: it is what the caller wants to know.
+    """
+    try:
+        body = await read_job_request(request)
+        spec = container.jobs.check(body, Origin(owner, "check", max_priority=request.state.max_priority))
+    except (InvalidRequest, NotFound) as error:
+        return CheckView(problem=CheckProblem(code=error.code, detail=error.message, field=error.field))
     return CheckView(
         warnings=container.prompts.warnings(spec), unknown_words=container.prompts.unknown_words(spec)
     )

@@ -36,7 +36,7 @@ _REQUEST = {
     "example": {"prompt": "a red circle moving right", "seed": 7},
 }
 _CONTENT = dict.fromkeys(("application/json", "multipart/form-data"), _REQUEST)
-_BODY = {"requestBody": {"required": True, "content": _CONTENT}}
+JOB_BODY = {"requestBody": {"required": True, "content": _CONTENT}}
 
 
 class ResultView(Frozen):
@@ -48,7 +48,7 @@ class ResultView(Frozen):
     result: VideoResult
 
 
-@router.post("/jobs", status_code=202, openapi_extra=_BODY)
+@router.post("/jobs", status_code=202, openapi_extra=JOB_BODY)
 async def submit(
     origin: RestOrigin, body: JobBody, container: ContainerDep, response: Response
 ) -> JobView | GroupView:
@@ -64,7 +64,7 @@ async def submit(
     return job_view(job, container)
 
 
-@router.put("/jobs/{job_id}", status_code=202, responses={200: {"model": JobView}}, openapi_extra=_BODY)
+@router.put("/jobs/{job_id}", status_code=202, responses={200: {"model": JobView}}, openapi_extra=JOB_BODY)
 async def put(
     job_id: JobId, origin: PutOrigin, body: JobBody, container: ContainerDep, response: Response
 ) -> JobView:

@@ -29,9 +29,10 @@ export function pair(job, other) {
   const bar = h("input", { type: "range", id: "pair-bar", min: 0, max: 1000, value: 0, "aria-label": "Place in both videos" });
   const share = () => (first.duration ? first.currentTime / first.duration : 0);
   const follow = () => { if (second.duration) second.currentTime = share() * second.duration; };
+  const face = (name, text) => play.replaceChildren(icon(name), text);
   play.addEventListener("click", () => (first.paused ? start() : stop()));
-  const start = () => { follow(); second.playbackRate = rate(); first.play().catch(() => {}); second.play().catch(() => {}); play.lastChild.textContent = "Pause"; tick(); };
-  const stop = () => { first.pause(); second.pause(); follow(); play.lastChild.textContent = "Play"; };
+  const start = () => { follow(); second.playbackRate = rate(); first.play().catch(() => {}); second.play().catch(() => {}); face("pause", "Pause"); tick(); };
+  const stop = () => { first.pause(); second.pause(); follow(); face("play", "Play"); };
   const rate = () => (first.duration && second.duration ? Math.min(4, Math.max(0.25, second.duration / first.duration)) : 1);
   const tick = () => {
     if (first.paused || !first.isConnected) return;

@@ -21,6 +21,7 @@ function assign(element, name, value) {
 // 24 x 24 pictures, drawn with strokes in the colour of the text.
 const PATHS = {
   play: "M8 5.5v13l10.5-6.5z",
+  pause: "M8.5 6v12M15.5 6v12",
   done: "M5 12.5l4.5 4.5L19 7.5",
   failed: "M12 7v6M12 16.5v.5M12 3l9.5 17h-19z",
   cancelled: "M6 6l12 12M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18",

@@ -63,9 +63,8 @@ async function check() {
     const answer = await json("v1/check", options);
     prompt.mark(answer.unknown_words);
     prompt.warn(answer.warnings);
-  } catch (problem) {
-    if (problem.field && form.querySelector(`[data-field="${CSS.escape(problem.field)}"]`)) showProblem(problem);
-  }
+    if (answer.problem) showProblem({ ...answer.problem, message: answer.problem.detail });
+  } catch { /* sending the request tells what is wrong */ }
 }
 
 async function submit() {

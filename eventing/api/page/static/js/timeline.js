@@ -1,6 +1,7 @@
 // Where a job is on its way: queue with position, cold start, stages with their step, elapsed and expected time.
 //   create() → { element, update(job) }
 import { h, icon, fill } from "./dom.js";
+import * as jobs from "./jobs.js";
 import * as models from "./models.js";
 import { STAGES, hasEnded, seconds, waitReason } from "./words.js";
 
@@ -44,6 +45,7 @@ function detail(job, since) {
   const { progress } = job;
   const model = models.get(job.model);
   const parts = [];
+  if (jobs.state.away) return "last known state: the server does not answer now";
   if (job.status === "queued") {
     if (job.queue_position !== null) parts.push(job.queue_position === 0 ? "first in the queue" : `${job.queue_position} ahead of it`);
     if (job.waiting_for) parts.push(waitReason(job.waiting_for));
