@@ -72,6 +72,7 @@ pages: $(VENV)/.installed-dev ## Write all generated pages: settings, fields, er
 	$(BIN)/python -m tests.support.settings_table
 	$(BIN)/python -m tests.support.fields_page
 	$(BIN)/python -m tests.support.errors_page
+	$(BIN)/python -m tests.support.llms_text
 	$(BIN)/python -m tests.support.rules_page
 	$(BIN)/python -m tests.support.models_page
 	$(BIN)/python -m bench.page

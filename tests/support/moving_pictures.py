@@ -1,7 +1,7 @@
 """Make the moving pictures of the documents from a real run: `python -m tests.support.moving_pictures`.
 
-It starts the server that the tutorial starts, types a command into a terminal (tmux), looks at its screen ten
-times a second, and draws each screen by the system's chromium. The video that the command made follows.
+It starts the server that the tutorial starts, types a command into a terminal (tmux), looks at its screen
+many times a second, and draws each screen by the system's chromium. The video that the command made follows.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from tests.support.doc_examples import DOCS, Reader, default_server
 
 IMAGES = DOCS / "images"
 COMMAND = (
-    "reelzero submit a large red circle moving left --seed 3 --num-inference-steps 60 --watch --out videos"
+    "reelzero submit a large red circle moving left --seed 3 --num-inference-steps 90 --watch --out videos"
 )
 COLUMNS, ROWS = 80, 22
-LOOK = 0.1  # seconds between two looks at the screen
+LOOK = 0.06  # seconds between two looks at the screen
 TYPING = 40  # milliseconds a letter
 LAST = 1200  # milliseconds that the last screen stays
 LONGEST = 600  # milliseconds that any other picture stays
@@ -57,22 +57,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="reelzero-pictures-") as name, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
         with default_server(Path(name)) as reader:
-            screens = list(session(reader))
-            save(IMAGES / "run.webp", drawn(browser.new_page(), screens))
-            tutorial = [
-                "reelzero",
-                "submit",
-                "a red circle moving right",
-                "--seed",
-                "7",
-                "--out",
-                "tutorial",
-                "-q",
-            ]
-            subprocess.run(tutorial, cwd=reader.folder, env=dict(reader.environment), check=True)
-            video = next((reader.folder / "tutorial").glob("*.mp4"))
-            save(IMAGES / "tutorial-video.webp", [Shot(frame, 125) for frame in frames(video, 4)])
+            save(IMAGES / "tutorial-video.webp", [Shot(frame, 125) for frame in warm(reader)])
+            shots = drawn(browser.new_page(), list(session(reader)))
+            video = next((reader.folder / "videos").glob("*.mp4"))
+            save(IMAGES / "run.webp", shots + playing(shots[-1].picture, frames(video, 4)))
         browser.close()
+
+
+def warm(reader: Reader) -> list[Image.Image]:
+    """Make the video of the tutorial, whose frames these are; the model is loaded afterwards."""
+    command = "reelzero submit a red circle moving right --seed 7 --out tutorial".split()  # noqa: SIM905 -- as a reader types it
+    subprocess.run(command, cwd=reader.folder, env=dict(reader.environment), check=True)
+    return frames(next((reader.folder / "tutorial").glob("*.mp4")), 4)
 
 
 def session(reader: Reader) -> Iterator[tuple[str, int]]:
@@ -89,7 +85,7 @@ def session(reader: Reader) -> Iterator[tuple[str, int]]:
         subprocess.run([*tmux, "send-keys", "Enter"], check=True)
         before, since = _screen(tmux), time.monotonic()
         while not _plain(screen := _screen(tmux)).endswith(f"\n{END.strip()}"):
-            if screen != before:
+            if screen != before and screen == _screen(tmux):  # drawn to its end
                 yield before, round(1000 * (time.monotonic() - since))
                 before, since = screen, time.monotonic()
             time.sleep(LOOK)

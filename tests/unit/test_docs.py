@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import diagrams, errors_page, fields_page, rules_page
+from tests.support import diagrams, errors_page, fields_page, llms_text, rules_page
 from tests.support.settings_table import PAGE, filled
 
 ROOT = Path(__file__).parents[2]
@@ -61,6 +61,11 @@ def test_every_rule_of_the_doctor_is_documented_as_it_is() -> None:
 def test_every_field_and_every_error_is_documented_as_it_is() -> None:
     for page in (fields_page, errors_page):
         assert page.PAGE.read_text() == page.text(), f"run: python -m {page.__name__}"
+
+
+def test_the_text_for_language_models_is_as_the_pages_are() -> None:
+    for copy in llms_text.COPIES:
+        assert copy.read_text() == llms_text.text(), "run: python -m tests.support.llms_text"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

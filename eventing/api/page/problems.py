@@ -1,4 +1,4 @@
-"""Serve the catalogue of errors as web pages: a problem's `type` is the address of one of them."""
+"""Serve what explains the API: the catalogue of errors, whose pages are the `type` of problems, and llms.txt."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from html import escape
 from string import Template
 
 from fastapi import APIRouter
-from fastapi.responses import HTMLResponse
+from fastapi.responses import FileResponse, HTMLResponse
 
-from eventing.api.page.routes import HEADERS
+from eventing.api.page.routes import HEADERS, STATIC
 from eventing.contract.errors import NotFound
 from eventing.contract.problems import PATH, Problem, catalogue
 
@@ -48,6 +48,12 @@ async def problem(code: str) -> HTMLResponse:
     if entry is None:
         raise NotFound(f"no error has the code {code!r}; {PATH} lists all codes")
     return _page(entry.title, _explanation(entry), up="../")
+
+
+@router.get("/llms.txt")
+async def llms() -> FileResponse:
+    """Return a short text for programs that write clients (llmstxt.org)."""
+    return FileResponse(STATIC / "llms.txt", media_type="text/plain; charset=utf-8")
 
 
 def _explanation(entry: Problem) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -43,6 +44,16 @@ async def test_every_code_has_a_page_that_says_what_to_do(service: Deployment) -
         assert "What to do" in page.decode() and entry.title.capitalize() in page.decode()
     answer, problem = await service.call("GET", "/problems/%3Cb%3E")
     assert (answer.status, problem["code"]) == (404, "not_found")
+
+
+async def test_the_text_for_language_models_names_paths_that_answer(service: Deployment) -> None:
+    answer, text = await service.call("GET", "/llms.txt")
+    assert (answer.status, answer.content_type) == (200, "text/plain")
+    paths = re.findall(r"\]\((/[^)]+)\)", text.decode())
+    assert paths
+    for path in paths:
+        answer, _ = await service.call("GET", path)
+        assert answer.status == 200, path
 
 
 async def test_a_head_that_is_refused_below_the_application_names_the_same_page(service: Deployment) -> None:
