@@ -1,4 +1,4 @@
-"""Serve what explains the API: the catalogue of errors, whose pages are the `type` of problems, and llms.txt."""
+"""Serve what explains the API: llms.txt, and the catalogue of errors: a problem's `type` is a page of it."""
 
 from __future__ import annotations
 
