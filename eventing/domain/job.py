@@ -26,6 +26,7 @@ class LeaseLost(Exception):
 
 
 QUEUED = Progress(stage=Stage.queued)
+LOCAL_OWNER = "local"  # of the jobs of callers without a key, where none is needed
 EARLY_CUTS = 2  # streams of a job that may be cut at their start without using up an attempt
 
 

@@ -14,14 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from eventing.api.callers.auth import LOCAL_OWNER
 from eventing.container import Container
 from eventing.contract import telemetry
 from eventing.contract.catalog import Catalog, load_catalog
 from eventing.contract.env import PREFIX, S3Settings, WeightsSettings, read
 from eventing.contract.errors import ConfigurationError, ReelzeroError, StorageError
 from eventing.contract.s3 import Bucket, S3Location
-from eventing.domain.job import Status
+from eventing.domain.job import LOCAL_OWNER, Status
 from eventing.prompts import Prompts
 from eventing.service import Service
 from eventing.settings import Settings

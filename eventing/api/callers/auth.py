@@ -12,8 +12,8 @@ from eventing.api.callers.oidc import TokenVerifier, looks_like_token
 from eventing.api.dependencies import Container, ContainerDep
 from eventing.contract.errors import Forbidden, TooLarge, TooMany, Unauthorized
 from eventing.contract.models import HIGHEST_PRIORITY
+from eventing.domain.job import LOCAL_OWNER
 
-LOCAL_OWNER = "local"
 MAX_BUCKETS = 10_000
 
 

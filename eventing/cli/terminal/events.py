@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +19,7 @@ from eventing.cli.terminal.progress import describe
 from eventing.cli.terminal.session import Ids, Session, command
 from eventing.client import Job, Update
 from eventing.contract.errors import InvalidRequest
+from eventing.domain.job import LOCAL_OWNER, owned_id
 
 POLL_SECONDS = 1.0
 SEEN = 100  # newest jobs that are looked at
@@ -39,13 +41,10 @@ async def events(
         return None
     messages = [each for job in await session.jobs(ids) for each in await session.client.deliveries(job.id)]
     output = session.output
-    if output.as_json:
-        output.json(messages)
-    elif output.quiet:
-        output.ids(str(message["id"]) for message in messages)
-    else:
-        rows = [_delivery(each) for each in messages]
-        output.table(("id", "event", "to", "status", "tries", "last error or address"), rows, wide=("tries",))
+    heads = ("id", "event", "to", "status", "tries", "last error or address")
+    rows = [_delivery(each) for each in messages]
+    shown = (str(message["id"]) for message in messages)
+    output.answer(messages, shown, lambda: output.table(heads, rows, wide=("tries",)))
     return None
 
 
@@ -57,7 +56,7 @@ async def logs(session: Session, ids: Ids = None) -> None:
         raise InvalidRequest(
             f"{folder} does not exist: call this where `reelzero up` runs, or set REELZERO_DATA_DIR"
         )
-    job_ids = {job.id for job in await session.jobs(ids)}
+    job_ids = {name for job in await session.jobs(ids) for name in _names(job)}
     lines = sorted(
         await asyncio.to_thread(lambda: list(_lines(folder, job_ids))), key=lambda line: line["time"]
     )
@@ -98,13 +97,17 @@ def _state(job: Job) -> tuple[Any, ...]:
 
 
 def _print(output: Output, update: Update) -> None:
-    if output.as_json:
-        output.json(update)
-    elif output.quiet:
-        output.ids([update.id])
-    else:
-        text = str(update.status) if update.job else describe(update)
-        output.line(f"{update.id}  {update.percent:3} %  {text}")
+    text = str(update.status) if update.job else describe(update)
+    line = f"{update.id}  {update.percent:3} %  {text}"
+    output.answer(update, [update.id], lambda: output.line(line))
+
+
+def _names(job: Job) -> set[str]:
+    """Return the names of a job in logs: its id, and where the caller chose that, the id of its row."""
+    names = {job.id, owned_id(LOCAL_OWNER, job.id)}
+    if job.result and (row := re.search(r"/jobs/([^/]+)/", job.result.manifest_uri)):
+        names.add(row[1])  # of any owner; before the end only that of callers without a key is known
+    return names
 
 
 def _lines(folder: Path, job_ids: set[str]) -> Iterator[dict[str, Any]]:

@@ -78,14 +78,13 @@ async def _watch(session: Session, job: Job, progress: Plain) -> Job:
 
 def _report(session: Session, ended: list[Job]) -> ExitStatus:
     output = session.output
-    if output.quiet:
-        output.ids(job.id for job in ended)
-    elif output.as_json:
-        output.json(ended if len(ended) > 1 else ended[0])
-    else:
+
+    def people() -> None:
         for job in ended:
             cause = f"  {job.error.message}" if job.error and job.status is not Status.completed else ""
             output.line(f"{job.id}  {job.status}{cause}", "red" if job.status is Status.failed else "")
         if done := [job.id for job in ended if job.status is Status.completed]:
             output.note(f"download: reelzero download {' '.join(done[:3])}")
+
+    output.answer(ended if len(ended) > 1 else ended[0], (job.id for job in ended), people)
     return ExitStatus.done if all(job.status is Status.completed for job in ended) else ExitStatus.no_video

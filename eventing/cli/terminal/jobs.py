@@ -20,16 +20,15 @@ async def get(session: Session, ids: Ids = None) -> None:
     """Show jobs: status, request, times, and the result or the error."""
     jobs = await session.jobs(ids)
     output = session.output
-    if output.quiet:
-        output.ids(job.id for job in jobs)
-    elif output.as_json:
-        output.json(jobs if len(jobs) > 1 else jobs[0])
-    else:
+
+    def people() -> None:
         for number, job in enumerate(jobs):
             if number:
                 output.line()
             for name, value in _facts(job):
                 output.line(f"{name:<11} {value}")
+
+    output.answer(jobs if len(jobs) > 1 else jobs[0], (job.id for job in jobs), people)
 
 
 @command
@@ -86,23 +85,13 @@ async def remove(session: Session, ids: Required) -> None:
 
 def show_jobs(output: Output, jobs: list[Job]) -> None:
     """Write jobs as a table, as JSON or as ids."""
-    if output.as_json:
-        output.json(jobs)
-    elif output.quiet:
-        output.ids(job.id for job in jobs)
-    else:
-        rows = [
-            (
-                job.id,
-                coloured(job.status),
-                f"{job.percent} %",
-                job.model,
-                ago(job.submitted_at),
-                job.request.prompt,
-            )
-            for job in jobs
-        ]
-        output.table(("id", "status", "done", "model", "age", "prompt"), rows, wide=("done", "model"))
+    rows = [
+        (job.id, coloured(job.status), f"{job.percent} %", job.model, ago(job.submitted_at),
+         job.request.prompt)
+        for job in jobs
+    ]  # fmt: skip
+    heads = ("id", "status", "done", "model", "age", "prompt")
+    output.answer(jobs, (job.id for job in jobs), lambda: output.table(heads, rows, wide=("done", "model")))
 
 
 async def _each(session: Session, ids: list[str], work: Any) -> None:

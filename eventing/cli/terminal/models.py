@@ -16,17 +16,13 @@ from eventing.contract.errors import NotFound
 async def list_models(session: Session) -> None:
     """List the models of the server: what they take and make, and why one cannot start."""
     models, output = await session.client.models(), session.output
-    if output.as_json:
-        output.json(models)
-    elif output.quiet:
-        output.ids(model.id for model in models)
-    else:
-        rows = [
-            (model.id + (" *" if model.default else ""), f"{model.sizes[0][0]}x{model.sizes[0][1]}",
-             ", ".join(name for name in ("image", "last_image") if name in model.inputs), _state(model))
-            for model in models
-        ]  # fmt: skip
-        output.table(("model (*: default)", "size", "pictures", "state"), rows)
+    rows = [
+        (model.id + (" *" if model.default else ""), f"{model.sizes[0][0]}x{model.sizes[0][1]}",
+         ", ".join(name for name in ("image", "last_image") if name in model.inputs), _state(model))
+        for model in models
+    ]  # fmt: skip
+    heads = ("model (*: default)", "size", "pictures", "state")
+    output.answer(models, (model.id for model in models), lambda: output.table(heads, rows))
 
 
 @command
@@ -38,13 +34,12 @@ async def show_model(
     if model is None:
         raise NotFound(f"model {name} is not served at {session.client.server}; see: reelzero models list")
     output = session.output
-    if output.as_json:
-        output.json(model)
-    elif output.quiet:
-        output.ids([model.id])
-    else:
+
+    def people() -> None:
         for fact, value in _facts(model):
             output.line(f"{fact:<9} {value}")
+
+    output.answer(model, [model.id], people)
 
 
 def _state(model: Model) -> Text:

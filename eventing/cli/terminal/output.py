@@ -1,8 +1,9 @@
 """Write what a command has to say: for people, for `--json`, or ids alone (`-q`).
 
-Results go to standard output, notes and errors to standard error. On a terminal tables fit its width and have
-colours, unless NO_COLOR is set; in a pipe they are tab-separated and nothing is cut. Control characters in
-what a server answers are written as `\\x1b`, since a terminal would obey them.
+Both options together mean JSON. Results go to standard output, notes and errors to standard error. On a
+terminal tables fit its width and have colours, unless NO_COLOR is set; in a pipe they are tab-separated and
+nothing is cut. Control characters in what a server answers are written as `\\x1b`, as a terminal would obey
+them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -33,6 +34,7 @@ COLOURS = {
 }
 
 GAP = 2  # columns between two of a table
+LEAST = 8  # columns that are left to the last one
 WIDE = 100  # columns of a terminal that shows everything
 # C0, DEL and C1, which a terminal obeys; not the ends of lines and tabs.
 CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
@@ -97,6 +99,15 @@ class Output:
             sys.stdout.write((safe(each) if self.console.is_terminal else each) + "\n")
         sys.stdout.flush()
 
+    def answer(self, value: Any, ids: Iterable[str], people: Callable[[], None]) -> None:
+        """Write a result in one of three forms: as JSON, else as ids alone, else for people."""
+        if self.as_json:
+            self.json(value)
+        elif self.quiet:
+            self.ids(ids)
+        else:
+            people()
+
     def table(
         self, heads: Sequence[str], rows: Sequence[Sequence[str | Text]], wide: Sequence[str] = ()
     ) -> None:
@@ -122,17 +133,20 @@ def table_of(
     """Return a table as wide as the terminal, or tab-separated text for a pipe.
 
     The last column takes what is left of the width; the others stay whole, since ids are copied. A terminal
-    under 100 columns does not show those of `wide`.
+    under 100 columns does not show those of `wide`, and a narrow one none that would cut an id.
     """
     if not console.is_terminal:
         return Raw("\n".join("\t".join(str(_cell(cell)) for cell in row) for row in (heads, *rows)))
     cells = [[_cell(cell) for cell in row] for row in rows]
     table = Table(box=None, pad_edge=False, header_style="bold")
     *whole, last = [n for n, head in enumerate(heads) if console.width >= WIDE or head not in wide]
+    widths = [max(cell_len(str(row[n])) for row in (heads, *cells)) + GAP for n in range(len(heads))]
+    while len(whole) > 1 and sum(widths[n] for n in whole) + LEAST > console.width:
+        whole.pop()
     for n in whole:
-        table.add_column(heads[n], no_wrap=True)
+        table.add_column(heads[n], no_wrap=True, min_width=widths[n] - GAP)
     table.add_column(heads[last], no_wrap=True)
-    taken = sum(max(cell_len(str(row[n])) for row in (heads, *cells)) + GAP for n in whole)
+    taken = sum(widths[n] for n in whole)
     for row in cells:
         table.add_row(*(row[n] for n in whole), _cut(row[last], console.width - taken))
     return table

@@ -81,7 +81,8 @@ def build(work: Work, own: list[inspect.Parameter]) -> Callable[..., None]:
     """Make a command with these options and the common ones."""
 
     def run(**values: Any) -> None:
-        output = Output(values.pop("as_json"), values.pop("quiet"))
+        as_json, quiet = values.pop("as_json"), values.pop("quiet")
+        output = Output(as_json, quiet and not as_json)
         server, profile = values.pop("server"), values.pop("profile")
         raise typer.Exit(_exit_status(work, output, server, profile, values))
 

@@ -92,13 +92,7 @@ async def _show(
     """Write what a look shows, once or until Ctrl-C: drawn over itself on a terminal."""
     if not (follow and output.is_live):
         while True:
-            view = await look()
-            if output.as_json:
-                output.json(asdict(view) if isinstance(view, Overview) else view)
-            elif output.quiet:
-                output.ids(ids(view))
-            else:
-                output.console.print(render(output, view), soft_wrap=not output.console.is_terminal)
+            _write(output, await look(), render, ids)
             if not follow:
                 return
             await asyncio.sleep(SECONDS)
@@ -106,6 +100,17 @@ async def _show(
         while True:
             await asyncio.sleep(SECONDS)
             live.update(render(output, await look()), refresh=True)
+
+
+def _write(
+    output: Output,
+    view: Any,
+    render: Callable[[Output, Any], RenderableType],
+    ids: Callable[[Any], list[str]],
+) -> None:
+    plain = asdict(view) if isinstance(view, Overview) else view
+    wrap = not output.console.is_terminal
+    output.answer(plain, ids(view), lambda: output.console.print(render(output, view), soft_wrap=wrap))
 
 
 def _jobs(output: Output, jobs: list[Job]) -> RenderableType:

@@ -17,6 +17,7 @@ from eventing.cli.terminal.preview import Mode
 from eventing.cli.terminal.prompts import read_requests
 from eventing.cli.terminal.session import Session, build
 from eventing.client import Group, Job
+from eventing.contract.errors import ReelzeroError
 
 PromptArgument = Annotated[
     list[str] | None,
@@ -51,10 +52,15 @@ async def _submit(
     if out is not None:
         target_of(out, sum(_count(request) for request in requests))  # before anything is made
     answers: list[Job | Group] = []
-    for number, request in enumerate(requests):
-        answer = await session.client.submit(request, key=f"{key}-{number}" if key and number else key)
-        answers.append(answer)
-        _show(session.output, answer, follows=watch or out is not None)
+    try:
+        for number, request in enumerate(requests):
+            answer = await session.client.submit(request, key=f"{key}-{number}" if key and number else key)
+            answers.append(answer)
+            _show(session.output, answer, follows=watch or out is not None)
+    except ReelzeroError:
+        if answers and session.output.as_json:  # they are made: a script must get their ids
+            session.output.json(answers)
+        raise
     ids = [each for answer in answers for each in ids_of(answer)]
     if not watch and out is None:
         if session.output.as_json:

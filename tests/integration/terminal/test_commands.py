@@ -90,6 +90,16 @@ def test_many_prompts_from_a_file_and_from_standard_input(reelzero: Reelzero, tm
     assert once == twice and len(set(once)) == 2
 
 
+def test_what_a_file_has_made_before_a_refused_line_is_printed_as_json(
+    reelzero: Reelzero, tmp_path: Path
+) -> None:
+    (tmp_path / "lines.txt").write_text('a red dot\n{"prompt": "a dot", "model": "x"}\na blue dot\n')
+    refused = reelzero("submit", "--file", "lines.txt", "--json", "-q")
+    assert refused.exit_code == 2 and "unknown model" in refused.stderr
+    (made_before,) = json.loads(refused.stdout)
+    assert json.loads(reelzero("wait", made_before["id"], "-q", "--json").stdout)["status"] == "completed"
+
+
 def test_several_videos_are_a_group_that_every_command_takes(reelzero: Reelzero, tmp_path: Path) -> None:
     ids = made(reelzero("submit", "a dot", "-n", "2", "-q"))
     assert len(ids) == 2

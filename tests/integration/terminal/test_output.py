@@ -8,6 +8,7 @@ import os
 import sys
 
 import pytest
+from rich.console import Console
 
 from eventing.cli import app
 from eventing.cli.terminal.output import Output
@@ -52,3 +53,14 @@ def test_a_reader_that_has_read_enough_is_no_error(
             app(["models", "list", option])
     monkeypatch.undo()
     assert (ended.value.code, errors.getvalue()) == (1, "")
+
+
+@pytest.mark.parametrize("width", [40, 50, 60, 80])
+def test_a_narrow_terminal_shows_ids_whole(width: int) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)
+    job_id = "vid_01m8bk8p6nywvy89knswew0nqp"
+    row = (job_id, "in_progress", "3 min", "a red circle moving right")
+    Output(console=console).table(("id", "status", "age", "prompt"), [row])
+    shown = console.file.getvalue().splitlines()  # type: ignore[attr-defined]  # it is the StringIO above
+    assert shown[1].startswith(job_id) and "a red" in shown[1], shown
+    assert max(map(len, shown)) <= width

@@ -15,6 +15,7 @@ from aiohttp import web
 from typer.testing import CliRunner
 
 from eventing.cli import app
+from eventing.domain.job import owned_id
 from eventing.testing import Script
 from tests.integration.api.deployment import Deployment
 from tests.integration.terminal.conftest import Reelzero
@@ -78,6 +79,23 @@ def test_the_log_of_a_job_is_put_together_in_order_of_time(
     assert reelzero("logs", ended).stdout.splitlines() == [
         "09:00:00.500 x: job taken", "09:00:01.000 x: ended  code=ok",
     ]  # fmt: skip
+
+
+def test_the_log_of_a_job_with_a_chosen_id_has_the_lines_of_its_row(
+    reelzero: Reelzero, running: Deployment, tmp_path: Path
+) -> None:
+    body = json.dumps({"prompt": "a dot"}).encode()
+    request = urllib.request.Request(f"{running.url}/v1/jobs/my-own", body, method="PUT")
+    request.add_header("Content-Type", "application/json")
+    with urllib.request.urlopen(request) as answer:
+        assert answer.status == 202
+    logs = tmp_path / ".reelzero" / "logs"
+    logs.mkdir(parents=True)
+    row = owned_id("local", "my-own")
+    line = {"job_id": row, "time": "2026-11-26T09:00:01.000+00:00", "logger": "x", "message": "claimed"}
+    (logs / "reelzero.log").write_text(json.dumps(line) + "\n")
+    assert reelzero("logs", "my-own").stdout == "09:00:01.000 x: claimed\n"
+    assert reelzero("wait", "my-own").exit_code == 0
 
 
 def test_open_prints_an_address_that_needs_no_key(
