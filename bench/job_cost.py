@@ -13,11 +13,9 @@ import asyncio
 import cProfile
 import sys
 import time
-from collections import Counter
 from contextlib import AsyncExitStack
-from typing import Any
 
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from bench import queue_sides
 from bench.process import ROOT, free_port
@@ -30,6 +28,7 @@ from eventing.settings import Endpoint, Settings
 from eventing.store.engine import Database
 from eventing.store.schema import migrate
 from tests.faults.databases import Sqlite
+from tests.support.sent import Sent
 
 CALLER = """
 import http.client, sys
@@ -41,32 +40,12 @@ def run(n):
     for _ in range(n):
         c.request("POST", "/v1/jobs", body, {"Content-Type": "application/json"})
         a = c.getresponse(); a.read(); assert a.status == 202, a.status
-ts = [threading.Thread(target=run, args=(count // callers,)) for _ in range(callers)]
+ts = [threading.Thread(target=run, args=(len(range(k, count, callers)),)) for k in range(callers)]
 [t.start() for t in ts]; [t.join() for t in ts]
 """
 WARM_UP = 48
 LIMIT = 5.0  # ms of processor time on PostgreSQL
 DELIVERED = text("SELECT count(*) FROM outbox WHERE status = 'delivered'")
-
-
-class Counts:
-    """Statements, commits and rollbacks of a database's engines."""
-
-    def __init__(self, database: Database) -> None:
-        self.statements: Counter[str] = Counter()
-        self.ends: Counter[str] = Counter()
-        for engine in (database.engine.sync_engine, database.reserved.engine.sync_engine):
-            event.listen(engine, "before_cursor_execute", self._statement)
-            event.listen(engine, "commit", lambda _: self.ends.update(["commit"]))
-            event.listen(engine, "rollback", lambda _: self.ends.update(["rollback"]))
-
-    def _statement(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        self.statements[" ".join(statement.split())[:110]] += 1
-
-    def clear(self) -> None:
-        """Begin to count."""
-        self.statements.clear()
-        self.ends.clear()
 
 
 async def submit_many(port: int, count: int, callers: int) -> None:
@@ -110,7 +89,7 @@ async def measure(world: World, url: str, options: argparse.Namespace) -> tuple[
         stack.push_async_callback(service.stop)
         await submit_many(service.port, WARM_UP, options.callers)
         await until_delivered(other, WARM_UP)
-        counts = Counts(service.container.database)
+        counts = Sent(service.container.database)
         profile = cProfile.Profile() if options.profile else None
         begin, main, wall = time.process_time(), time.thread_time(), time.perf_counter()
         if profile:
@@ -124,12 +103,12 @@ async def measure(world: World, url: str, options: argparse.Namespace) -> tuple[
         spent, wall = time.process_time() - begin, time.perf_counter() - wall
         n, per = options.count, 1000 / options.count
         note = (
-            f"event loop {main * per:.2f} ms, {sum(counts.statements.values()) / n:.1f} statements,"
-            f" {counts.ends['commit'] / n:.2f} commits, {n / wall:.1f} jobs/s"
+            f"event loop {main * per:.2f} ms, {counts.statements.total() / n:.1f} statements,"
+            f" {counts.ends['COMMIT'] / n:.2f} commits, {n / wall:.1f} jobs/s"
         )
         if options.statements:
             for statement, number in counts.statements.most_common(30):
-                print(f"{number / n:7.2f} {statement}")
+                print(f"{number / n:7.2f} {statement[:110]}")
         return spent * per, note
 
 

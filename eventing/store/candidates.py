@@ -29,6 +29,7 @@ from sqlalchemy.sql import ColumnElement
 
 from eventing.domain.pool import Pool
 from eventing.store import circuit_breaker
+from eventing.store.direct import fixed
 from eventing.store.engine import db_now
 from eventing.store.tables import jobs, slots
 from eventing.store.turns import ORDER
@@ -71,7 +72,7 @@ def pairs_of(pool: Pool, route: Route, cap: int | None, *, probe: bool = False) 
     numbered_job = select(job, func.row_number().over(order_by=order).label("place")).subquery()
     both = numbered_slot.join(numbered_job, numbered_slot.c.place == numbered_job.c.place)
     columns = (numbered_slot.c.n.label("slot_n"), numbered_job, db_now().label("at"))
-    return select(*columns).select_from(both).order_by(numbered_job.c.place)
+    return fixed(select(*columns).select_from(both).order_by(numbered_job.c.place))
 
 
 @lru_cache(maxsize=256)
@@ -79,7 +80,7 @@ def head_of(pool: Pool, cap: int | None) -> Select[Any]:
     """Return the query of the route that is next in a pool: its next job is the oldest."""
     heads = [_head(route, cap) for route in pool.routes]
     first = (heads[0] if len(heads) == 1 else union_all(*heads)).subquery()
-    return select(first.c.model, first.c.lane).order_by(first.c.submitted_at, first.c.id).limit(1)
+    return fixed(select(first.c.model, first.c.lane).order_by(first.c.submitted_at, first.c.id).limit(1))
 
 
 def _head(route: Route, cap: int | None) -> Select[Any]:

@@ -12,19 +12,23 @@ the next one goes out a minute after it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
-from sqlalchemy import bindparam, delete, exists, literal_column, select, tuple_, update
+from sqlalchemy import Select, bindparam, delete, exists, literal_column, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
+from eventing.store.direct import fixed
 from eventing.store.engine import db_now, insert_once
 from eventing.store.tables import jobs, model_state
 
 OPEN_AFTER = 3  # failed starts in a row
 PROBE_EVERY = 60  # seconds between two probes, unless a failed start sets another delay
 _IS_OPEN = model_state.c.failures >= OPEN_AFTER
-_FORGET = delete(model_state).where(
-    model_state.c.model == bindparam("of_model"), model_state.c.lane == bindparam("of_lane")
+_FORGET = fixed(
+    delete(model_state).where(
+        model_state.c.model == bindparam("of_model"), model_state.c.lane == bindparam("of_lane")
+    )
 )
 
 
@@ -63,6 +67,12 @@ async def due_for_probe(
 
     The route's row stays locked until the transaction ends.
     """
+    row = (await connection.execute(_due(routes))).first()
+    return None if row is None else (row.model, row.lane)
+
+
+@lru_cache(maxsize=64)
+def _due(routes: tuple[tuple[str, str], ...]) -> Select[tuple[str, str]]:
     here = (jobs.c.model == model_state.c.model) & (jobs.c.lane == model_state.c.lane)
     probe_out = here & (jobs.c.status == "in_progress") & jobs.c.started_at.is_(None)
     due = (
@@ -73,8 +83,7 @@ async def due_for_probe(
         & ~exists().where(probe_out)
     )
     query = select(model_state.c.model, model_state.c.lane).where(due).limit(1)
-    row = (await connection.execute(query.with_for_update(skip_locked=True))).first()
-    return None if row is None else (row.model, row.lane)
+    return fixed(query.with_for_update(skip_locked=True))
 
 
 async def half_open(connection: AsyncConnection, route: tuple[str, str]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import Select, bindparam, delete, func, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
@@ -23,6 +23,7 @@ from eventing.domain.pool import Pool
 from eventing.domain.turns import EQUAL, Shares
 from eventing.store import circuit_breaker
 from eventing.store.candidates import Route, head_of, lock_owners, pairs_of
+from eventing.store.direct import fixed
 from eventing.store.engine import Database, db_now, insert_once
 from eventing.store.rows import job_from_row, job_values
 from eventing.store.shielded import shielded_methods
@@ -39,8 +40,16 @@ from eventing.store.transitions import (
 from eventing.store.turns import set_clock
 
 SWEEP_LIMIT = 100
-_TAKE_SLOT = update(slots).where(slots.c.pool == bindparam("at_pool"), slots.c.n == bindparam("at_n"))
-_CLAIM = update(jobs).where(jobs.c.id == bindparam("old_id"))
+
+
+def _ids(due: ColumnElement[bool]) -> Select[Any]:
+    return fixed(select(jobs.c.id).where(due).limit(SWEEP_LIMIT))
+
+
+_TAKE_SLOT = fixed(update(slots).where(slots.c.pool == bindparam("at_pool"), slots.c.n == bindparam("at_n")))
+_CLAIM = fixed(update(jobs).where(jobs.c.id == bindparam("old_id")))
+_LAPSED = _ids((jobs.c.status == literal_column("'in_progress'")) & (jobs.c.lease_until < db_now()))
+_OVERDUE = _ids((jobs.c.status == literal_column("'queued'")) & (jobs.c.start_by < db_now()))
 _CLAIMED = (
     "status", "attempt", "holder", "lease_until", "claimed_at", "started_at", "progress", "updated_at",
 )  # fmt: skip
@@ -161,13 +170,11 @@ class ClaimStore:
 
     async def free_lapsed(self) -> int:
         """Queue again, or cancel, the jobs whose lease has ended; return how many."""
-        due = (jobs.c.status == "in_progress") & (jobs.c.lease_until < db_now())
-        return await self._each(due, lambda job, at: state.lapse(job, at, self._keep))
+        return await self._each(_LAPSED, lambda job, at: state.lapse(job, at, self._keep))
 
     async def fail_overdue(self) -> int:
         """Fail the waiting jobs whose start deadline has passed; return how many."""
-        due = (jobs.c.status == "queued") & (jobs.c.start_by < db_now())
-        return await self._each(due, lambda job, at: state.miss_deadline(job, at, self._keep))
+        return await self._each(_OVERDUE, lambda job, at: state.miss_deadline(job, at, self._keep))
 
     async def _one_by_one(self, connection: AsyncConnection, pool: Pool, most: int) -> list[Job]:
         """Take jobs of several routes, or under a cap: which one is next depends on those taken before."""
@@ -212,9 +219,9 @@ class ClaimStore:
     async def _change(self, job: Job, change: Callable[[Job, float], Job]) -> Job:
         return await transition(self._database, self._announcer, job.id, change)
 
-    async def _each(self, due: ColumnElement[bool], change: Callable[[Job, float], Job]) -> int:
+    async def _each(self, due: Select[Any], change: Callable[[Job, float], Job]) -> int:
         async with self._database.read() as connection:
-            ids = (await connection.execute(select(jobs.c.id).where(due).limit(SWEEP_LIMIT))).scalars().all()
+            ids = (await connection.execute(due)).scalars().all()
         count = 0
         for job_id in ids:
             try:

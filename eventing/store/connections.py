@@ -110,7 +110,11 @@ def _postgresql_engine(url: URL, pool: Mapping[str, Any]) -> AsyncEngine:
     # asyncpg reads these only from a DSN of its own.
     dsn = urlencode({name: query.pop(name) for name in HANDED_ON if name in query}, doseq=True)
     arguments |= {"dsn": f"postgresql://?{dsn}"} if dsn else {}
-    engine = create_async_engine(url.set(query=query), hide_parameters=True, connect_args=arguments, **pool)
+    # Without a pooler, BEGIN and COMMIT are those of eventing/store/direct.py.
+    level = None if is_pooled(url) else "AUTOCOMMIT"
+    engine = create_async_engine(
+        url.set(query=query), hide_parameters=True, connect_args=arguments, isolation_level=level, **pool
+    )
     _listen(engine, pooled=is_pooled(url))
     return engine
 

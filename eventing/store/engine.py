@@ -25,6 +25,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from eventing.contract.errors import ConfigurationError, Unavailable
 from eventing.store.connections import BUSY_SECONDS, POOL_SECONDS, is_pooled, make_engine, parse
+from eventing.store.direct import Direct, fixed
 from eventing.store.failures import NO_CONNECTION_FREE, RETRY_AFTER, TEXTS, code_of, translated
 from eventing.store.shielded import shielded_methods
 from eventing.store.sqlite_file import SqliteFile
@@ -65,6 +66,7 @@ class Transactions:
         self.engine = engine
         self._turn = turn
         self.is_sqlite = engine.dialect.name == "sqlite"
+        self._connection = AsyncConnection if self.is_sqlite or is_pooled(engine.url) else Direct
         self._file = SqliteFile(Path(str(engine.url.database))) if self.is_sqlite else None
 
     @asynccontextmanager
@@ -72,12 +74,12 @@ class Transactions:
         """Open a transaction that commits at the end, or rolls back on any error."""
         async with translated(), self._in_turn(), self._connected() as raw:
             connection = await raw.execution_options(immediate=True) if self.is_sqlite else raw
-            async with connection.begin():
+            async with connection.transaction() if isinstance(connection, Direct) else connection.begin():
                 yield connection
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """Open a transaction for reading only."""
+        """Take a connection for reading only. Each statement sees what is committed at its start."""
         async with translated(), self._connected() as connection:
             yield connection
 
@@ -91,7 +93,7 @@ class Transactions:
         async with AsyncExitStack() as stack:
             while True:
                 try:
-                    connection = await stack.enter_async_context(self.engine.connect())
+                    connection = await stack.enter_async_context(self._connection(self.engine))
                     break
                 except DBAPIError as error:
                     if code_of(error) not in NO_CONNECTION_FREE or loop.time() > end:
@@ -184,7 +186,7 @@ async def insert_from(connection: AsyncConnection, table: Table, rows: Select[An
 @lru_cache(maxsize=8)
 def _insert_or_leave(dialect: str, table: Table) -> Insert:
     statement = sqlite_insert(table) if dialect == "sqlite" else postgresql_insert(table)
-    return statement.on_conflict_do_nothing()
+    return fixed(statement.on_conflict_do_nothing())
 
 
 async def _check_writable(connection: AsyncConnection) -> None:

@@ -31,6 +31,7 @@ from eventing.contract.errors import NotFound
 from eventing.contract.events import PROGRESSED
 from eventing.domain.destinations import Destination, Webhook, destination
 from eventing.domain.room import Room, line_of
+from eventing.store.direct import fixed
 from eventing.store.engine import Database, db_now
 from eventing.store.listing import Position
 from eventing.store.shielded import shielded_methods
@@ -39,22 +40,22 @@ from eventing.store.tables import deliveries, outbox
 SCHEDULE: tuple[float, ...] = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
 LEASE_SECONDS = 120  # longer than any single delivery
 _log = deliveries.c
-_LOG_TRY = insert(deliveries).from_select(
-    ["outbox_id", "try", "at", "seconds", "http_status", "error"],
-    select(
-        bindparam("message", type_=_log.outbox_id.type),
-        func.coalesce(func.max(_log["try"]), 0) + 1,
-        db_now(),
-        bindparam("took", type_=_log.seconds.type),
-        bindparam("http_status", type_=_log.http_status.type),
-        bindparam("reason", type_=_log.error.type),
-    ).where(_log.outbox_id == bindparam("message", type_=_log.outbox_id.type)),
+_LOG_TRY = fixed(
+    insert(deliveries).from_select(
+        ["outbox_id", "try", "at", "seconds", "http_status", "error"],
+        select(
+            bindparam("message", type_=_log.outbox_id.type),
+            func.coalesce(func.max(_log["try"]), 0) + 1,
+            db_now(),
+            bindparam("took", type_=_log.seconds.type),
+            bindparam("http_status", type_=_log.http_status.type),
+            bindparam("reason", type_=_log.error.type),
+        ).where(_log.outbox_id == bindparam("message", type_=_log.outbox_id.type)),
+    )
 )
-
-
 # Made once, since making a statement costs more than running it.
 _MINE = outbox.c.id.in_(bindparam("mine", expanding=True))
-_DELIVERED = (
+_DELIVERED = fixed(
     update(outbox)
     .where(_MINE, outbox.c.status == "pending")
     .values(
@@ -62,9 +63,11 @@ _DELIVERED = (
     )
     .returning(outbox.c.id)
 )
-_DROP = delete(outbox).where(_MINE)
-_THERE = select(outbox.c.id).where(_MINE)
-_LEASE = update(outbox).where(_MINE).values(lease_until=db_now() + bindparam("seconds", type_=Double()))
+_DROP = fixed(delete(outbox).where(_MINE))
+_THERE = fixed(select(outbox.c.id).where(_MINE))
+_LEASE = fixed(
+    update(outbox).where(_MINE).values(lease_until=db_now() + bindparam("seconds", type_=Double()))
+)
 
 
 def _due() -> Select[Any]:
@@ -90,10 +93,12 @@ def _due() -> Select[Any]:
     return query.limit(bindparam("most")).with_for_update(skip_locked=True)
 
 
-_DUE = _due()
-_DUE_OF_OTHERS = _DUE.where(
-    (outbox.c.destination != Webhook.kind) | outbox.c.owner.not_in(bindparam("owners", expanding=True)),
-    outbox.c.destination.not_in(bindparam("kinds", expanding=True)),
+_DUE = fixed(_due())
+_DUE_OF_OTHERS = fixed(
+    _DUE.where(
+        (outbox.c.destination != Webhook.kind) | outbox.c.owner.not_in(bindparam("owners", expanding=True)),
+        outbox.c.destination.not_in(bindparam("kinds", expanding=True)),
+    )
 )
 
 

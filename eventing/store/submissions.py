@@ -20,6 +20,7 @@ from eventing.domain.group import GROUP_PREFIX
 from eventing.domain.job import Job
 from eventing.domain.turns import EQUAL, Shares
 from eventing.store import listing
+from eventing.store.direct import fixed
 from eventing.store.engine import Database, db_now, insert_once
 from eventing.store.rows import job_from_row, job_values
 from eventing.store.shielded import shielded_methods
@@ -29,10 +30,11 @@ from eventing.store.turns import take_turns
 
 # The time, and how many jobs the owner has waiting.
 _waiting = (jobs.c.owner == bindparam("owner")) & (jobs.c.status == literal_column("'queued'"))
-_BEFORE = select(
-    db_now().label("at"), select(func.count()).where(_waiting).scalar_subquery().label("waiting")
+_BEFORE = fixed(
+    select(db_now().label("at"), select(func.count()).where(_waiting).scalar_subquery().label("waiting"))
 )
-_ENTERING = _BEFORE.select_from(listing.entered())
+_ENTERING = fixed(_BEFORE.select_from(listing.entered()))
+_ADD = fixed(insert(jobs))
 
 # Fields that 0.1 did not have.
 LATER = frozenset({
@@ -122,7 +124,7 @@ class SubmissionStore:
             if not await insert_once(connection, jobs, job_values(stored[0])):
                 return await self._same(connection, submission.job), False
             if others := stored[1:]:
-                await connection.execute(insert(jobs), [job_values(other) for other in others])
+                await connection.execute(_ADD, [job_values(other) for other in others])
             self._check_quota(before.waiting, len(stored) - len(submission.results))
             await self._announce(connection, queued, stored)
             return stored[0], True

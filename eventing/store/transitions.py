@@ -20,15 +20,18 @@ from eventing.domain.announcer import Announcer, Message
 from eventing.domain.group import Group
 from eventing.domain.job import Job, LeaseLost, Status
 from eventing.store import circuit_breaker
+from eventing.store.direct import fixed
 from eventing.store.engine import Transactions, db_now
 from eventing.store.rows import changed_values, job_from_row, message_values
 from eventing.store.tables import jobs, outbox, slots
-from eventing.store.turns import void_turns
+from eventing.store.turns import lock_flow, void_turns
 
 # The clock is read outside the locking part, so it is read after the wait for the row.
 _row = select(jobs).where(jobs.c.id == bindparam("job_id")).with_for_update().cte("row")
-_LOCK = select(_row, db_now().label("at"))
-_LOCK_TO_START = _LOCK.add_columns(circuit_breaker.has_failed(_row.c.model, _row.c.lane).label("has_failed"))
+_LOCK = fixed(select(_row, db_now().label("at")))
+_LOCK_TO_START = fixed(
+    _LOCK.add_columns(circuit_breaker.has_failed(_row.c.model, _row.c.lane).label("has_failed"))
+)
 
 
 async def locked(connection: AsyncConnection, job_id: str) -> tuple[Job, float]:
@@ -51,21 +54,31 @@ async def locked_to_start(connection: AsyncConnection, job_id: str) -> tuple[Job
     return job_from_row(values), at, has_failed
 
 
-_WRITE = update(jobs).where(
-    jobs.c.id == bindparam("old_id"),
-    jobs.c.status == bindparam("old_status"),
-    jobs.c.attempt == bindparam("old_attempt"),
+_WRITE = fixed(
+    update(jobs).where(
+        jobs.c.id == bindparam("old_id"),
+        jobs.c.status == bindparam("old_status"),
+        jobs.c.attempt == bindparam("old_attempt"),
+    )
 )
-_ADD = insert(outbox)
+_ADD = fixed(insert(outbox))
 _LOCK_GROUP = text("SELECT pg_advisory_xact_lock(CAST(:kind AS integer), hashtext(:group_id))")
 _GROUP_LOCKS = 7263536  # any number that no other program on this database uses
-_OF_GROUP = (
+_OF_GROUP = fixed(
     select(jobs).where(jobs.c.group_id == bindparam("group_id")).order_by(jobs.c.submitted_at, jobs.c.id)
 )
-_FREE_SLOT = (
+_FREE_SLOT = fixed(
     update(slots)
     .where(slots.c.job_id == bindparam("old_id"), slots.c.attempt == bindparam("old_attempt"))
     .values(job_id=None, attempt=None)
+)
+_DROP_PROGRESS = fixed(
+    delete(outbox).where(
+        outbox.c.job_id == bindparam("of_job"),
+        outbox.c.event_type == PROGRESSED,
+        outbox.c.status == "pending",
+        outbox.c.lease_until.is_(None),
+    )
 )
 
 
@@ -76,13 +89,16 @@ async def free_slot(connection: AsyncConnection, job: Job) -> None:
 
 async def write_transition(connection: AsyncConnection, old: Job, new: Job, announcer: Announcer) -> None:
     """Store the changes if the row is still the one that was read. Raises LeaseLost if it is not."""
+    leaves_queue = old.status is Status.queued and new.status.is_terminal
+    if leaves_queue:
+        await lock_flow(connection, old)
     unchanged = {"old_id": old.id, "old_status": str(old.status), "old_attempt": old.attempt}
     result = await connection.execute(_WRITE, unchanged | changed_values(old, new))
     if result.rowcount != 1:
         raise LeaseLost(f"job {old.id} changed under attempt {old.attempt}")
     if old.status is Status.in_progress and new.status is not Status.in_progress:
         await free_slot(connection, old)
-    if old.status is Status.queued and new.status.is_terminal:
+    if leaves_queue:
         await void_turns(connection, old)
     if new.status.is_terminal and announcer.sink:
         await drop_progress(connection, old.id)
@@ -137,7 +153,4 @@ async def transition(
 
 async def drop_progress(connection: AsyncConnection, job_id: str) -> None:
     """Delete a job's waiting progress messages: a newer one replaces them, and so does the end."""
-    pending = (
-        (outbox.c.job_id == job_id) & (outbox.c.event_type == PROGRESSED) & (outbox.c.status == "pending")
-    )
-    await connection.execute(delete(outbox).where(pending & outbox.c.lease_until.is_(None)))
+    await connection.execute(_DROP_PROGRESS, {"of_job": job_id})

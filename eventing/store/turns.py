@@ -32,6 +32,7 @@ from sqlalchemy.sql import ColumnElement
 
 from eventing.domain.job import Job
 from eventing.domain.turns import Shares, turns_before
+from eventing.store.direct import fixed
 from eventing.store.tables import jobs, turns
 
 ORDER = (jobs.c.turn, jobs.c.submitted_at, jobs.c.id)
@@ -51,8 +52,8 @@ _WAITING = select(jobs.c.turn).where(
 )
 _LAST = union_all(select(_NOW.label("turn")), _WAITING).subquery()
 _END = select(func.max(_LAST.c.turn)).scalar_subquery() + turns.c.step
-_LOCK = select(turns.c.turn).where(*_IS_FLOW).with_for_update()
-_LEAVE = update(turns).where(*_IS_FLOW, turns.c.turn > _END).values(turn=_END)
+_LOCK = fixed(select(turns.c.turn).where(*_IS_FLOW).with_for_update())
+_LEAVE = fixed(update(turns).where(*_IS_FLOW, turns.c.turn > _END).values(turn=_END))
 
 
 def ahead_of(job: Job) -> ColumnElement[bool]:
@@ -73,13 +74,21 @@ async def take_turns(connection: AsyncConnection, entries: Sequence[Job], shares
     return [replace(job, turn=turn) for job, turn in order]
 
 
+async def lock_flow(connection: AsyncConnection, job: Job) -> None:
+    """Lock the row of a job's flow until the transaction ends. Call it before the job's row is written.
+
+    A submission has the row of the flow when it meets the row of a job with its id, and waits for a change of
+    that job that is not committed.
+    """
+    await connection.execute(_LOCK, _flow_of(job))
+
+
 async def void_turns(connection: AsyncConnection, job: Job) -> None:
     """Give back the turns after the last waiting job of a flow, of which one has ended without a claim.
 
-    The lock comes first, so that the second statement sees what others that had the row have committed: a new
-    job of the flow, or the end of its last one.
+    The flow is locked, so this sees what others that had its row have committed: a new job of the flow, or
+    the end of its last one.
     """
-    await connection.execute(_LOCK, _flow_of(job))
     await connection.execute(_LEAVE, _flow_of(job))
 
 
@@ -108,18 +117,17 @@ def _advance(dialect: str) -> Any:
     }
     later = case((turns.c.turn > _NOW, turns.c.turn), else_=_NOW) + advance
     statement = _insert(dialect).values(**start)
-    return statement.on_conflict_do_update(
-        index_elements=list(_KEY), set_={"turn": later, "step": step}
-    ).returning(turns.c.turn)
+    change = {"turn": later, "step": step}
+    moved = statement.on_conflict_do_update(index_elements=list(_KEY), set_=change)
+    return fixed(moved.returning(turns.c.turn))
 
 
 @lru_cache(maxsize=2)
 def _move(dialect: str) -> Any:
     statement = _insert(dialect)
     later = statement.excluded.turn
-    return statement.on_conflict_do_update(
-        index_elements=list(_KEY), set_={"turn": later}, where=turns.c.turn < later
-    )
+    change, is_later = {"turn": later}, turns.c.turn < later
+    return fixed(statement.on_conflict_do_update(index_elements=list(_KEY), set_=change, where=is_later))
 
 
 def _insert(dialect: str) -> Any:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
+import asyncpg
 from sqlalchemy import URL, event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -98,7 +99,12 @@ def plan_crash(point: str, when: str, number: signal.Signals, arm: Path) -> None
 
 def watch_commits(crash: Callable[[], None]) -> None:
     """Crash at the first commit after the armed call began: its statements have run, nothing is stored."""
-    make = connections.make_engine
+    make, execute = connections.make_engine, asyncpg.Connection.execute
+
+    async def watched_execute(connection: Any, query: str, *arguments: Any, **named: Any) -> Any:
+        if armed and query == "COMMIT":
+            crash()
+        return await execute(connection, query, *arguments, **named)
 
     def watched(url: URL, size: int) -> AsyncEngine:
         made = make(url, size)
@@ -106,3 +112,4 @@ def watch_commits(crash: Callable[[], None]) -> None:
         return made
 
     vars(engine)["make_engine"] = watched
+    asyncpg.Connection.execute = watched_execute

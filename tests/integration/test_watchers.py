@@ -10,13 +10,13 @@ from typing import Any
 
 import aiohttp
 import pytest
-from sqlalchemy import event
 
 from eventing.contract.errors import Unavailable
 from eventing.store.engine import Database
 from eventing.testing import Script
 from tests.integration.conftest import MakeStack, Stack
 from tests.support.builders import stores
+from tests.support.sent import listening
 from tests.support.waiting import eventually
 
 STREAMS, CALLERS = 40, 12
@@ -27,18 +27,8 @@ INFER = {"inputs": [{"name": "prompt", "datatype": "BYTES", "shape": [1], "data"
 @contextmanager
 def statements(stack: Stack) -> Iterator[list[str]]:
     """All statements that the service sends to its database meanwhile."""
-    sent: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        sent.append(statement)
-
-    database = stack.service.container.database
-    engines = [part.engine.sync_engine for part in (database, database.reserved)]
-    for engine in engines:
-        event.listen(engine, "before_cursor_execute", note)
-    yield sent
-    for engine in engines:
-        event.remove(engine, "before_cursor_execute", note)
+    with listening(stack.service.container.database) as sent:
+        yield sent
 
 
 def reads_of_jobs(sent: list[str]) -> int:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import Any
-
-from sqlalchemy import event
-
 from eventing.contract.models import GenerationSpec
 from eventing.store.engine import Database
 from eventing.store.outbox import Try
 from eventing.store.schema import migrate
 from eventing.testing import fake_result
 from tests.support.builders import POOL, claim, stores, submission
+from tests.support.sent import Sent
 
 # Per step: statements without BEGIN and COMMIT, and commits.
 BOUNDS = {
@@ -25,25 +21,11 @@ BOUNDS = {
 }
 
 
-class Counts:
-    """Counts what the engines of a database send."""
-
-    def __init__(self, database: Database) -> None:
-        self.sent: Counter[str] = Counter()
-        for engine in (database.engine.sync_engine, database.reserved.engine.sync_engine):
-            event.listen(engine, "before_cursor_execute", self._statement)
-            event.listen(engine, "commit", self._commit)
-
-    def _statement(self, *_: Any) -> None:
-        self.sent["statements"] += 1
-
-    def _commit(self, _: Any) -> None:
-        self.sent["commits"] += 1
-
-    def take(self) -> tuple[int, int]:
-        """Return the counts since the last call."""
-        sent, self.sent = self.sent, Counter()
-        return sent["statements"], sent["commits"]
+def taken(sent: Sent) -> tuple[int, int]:
+    """Return the counts of statements and commits since the last call."""
+    counts = sent.statements.total(), sent.ends["COMMIT"]
+    sent.clear()
+    return counts
 
 
 async def test_a_job_takes_no_more_statements_and_commits_than_it_did(postgres_url: str) -> None:
@@ -51,22 +33,22 @@ async def test_a_job_takes_no_more_statements_and_commits_than_it_did(postgres_u
     await migrate(database)
     store = stores(database)
     await store.claims.prepare((POOL,))
-    counts, costs = Counts(database), {}
-    counts.take()
+    sent, costs = Sent(database), {}
+    taken(sent)
     await store.jobs.submit(submission())
-    costs["submit"] = counts.take()
+    costs["submit"] = taken(sent)
     job = await claim(store)
-    costs["claim"] = counts.take()
+    costs["claim"] = taken(sent)
     job = await store.claims.start(job)
-    costs["start"] = counts.take()
+    costs["start"] = taken(sent)
     spec: GenerationSpec = job.spec
     await store.claims.complete(job, fake_result(spec, job.id, job.attempt, None))
-    costs["complete"] = counts.take()
+    costs["complete"] = taken(sent)
     rows = await store.outbox.claim(10)
-    costs["claim the deliveries"] = counts.take()
+    costs["claim the deliveries"] = taken(sent)
     assert len(rows) == 2
     await store.outbox.record_all([(row, Try(True, 0.1, 200)) for row in rows])
-    costs["record the deliveries"] = counts.take()
+    costs["record the deliveries"] = taken(sent)
     await database.close()
     over = {
         step: cost

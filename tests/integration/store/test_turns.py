@@ -14,18 +14,19 @@ from alembic import command
 from alembic.config import Config
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, insert, text, update
 
 from eventing.contract.models import Failure
 from eventing.domain.group import members
 from eventing.domain.job import Job, Status
 from eventing.domain.pool import Pool
 from eventing.domain.turns import EQUAL, Lane, Place, Shares, in_order
-from eventing.store.engine import Database
+from eventing.store.engine import Database, insert_once
 from eventing.store.rows import job_values
 from eventing.store.schema import SCRIPTS, migrate
 from eventing.store.submissions import Submission
 from eventing.store.tables import jobs
+from eventing.store.turns import take_turns
 from eventing.store.watched import WatchStore
 from tests.support.builders import POOL, Stores, claim, make_job, stores, submission
 
@@ -290,3 +291,23 @@ async def test_racing_replicas_keep_the_cap_of_an_owner(postgres_url: str) -> No
     assert counts == {"ann": 2, "bob": 2, "eve": 2}
     for database in replicas:
         await database.close()
+
+
+async def test_a_cancel_and_a_repeated_submission_of_the_same_job_do_not_wait_for_each_other(
+    postgres_url: str,
+) -> None:
+    """A submission has the row of its flow and then meets the row of the job that a cancel ends."""
+    database, other = Database(postgres_url), Database(postgres_url)
+    await migrate(database)
+    store = stores(other)
+    job, _ = await store.jobs.submit(submission(id="job-1"))
+    blocked = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    async with database.write() as connection:
+        await take_turns(connection, [job], EQUAL)
+        cancel = asyncio.create_task(store.jobs.cancel(job.id))
+        while not (await connection.execute(blocked)).scalar_one():
+            await asyncio.sleep(0.01)
+        assert not await insert_once(connection, jobs, job_values(job))
+    assert (await cancel).status is Status.cancelled
+    await database.close()
+    await other.close()
