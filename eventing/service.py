@@ -77,7 +77,7 @@ class Service:
         )  # fmt: skip
         signals, poll = container.signals, settings.poll_seconds
         pools = self._endpoints.pools()
-        self._dispatcher = Dispatcher(container.claims, self._attempts, pools, signals.job_ready, poll)
+        self._dispatcher = Dispatcher(container.claims, self._attempts, pools, signals, poll)
         self._relay = Relay(container.outbox, self._sender, signals.message_due, poll)
         try:
             await self._serve()

@@ -1,4 +1,4 @@
-"""Signals between the loops of one process. Other replicas find the same work by polling."""
+"""Signals between the loops of one process. The dispatcher looks for work of other replicas once per poll."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+IDLE = 60.0  # seconds after which a loop looks without a signal; the sweep of each poll wakes it before
 
 
 class Signal:

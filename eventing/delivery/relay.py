@@ -17,7 +17,7 @@ from eventing.delivery.sender import Sender
 from eventing.domain.destinations import S3Object
 from eventing.domain.room import Room, line_of
 from eventing.metrics import DELIVERIES
-from eventing.signal import Signal
+from eventing.signal import IDLE, Signal
 from eventing.store.outbox import OutboxMessage, OutboxStore
 from eventing.store.shielded import shielded
 
@@ -69,7 +69,7 @@ class Relay:
         await self._pace.wait()
         mark = self._due.mark()
         await self._begin()
-        await self._due.wait(mark, self._poll)
+        await self._due.wait(mark, IDLE)
 
     # Finish the claim even during shutdown; otherwise its messages stay leased for 120 s.
     @shielded

@@ -11,7 +11,7 @@ from eventing.contract.errors import ReelzeroError
 from eventing.dispatch.attempt import Attempts
 from eventing.domain.job import Job
 from eventing.domain.pool import Pool
-from eventing.signal import Signal
+from eventing.signal import IDLE, Signals
 from eventing.store.claims import ClaimStore
 from eventing.store.shielded import shielded
 
@@ -22,13 +22,13 @@ class Dispatcher:
     """Claims jobs and starts their attempts. `drain` stops claiming and lets open attempts end."""
 
     def __init__(
-        self, claims: ClaimStore, attempts: Attempts, pools: tuple[Pool, ...], job_ready: Signal,
+        self, claims: ClaimStore, attempts: Attempts, pools: tuple[Pool, ...], signals: Signals,
         poll_seconds: float,
     ) -> None:  # fmt: skip
         self._claims = claims
         self._attempts = attempts
         self._pools = pools
-        self._job_ready = job_ready
+        self._job_ready, self._message_due = signals.job_ready, signals.message_due
         self._poll = poll_seconds
         self._hurry = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
@@ -73,11 +73,11 @@ class Dispatcher:
                 wait.cancel()
 
     async def _fill(self, pool: Pool) -> None:
-        """Start attempts while there are jobs and free slots; else wait for a signal or the poll."""
+        """Start attempts while there are jobs and free slots; else wait for a signal."""
         while True:
             mark = self._job_ready.mark()
             if not await self._begin(pool):
-                await self._job_ready.wait(mark, self._poll)
+                await self._job_ready.wait(mark, IDLE)
 
     @shielded  # a claim that commits during shutdown must still be run or put back
     async def _begin(self, pool: Pool) -> bool:
@@ -107,12 +107,25 @@ class Dispatcher:
         task.add_done_callback(lambda _: self._job_ready.notify())
 
     async def _sweep(self) -> None:
-        """Free jobs whose lease has lapsed and fail jobs past their start deadline, once per poll."""
+        """Look what is due, once per poll, for all loops: an idle replica sends one statement for it.
+
+        Free jobs whose lease has lapsed, fail jobs past their start deadline, and wake the loops that have
+        work which other replicas, or time, have made.
+        """
         while True:
             try:
-                changes = await self._claims.free_lapsed() + await self._claims.fail_overdue()
-                if changes:
-                    self._job_ready.notify()
+                await self._look()
             except ReelzeroError as error:
                 log.warning("cannot sweep now: %s", error)
             await asyncio.sleep(self._poll)
+
+    async def _look(self) -> None:
+        due, changes = await self._claims.due(), 0
+        if due.lapsed:
+            changes += await self._claims.free_lapsed()
+        if due.overdue:
+            changes += await self._claims.fail_overdue()
+        if due.jobs or changes:
+            self._job_ready.notify()
+        if due.messages or changes:
+            self._message_due.notify()

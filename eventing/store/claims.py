@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Select, bindparam, delete, func, literal_column, select, update
+from sqlalchemy import Select, bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
@@ -24,7 +24,8 @@ from eventing.domain.turns import EQUAL, Shares
 from eventing.store import circuit_breaker
 from eventing.store.candidates import Route, head_of, lock_owners, pairs_of
 from eventing.store.direct import fixed
-from eventing.store.engine import Database, db_now, insert_once
+from eventing.store.due import LAPSED, OVERDUE, Due, look
+from eventing.store.engine import Database, insert_once
 from eventing.store.rows import job_from_row, job_values
 from eventing.store.shielded import shielded_methods
 from eventing.store.tables import jobs, slots
@@ -48,8 +49,7 @@ def _ids(due: ColumnElement[bool]) -> Select[Any]:
 
 _TAKE_SLOT = fixed(update(slots).where(slots.c.pool == bindparam("at_pool"), slots.c.n == bindparam("at_n")))
 _CLAIM = fixed(update(jobs).where(jobs.c.id == bindparam("old_id")))
-_LAPSED = _ids((jobs.c.status == literal_column("'in_progress'")) & (jobs.c.lease_until < db_now()))
-_OVERDUE = _ids((jobs.c.status == literal_column("'queued'")) & (jobs.c.start_by < db_now()))
+_LAPSED, _OVERDUE = _ids(LAPSED), _ids(OVERDUE)
 _CLAIMED = (
     "status", "attempt", "holder", "lease_until", "claimed_at", "started_at", "progress", "updated_at",
 )  # fmt: skip
@@ -167,6 +167,11 @@ class ClaimStore:
         async with self._database.write() as connection:
             if not await circuit_breaker.probe_now(connection, model, lane):
                 raise Conflict(f"{model} is not paused in lane {lane}", field="lane")
+
+    async def due(self) -> Due:
+        """Return what is due for the loops of a replica."""
+        async with self._database.read() as connection:
+            return await look(connection)
 
     async def free_lapsed(self) -> int:
         """Queue again, or cancel, the jobs whose lease has ended; return how many."""

@@ -19,7 +19,7 @@ from sqlalchemy import URL, Double, Insert, Select, Table, select, text
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -62,11 +62,11 @@ def _now_postgresql(*_: Any, **__: Any) -> str:
 class Transactions:
     """Transactions on connections of one pool. Raises Unavailable when the database does not serve."""
 
-    def __init__(self, engine: AsyncEngine, turn: asyncio.Lock) -> None:
-        self.engine = engine
+    def __init__(self, url: URL, connections: int, turn: asyncio.Lock) -> None:
+        self.engine = engine = make_engine(url, connections)
         self._turn = turn
         self.is_sqlite = engine.dialect.name == "sqlite"
-        self._connection = AsyncConnection if self.is_sqlite or is_pooled(engine.url) else Direct
+        self._connection = AsyncConnection if self.is_sqlite or is_pooled(url) else Direct
         self._file = SqliteFile(Path(str(engine.url.database))) if self.is_sqlite else None
 
     @asynccontextmanager
@@ -126,8 +126,8 @@ class Database(Transactions):
         self.url: URL = parse(url)
         self._connections = connections
         share = connections // 2
-        super().__init__(make_engine(self.url, connections - share), asyncio.Lock())
-        self.reserved = Transactions(make_engine(self.url, share), self._turn)
+        super().__init__(self.url, connections - share, asyncio.Lock())
+        self.reserved = Transactions(self.url, share, self._turn)
 
     async def ping(self) -> float:
         """Return the database's clock. Raises Unavailable if no job can be stored now."""

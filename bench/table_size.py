@@ -1,0 +1,108 @@
+"""Jobs per second with a long history and a long queue: `python -m bench.table_size`.
+
+The store alone, without HTTP, S3 and predictors: a job is submitted, claimed, started, completed, and its
+event is claimed and recorded. A table with finished and waiting jobs stands beside an empty one, in turns.
+The waiting jobs belong to the same lane and to another owner. Target: 0.9 of the empty table, on both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert, text
+
+from bench.records import Record, Size, at_least, main, median
+from eventing.store.engine import Database
+from eventing.store.outbox import Try
+from eventing.store.rows import job_values
+from eventing.store.schema import migrate
+from eventing.store.tables import jobs
+from eventing.testing import fake_result
+from tests.faults.databases import PostgresServer
+from tests.support.builders import POOL, Stores, claim, make_job, stores, submission
+
+FINISHED, WAITING = 1_000_000, 100_000
+BATCH = 5000
+
+
+async def fill(database: Database, finished: int, waiting: int) -> None:
+    """Insert jobs of each kind in batches."""
+    for status, count in (("completed", finished), ("queued", waiting)):
+        row = job_values(make_job(owner="history")) | {"status": status}
+        for start in range(0, count, BATCH):
+            numbers = range(start, min(start + BATCH, count))
+            rows = [row | _own(status, number) for number in numbers]
+            async with database.write() as connection:
+                await connection.execute(insert(jobs), rows)
+    if not database.is_sqlite:
+        async with database.write() as connection:
+            await connection.execute(text("ANALYZE"))
+
+
+def _own(status: str, number: int) -> dict[str, Any]:
+    return {"id": f"{status}-{number}", "turn": float(number), "submitted_at": float(number)}
+
+
+async def work(store: Stores, count: int) -> float:
+    """Bring jobs from submission to delivered event, one after the other; return the jobs per second."""
+    begin = time.perf_counter()
+    for _ in range(count):
+        await store.jobs.submit(submission())
+        job = await store.claims.start(await claim(store))
+        await store.claims.complete(job, fake_result(job.spec, job.id, job.attempt, None))
+        messages = await store.outbox.claim(10)
+        await store.outbox.record_all([(message, Try(True, 0.0, 200)) for message in messages])
+    return count / (time.perf_counter() - begin)
+
+
+async def prepared(url: str, finished: int, waiting: int) -> tuple[Database, Stores]:
+    """Make a database with so many jobs."""
+    database = Database(url)
+    await migrate(database)
+    await fill(database, finished, waiting)
+    store = stores(database)
+    await store.claims.prepare((POOL,))
+    await work(store, 2)
+    return database, store
+
+
+async def compare(name: str, urls: tuple[str, str], size: Size) -> Record:
+    """Measure both tables of one database in turns."""
+    finished, waiting = size.of(full=FINISHED, quick=50_000, smallest=40), size.of(WAITING, 5000, 10)
+    rounds, count = size.of(full=5, quick=3, smallest=1), size.of(full=60, quick=20, smallest=1)
+    full, empty = await prepared(urls[0], finished, waiting), await prepared(urls[1], 0, 0)
+    rates: tuple[list[float], list[float]] = [], []
+    for _ in range(rounds):
+        for (_database, store), measured in zip((full, empty), rates, strict=True):
+            measured.append(await work(store, count))
+    for database, _store in (full, empty):
+        await database.close()
+    title = f"jobs of the store with {finished:,} finished and {waiting:,} waiting rows, {name}"
+    return Record(title, "jobs/s", median(rates[0]), median(rates[1]), "an empty table", at_least(0.9))
+
+
+async def run(size: Size) -> list[Record]:
+    """Compare on both databases; in the smallest form on SQLite only."""
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-size-")))
+        files = [f"sqlite+aiosqlite:///{folder}/{name}.db" for name in ("full", "empty")]
+        records = [await compare("sqlite", (files[0], files[1]), size)]
+        if size is not Size.smallest:
+            server = await stack.enter_async_context(PostgresServer(fsync=True))
+            urls = ((await server.fresh()).url, (await server.fresh()).url)
+            records.append(await compare("postgresql", urls, size))
+        return records
+
+
+def cases(size: Size) -> list[Record]:
+    """Measure both databases."""
+    return asyncio.run(run(size))
+
+
+if __name__ == "__main__":
+    main(cases)
