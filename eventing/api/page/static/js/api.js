@@ -37,7 +37,7 @@ async function reach(path, options) {
     return await fetch(path, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Away("The server does not answer. Is it running?", { code: "away" });
+    throw new Away(`The server at ${location.host} does not answer. Is it running?`, { code: "away" });
   }
 }
 

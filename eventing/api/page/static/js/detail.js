@@ -17,6 +17,7 @@ import { ago, hasEnded } from "./words.js";
 
 let box, head, screen, progress, bar, problemBox, below;
 let shown = { id: null, other: null, state: "" };
+let unread = false; // the video could not be read; it is tried again when the server is back
 let glimpse = { key: "", url: "" }; // the preview on the screen
 
 export function mount(element) {
@@ -70,6 +71,7 @@ function refresh() {
   progress.element.hidden = hasEnded(job);
   if (!hasEnded(job)) progress.update(job);
   if (!hasEnded(job)) look(job);
+  if (unread && !jobs.state.away && !jobs.state.loading) { unread = false; shown.state = ""; problem(null); }
   const state = `${job.status} ${shown.other} ${job.result?.attempt}`;
   if (state !== shown.state) { shown.state = state; settle(job); }
 }
@@ -101,7 +103,8 @@ function play(job) {
   glimpse = { key: "", url: "" };
   const { element, ready } = stage(job);
   fill(screen, element);
-  ready.catch((cause) => problem(cause));
+  unread = false;
+  ready.catch((cause) => { unread = true; problem(cause); });
 }
 
 function failure(job) {
