@@ -12,7 +12,7 @@ SIZE := full
 ONLY :=
 PARTS := chromium curl jq nginx-light pgbouncer
 
-.PHONY: help run test coverage parts test-faults manifests-test conformance eval-model train check bench format pages docs lock hashes clean
+.PHONY: help run test test-page coverage parts test-faults manifests-test conformance eval-model train check bench format pages docs lock hashes clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -34,6 +34,9 @@ coverage: $(VENV)/.installed-dev ## Run all tests, show what they cover, and fai
 	$(BIN)/coverage run -m pytest -n 2 --dist loadfile
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+test-page: $(VENV)/.installed-dev ## Test the web page in a real Chromium
+	$(BIN)/python -m pytest -n 0 -rs tests/page
 
 parts: ## Install the real parts that come from Debian, where this is Debian and you are root
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \

@@ -1,4 +1,4 @@
-"""The files of one true video, which the fake predictor stores in place of its words: they play and are seen."""
+"""The files of one true video, which the fake predictor stores in place of its words."""
 
 from __future__ import annotations
 

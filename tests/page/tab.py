@@ -11,7 +11,7 @@ FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
 ]  # fmt: skip
-PATIENCE = 15_000  # milliseconds; only a hang gets there
+PATIENCE = 90_000  # milliseconds; only a hang gets there
 
 
 @dataclass

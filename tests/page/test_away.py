@@ -11,7 +11,13 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_the_page_says_that_the_server_is_away_and_goes_on_by_itself(tab: Tab, server: Site) -> None:
-    tab.expects = ("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED", "ERR_CONNECTION_RESET", "ERR_EMPTY", "503")
+    tab.expects = (
+        "ERR_CONNECTION_REFUSED",
+        "ERR_INCOMPLETE_CHUNKED",
+        "ERR_CONNECTION_RESET",
+        "ERR_EMPTY",
+        "503",
+    )
     await tab.goto()
     await tab.page.wait_for_selector("#connection", state="hidden")
     await server.stop()
@@ -19,7 +25,10 @@ async def test_the_page_says_that_the_server_is_away_and_goes_on_by_itself(tab: 
         await tab.page.wait_for_selector("#connection:not([hidden])")
         await tab.page.fill("#prompt", "a red square moving right")
         await tab.page.click("#go")
-        assert "does not answer" in await (await tab.page.wait_for_selector("#problem:not([hidden])")).inner_text()
+        assert (
+            "does not answer"
+            in await (await tab.page.wait_for_selector("#problem:not([hidden])")).inner_text()
+        )
     finally:
         await server.start()
     await tab.page.wait_for_selector("#connection", state="hidden")

@@ -39,7 +39,7 @@ async def test_a_prompt_becomes_a_video_that_plays_and_whose_frames_differ(tab: 
     await tab.submit(PROMPT)
     await tab.status("completed")
     await tab.until(PLAYS)
-    # Object storage has another origin, whose pixels a page may not read: the same file from here may be read.
+    # Object storage has another origin, whose pixels a page may not read. The same file from here it may.
     await tab.run(SAME_ORIGIN, await tab.job_id())
     first, last = [await tab.run(PIXELS, seconds) for seconds in (0.0, 1.9)]
     assert first != last
@@ -124,7 +124,7 @@ async def test_an_error_is_shown_in_words_and_a_retry_makes_the_video(tab: Tab, 
 
 
 async def test_a_wrong_field_is_named_beside_it_in_the_words_of_the_server(tab: Tab) -> None:
-    tab.expects = ("422",)
+    tab.expects = ("422",)  # a browser writes a line for each refused request
     await tab.goto()
     await tab.page.click("#go")
     await tab.page.wait_for_selector("[data-field='prompt'] .wrong")

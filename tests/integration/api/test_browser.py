@@ -1,9 +1,7 @@
-"""A real browser on two origins: our own page works, a foreign page reads nothing and starts nothing."""
+"""A real browser on two origins: a foreign page reads and starts nothing. tests/page has our own page."""
 
 from __future__ import annotations
 
-import asyncio
-import io
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,11 +10,8 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from PIL import Image
 
 from eventing.contract.s3 import Bucket
-from eventing.dispatch.endpoints import RemoteEndpoints
-from eventing.testing import Script
 from tests.integration.api.deployment import Deployment, deployment
 
 playwright = pytest.importorskip("playwright.async_api", reason="pip install playwright runs this test")
@@ -82,39 +77,6 @@ async def new_page() -> AsyncIterator[Any]:
 async def jobs(service: Deployment) -> list[str]:
     _, body = await service.call("GET", "/v1/jobs")
     return [job["id"] for job in body["data"]]
-
-
-async def test_our_own_page_makes_a_video_and_shows_its_preview(service: Deployment) -> None:
-    gate, preview = asyncio.Event(), io.BytesIO()
-    Image.new("RGB", (20, 10), (200, 30, 60)).save(preview, "JPEG")
-    service.predictor.scripts = [Script(preview=preview.getvalue(), gate=gate)]
-    async with new_page() as page:
-        await page.goto(service.url)
-        await page.fill("#prompt", "a red circle moving right")
-        async with page.expect_response(lambda answer: answer.request.method == "POST") as posted:
-            await page.click("#go")
-        assert (await posted.value).status == 202
-        picture = await page.wait_for_selector("#preview:not([hidden])")
-        assert await picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 20
-        gate.set()
-        await page.wait_for_selector("#preview", state="hidden")
-        await service.ended((await jobs(service))[0])
-
-
-async def test_our_own_page_tells_which_models_cannot_run(
-    tmp_path: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reason = "the weights of tiny are missing"
-    monkeypatch.setattr(RemoteEndpoints, "obstacle", lambda _self, _model: reason)
-    async with deployment(tmp_path, bucket) as service, new_page() as page:
-        await page.goto(service.url)
-        await page.wait_for_selector("#model .cannot")
-        assert f"Cannot run now: {reason}" in await page.text_content("#model")
-        await page.fill("#prompt", "a red circle moving right")
-        await page.click("#go")
-        await page.wait_for_selector("[data-field=model] .wrong")
-        assert reason in await page.text_content("[data-field=model] .wrong")
-        assert not await jobs(service)
 
 
 async def test_a_page_of_another_origin_starts_no_job_and_reads_none(service: Deployment) -> None:

@@ -9,7 +9,7 @@ import * as session from "./session.js";
 const NOTES = {
   python: "The client comes with the package: pip install reelzero.",
   openai: "Needs pip install openai.",
-  event: "The id makes it one video, however often it is sent.",
+  event: "The id makes it one video, however often it is sent. Location in the answer names it.",
 };
 const boxes = new WeakMap(); // element → its parts
 let chosen = SAMPLES[0].id;

@@ -88,7 +88,7 @@ function cloudEvent({ fields, files, server, hasKey, id }) {
   let body = quoted(JSON.stringify({ ...inOrder(fields), ...pictures }, null, 2));
   for (const [name, file] of Object.entries(files)) body = body.replace(`@${name}@`, `'"$(base64 -w0 ${quoted(file.name)})"'`);
   return [
-    `curl -sS ${quoted(`${server}/events`)}`, ...authorization(hasKey),
+    `curl -sSi ${quoted(`${server}/events`)}`, ...authorization(hasKey),
     "-H 'Content-Type: application/json'", "-H 'ce-specversion: 1.0'", "-H 'ce-type: dev.reelzero.video.requested.v1'",
     "-H 'ce-source: /page'", `-H ${quoted(`ce-id: ${id}`)}`, `-d ${body}`,
   ].join(" \\\n  ");
