@@ -1,10 +1,10 @@
 """Put off the code of packages of which this process needs a few modules, until a name of theirs is used.
 
 `import package.module` runs `package/__init__.py` first, and some of those import everything that the package
-has: kserve its Kubernetes client, diffusers all models, torch._dynamo a compiler with sympy. That was a large
-part of a cold start, and no job uses it. A package in PACKAGES is made without running its code. Its modules
-can be imported. The first other name that is read from it runs its code, so that nothing is missing:
-`from kserve import KServeClient` works, and takes its time then.
+has: kserve its Kubernetes client and pandas, diffusers all models, torch._dynamo a compiler with sympy. That
+was a large part of a cold start, and no job uses it. A package in PACKAGES is made without running its code.
+Its modules can be imported. The first other name that is read from it runs its code, so that nothing is
+missing: `from kserve import KServeClient` works, and takes its time then.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 PACKAGES = frozenset(
     {
         "kserve",
+        "pandas",
         "torch._dynamo",
         "diffusers.models.autoencoders",
         "diffusers.models.transformers",
@@ -29,7 +30,10 @@ PACKAGES = frozenset(
     }
 )
 # Their modules import each other in the order of the package's code, but for these.
-WHOLE = {"torch._dynamo": frozenset({"_trace_wrapped_higher_order_op"})}
+WHOLE: dict[str, frozenset[str]] = {
+    "pandas": frozenset(),
+    "torch._dynamo": frozenset({"_trace_wrapped_higher_order_op"}),
+}
 _lock = threading.RLock()
 
 
@@ -62,13 +66,27 @@ class NotCompiled:
     """Stand in for the class of compiled modules: nothing is compiled before the compiler is there."""
 
 
+class DataFrame:
+    """Stand in for the class of pandas in kserve's annotations. Nothing is a table before pandas has run."""
+
+    def __new__(cls, *args: Any, **keywords: Any) -> Any:
+        """Make a table of pandas."""
+        pandas = sys.modules["pandas"]
+        run(pandas)
+        return pandas.DataFrame(*args, **keywords)
+
+
 # What libraries read from the compiler without compiling: marks for functions, the class of compiled modules.
 MARKS: dict[tuple[str, str], Any] = {
     ("torch._dynamo", "eval_frame"): SimpleNamespace(OptimizedModule=NotCompiled),
     ("torch._dynamo", "allow_in_graph"): unmarked,
     ("torch._dynamo", "assume_constant_result"): constant,
     ("torch._dynamo", "disable"): disabled,
+    ("pandas", "DataFrame"): DataFrame,
 }
+READERS = {
+    "pandas": "kserve"
+}  # the only one that gets the marks of a package; all libraries where none is named
 
 
 class Package(ModuleType):
@@ -76,9 +94,10 @@ class Package(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         """Import a module of the package, or run its code for any other name."""
-        if name.startswith("__"):
+        if name.startswith("__") and name != "__version__":
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}", name=name, obj=self)
-        if mark := MARKS.get((self.__name__, name)):
+        reader = str(sys._getframe(1).f_globals.get("__name__"))
+        if (mark := MARKS.get((self.__name__, name))) and reader.startswith(READERS.get(self.__name__, "")):
             return mark
         full = f"{self.__name__}.{name}"
         if full in sys.modules or find_spec(full) is not None:

@@ -14,7 +14,7 @@ from bench.results import Run
 
 # They start services or predictors, whose starts alone take ten seconds of processor time each: here they are
 # only imported.
-WITH_PROCESSES = {"cold_start", "health_during_job", "job_cost", "overhead", "submit", "watchers"}
+WITH_PROCESSES = {"cold_start", "health_during_job", "job_cost", "memory", "overhead", "submit", "watchers"}
 
 
 def require_sound(records: list[Record]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -21,6 +22,8 @@ def test_a_package_runs_its_code_when_a_name_of_it_is_read(
     (package / "other.py").write_text("NAME = 'other'\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(later, "PACKAGES", frozenset({"heavy_parts"}))
+    monkeypatch.setitem(later.MARKS, ("heavy_parts", "CLIENT"), "only for kserve")
+    monkeypatch.setitem(later.READERS, "heavy_parts", "kserve")
     try:
         assert import_module("heavy_parts.light").NAME == "light"
         heavy = sys.modules["heavy_parts"]
@@ -38,3 +41,19 @@ def test_kserve_has_all_its_names() -> None:
     from kserve.model_server import ModelServer as Own
 
     assert ModelServer is Own and KServeClient.__name__ == "KServeClient"
+
+
+PANDAS = """
+import predictor, sys
+from kserve.protocol.infer_type import InferInput, InferRequest
+assert "pandas.core" not in sys.modules, "no job needs it"
+value = InferInput("a", [2], "INT64", data=[1, 2])
+table = InferRequest("tiny", [value]).as_dataframe()
+from pandas import DataFrame, __version__
+import pandas
+assert type(table) is DataFrame is pandas.DataFrame and list(table["a"]) == [1, 2] and __version__
+"""
+
+
+def test_pandas_runs_when_a_table_is_made() -> None:
+    subprocess.run([sys.executable, "-c", PANDAS], check=True)
