@@ -28,13 +28,10 @@ def jobs(port: int, numbers: range) -> None:
         assert status == 200 and b'"type":"completed"' in answer, answer[-300:]
 
 
-def resident(port: int) -> float:
-    """Return the MiB of the child of this process that listens on a port, and of its own children."""
-    for child in psutil.Process().children():
-        if any(one.laddr.port == port for one in child.net_connections("tcp") if one.status == "LISTEN"):
-            family = [child, *child.children(recursive=True)]
-            return float(sum(process.memory_info().rss for process in family)) / 2**20
-    raise RuntimeError("the predictor is gone")
+def resident() -> float:
+    """Return the MiB of the predictor, the only child of this process, and of its own children."""
+    family = psutil.Process().children(recursive=True)
+    return float(sum(process.memory_info().rss for process in family)) / 2**20
 
 
 def cases(size: Size) -> list[Record]:
@@ -45,9 +42,9 @@ def cases(size: Size) -> list[Record]:
         build_tiny(folder)
         with predictor(folder) as (port, _):
             jobs(port, range(first))
-            before = resident(port)
+            before = resident()
             jobs(port, range(first, last))
-            after = resident(port)
+            after = resident()
     what = f"memory after {last} jobs"
     return [Record(what, "MiB", after, before, f"after {first}", at_most(1.02))]
 
