@@ -21,12 +21,13 @@ from eventing.api.page import problems as catalogue
 from eventing.api.page import routes as page
 from eventing.api.requests.limits import BodyLimits, Sizes
 from eventing.api.requests.prefix import PathPrefix
+from eventing.api.videos import openrouter_routes, sync
 from eventing.api.videos import routes as videos
 from eventing.contract.http_methods import HeadAndOptions
 
 ROUTES = (
-    jobs, check, updates, groups, progress, previews, deliveries, videos, inference, events, dead_letters,
-    health, caller, operate, mcp, page, catalogue,
+    jobs, check, updates, groups, progress, previews, deliveries, videos, sync, openrouter_routes,
+    inference, events, dead_letters, health, caller, operate, mcp, page, catalogue,
 )  # fmt: skip
 
 

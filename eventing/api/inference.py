@@ -16,26 +16,17 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.responses import JSONResponse
 
 from eventing import __version__
-from eventing.api.answers.waiting import Gone, until_ended
+from eventing.api.answers.waiting import Gone, JobFailed, hold, preference
 from eventing.api.callers.auth import Owner
 from eventing.api.dependencies import Container, ContainerDep
 from eventing.api.requests.limits import RELEASE
 from eventing.api.requests.origin import V2Origin
 from eventing.contract import v2
-from eventing.contract.errors import (
-    Cancelled,
-    GenerationError,
-    InvalidRequest,
-    ModelUnavailable,
-    NotFound,
-    ReelzeroError,
-)
+from eventing.contract.errors import InvalidRequest, ModelUnavailable, NotFound
 from eventing.contract.models import JOB_ID_PATTERN
 from eventing.domain.job import Job
 from eventing.jobs import parse_request
 
-AWAY = frozenset({ModelUnavailable.code, "start_deadline_passed"})
-WAIT = re.compile(r"^wait=(\d{1,5})$")
 router = APIRouter(prefix="/v2", tags=["v2 inference"])
 of_model = APIRouter()  # below a model's path, and below that of its version
 Model = Annotated[str, Path(max_length=64, description="A model served here.")]
@@ -61,22 +52,6 @@ _INFER = {
         },
     },
 }
-
-
-class JobFailed(ReelzeroError):
-    """The job ended without a result while its caller waited. The status is 503 if no predictor started."""
-
-    def __init__(self, job: Job) -> None:
-        code = job.error.code if job.error else GenerationError.code
-        cause = job.error.message if job.error else "no result"
-        cancelled = code == Cancelled.code
-        super().__init__(
-            f"job {job.public_id} was cancelled"
-            if cancelled
-            else f"job {job.public_id} {job.status}: {cause}"
-        )
-        self.code = code
-        self.status = 409 if cancelled else 503 if code in AWAY else 500
 
 
 @router.get("")
@@ -156,13 +131,11 @@ async def infer(model: Served, request: Request, container: ContainerDep, origin
     del body, fields  # they may hold pictures, and the job may take minutes
     request.scope[RELEASE]()
     is_repeatable = bool(job_id or origin.key) or not new
+    is_async, wait = preference(request)
+    patience = (wait or 0.0) if is_async else None
     try:
-        job = await until_ended(
-            container.watchers, request, job, _patience(request.headers.getlist("prefer"))
-        )
+        job = await hold(container, request, job, patience, is_repeatable=is_repeatable)
     except Gone:
-        if not is_repeatable:
-            await container.jobs.cancel(job.id, origin.owner)
         return Response(status_code=499)
     return _answer(call, job) if job.status.is_terminal else _accepted(call, job, container)
 
@@ -175,14 +148,6 @@ def _job_id(value: Any) -> str | None:
     if value is not None and not (isinstance(value, str) and re.fullmatch(JOB_ID_PATTERN, value)):
         raise InvalidRequest(f"job_id must match {JOB_ID_PATTERN}", field="job_id")
     return value
-
-
-def _patience(prefer: list[str]) -> float | None:
-    """Return the seconds to wait. None means without limit: the caller sent no Prefer header."""
-    wishes = [part.strip().lower() for line in prefer for part in re.split("[,;]", line)]
-    if "respond-async" not in wishes:
-        return None
-    return next((float(match[1]) for wish in wishes if (match := WAIT.match(wish))), 0.0)
 
 
 def _answer(call: v2.InferRequest, job: Job) -> Response:

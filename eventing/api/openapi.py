@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from eventing.api.answers import error_formats
 from eventing.api.videos.openai import VideoCreate, VideoRemix
+from eventing.api.videos.openrouter import VideoGenerationRequest
 from eventing.contract.models import JobRequest
 
 REF = "#/components/schemas/{model}"
@@ -66,7 +67,7 @@ WRITTEN = {
     "CloudEvent": CLOUD_EVENT,
     "InferRequest": INFER_REQUEST,
 }
-MODELS: tuple[type[BaseModel], ...] = (VideoCreate, VideoRemix, JobRequest)
+MODELS: tuple[type[BaseModel], ...] = (VideoCreate, VideoRemix, VideoGenerationRequest, JobRequest)
 
 
 def install(app: FastAPI) -> None:

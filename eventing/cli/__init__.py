@@ -22,7 +22,7 @@ COMMANDS = {
     "list": Entry(f"{TERMINAL}.jobs", "list_jobs", "List your jobs, the newest first.", VIDEOS),
     "cancel": Entry(f"{TERMINAL}.jobs", "cancel", "Cancel jobs.", VIDEOS),
     "retry": Entry(f"{TERMINAL}.jobs", "retry", "Queue failed or cancelled jobs again.", VIDEOS),
-    "rm": Entry(f"{TERMINAL}.jobs", "remove", "Delete ended jobs and their files.", VIDEOS),
+    "rm": Entry(f"{TERMINAL}.jobs", "remove", "Delete jobs and their files; cancel them first.", VIDEOS),
     "download": Entry(f"{TERMINAL}.files", "download", "Download videos.", VIDEOS),
     "open": Entry(f"{TERMINAL}.files", "open_video", "Open a video, or the page, in the browser.", VIDEOS),
     "events": Entry(f"{TERMINAL}.events", "events", "Show what was sent about jobs, or follow them.", VIDEOS),

@@ -113,8 +113,13 @@ class AsyncClient:
         return Job.read(await self.calls.json("POST", f"{_path(job_id)}/retry", headers=headers))
 
     async def delete(self, job_id: str) -> None:
-        """Delete an ended job and its files."""
-        await self.calls.json("DELETE", f"/v1/videos/{_segment(job_id)}")
+        """Delete a job and its files. One that has not ended is cancelled first.
+
+        Raises Conflict if that takes longer than some seconds.
+        """
+        answer = await self.calls.json("DELETE", f"/v1/videos/{_segment(job_id)}")
+        if answer.get("deleted") is False:
+            raise Conflict(f"job {job_id} is being cancelled and has not ended yet; delete it again")
 
     async def deliveries(self, job_id: str) -> list[dict[str, Any]]:
         """Return the events and webhooks of a job, with their tries."""

@@ -69,7 +69,7 @@ class Client:
         return self._run(self._client.retry(job_id, key=key))
 
     def delete(self, job_id: str) -> None:
-        """Delete an ended job and its files."""
+        """Delete a job and its files. One that has not ended is cancelled first."""
         self._run(self._client.delete(job_id))
 
     def deliveries(self, job_id: str) -> list[dict[str, Any]]:

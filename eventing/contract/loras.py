@@ -42,14 +42,14 @@ class UsedLora(Received):
     sha256: dict[str, str] = Field(description="Of each of its files, by file name.")
 
 
-def from_text(value: Any) -> Any:
+def from_text(value: Any, *, example: str = EXAMPLE) -> Any:
     """Return what JSON text holds: a form and a V2 tensor have no other way to send a list or an object."""
     if not isinstance(value, str):
         return value
     try:
         return json.loads(value)
     except (ValueError, RecursionError):
-        raise ValueError(f"must be JSON, such as {EXAMPLE}") from None
+        raise ValueError(f"must be JSON, such as {example}") from None
 
 
 def _list(value: Any) -> Any:

@@ -22,8 +22,9 @@ from eventing.contract.s3_http import ObjectClient
 from eventing.contract.ssrf import AddressPolicy, BlockedAddress
 from eventing.delivery.connections import exact_url, session
 from eventing.delivery.handshake import Handshakes
-from eventing.delivery.signing import signature_headers
+from eventing.delivery.signing import openrouter_headers, signature_headers
 from eventing.delivery.sink_binding import SinkBinding
+from eventing.domain.callbacks import OPENROUTER
 from eventing.domain.destinations import S3Object, Sink, Webhook
 from eventing.settings import Settings
 from eventing.store.outbox import OutboxMessage, Try
@@ -108,7 +109,10 @@ class Sender:
         if self._settings.webhook_handshake:
             await self._handshakes.wait(client, url)
         secrets = self._settings.webhook_secrets
-        headers = signature_headers(secrets, message.id, message.body, datetime.now(UTC))
+        now = datetime.now(UTC)
+        headers = signature_headers(secrets, message.id, message.body, now)
+        if message.body.startswith(OPENROUTER):
+            headers |= openrouter_headers(secrets, message.id, message.body, now)
         headers |= self._handshakes.headers()
         return await self._post(client, url, message.body, headers, start)
 

@@ -1,7 +1,9 @@
-"""Sign webhooks (Standard Webhooks 1.0) and check their secrets."""
+"""Sign webhooks (Standard Webhooks 1.0, and OpenRouter's own form) and check their secrets."""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from datetime import UTC, datetime
 
 from standardwebhooks import Webhook
@@ -14,6 +16,16 @@ def signature_headers(secrets: tuple[str, ...], message_id: str, body: str, at: 
     signatures = " ".join(Webhook(secret).sign(message_id, at, body) for secret in secrets)
     stamp = str(int(at.timestamp()))
     return {"webhook-id": message_id, "webhook-timestamp": stamp, "webhook-signature": signatures}
+
+
+def openrouter_headers(secrets: tuple[str, ...], message_id: str, body: str, at: datetime) -> dict[str, str]:
+    """Return OpenRouter's headers. The key of its HMAC is the text of the first secret, `whsec_` included."""
+    stamp = str(int(at.timestamp()))
+    digest = hmac.new(secrets[0].encode(), f"{stamp},{body}".encode(), hashlib.sha256).hexdigest()
+    return {
+        "X-OpenRouter-Signature": f"t={stamp},v1={digest}",
+        "X-OpenRouter-Idempotency-Key": message_id,
+    }
 
 
 def check_secrets(secrets: tuple[str, ...]) -> None:

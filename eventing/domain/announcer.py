@@ -26,6 +26,7 @@ from eventing.contract.events import (
 )
 from eventing.contract.models import Failure, Frozen, Status
 from eventing.contract.results import job_prefix
+from eventing.domain.callbacks import BODIES
 from eventing.domain.destinations import Destination, S3Object, Sink, Webhook
 from eventing.domain.group import Group
 from eventing.domain.job import Job
@@ -121,14 +122,8 @@ class Announcer:
         ]
 
     def _body(self, job: Job, event: dict[str, Any], destination: Destination) -> str:
-        if job.callback_format != "openai" or not isinstance(destination, Webhook):
-            return json.dumps(event)
-        # The OpenAI contract has only these two ends: a cancelled job counts as failed. It has no groups.
-        kind = "video.completed" if job.status is Status.completed else "video.failed"
-        kind = "video.group.completed" if event["type"] == GROUP_COMPLETED else kind
-        created = int(job.completed_at or job.updated_at)
-        body = {"id": f"evt_{event['id']}", "object": "event", "created_at": created, "type": kind}
-        return json.dumps({**body, "data": {"id": event["subject"]}})
+        dialect = BODIES.get(job.callback_format) if isinstance(destination, Webhook) else None
+        return json.dumps(dialect(job, event, self.public_url) if dialect else event)
 
     def _event(self, kind: str, job: Job, data: Frozen) -> dict[str, Any]:
         event = {

@@ -67,6 +67,7 @@ ENVIRONMENTS = (
         ("openapi-python-client",),
         ("openapi_python.py",),
     ),
+    Environment("openrouter", ("openrouter>=1.3,<2",), ("openrouter",), ("openrouter_python.py",)),
     Environment("litellm", ("litellm>=1.110,<2",), ("litellm",), ("litellm_videos.py",)),
     Environment("mcp", ("mcp>=2.3,<3",), ("mcp",), ("mcp_python.py",)),
     Environment("httpie", ("httpie>=3.2,<4",), ("httpie",), ("httpie_rest.py",)),

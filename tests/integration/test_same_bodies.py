@@ -49,6 +49,7 @@ ASYNC = {"prefer": "respond-async"}
 DOORS = {
     "eventing: REST": Door("eventing", "/v1/jobs", PROMPT, {}),
     "eventing: OpenAI": Door("eventing", "/v1/videos", {"prompt": "a red circle"}, {}),
+    "eventing: OpenRouter": Door("eventing", "/api/v1/videos", {"prompt": "a red circle"}, {}),
     "eventing: infer": Door("eventing", "/v2/models/tiny/infer", INFER, ASYNC),
     "eventing: binary event": Door("eventing", "/events", PROMPT, BINARY),
     "eventing: structured event": Door("eventing", "/events", EVENT, {}, STRUCTURED),
@@ -87,8 +88,14 @@ class Services:
                 raw = await answer.read()
         if answer.status < 400:
             return answer.status, None
-        problem = json.loads(raw)
-        return answer.status, problem["error"]["param"] if "videos" in door.path else problem["field"]
+        return answer.status, field_of(door, json.loads(raw))
+
+
+def field_of(door: Door, problem: Any) -> Any:
+    """The field that an error names, in the door's own format."""
+    if door.path.startswith("/api/v1"):
+        return problem["error"]["metadata"]["field"]
+    return problem["error"]["param"] if "videos" in door.path else problem["field"]
 
 
 @pytest.fixture

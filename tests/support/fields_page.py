@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from eventing.api.videos.openai import VideoCreate
+from eventing.api.videos import openai, openrouter
+from eventing.api.videos.dialect import Dialect
 from eventing.cli.terminal.fields import request_options
 from eventing.contract.models import JobRequest
 from eventing.contract.v2.table import INPUTS
@@ -28,8 +29,14 @@ OPENAI = """
 
 OpenAI's own names, beside all of the above ([how they are read](clients/openai.md)).
 """
+OPENROUTER = """
+## Only at `/api/v1/videos`
+
+OpenRouter's own names, beside all of the above ([how they are read](clients/openrouter.md)).
+"""
+ELSEWHERE = "\nFields of other contracts are refused there with what to send:\n"
 COLUMNS = "| field | value | default | meaning | V2 input | terminal |\n|---|---|---|---|---|---|"
-FEWER = "| field | value | default | meaning |\n|---|---|---|---|"
+FEWER = "| field | value | default | meaning | becomes |\n|---|---|---|---|---|"
 RANGES = {
     "minimum": " from {}",
     "exclusiveMinimum": " above {}",
@@ -103,9 +110,23 @@ def text() -> str:
         tensor = f"`{INPUTS[name]}`" if name in INPUTS else "parameter" if name in PARAMETERS else ""
         option = "the words" if name == "prompt" else f"`{options[name].split('/')[0]}`"
         lines.append(f"| `{name}` | {' | '.join(cells)} | {tensor} | {option} |")
-    lines += [OPENAI, FEWER]
-    lines += [f"| `{name}` | {' | '.join(cells)} |" for name, *cells in rows(VideoCreate, JobRequest)]
+    lines += [OPENAI, *dialect(openai.VideoCreate, openai.DIALECT)]
+    lines += [OPENROUTER, *dialect(openrouter.VideoGenerationRequest, openrouter.DIALECT)]
     return "\n".join(lines) + "\n"
+
+
+def dialect(kind: type[BaseModel], translation: Dialect) -> list[str]:
+    """Give the table of a dialect with what its fields become, and the fields it answers with advice."""
+    becomes = {
+        parameter.name: f"{', '.join(f'`{field}`' for field in parameter.becomes)}: {parameter.how}"
+        for parameter in translation.parameters
+    }
+    lines = [
+        f"| `{name}` | {' | '.join(cells)} | {becomes.get(name, '').removeprefix(': ')} |"
+        for name, *cells in rows(kind, JobRequest)
+    ]
+    advice = [f"- `{name}`: {words}" for name, words in translation.elsewhere.items()]
+    return [FEWER, *lines, ELSEWHERE, *advice]
 
 
 PARAMETERS = {"lane", "callback_url", "start_within_seconds", "metadata", "priority", "reuse"}

@@ -81,6 +81,10 @@ MULTIPART = {"content-type": b"multipart/form-data; boundary=x"}
 DOORS = {
     "REST": json_door("/v1/jobs", *JOB),
     "OpenAI": json_door("/v1/videos", *JOB, b'{"prompt":"x","seconds":@}', b'{"prompt":"x","size":@}'),
+    "OpenRouter": json_door(
+        "/api/v1/videos", *JOB, b'{"prompt":"x","provider":@}', b'{"prompt":"x","frame_images":@}',
+        b'{"prompt":"x","aspect_ratio":@}', b'{"prompt":"x","duration":@}', b'{"prompt":"x","resolution":@}',
+    ),
     "OpenAI urlencoded": Door(
         "/v1/videos", (b"@", b"prompt=@", b"metadata[@]=1"),
         {"content-type": b"application/x-www-form-urlencoded"}

@@ -1,4 +1,4 @@
-"""List the error formats, one per path prefix: problem details, OpenAI, V2.
+"""List the error formats, one per path prefix: problem details, OpenAI, OpenRouter, V2.
 
 `problems.answer` writes errors by this table and the API description is made from it, so both agree.
 """
@@ -53,11 +53,20 @@ def _openai(error: ReelzeroError) -> dict[str, object]:
     return {"error": {"message": error.message, "type": type_, "code": error.code, "param": error.field}}
 
 
+def _openrouter(error: ReelzeroError) -> dict[str, object]:
+    """Write `{"error": {code, message, metadata}}`; its code is the HTTP status, the metadata has ours."""
+    status = UNRETRIED.get(error.status, error.status)
+    facts = {"code": error.code, "field": error.field}
+    return {"error": {"code": status, "message": error.sentence(), "metadata": facts}}
+
+
 def _v2(error: ReelzeroError) -> dict[str, object]:
     """Write `{"error": "…"}` as V2 has it, with the code and the field for programs beside it."""
     return {"error": error.sentence(), "code": error.code, "field": error.field}
 
 
+# SDKs of these contracts retry a 409, which cannot help here. They do not retry a 400.
+UNRETRIED: Mapping[int, int] = {409: 400, 422: 400}
 PROBLEM = ErrorFormat(
     "Problem",
     "application/problem+json",
@@ -96,8 +105,31 @@ OPENAI = ErrorFormat(
             }
         },
     },
-    # OpenAI's SDKs retry a 409, which cannot help here. They do not retry a 400.
-    statuses={409: 400, 422: 400},
+    statuses=UNRETRIED,
+)
+OPENROUTER = ErrorFormat(
+    "OpenRouterError",
+    "application/json",
+    _openrouter,
+    {
+        "type": "object",
+        "required": ["error"],
+        "properties": {
+            "error": {
+                "type": "object",
+                "required": ["code", "message"],
+                "properties": {
+                    "code": {"type": "integer", "description": "The HTTP status."},
+                    "message": {"type": "string"},
+                    "metadata": {
+                        "type": "object",
+                        "properties": {"code": {"type": "string"}, "field": {"type": ["string", "null"]}},
+                    },
+                },
+            }
+        },
+    },
+    statuses=UNRETRIED,
 )
 V2 = ErrorFormat(
     "V2Error",
@@ -113,5 +145,5 @@ V2 = ErrorFormat(
         },
     },
 )
-BY_PREFIX = {"/v1/videos": OPENAI, "/v2": V2}
-ALL = (PROBLEM, OPENAI, V2)
+BY_PREFIX = {"/v1/videos": OPENAI, "/api/v1": OPENROUTER, "/v2": V2}
+ALL = (PROBLEM, OPENAI, OPENROUTER, V2)

@@ -50,4 +50,5 @@ def _keyed(way: str) -> Callable[..., Awaitable[Origin]]:
 PutOrigin = Annotated[Origin, Depends(_from("rest"))]  # the id in the path makes a PUT idempotent
 RestOrigin = Annotated[Origin, Depends(_keyed("rest"))]
 OpenAIOrigin = Annotated[Origin, Depends(_keyed("openai"))]
+OpenRouterOrigin = Annotated[Origin, Depends(_keyed("openrouter"))]
 V2Origin = Annotated[Origin, Depends(_keyed("v2"))]

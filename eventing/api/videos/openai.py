@@ -1,6 +1,7 @@
 """Translate between the OpenAI Videos contract and jobs: requests in, views out. Pure functions.
 
-Source: the generated types of the official Python and Node SDKs. `status` is one of queued, in_progress,
+Source: the generated types of the official Python and Node SDKs, and the extensions of SGLang-Diffusion and
+vLLM-Omni, most of which have the names of a job's own fields. `status` is one of queued, in_progress,
 completed and failed, so a cancelled job shows as failed with the code `cancelled`.
 """
 
@@ -10,11 +11,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from eventing.api.videos.dialect import Dialect, Parameter
+from eventing.api.videos.pictures import FrameImages, Reference, of_frames, single
+from eventing.api.videos.shapes import exact_size, frames_of
 from eventing.contract.catalog import CatalogEntry
-from eventing.contract.errors import InvalidRequest
 from eventing.contract.loras import LoraChoice, from_text
 from eventing.contract.models import Frozen, Incoming, JobRequest
-from eventing.contract.pictures import FIELDS, PictureAddress
 from eventing.contract.validation import validated
 from eventing.domain.job import Job, Status
 
@@ -22,8 +24,25 @@ HINTS = {
     "seconds": 'must be a number of seconds as text, such as "4"',
     "size": "must be width x height, such as 64x64",
 }
-# Fields of a job request, and the parameter of the contract that says the same.
-SYNONYMS = (("width", "size"), ("height", "size"), ("num_frames", "seconds"), ("loras", "lora"))
+DIALECT = Dialect(
+    parameters=(
+        Parameter("seconds", ("num_frames",), "the nearest number of frames that the model makes"),
+        Parameter("size", ("width", "height"), "exactly one of the model's sizes"),
+        Parameter("input_reference", ("image",), "the first frame, where the model takes one"),
+        Parameter("frame_images", ("image", "last_image"), "the picture of each `frame_type`"),
+        Parameter("lora", ("loras",), "a list of one"),
+        Parameter("generate_sound", ("generate_audio",), "the same value"),
+        Parameter("user", ("metadata",), "the entry `user`"),
+    ),
+    elsewhere={
+        "duration": "here it is seconds; OpenRouter's fields are taken by POST /api/v1/videos",
+        "resolution": "here it is size; OpenRouter's fields are taken by POST /api/v1/videos",
+        "aspect_ratio": "here it is size; OpenRouter's fields are taken by POST /api/v1/videos",
+        "input_references": "here it is input_reference, the first frame",
+        "image_reference": "here it is input_reference, the first frame",
+    },
+)
+SYNONYMS = ("size", "seconds", "lora", "generate_sound")  # pictures have a message of their own
 POLL_FASTEST_MS, POLL_SLOWEST_MS = 500, 10_000
 
 
@@ -33,31 +52,7 @@ def _text(value: Any) -> Any:
 
 Seconds = Annotated[str, BeforeValidator(_text), Field(pattern=r"^\d{1,4}(\.\d{1,3})?$")]
 Size = Annotated[str, Field(pattern=r"^\d{2,4}x\d{2,4}$")]
-
-
-class ImageUrl(Frozen):
-    """An address of a picture, as chat messages have it."""
-
-    url: PictureAddress
-
-
-def _address(value: Any) -> Any:
-    """Return the address in `{"image_url": …}` and in `{"url": …}`, whose values may be nested."""
-    for name in ("image_url", "url"):
-        if isinstance(value, dict) and set(value) == {name}:
-            value = value[name]
-    return value
-
-
-Reference = Annotated[PictureAddress, BeforeValidator(_address)]
-
-
-class FrameImage(Incoming):
-    """One picture of `frame_images`."""
-
-    type: Literal["image_url"] = "image_url"
-    image_url: Reference
-    frame_type: Literal["first_frame", "last_frame"] = "first_frame"
+User = Annotated[str, Field(min_length=1, max_length=512)]
 
 
 class VideoCreate(JobRequest):
@@ -68,15 +63,14 @@ class VideoCreate(JobRequest):
     input_reference: Reference | None = Field(
         None, description="First frame: a file in a form, an address, or {image_url}; the same as `image`."
     )
-    frame_images: tuple[FrameImage, ...] = Field(
-        (),
-        max_length=2,
-        fail_fast=True,
-        description="First and last frame by `frame_type`; as `image` and `last_image`.",
+    frame_images: FrameImages = Field(
+        (), description="First and last frame by `frame_type`; as `image` and `last_image`."
     )
     lora: Annotated[LoraChoice, BeforeValidator(from_text)] | None = Field(
         None, description="One adapter; the same as a list of one in `loras`."
     )
+    generate_sound: bool | None = Field(None, description="The same as `generate_audio`.")
+    user: User | None = Field(None, description="Your end user; kept as `metadata.user`.")
     callback_format: Literal["openai", "cloudevents"] = Field(
         "openai", description="Body of the webhook to callback_url."
     )
@@ -142,6 +136,7 @@ class VideoDeleted(Frozen):
 
 def parse(fields: dict[str, Any]) -> VideoCreate:
     """Return the request. Raises InvalidRequest naming the parameter."""
+    DIALECT.check_known(fields)
     return validated(VideoCreate, fields, HINTS)
 
 
@@ -152,18 +147,20 @@ def parse_remix(fields: dict[str, Any]) -> VideoRemix:
 
 def job_request(body: VideoCreate, entry: CatalogEntry) -> JobRequest:
     """Return the job request. Raises InvalidRequest for a size or length that the model cannot make."""
-    own = {"seconds", "size", "input_reference", "frame_images", "lora", "callback_format"}
+    own = DIALECT.names | {"callback_format"}
     fields = body.model_dump(exclude=own, exclude_unset=True) | {"model": entry.name} | _pictures(body)
-    for field, parameter in SYNONYMS:
-        if getattr(body, parameter) is not None and fields.get(field) is not None:
-            raise InvalidRequest(f"{parameter} and {field} say the same; give one of them", field=parameter)
+    DIALECT.check_single(body, SYNONYMS)
     if body.size is not None:
-        fields["width"], fields["height"] = _size(body.size, entry)
+        fields["width"], fields["height"] = exact_size(body.size, entry)
     if body.seconds is not None:
-        fields["num_frames"] = _frames(float(body.seconds), body.fps or entry.fps, entry)
+        fields["num_frames"] = frames_of(float(body.seconds), body.fps or entry.fps, entry, "seconds")
     if body.lora is not None:
         fields["loras"] = [body.lora]
-    return JobRequest.model_validate(fields)
+    if body.generate_sound is not None:
+        fields["generate_audio"] = body.generate_sound
+    if body.user is not None:
+        fields["metadata"] = {"user": body.user} | body.metadata
+    return validated(JobRequest, fields)
 
 
 def remix_request(source: Job, prompt: str) -> dict[str, Any]:
@@ -211,47 +208,5 @@ def poll_after_ms(job: Job) -> int:
 
 def _pictures(body: VideoCreate) -> dict[str, str]:
     """Return the pictures under their names in a job request. Raises InvalidRequest for one sent twice."""
-    sent = [("image", "image", body.image), ("last_image", "last_image", body.last_image)]
-    sent += [("image", "input_reference", body.input_reference)]
-    names = {"first_frame": "image", "last_frame": "last_image"}
-    sent += [(names[frame.frame_type], "frame_images", frame.image_url) for frame in body.frame_images]
-    pictures: dict[str, str] = {}
-    for field, parameter, address in sent:
-        if address is not None and field in pictures:
-            raise InvalidRequest(f"{parameter}: the {field} must be sent once", field=parameter)
-        if address is not None:
-            pictures[field] = address
-    return pictures
-
-
-def parameter_of(body: VideoCreate, field: str | None) -> str | None:
-    """Return the parameter by which a field of the job request was sent, for messages."""
-    if field == "image" and body.input_reference is not None:
-        return "input_reference"
-    if body.lora is not None and field and field.startswith("loras.0."):
-        return field.replace("loras.0", "lora")
-    is_frame = field in FIELDS and getattr(body, str(field)) is None and body.frame_images
-    return "frame_images" if is_frame else field
-
-
-def _size(size: str, entry: CatalogEntry) -> tuple[int, int]:
-    width, height = (int(side) for side in size.split("x"))
-    if not entry.makes(width, height):
-        raise InvalidRequest(
-            f"{entry.name} cannot make {size}; it makes {entry.describe_sizes()}", field="size"
-        )
-    return width, height
-
-
-def _frames(seconds: float, fps: int, entry: CatalogEntry) -> int:
-    """Return the nearest count of frames. Raises InvalidRequest if it is outside the model's range."""
-    rule, exact = entry.frames, seconds * fps
-    nearest = rule.nearest(exact)
-    # A client must expect rounding by one step of the rule.
-    if abs(nearest - exact) > max(rule.multiple, 1):
-        raise InvalidRequest(
-            f"{entry.name} cannot make {seconds:g} s at {fps} frames per second; "
-            f"it makes {rule.min / fps:.3g} to {rule.max / fps:.3g} s",
-            field="seconds",
-        )
-    return nearest
+    own = [(field, field, getattr(body, field)) for field in ("image", "last_image")]
+    return single([*own, ("image", "input_reference", body.input_reference), *of_frames(body.frame_images)])

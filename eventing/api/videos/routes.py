@@ -8,19 +8,21 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from eventing.api.answers.content import stream_file
+from eventing.api.answers.waiting import Gone, until_ended
 from eventing.api.callers.auth import Owner
 from eventing.api.dependencies import Container, ContainerDep
 from eventing.api.requests.bodies import read_fields
 from eventing.api.requests.origin import OpenAIOrigin
 from eventing.api.videos import openai
-from eventing.contract.catalog import CatalogEntry
-from eventing.contract.errors import Conflict, ReelzeroError, StorageError, Unavailable
+from eventing.api.videos.models import VideoModels, video_models
+from eventing.api.videos.submission import entry_of, submit
+from eventing.contract.errors import Conflict, InvalidRequest, StorageError, Unavailable
 from eventing.contract.models import JOB_ID_PATTERN
 from eventing.contract.pictures import FIELDS
 from eventing.contract.results import StoredFile
 from eventing.domain.job import Job, Status
+from eventing.drafts import Origin
 from eventing.jobs import parse_request
-from eventing.settings import pairs
 
 router = APIRouter(prefix="/v1/videos", tags=["openai videos"])
 VideoId = Annotated[str, Path(pattern=JOB_ID_PATTERN, description="The video's id, which is the job's.")]
@@ -28,6 +30,7 @@ After = Annotated[
     str | None, Query(pattern=JOB_ID_PATTERN, description="Last id seen; it may be deleted by now.")
 ]
 FILES = {"video": "video", "thumbnail": "poster", "spritesheet": "spritesheet"}
+CANCEL_SECONDS = 30.0  # a running job ends within a renewal of its lease and a denoising step
 
 
 def _body(model: str, example: dict[str, Any]) -> dict[str, Any]:
@@ -36,11 +39,11 @@ def _body(model: str, example: dict[str, Any]) -> dict[str, Any]:
 
 
 _MEDIA = ("application/json", "multipart/form-data")
-_CREATE = _body("VideoCreate", {"prompt": "a red circle moving right", "seconds": "4"})
+CREATE = _body("VideoCreate", {"prompt": "a red circle moving right", "seconds": "4"})
 _REMIX = _body("VideoRemix", {"prompt": "a blue circle moving right"})
 
 
-@router.post("", openapi_extra=_CREATE)
+@router.post("", openapi_extra=CREATE)
 async def create(
     request: Request, container: ContainerDep, origin: OpenAIOrigin, response: Response
 ) -> openai.Video:
@@ -48,15 +51,20 @@ async def create(
 
     With `n` the answer is the first video; its `group` names the others.
     """
-    body = openai.parse(await read_fields(request, ("input_reference", *FIELDS)))
-    request_ = openai.job_request(body, _entry(container, body.model))
-    origin = replace(origin, callback_format=body.callback_format)
-    try:
-        job, _ = await container.jobs.submit(request_, origin)
-    except ReelzeroError as error:
-        error.field = openai.parameter_of(body, error.field)
-        raise
+    job, _ = await created(request, container, origin)
     return _shown(job, container, response)
+
+
+async def created(
+    request: Request, container: Container, origin: Origin, most: int | None = None
+) -> tuple[Job, bool]:
+    """Submit the request in the body; return the job, and whether it is new. `most` limits `n`."""
+    body = openai.parse(await read_fields(request, ("input_reference", *FIELDS)))
+    if most is not None and body.n > most:
+        raise InvalidRequest("n: the answer has one video; use POST /v1/videos for several", field="n")
+    job_request = openai.job_request(body, entry_of(container, body.model))
+    origin = replace(origin, callback_format=body.callback_format)
+    return await submit(container, body, job_request, origin, openai.DIALECT)
 
 
 @router.get("")
@@ -71,6 +79,12 @@ async def page(
     data = [_video(job, container) for job in jobs]
     ends = (data[0].id, data[-1].id) if data else (None, None)
     return openai.VideoPage(data=data, first_id=ends[0], last_id=ends[1], has_more=more)
+
+
+@router.get("/models")
+async def models(container: ContainerDep, _: Owner) -> VideoModels:
+    """List the models and what each can make: OpenRouter's call, here too for clients of this base URL."""
+    return video_models(container)
 
 
 @router.get("/{video_id}")
@@ -95,9 +109,26 @@ async def content(
     return await stream_file(container, request, file, f"{job.public_id}-{file.uri.rpartition('/')[2]}")
 
 
-@router.delete("/{video_id}")
-async def delete(video_id: VideoId, container: ContainerDep, owner: Owner) -> openai.VideoDeleted:
-    """Delete a completed or failed video with its files."""
+@router.post("/{video_id}/cancel")
+async def cancel(
+    video_id: VideoId, container: ContainerDep, owner: Owner, request: Request, response: Response
+) -> openai.Video:
+    """Cancel a video and return it. A running one ends within a denoising step; an ended one stays."""
+    return _shown(await _cancelled(video_id, container, owner, request), container, response)
+
+
+@router.delete("/{video_id}", responses={202: {"model": openai.VideoDeleted}})
+async def delete(
+    video_id: VideoId, container: ContainerDep, owner: Owner, request: Request, response: Response
+) -> openai.VideoDeleted:
+    """Delete a video with its files. One that waits or runs is cancelled first.
+
+    If it has not ended within some seconds, the answer is 202 with `deleted: false`; send the call again.
+    """
+    job = await _cancelled(video_id, container, owner, request)
+    if not job.status.is_terminal:
+        response.status_code = 202
+        return openai.VideoDeleted(id=video_id, deleted=False)
     try:
         await container.jobs.delete(video_id, owner)
     except StorageError as error:
@@ -122,9 +153,13 @@ async def remix(
     return _shown(job, container, response)
 
 
-def _entry(container: Container, name: str | None) -> CatalogEntry:
-    aliases = pairs(container.settings.model_aliases)
-    return container.catalog.get(aliases.get(name, name) if name else container.served.default())
+async def _cancelled(video_id: str, container: Container, owner: str, request: Request) -> Job:
+    """Cancel a job and wait some seconds for its end. Raises NotFound."""
+    job = await container.jobs.cancel(video_id, owner)
+    try:
+        return await until_ended(container.watchers, request, job, CANCEL_SECONDS)
+    except Gone:
+        return job  # the cancel stays
 
 
 def _shown(job: Job, container: Container, response: Response) -> openai.Video:

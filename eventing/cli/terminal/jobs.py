@@ -71,7 +71,7 @@ async def retry(session: Session, ids: Required) -> None:
 
 @command
 async def remove(session: Session, ids: Required) -> None:
-    """Delete ended jobs and their files."""
+    """Delete jobs and their files. Those that have not ended are cancelled first."""
     jobs = await session.jobs(ids)
     for job in jobs:
         await session.client.delete(job.id)

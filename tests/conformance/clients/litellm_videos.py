@@ -44,3 +44,22 @@ def _() -> object:
 
     refused(litellm.BadRequestError, ask, "cannot make 60 s")
     return "BadRequestError"
+
+
+@call("video_generation with the engines' fields in extra_body")
+def _() -> object:
+    fields = {"num_frames": 17, "num_inference_steps": 2, "seed": 7, "negative_prompt": "blue"}
+    video = litellm.video_generation(prompt=PROMPT, model="sora-2", size="64x64", extra_body=fields, **WHERE)
+    while video.status in ("queued", "in_progress"):
+        time.sleep(0.2)
+        video = litellm.video_status(video_id=video.id, **WHERE)
+    assert (video.status, video.seconds, video.size) == ("completed", "2.125", "64x64"), video
+    return f"{video.status}, {video.seconds} s of {video.size}"
+
+
+@call("video_delete of one that has not ended")
+def _() -> object:
+    video = litellm.video_generation(prompt=PROMPT, model="sora-2", **WHERE)
+    litellm.video_delete(video_id=video.id, **WHERE)
+    refused(litellm.NotFoundError, lambda: litellm.video_status(video_id=video.id, **WHERE))
+    return "cancelled and deleted"

@@ -71,6 +71,15 @@ await call("webhooks.unwrap of video.completed, with either secret", async () =>
   return "video.completed";
 });
 
+await call("videos.create with the engines' fields, and a cancel", async () => {
+  const fields = { width: 64, height: 64, num_frames: 17, num_inference_steps: 2, seed: 7 };
+  const video = await client.videos.create({ prompt: PROMPT, ...fields });
+  assert(video.size === "64x64" && video.seconds === "2.125", video);
+  const ended = await client.post(`/videos/${video.id}/cancel`);
+  assert(ended.status === "failed" && ended.error.code === "cancelled", ended);
+  return ended.error.code;
+});
+
 await call("videos.delete", async () => {
   const gone = await client.videos.delete(id);
   assert(gone.deleted === true && gone.id === id, gone);

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import warnings
 from functools import partial
+from typing import Any
 
+import httpx
 import openai
 
 from tests.conformance.clients.report import OLD_SECRET, PROMPT, SECRET, URL, call, is_mp4, receiver, refused
@@ -80,6 +82,35 @@ def _() -> object:
         assert (event.type, event.data.id) == ("video.completed", video.id)
     refused(openai.InvalidWebhookSignatureError, lambda: client.webhooks.unwrap(body.decode() + " ", headers))
     return event.type
+
+
+@call("videos.create with the engines' fields, in JSON and in a form")
+def _() -> object:
+    fields: dict[str, Any] = {"width": 64, "height": 64, "num_frames": 17, "fps": 8, "num_inference_steps": 2}
+    fields |= {"guidance_scale": 1.5, "negative_prompt": "blue", "seed": 7}
+    videos = [client.videos.create(prompt=PROMPT, extra_body=fields)]
+    body, form = {"prompt": PROMPT} | fields, {"headers": {"Content-Type": "multipart/form-data"}}
+    videos.append(client.post("/videos", cast_to=openai.types.Video, body=body, options=form))
+    for video in videos:
+        assert (video.size, video.seconds) == ("64x64", "2.125"), video
+    return ", ".join(client.videos.poll(video.id).status for video in videos)
+
+
+@call("a POST to /videos/sync is answered with the file")
+def _() -> object:
+    answer = client.post("/videos/sync", cast_to=httpx.Response, body={"prompt": PROMPT})
+    assert is_mp4(answer.content), answer.content[:16]
+    return f"MP4 of {len(answer.content)} bytes"
+
+
+@call("a video that has not ended is cancelled, or deleted")
+def _() -> object:
+    video = client.videos.create(prompt=PROMPT)
+    video = client.post(f"/videos/{video.id}/cancel", cast_to=openai.types.Video)
+    assert (video.status, video.error.code) == ("failed", "cancelled"), video
+    gone = client.videos.delete(client.videos.create(prompt=PROMPT).id)
+    assert gone.deleted, gone
+    return f"{video.error.code}, {gone.object}"
 
 
 @call("videos.delete")

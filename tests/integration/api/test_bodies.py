@@ -30,6 +30,8 @@ class Door:
 
     def field_of(self, answer: dict[str, Any]) -> Any:
         """The field that an error names, in the door's own format."""
+        if self.path.startswith("/api/v1"):
+            return answer["error"]["metadata"]["field"]
         return answer["error"]["param"] if self.path.startswith("/v1/videos") else answer.get("field")
 
 
@@ -38,6 +40,8 @@ BINARY = {"ce-specversion": "1.0", "ce-type": TYPE, "ce-source": "/s", "ce-id": 
 DOORS = {
     "REST": Door("/v1/jobs", PROMPT),
     "OpenAI": Door("/v1/videos", PROMPT),
+    "OpenAI, waiting": Door("/v1/videos/sync", PROMPT, {"Prefer": "respond-async"}),
+    "OpenRouter": Door("/api/v1/videos", PROMPT),
     "V2": Door("/v2/models/tiny/infer", INFER, {"Prefer": "respond-async"}),
     "structured": Door("/events", event(), media=STRUCTURED["Content-Type"]),
     "batch": Door("/events", [event(id="batch")], media=BATCH["Content-Type"]),

@@ -15,7 +15,7 @@ LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
 
 def test_there_is_a_page_for_every_way_in() -> None:
     ways = {page.stem for page in PAGES if page.parent.name == "clients"}
-    assert ways >= {"rest", "cloudevents", "v2", "openai", "terminal", "webhooks"}
+    assert ways >= {"rest", "cloudevents", "v2", "openai", "openrouter", "terminal", "webhooks"}
 
 
 @pytest.mark.parametrize("page", [*PAGES, DOCS / "coming-from.md"], ids=lambda page: page.stem)

@@ -17,6 +17,8 @@ from tests.integration.api.test_cloudevents import STRUCTURED, event
 WAYS: dict[str, tuple[dict[str, Any], dict[str, str], Callable[[Any], str | None]]] = {
     "/v1/jobs": ({"prompt": "x"}, {}, lambda body: body["code"]),
     "/v1/videos": ({"prompt": "x"}, {}, lambda body: body["error"]["code"]),
+    "/v1/videos/sync": ({"prompt": "x"}, {"Prefer": "wait=0"}, lambda body: body["error"]["code"]),
+    "/api/v1/videos": ({"prompt": "x"}, {}, lambda body: body["error"]["metadata"]["code"]),
     "/v2/models/tiny/infer": ({"inputs": []}, {}, lambda body: body["error"] and body["code"]),
     "/events": (event(), STRUCTURED, lambda body: body["code"]),
     "/events/dead-letter": (event(), STRUCTURED, lambda body: body["code"]),

@@ -11,7 +11,7 @@ from openapi_spec_validator import validate
 
 from tests.integration.api.deployment import Deployment
 
-FORMS = {"/v1/videos": "OpenAIError", "/v2": "V2Error"}
+FORMS = {"/v1/videos": "OpenAIError", "/api/v1": "OpenRouterError", "/v2": "V2Error"}
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -473,4 +473,4 @@ async def test_a_caller_that_leaves_after_the_commit_does_not_take_the_picture_a
 
 
 async def test_a_picture_that_was_not_sent_has_its_own_name() -> None:
-    assert openai.parameter_of(openai.parse(PROMPT), "image") == "image"
+    assert openai.DIALECT.sent_as(openai.parse(PROMPT), "image") == "image"

@@ -1,0 +1,1 @@
+"""Parts of the HTTP package without a server."""
