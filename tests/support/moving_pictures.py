@@ -145,7 +145,7 @@ def save(path: Path, shots: list[Shot]) -> None:
     """Write an animated WebP that repeats."""
     first, *rest = [shot.picture for shot in shots]
     times = [shot.milliseconds for shot in shots]
-    first.save(path, save_all=True, append_images=rest, duration=times, loop=0, quality=80, method=6)
+    first.save(path, save_all=True, append_images=rest, duration=times, loop=0, quality=80, method=3)
     print(f"{path.relative_to(DOCS.parent)}: {len(shots)} pictures, {path.stat().st_size // 1024} KiB")
 
 
