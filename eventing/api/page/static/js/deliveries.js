@@ -27,7 +27,7 @@ function row(id, message, body) {
   const state = h("span", { class: "badge", dataset: { status: STATES[message.status] ?? "" } }, message.status);
   const tries = (message.log ?? []).map((each) => h("li", { class: "soft" },
     `${ago(each.at * 1000)}: ${each.http_status ?? "no answer"} after ${seconds(each.seconds)}${each.error ? `, ${each.error}` : ""}`));
-  const head = h("div", { class: "delivery-head" }, h("strong", {}, message.event_type.split(".").pop()), h("span", { class: "soft" }, message.target ?? message.destination), state);
+  const head = h("div", { class: "delivery-head" }, h("strong", {}, message.event_type.replace(/^.*\.(\w+)\.v\d+$/, "$1")), h("span", { class: "soft" }, message.target ?? message.destination), state);
   if (message.status !== "pending") head.append(replay(id, message, body));
   return h("li", { class: "delivery" }, head, tries.length > 0 && h("details", {}, h("summary", { class: "soft" }, count(tries.length, "try").replace("trys", "tries")), h("ul", {}, tries)));
 }
