@@ -79,7 +79,7 @@ pages: $(VENV)/.installed-dev ## Write all generated pages: settings, fields, er
 	$(BIN)/python -m tests.support.rules_page
 	$(BIN)/python -m tests.support.models_page
 	$(BIN)/python -m bench.page
-	$(BIN)/python -m eventing.contract.schemas docs
+	$(BIN)/python -m eventing.contract.records.schemas docs
 	$(BIN)/python -m config.render
 
 docs: pages build/docs/.installed ## Write all generated pages, and build the documents as a site into build/site

@@ -16,10 +16,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.process import ROOT, build_tiny, predictor
-from bench.records import Record, Size, at_most, main, median
+from bench.harness.process import ROOT, build_tiny, predictor
+from bench.harness.records import Record, Size, at_most, main, median
 from eventing.contract.catalog import load_catalog
-from eventing.standalone.launch import Launcher, template
+from eventing.standalone.processes.launch import Launcher, template
 
 PEER = """
 import torch, kserve

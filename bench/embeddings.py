@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from transformers import T5Config, T5EncoderModel
 
-from bench.records import Record, Size, at_most, main, median
+from bench.harness.records import Record, Size, at_most, main, median
 from eventing.contract.catalog import CatalogEntry, Task, load_catalog
-from eventing.contract.models import VideoRequest
+from eventing.contract.records.models import VideoRequest
 from predictor.models import tiny
 from predictor.models.loading import load_model
 from predictor.models.pipelines.cogvideox import Family

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from bench.records import Record, Size, Target, at_most, main, median
+from bench.harness.records import Record, Size, Target, at_most, main, median
 from predictor.generation.stills import Frames
 from predictor.generation.video import read_frames, write_mp4
 

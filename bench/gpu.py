@@ -12,10 +12,12 @@ import time
 
 import torch
 
-from bench import gpu_gap, gpu_memory, gpu_steps
-from bench.gpu_budget import Budget, free_memory
-from bench.gpu_models import MODELS, Model
-from bench.records import Record, Size, main
+from bench.card import gap as gpu_gap
+from bench.card import memory as gpu_memory
+from bench.card import steps as gpu_steps
+from bench.card.budget import Budget, free_memory
+from bench.card.models import MODELS, Model
+from bench.harness.records import Record, Size, main
 
 SECONDS = 450.0  # of the 8 minutes: the rest is for what cannot be stopped, such as one load
 MINIATURE = "miniature on the CPU; says nothing about a card"

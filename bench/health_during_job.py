@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.process import build_tiny, call, predictor
-from bench.records import Record, Size, main, median
+from bench.harness.process import build_tiny, call, predictor
+from bench.harness.records import Record, Size, main, median
 
 Job = dict[str, Any]
 JOB: Job = {

@@ -17,10 +17,10 @@ from contextlib import AsyncExitStack
 
 from sqlalchemy import text
 
-from bench import queue_sides
-from bench.process import ROOT, free_port
-from bench.queue_sides import World
-from bench.records import Record, Size, at_most, parser, publish
+from bench.harness.process import ROOT, free_port
+from bench.harness.records import Record, Size, at_most, parser, publish
+from bench.peers import queue_sides
+from bench.peers.queue_sides import World
 from eventing.contract.catalog import load_catalog
 from eventing.dispatch.endpoints import RemoteEndpoints
 from eventing.service import Service

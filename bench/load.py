@@ -19,8 +19,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from bench.process import ROOT
-from bench.records import Record, Size, at_least, main, median
+from bench.harness.process import ROOT
+from bench.harness.records import Record, Size, at_least, main, median
 from eventing.contract.catalog import CatalogEntry, load_catalog
 
 WIDTH = 1024  # of text embeddings

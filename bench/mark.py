@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.records import Record, Size, at_most, main, median
+from bench.harness.records import Record, Size, at_most, main, median
 from eventing.contract.certificates import make_self_made
 from predictor.generation.credentials import Credentials, Origin
 from predictor.generation.stills import Frames

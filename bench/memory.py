@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psutil
 
-from bench.process import build_tiny, call, predictor
-from bench.records import Record, Size, at_most, main
+from bench.harness.process import build_tiny, call, predictor
+from bench.harness.records import Record, Size, at_most, main
 
 PARAMETERS = {
     "width": 64, "height": 64, "num_frames": 9, "num_inference_steps": 1, "guidance_scale": 1.0,

@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.process import build_tiny, call, predictor
-from bench.records import Record, Size, at_most, main, median
+from bench.harness.process import build_tiny, call, predictor
+from bench.harness.records import Record, Size, at_most, main, median
 
 Shape = dict[str, int]
 SHAPE: Shape = {"width": 128, "height": 128, "num_frames": 49, "num_inference_steps": 10}

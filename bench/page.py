@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from bench import results
-from bench.plot import Bar, chart
-from bench.process import ROOT
-from bench.records import Record
-from bench.results import Run
+from bench.harness import results
+from bench.harness.plot import Bar, chart
+from bench.harness.process import ROOT
+from bench.harness.records import Record
+from bench.harness.results import Run
 
 DOCS = ROOT / "docs"
 PAGE, PICTURE = "benchmarks.md", "images/benchmarks.svg"

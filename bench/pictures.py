@@ -16,7 +16,7 @@ import time
 import numpy as np
 from PIL import Image
 
-from bench.records import Record, Size, at_most, main, median
+from bench.harness.records import Record, Size, at_most, main, median
 from eventing.pictures.decoders import Decoders
 
 SIZE = (1280, 704)

@@ -10,9 +10,9 @@ import time
 
 import torch
 
-from bench.records import Record, Size, at_most, main, median
+from bench.harness.records import Record, Size, at_most, main, median
 from eventing.contract.catalog import load_catalog
-from eventing.contract.models import VideoRequest
+from eventing.contract.records.models import VideoRequest
 from predictor.generation.preview import to_jpeg
 from predictor.models.loading import load_model
 from predictor.settings import PredictorSettings

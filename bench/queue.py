@@ -1,7 +1,7 @@
 """A thousand jobs without generation, end to end: `python -m bench.queue`.
 
 `reelzero serve` on SQLite and on PostgreSQL, with a no-op predictor behind real HTTP. The same run measures
-the design that it replaces: FastAPI + Celery + Redis + PostgreSQL (bench/celery_peer.py). The same
+the design that it replaces: FastAPI + Celery + Redis + PostgreSQL (bench/peers/celery_peer.py). The same
 connections submit to each side as fast as it answers, and the same number of jobs run at once. All commits
 are on disk: SQLite synchronous=FULL, PostgreSQL fsync and synchronous_commit on, Redis appendfsync always.
 jobs/s counts from the first POST until the last row is completed. The product must also announce the end:
@@ -27,11 +27,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from bench import queue_sides
-from bench.celery_environment import prepare
-from bench.process import machine
-from bench.queue_sides import Running, Side, World
-from bench.records import Missing, Record, Size, at_least, main
+from bench.harness.process import machine
+from bench.harness.records import Missing, Record, Size, at_least, main
+from bench.peers import queue_sides
+from bench.peers.celery_environment import prepare
+from bench.peers.queue_sides import Running, Side, World
 
 BODY = json.dumps({"prompt": "a red circle moving right", "model": "tiny"})
 PACE = 0.1

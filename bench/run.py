@@ -15,10 +15,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import page, results
-from bench.process import ROOT, machine
-from bench.records import MISSING, Size, from_json
-from bench.results import Run
+from bench import page
+from bench.harness import results
+from bench.harness.process import ROOT, machine
+from bench.harness.records import MISSING, Size, from_json
+from bench.harness.results import Run
 
 LIMIT = 3600.0  # seconds for one benchmark, against one that hangs
 

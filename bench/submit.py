@@ -17,8 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.process import ROOT, free_port
-from bench.records import Record, Size, at_most, main
+from bench.harness.process import ROOT, free_port
+from bench.harness.records import Record, Size, at_most, main
 
 BODY = json.dumps({"prompt": "a red circle moving right", "model": "tiny"})
 PEER = """

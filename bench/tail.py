@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.records import Record, Size, at_most, main, median
+from bench.harness.records import Record, Size, at_most, main, median
 from eventing.contract.catalog import load_catalog
-from eventing.contract.stream import CompletedRecord, ProgressRecord
+from eventing.contract.codecs.stream import CompletedRecord, ProgressRecord
 from predictor.device.run import Run
 from predictor.device.worker import Worker
 from predictor.generation.attempt import make_attempt

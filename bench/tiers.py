@@ -14,12 +14,12 @@ from typing import Any
 
 import torch
 
-from bench.distance import Frames, psnr, ssim
-from bench.records import Record, Size, main, median, not_run
+from bench.harness.distance import Frames, psnr, ssim
+from bench.harness.records import Record, Size, main, median, not_run
 from eventing.contract.catalog import CatalogEntry, load_catalog
 from eventing.contract.errors import ModelUnavailable
-from eventing.contract.models import GenerationSpec, Quality, VideoRequest
-from eventing.contract.step_cache import StepCache
+from eventing.contract.records.models import GenerationSpec, Quality, VideoRequest
+from eventing.contract.records.step_cache import StepCache
 from predictor.models.loading import find_folder, load_model
 from predictor.settings import PredictorSettings
 

@@ -18,8 +18,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.process import free_port
-from bench.records import Record, Size, at_most, main, median
+from bench.harness.process import free_port
+from bench.harness.records import Record, Size, at_most, main, median
 from bench.submit import BODY, service, submit, wait
 from tests.support.streams import Streams
 

@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from eventing.contract.catalog import CatalogEntry, LoraEntry
-from eventing.contract.frozen import Frozen
+from eventing.contract.records.frozen import Frozen
 
 ENTRY = '    "entry": '
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from eventing.contract.catalog import Catalog, load_catalog
-from eventing.contract.s3 import Bucket
-from eventing.contract.ssrf import AddressPolicy
+from eventing.contract.http.ssrf import AddressPolicy
+from eventing.contract.storage.s3 import Bucket
 from eventing.domain.announcer import Announcer
 from eventing.domain.pool import PredictorState
 from eventing.domain.turns import Shares

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from eventing.contract.catalog import Catalog
 from eventing.contract.errors import InvalidRequest
-from eventing.contract.models import JobRequest
+from eventing.contract.records.models import JobRequest
 from eventing.contract.telemetry import current_traceparent
 from eventing.domain.group import GROUP_PREFIX, members
 from eventing.domain.job import Job, owned_id

@@ -13,12 +13,12 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import Any
 
+from eventing.contract.codecs.validation import validated
 from eventing.contract.errors import Conflict, InvalidRequest, NotFound, StorageError, TooMany
-from eventing.contract.models import Failure, GenerationSpec, JobRequest
-from eventing.contract.pictures import Fit
-from eventing.contract.results import VideoResult, job_prefix
-from eventing.contract.s3 import Bucket, Folder
-from eventing.contract.validation import validated
+from eventing.contract.records.models import Failure, GenerationSpec, JobRequest
+from eventing.contract.records.pictures import Fit
+from eventing.contract.records.results import VideoResult, job_prefix
+from eventing.contract.storage.s3 import Bucket, Folder
 from eventing.domain.group import Group
 from eventing.domain.job import Job
 from eventing.drafts import Drafts, Origin

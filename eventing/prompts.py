@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from eventing.contract.catalog import Catalog, CatalogEntry
-from eventing.contract.models import GenerationSpec
 from eventing.contract.prompts import Reading, Vocabulary, prompt_warnings
+from eventing.contract.records.models import GenerationSpec
+from eventing.contract.storage.weights import read_object
 from eventing.contract.unseen import unseen
-from eventing.contract.weights import read_object
 
 # Bytes of a tokenizer.json that is kept in memory. It takes twenty times its size there: 290 MB for 14 MB.
 TOKENIZER_LIMIT = 4 << 20

@@ -11,8 +11,8 @@ import asyncio
 from datetime import UTC, datetime
 
 from eventing.contract.errors import StorageError, Unavailable
-from eventing.contract.results import Manifest, VideoResult
-from eventing.contract.s3 import Bucket, Folder
+from eventing.contract.records.results import Manifest, VideoResult
+from eventing.contract.storage.s3 import Bucket, Folder
 from eventing.domain.job import Job
 from eventing.domain.reuse import files_of, reused
 from eventing.store.jobs import JobStore

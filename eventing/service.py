@@ -15,9 +15,9 @@ import uvicorn
 
 from eventing.api.app import create_app
 from eventing.container import build_container
-from eventing.contract.bounded_http import BoundedHttp
 from eventing.contract.errors import ConfigurationError, ReelzeroError, Unavailable
-from eventing.contract.s3_http import ObjectClient
+from eventing.contract.http.bounded_http import BoundedHttp
+from eventing.contract.storage.s3_http import ObjectClient
 from eventing.delivery.relay import Relay
 from eventing.delivery.sender import Sender
 from eventing.delivery.signing import check_secrets

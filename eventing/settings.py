@@ -15,7 +15,7 @@ from pydantic_settings import NoDecode
 
 from eventing.contract.budget import HEARTBEAT_SECONDS, HEARTBEATS_MISSED
 from eventing.contract.env import SharedSettings
-from eventing.contract.models import Frozen
+from eventing.contract.records.models import Frozen
 
 
 class Endpoint(Frozen):

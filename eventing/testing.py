@@ -16,19 +16,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from eventing.contract.errors import StorageError
-from eventing.contract.models import Failure, Frozen, GenerationSpec, Progress, Stage
-from eventing.contract.results import (
-    Manifest,
-    Sound,
-    StoredFile,
-    Timings,
-    VideoResult,
-    attempt_prefix,
-    manifest_key,
-)
-from eventing.contract.s3 import Bucket
-from eventing.contract.stream import (
+from eventing.contract.codecs.stream import (
     Address,
     Assignment,
     CompletedRecord,
@@ -37,6 +25,18 @@ from eventing.contract.stream import (
     HeartbeatRecord,
     ProgressRecord,
 )
+from eventing.contract.errors import StorageError
+from eventing.contract.records.models import Failure, Frozen, GenerationSpec, Progress, Stage
+from eventing.contract.records.results import (
+    Manifest,
+    Sound,
+    StoredFile,
+    Timings,
+    VideoResult,
+    attempt_prefix,
+    manifest_key,
+)
+from eventing.contract.storage.s3 import Bucket
 
 DENOISE = Progress(stage=Stage.denoise, step=1, total_steps=2)
 AFTER_DENOISE = (Stage.decode, Stage.encode_video, Stage.upload)

@@ -14,8 +14,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from eventing.contract.s3 import Bucket, S3Location
-from eventing.standalone.s3server import S3Server
+from eventing.contract.storage.s3 import Bucket, S3Location
+from eventing.standalone.s3.s3server import S3Server
 from eventing.store.connections import make_engine, parse
 from eventing.store.engine import Database
 from eventing.store.schema import migrate

@@ -23,7 +23,7 @@ from eventing.api.requests.limits import BodyLimits, Sizes
 from eventing.api.requests.prefix import PathPrefix
 from eventing.api.videos import openrouter_routes, sync
 from eventing.api.videos import routes as videos
-from eventing.contract.http_methods import HeadAndOptions
+from eventing.contract.http.http_methods import HeadAndOptions
 
 ROUTES = (
     jobs, check, updates, groups, progress, previews, deliveries, videos, sync, openrouter_routes,

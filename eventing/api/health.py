@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from eventing.api.callers.auth import Owner
 from eventing.api.dependencies import Container, ContainerDep
 from eventing.contract.errors import NotFound
-from eventing.contract.models import Status
+from eventing.contract.records.models import Status
 from eventing.metrics import DEPTH, PAUSED, SLOTS
 from eventing.store.schema import check as check_schema
 

@@ -23,7 +23,7 @@ from eventing.api.requests.limits import RELEASE
 from eventing.api.requests.origin import V2Origin
 from eventing.contract import v2
 from eventing.contract.errors import InvalidRequest, ModelUnavailable, NotFound
-from eventing.contract.models import JOB_ID_PATTERN
+from eventing.contract.records.models import JOB_ID_PATTERN
 from eventing.domain.job import Job
 from eventing.jobs import parse_request
 

@@ -23,7 +23,7 @@ from eventing.api.jobs.views import group_view, job_view
 from eventing.api.requests.trace import traceparent_of
 from eventing.client.records import Group, Job, Model, Models, Page
 from eventing.contract.errors import InvalidRequest, NotFound
-from eventing.contract.models import Status
+from eventing.contract.records.models import Status
 from eventing.domain import job as domain
 from eventing.drafts import Origin
 from eventing.jobs import parse_request

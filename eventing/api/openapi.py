@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from eventing.api.answers import error_formats
 from eventing.api.videos.openai import VideoCreate, VideoRemix
 from eventing.api.videos.openrouter import VideoGenerationRequest
-from eventing.contract.models import JobRequest
+from eventing.contract.records.models import JobRequest
 
 REF = "#/components/schemas/{model}"
 OPEN = ("/healthz", "/readyz", "/metrics", "/v2", "/v2/health/live", "/v2/health/ready")

@@ -19,10 +19,10 @@ from rich.table import Table
 from eventing.container import Container, build_container
 from eventing.contract.env import read
 from eventing.contract.errors import ConfigurationError, ReelzeroError
-from eventing.contract.models import HIGHEST_PRIORITY
+from eventing.contract.records.models import HIGHEST_PRIORITY
 from eventing.domain.job import Job, Status
 from eventing.settings import Settings
-from eventing.standalone.data_dir import DATA_DIR, DataDir
+from eventing.standalone.data.data_dir import DATA_DIR, DataDir
 
 console = Console()
 keys = typer.Typer(no_args_is_help=True, help="API keys: each has an owner, who sees only their own jobs.")

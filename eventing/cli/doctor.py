@@ -13,8 +13,8 @@ from eventing.contract.errors import ConfigurationError, ReelzeroError
 from eventing.doctor import command
 from eventing.doctor.command import Format, Options, Place
 from eventing.settings import Settings
-from eventing.standalone.data_dir import DATA_DIR
-from eventing.standalone.inspection import inspect
+from eventing.standalone.data.data_dir import DATA_DIR
+from eventing.standalone.data.inspection import inspect
 
 RULES = Path("rules")  # the word that lists them; a file of this name is ./rules
 Files = Annotated[

@@ -19,10 +19,10 @@ from eventing.cli.terminal.output import Output
 from eventing.contract.catalog import Catalog, CatalogEntry, load_catalog
 from eventing.contract.env import WeightsSettings, read
 from eventing.contract.errors import ConfigurationError, ModelUnavailable, ReelzeroError
-from eventing.contract.weights import check_folder
-from eventing.standalone.data_dir import DATA_DIR
-from eventing.standalone.devices import CPU, find_devices
-from eventing.standalone.weights import Places, hub_cache
+from eventing.contract.storage.weights import check_folder
+from eventing.standalone.data.data_dir import DATA_DIR
+from eventing.standalone.data.weights import Places, hub_cache
+from eventing.standalone.processes.devices import CPU, find_devices
 
 GIB = 1 << 30
 Names = Annotated[list[str] | None, typer.Argument(help="Models; all if none.", metavar="[MODEL]...")]

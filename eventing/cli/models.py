@@ -12,9 +12,9 @@ import typer
 
 from eventing.cli.model_files import check, pull
 from eventing.cli.terminal.models import list_models, show_model
-from eventing.contract import checksums
 from eventing.contract.errors import ModelUnavailable
-from eventing.contract.weights import check_folder
+from eventing.contract.storage import checksums
+from eventing.contract.storage.weights import check_folder
 
 models = typer.Typer(no_args_is_help=True, help="List models; fetch and check their weights.")
 models.command("list")(list_models)

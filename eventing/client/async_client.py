@@ -16,10 +16,10 @@ from eventing.client.download import download
 from eventing.client.pictures import with_files
 from eventing.client.records import Deliveries, Group, Job, Link, Model, Models, Page, Update
 from eventing.client.stream import follow
+from eventing.contract.codecs.validation import validated
 from eventing.contract.errors import Conflict, InvalidRequest
-from eventing.contract.models import JOB_ID_PATTERN, JobRequest, Status
-from eventing.contract.results import StoredFile
-from eventing.contract.validation import validated
+from eventing.contract.records.models import JOB_ID_PATTERN, JobRequest, Status
+from eventing.contract.records.results import StoredFile
 
 DEFAULT_SERVER = "http://127.0.0.1:8080"
 PATIENCE_SECONDS = 120.0  # for a server that is away while a job is followed

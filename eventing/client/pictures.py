@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from eventing.contract.errors import InvalidRequest
-from eventing.contract.pictures import FIELDS, SCHEMES, inline
+from eventing.contract.records.pictures import FIELDS, SCHEMES, inline
 
 
 def with_files(request: dict[str, Any]) -> dict[str, Any]:

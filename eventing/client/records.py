@@ -8,8 +8,8 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from eventing.client.calls import Refused
-from eventing.contract.models import Failure, GenerationSpec, Progress, Stage, Status
-from eventing.contract.results import VideoResult
+from eventing.contract.records.models import Failure, GenerationSpec, Progress, Stage, Status
+from eventing.contract.records.results import VideoResult
 
 
 class Answer(BaseModel):

@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 
 from eventing.client.async_client import DEFAULT_SERVER, PATIENCE_SECONDS, AsyncClient, Variant
 from eventing.client.records import Group, Job, Model, Page, Update
-from eventing.contract.models import JobRequest, Status
+from eventing.contract.records.models import JobRequest, Status
 
 T = TypeVar("T")
 

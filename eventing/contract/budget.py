@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from eventing.contract.models import Frozen
+from eventing.contract.records.models import Frozen
 
 # Knative's preStop hook holds SIGTERM back this long after it has begun to end a pod.
 DRAIN_SECONDS = 30

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from eventing.contract.codecs.validation import Problem, first_problem
 from eventing.contract.errors import ConfigurationError
-from eventing.contract.s3 import S3Location
-from eventing.contract.validation import Problem, first_problem
+from eventing.contract.storage.s3 import S3Location
 
 PREFIX = "REELZERO_"
 STORAGE_MOUNT = Path("/mnt/models")  # KServe's storage initializer copies STORAGE_URI to it
@@ -40,7 +40,7 @@ class S3Settings(BaseSettings):
         return value or None
 
     def s3(self) -> S3Location:
-        """Return the location for eventing.contract.s3."""
+        """Return the location for eventing.contract.storage.s3."""
         return S3Location(self.s3_bucket, self.s3_endpoint, self.s3_public_endpoint, self.s3_region)
 
 

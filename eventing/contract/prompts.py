@@ -14,10 +14,10 @@ from typing import Protocol, Self
 
 from pydantic import ValidationError
 
+from eventing.contract.codecs.validation import first_problem
 from eventing.contract.errors import ModelUnavailable
-from eventing.contract.models import Frozen
-from eventing.contract.validation import first_problem
-from eventing.contract.weights import read_json
+from eventing.contract.records.models import Frozen
+from eventing.contract.storage.weights import read_json
 
 WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 # Letters of scripts that put no space between words: Chinese, Japanese.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eventing.contract.models import GenerationSpec
+from eventing.contract.records.models import GenerationSpec
 
 
 def unseen(spec: GenerationSpec) -> tuple[str, ...]:

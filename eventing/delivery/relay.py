@@ -11,7 +11,7 @@ import asyncio
 import logging
 
 from eventing.contract.errors import ReelzeroError, StorageError
-from eventing.contract.events import TERMINAL
+from eventing.contract.records.events import TERMINAL
 from eventing.delivery.recorder import Pace, Recorder
 from eventing.delivery.sender import Sender
 from eventing.domain.destinations import S3Object

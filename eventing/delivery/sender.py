@@ -18,8 +18,8 @@ import aiohttp
 
 from eventing.contract.causes import cause_of
 from eventing.contract.errors import StorageError
-from eventing.contract.s3_http import ObjectClient
-from eventing.contract.ssrf import AddressPolicy, BlockedAddress
+from eventing.contract.http.ssrf import AddressPolicy, BlockedAddress
+from eventing.contract.storage.s3_http import ObjectClient
 from eventing.delivery.connections import exact_url, session
 from eventing.delivery.handshake import Handshakes
 from eventing.delivery.signing import openrouter_headers, signature_headers

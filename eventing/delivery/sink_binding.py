@@ -19,8 +19,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
+from eventing.contract.codecs.validation import first_problem
 from eventing.contract.errors import ConfigurationError
-from eventing.contract.validation import first_problem
 from eventing.settings import Settings
 
 TOKEN_FILE = Path("/oidc/token")

@@ -20,9 +20,9 @@ from functools import partial
 
 from eventing.contract.catalog import Catalog
 from eventing.contract.errors import ModelUnavailable, ReelzeroError, StorageError, Unavailable
-from eventing.contract.models import Failure, Progress
-from eventing.contract.results import VideoResult
-from eventing.contract.s3_http import ObjectClient
+from eventing.contract.records.models import Failure, Progress
+from eventing.contract.records.results import VideoResult
+from eventing.contract.storage.s3_http import ObjectClient
 from eventing.contract.telemetry import job_context, tracer
 from eventing.dispatch import results
 from eventing.dispatch.endpoints import Endpoints

@@ -17,7 +17,7 @@ import time
 from enum import StrEnum
 
 from eventing.contract.errors import NotFound, ReelzeroError
-from eventing.contract.models import Progress
+from eventing.contract.records.models import Progress
 from eventing.domain.job import Job, LeaseLost
 from eventing.store.claims import ClaimStore
 from eventing.watchers import Watchers

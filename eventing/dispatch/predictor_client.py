@@ -19,9 +19,7 @@ import aiohttp
 from pydantic import ValidationError
 
 from eventing.contract.budget import Budget
-from eventing.contract.models import Failure, GenerationSpec, Progress
-from eventing.contract.results import VideoResult
-from eventing.contract.stream import (
+from eventing.contract.codecs.stream import (
     Assignment,
     CompletedRecord,
     FailedRecord,
@@ -30,8 +28,10 @@ from eventing.contract.stream import (
     StreamRecord,
     stream_record,
 )
+from eventing.contract.codecs.validation import first_problem
+from eventing.contract.records.models import Failure, GenerationSpec, Progress
+from eventing.contract.records.results import VideoResult
 from eventing.contract.telemetry import current_traceparent
-from eventing.contract.validation import first_problem
 
 LINE_LIMIT = 1 << 20  # bytes of one record
 OnRecord = Callable[[Progress | None, str | None], Awaitable[None]]

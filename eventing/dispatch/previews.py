@@ -12,9 +12,9 @@ import logging
 from collections.abc import Callable
 
 from eventing.contract.errors import StorageError
-from eventing.contract.models import Progress
-from eventing.contract.results import preview_key
-from eventing.contract.s3_http import ObjectClient
+from eventing.contract.records.models import Progress
+from eventing.contract.records.results import preview_key
+from eventing.contract.storage.s3_http import ObjectClient
 
 CLOSE_SECONDS = 5.0  # for the write that is under way when the attempt ends
 log = logging.getLogger(__name__)

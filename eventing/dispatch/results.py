@@ -14,10 +14,10 @@ from urllib.parse import unquote
 
 from pydantic import ValidationError
 
-from eventing.contract.results import Manifest, StoredFile, VideoResult, attempt_prefix, manifest_key
-from eventing.contract.s3 import Bucket
-from eventing.contract.s3_http import ObjectClient
-from eventing.contract.validation import first_problem
+from eventing.contract.codecs.validation import first_problem
+from eventing.contract.records.results import Manifest, StoredFile, VideoResult, attempt_prefix, manifest_key
+from eventing.contract.storage.s3 import Bucket
+from eventing.contract.storage.s3_http import ObjectClient
 from eventing.domain.job import Job
 
 KINDS = {"video": "video/mp4", "poster": "image/jpeg", "spritesheet": "image/jpeg"}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from eventing.contract.events import (
+from eventing.contract.records.events import (
     GROUP_COMPLETED,
     PROGRESSED,
     REJECTED,
@@ -24,8 +24,8 @@ from eventing.contract.events import (
     ProgressEventData,
     RejectedEventData,
 )
-from eventing.contract.models import Failure, Frozen, Status
-from eventing.contract.results import job_prefix
+from eventing.contract.records.models import Failure, Frozen, Status
+from eventing.contract.records.results import job_prefix
 from eventing.domain.callbacks import BODIES
 from eventing.domain.destinations import Destination, S3Object, Sink, Webhook
 from eventing.domain.group import Group

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, cast
 
-from eventing.contract.events import GROUP_COMPLETED
-from eventing.contract.models import Status
+from eventing.contract.records.events import GROUP_COMPLETED
+from eventing.contract.records.models import Status
 from eventing.domain.job import Job
 
 OpenRouterStatus = Literal["pending", "in_progress", "completed", "failed", "cancelled", "expired"]

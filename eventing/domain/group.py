@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from eventing.contract.events import GroupCounts
-from eventing.contract.models import SEED_LIMIT
+from eventing.contract.records.events import GroupCounts
+from eventing.contract.records.models import SEED_LIMIT
 from eventing.domain.job import Job, Status
 
 GROUP_PREFIX = "grp_"

@@ -16,9 +16,9 @@ import random
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from eventing.contract.models import Failure, GenerationSpec, Progress, Stage
-from eventing.contract.models import Status as Status  # noqa: PLC0414 - re-exported: it is a word of jobs
-from eventing.contract.results import VideoResult
+from eventing.contract.records.models import Failure, GenerationSpec, Progress, Stage
+from eventing.contract.records.models import Status as Status  # noqa: PLC0414 - re-exported: it is a word of jobs
+from eventing.contract.records.results import VideoResult
 
 
 class LeaseLost(Exception):

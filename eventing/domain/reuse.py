@@ -14,8 +14,8 @@ from collections.abc import Mapping
 
 from eventing import __version__
 from eventing.contract.catalog import CatalogEntry
-from eventing.contract.models import GenerationSpec
-from eventing.contract.results import StoredFile, VideoResult
+from eventing.contract.records.models import GenerationSpec
+from eventing.contract.records.results import StoredFile, VideoResult
 from eventing.domain.job import Job
 
 # Of an entry: words, prices and limits.

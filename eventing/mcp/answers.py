@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 
 from eventing.client.records import Group, Job, Model, Page
-from eventing.contract.models import Status
+from eventing.contract.records.models import Status
 
 SHORT = 120  # characters of a prompt or a reason in a list
 THUMBNAIL = (256, 256)  # most pixels a side

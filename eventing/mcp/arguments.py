@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from eventing.contract.models import JOB_ID_PATTERN, Incoming, JobRequest, Status
+from eventing.contract.records.models import JOB_ID_PATTERN, Incoming, JobRequest, Status
 
 LONGEST_WAIT = 50  # seconds; many clients give a tool up after 60
 # Of a request: what an agent chooses. Where its video is announced and queued is the operator's matter.

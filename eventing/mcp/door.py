@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from eventing.client.records import Group, Job, Model, Page
-from eventing.contract.models import Status
+from eventing.contract.records.models import Status
 
 
 class Door(Protocol):

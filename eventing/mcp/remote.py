@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from eventing.client import AsyncClient, Group, Job, Model, Page
-from eventing.contract.models import Status
+from eventing.contract.records.models import Status
 
 
 class RemoteDoor:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from eventing.client.records import Group, Job
+from eventing.contract.codecs.validation import validated
 from eventing.contract.errors import InvalidRequest, ReelzeroError
-from eventing.contract.models import Incoming, Status
-from eventing.contract.validation import validated
+from eventing.contract.records.models import Incoming, Status
 from eventing.mcp.answers import Answer, group_facts, job_facts, models_facts, page_facts, thumbnail
 from eventing.mcp.arguments import (
     CHOICES,

@@ -22,8 +22,8 @@ from yarl import URL
 
 from eventing.contract.causes import cause_of
 from eventing.contract.errors import InvalidRequest, StorageError, Unavailable
-from eventing.contract.s3 import Bucket
-from eventing.contract.ssrf import AddressPolicy, BlockedAddress
+from eventing.contract.http.ssrf import AddressPolicy, BlockedAddress
+from eventing.contract.storage.s3 import Bucket
 
 SECONDS = 20.0  # for one file, redirects included
 REDIRECTS = 3

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from eventing.contract.errors import InvalidRequest, StorageError, Unavailable
-from eventing.contract.pictures import Fit, Picture
-from eventing.contract.s3 import Bucket, Folder
+from eventing.contract.records.pictures import Fit, Picture
+from eventing.contract.storage.s3 import Bucket, Folder
 from eventing.pictures.decoders import Decoders
 from eventing.pictures.fetch import Fetcher, OwnsJob
 

@@ -11,9 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
-from eventing.contract.models import Quality
-from eventing.contract.pictures import Fit
-from eventing.standalone.data_dir import DATA_DIR
+from eventing.contract.records.models import Quality
+from eventing.contract.records.pictures import Fit
+from eventing.standalone.data.data_dir import DATA_DIR
 
 DataDir = Annotated[
     Path,
@@ -70,9 +70,9 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option is how typer reads
 
     Example: reelzero run "a red circle moving right" --seed 7
     """
+    from eventing.standalone.one_shot.question import ask_prompt  # noqa: PLC0415
+    from eventing.standalone.one_shot.run import VideoOrder, run  # noqa: PLC0415
     from eventing.standalone.options import Options  # noqa: PLC0415 - see the top
-    from eventing.standalone.question import ask_prompt  # noqa: PLC0415
-    from eventing.standalone.run import VideoOrder, run  # noqa: PLC0415
 
     width, height = _size(size)
     prompt = prompt if prompt is not None else ask_prompt()

@@ -19,23 +19,23 @@ from eventing.contract import telemetry
 from eventing.contract.catalog import Catalog, load_catalog
 from eventing.contract.env import PREFIX, S3Settings, WeightsSettings, read
 from eventing.contract.errors import ConfigurationError, ReelzeroError, StorageError
-from eventing.contract.s3 import Bucket, S3Location
+from eventing.contract.storage.s3 import Bucket, S3Location
 from eventing.domain.job import LOCAL_OWNER, Status
 from eventing.prompts import Prompts
 from eventing.service import Service
 from eventing.settings import Settings
-from eventing.standalone.data_dir import DataDir, open_data_dir
-from eventing.standalone.devices import find_devices
-from eventing.standalone.files import LogFile
-from eventing.standalone.launch import Launcher, inherited, template
+from eventing.standalone.data.data_dir import DataDir, open_data_dir
+from eventing.standalone.data.files import LogFile
+from eventing.standalone.data.signing import signing_environment
+from eventing.standalone.data.weights import CHECK_SECONDS, Places, WeightsWatch
 from eventing.standalone.options import Options, build_settings, reachable
-from eventing.standalone.predictors import LocalPredictors
-from eventing.standalone.process import LOOPBACK, free_port, is_free
-from eventing.standalone.s3server import S3Server
-from eventing.standalone.s3watch import DiskWatch
-from eventing.standalone.signing import signing_environment
-from eventing.standalone.template import Template
-from eventing.standalone.weights import CHECK_SECONDS, Places, WeightsWatch
+from eventing.standalone.processes.devices import find_devices
+from eventing.standalone.processes.launch import Launcher, inherited, template
+from eventing.standalone.processes.predictors import LocalPredictors
+from eventing.standalone.processes.process import LOOPBACK, free_port, is_free
+from eventing.standalone.processes.template import Template
+from eventing.standalone.s3.s3server import S3Server
+from eventing.standalone.s3.s3watch import DiskWatch
 from eventing.store.engine import Database
 from eventing.store.keys import KeyStore
 from eventing.store.schema import migrate

@@ -13,10 +13,10 @@ from typing import Any
 
 from eventing.contract.catalog import Catalog
 from eventing.contract.env import PREFIX, read
-from eventing.contract.s3 import S3Location
+from eventing.contract.storage.s3 import S3Location
 from eventing.settings import Endpoint, Settings
-from eventing.standalone.data_dir import DATA_DIR, DataDir
-from eventing.standalone.process import LOOPBACK
+from eventing.standalone.data.data_dir import DATA_DIR, DataDir
+from eventing.standalone.processes.process import LOOPBACK
 
 OWN_NETWORKS = ("127.0.0.0/8", "::1/128")
 FALLBACK_MODEL = "tiny"

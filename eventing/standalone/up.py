@@ -10,10 +10,10 @@ import typer
 
 from eventing.contract.errors import ReelzeroError
 from eventing.served import Served
-from eventing.standalone.data_dir import DataDir
+from eventing.standalone.data.data_dir import DataDir
 from eventing.standalone.edition import Edition
-from eventing.standalone.interrupts import INTERRUPTED, on_interrupt
 from eventing.standalone.options import Options
+from eventing.standalone.processes.interrupts import INTERRUPTED, on_interrupt
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
 from eventing.contract.errors import Conflict
-from eventing.contract.models import Failure, Progress
-from eventing.contract.results import VideoResult
+from eventing.contract.records.models import Failure, Progress
+from eventing.contract.records.results import VideoResult
 from eventing.domain import job as state
 from eventing.domain.announcer import Announcer
 from eventing.domain.job import Job, LeaseLost

@@ -10,7 +10,7 @@ from sqlalchemy import Select, delete, exists, func, literal_column, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventing.contract.errors import Conflict, NotFound
-from eventing.contract.models import Failure
+from eventing.contract.records.models import Failure
 from eventing.domain import job as state
 from eventing.domain import retries
 from eventing.domain.group import Group

@@ -28,7 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
 from eventing.contract.errors import NotFound
-from eventing.contract.events import PROGRESSED
+from eventing.contract.records.events import PROGRESSED
 from eventing.domain.destinations import Destination, Webhook, destination
 from eventing.domain.room import Room, line_of
 from eventing.store.direct import fixed

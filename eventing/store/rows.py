@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from eventing.contract.models import Failure, Frozen, GenerationSpec, Progress
-from eventing.contract.results import VideoResult
+from eventing.contract.records.models import Failure, Frozen, GenerationSpec, Progress
+from eventing.contract.records.results import VideoResult
 from eventing.domain.announcer import Message
 from eventing.domain.destinations import target_of
 from eventing.domain.job import Job, Status

@@ -11,9 +11,9 @@ from sqlalchemy import ColumnElement, bindparam, func, insert, literal_column, o
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventing.contract.errors import Conflict, InvalidRequest, TooMany
-from eventing.contract.models import JobRequest
-from eventing.contract.pictures import FIELDS, fingerprint
-from eventing.contract.results import VideoResult
+from eventing.contract.records.models import JobRequest
+from eventing.contract.records.pictures import FIELDS, fingerprint
+from eventing.contract.records.results import VideoResult
 from eventing.domain import job as state
 from eventing.domain.announcer import Announcer
 from eventing.domain.group import GROUP_PREFIX

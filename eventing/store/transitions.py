@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventing.contract.errors import NotFound
-from eventing.contract.events import PROGRESSED
+from eventing.contract.records.events import PROGRESSED
 from eventing.domain.announcer import Announcer, Message
 from eventing.domain.group import Group
 from eventing.domain.job import Job, LeaseLost, Status

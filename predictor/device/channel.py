@@ -7,8 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from eventing.contract.models import Progress
-from eventing.contract.stream import CompletedRecord, FailedRecord, HeartbeatRecord, ProgressRecord
+from eventing.contract.codecs.stream import CompletedRecord, FailedRecord, HeartbeatRecord, ProgressRecord
+from eventing.contract.records.models import Progress
 
 Record = ProgressRecord | HeartbeatRecord | CompletedRecord | FailedRecord
 Terminal = CompletedRecord | FailedRecord

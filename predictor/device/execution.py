@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 
+from eventing.contract.codecs.stream import CompletedRecord, FailedRecord, Output
 from eventing.contract.errors import Cancelled, ReelzeroError
-from eventing.contract.s3 import Bucket
-from eventing.contract.stream import CompletedRecord, FailedRecord, Output
+from eventing.contract.storage.s3 import Bucket
 from eventing.contract.telemetry import job_context, tracer
 from predictor import metrics
 from predictor.device.channel import Terminal

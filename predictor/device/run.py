@@ -8,9 +8,9 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+from eventing.contract.codecs.stream import FailedRecord, HeartbeatRecord, ProgressRecord
 from eventing.contract.errors import GenerationTimeout
-from eventing.contract.models import Progress
-from eventing.contract.stream import FailedRecord, HeartbeatRecord, ProgressRecord
+from eventing.contract.records.models import Progress
 from predictor.device.channel import Channel, Preview, Record, Terminal
 from predictor.generation.attempt import Attempt
 from predictor.generation.failures import as_failure

@@ -19,6 +19,7 @@ from importlib import import_module
 import psutil
 
 from eventing.contract.catalog import CatalogEntry
+from eventing.contract.codecs.stream import FailedRecord
 from eventing.contract.errors import (
     Busy,
     DeviceLost,
@@ -26,7 +27,6 @@ from eventing.contract.errors import (
     ReelzeroError,
     Unavailable,
 )
-from eventing.contract.stream import FailedRecord
 from predictor import metrics
 from predictor.device.execution import Execution
 from predictor.device.run import Run

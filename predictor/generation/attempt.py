@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from eventing.contract.catalog import CatalogEntry
+from eventing.contract.codecs.stream import Address, Assignment, Output
+from eventing.contract.codecs.validation import validated
 from eventing.contract.errors import InvalidRequest
-from eventing.contract.models import Frozen, GenerationSpec, VideoRequest
-from eventing.contract.stream import Address, Assignment, Output
-from eventing.contract.validation import validated
+from eventing.contract.records.models import Frozen, GenerationSpec, VideoRequest
 
 ADDRESS = frozenset(Address.model_fields)  # where the result goes; all others describe the video
 

@@ -23,10 +23,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from cryptography.x509.oid import NameOID
 
 from eventing.contract.certificates import SIGNER, SigningPair
-from eventing.contract.checksums import sha256_of
 from eventing.contract.errors import BrokenVideo, ConfigurationError
-from eventing.contract.models import GenerationSpec
-from eventing.contract.results import Mark
+from eventing.contract.records.models import GenerationSpec
+from eventing.contract.records.results import Mark
+from eventing.contract.storage.checksums import sha256_of
 
 AI_MADE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 ASSERTION = "dev.reelzero.generation"

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from eventing.contract.errors import Cancelled
-from eventing.contract.models import GenerationSpec
+from eventing.contract.records.models import GenerationSpec
 from predictor.generation import video
 from predictor.generation.stills import Frames, Stills
 from predictor.models.sound import Waveform

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from eventing.contract.errors import BrokenVideo
-from eventing.contract.models import GenerationSpec, Stage
+from eventing.contract.records.models import GenerationSpec, Stage
 from predictor.generation import results, stills, video
 from predictor.generation.attempt import Attempt
 from predictor.generation.engine_note import Notebook

@@ -14,9 +14,9 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from eventing.contract.errors import StorageError
-from eventing.contract.models import Received
-from eventing.contract.results import job_prefix
-from eventing.contract.s3 import Bucket
+from eventing.contract.records.models import Received
+from eventing.contract.records.results import job_prefix
+from eventing.contract.storage.s3 import Bucket
 from predictor.generation.attempt import Attempt
 from predictor.generation.credentials import digest
 from predictor.generation.monitor import Monitor

@@ -16,7 +16,7 @@ from typing import TypeVar
 import httpx
 
 from eventing.contract.errors import Cancelled, GenerationError, GenerationTimeout, ReelzeroError, Unavailable
-from eventing.contract.models import GenerationSpec, Stage
+from eventing.contract.records.models import GenerationSpec, Stage
 from predictor.generation.engine_note import Notebook
 from predictor.generation.monitor import Monitor
 from predictor.generation.result_store import interruptible

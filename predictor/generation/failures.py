@@ -15,7 +15,7 @@ from eventing.contract.errors import (
     ReelzeroError,
     ScratchFull,
 )
-from eventing.contract.models import Failure
+from eventing.contract.records.models import Failure
 
 CPU_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory")  # words of torch's CPU allocator
 DEVICE_GONE = ("cuda error", "device-side assert", "cuda driver", "nccl", "cublas", "cudnn_status_internal")

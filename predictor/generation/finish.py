@@ -12,8 +12,8 @@ import numpy as np
 
 from eventing.contract.certificates import SigningPair, make_self_made
 from eventing.contract.errors import ConfigurationError
-from eventing.contract.models import GenerationSpec
-from eventing.contract.results import Mark
+from eventing.contract.records.models import GenerationSpec
+from eventing.contract.records.results import Mark
 from predictor.generation.credentials import Credentials, Origin, digest
 from predictor.generation.hooks import Hooks, load_hooks
 from predictor.generation.result_store import now

@@ -12,8 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from eventing.contract.models import Stage
-from eventing.contract.stream import CompletedRecord
+from eventing.contract.codecs.stream import CompletedRecord
+from eventing.contract.records.models import Stage
 from predictor.generation import engine_files, results, stills, video
 from predictor.generation.attempt import Attempt
 from predictor.generation.encoder import Encoder

@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import Any
 
 from eventing.contract.errors import BrokenFrames, ConfigurationError, ContentRefused
-from eventing.contract.models import GenerationSpec
+from eventing.contract.records.models import GenerationSpec
 from predictor.generation.stills import Frames
 
 CheckRequest = Callable[[GenerationSpec], str | None]

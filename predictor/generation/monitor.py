@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from eventing.contract.errors import Cancelled, GenerationTimeout
-from eventing.contract.models import Progress, Stage
-from eventing.contract.results import Timings
+from eventing.contract.records.models import Progress, Stage
+from eventing.contract.records.results import Timings
 from eventing.contract.telemetry import tracer
 from predictor import metrics
 

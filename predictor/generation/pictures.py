@@ -8,9 +8,9 @@ import io
 from PIL import Image
 
 from eventing.contract.errors import BrokenPicture
-from eventing.contract.models import GenerationSpec
-from eventing.contract.pictures import Picture
-from eventing.contract.s3 import Bucket
+from eventing.contract.records.models import GenerationSpec
+from eventing.contract.records.pictures import Picture
+from eventing.contract.storage.s3 import Bucket
 from predictor.generation.monitor import Monitor
 from predictor.generation.result_store import patiently
 from predictor.models.pipelines import NO_PICTURES, Pictures

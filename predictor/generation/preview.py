@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from eventing.contract.models import GenerationSpec
-from eventing.contract.stream import PREVIEW_BYTES
+from eventing.contract.codecs.stream import PREVIEW_BYTES
+from eventing.contract.records.models import GenerationSpec
 from predictor.generation.monitor import Monitor
 from predictor.models.pipelines import OnStep, Pipeline
 

@@ -20,11 +20,11 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from eventing.contract.checksums import sha256_of
+from eventing.contract.codecs.stream import Address
 from eventing.contract.errors import ReelzeroError, StorageError
-from eventing.contract.results import Manifest, StoredFile, VideoResult, attempt_prefix, manifest_key
-from eventing.contract.s3 import Bucket, Folder
-from eventing.contract.stream import Address
+from eventing.contract.records.results import Manifest, StoredFile, VideoResult, attempt_prefix, manifest_key
+from eventing.contract.storage.checksums import sha256_of
+from eventing.contract.storage.s3 import Bucket, Folder
 from predictor.generation.monitor import Monitor
 
 LOOKUP_PATIENCE = 20.0  # seconds; a lookup that fails costs at most a generation that was already done

@@ -12,10 +12,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from eventing.contract.codecs.stream import InlineVideo
 from eventing.contract.errors import BrokenVideo
-from eventing.contract.models import GenerationSpec
-from eventing.contract.results import Manifest, Mark, StoredFile, Timings, VideoResult
-from eventing.contract.stream import InlineVideo
+from eventing.contract.records.models import GenerationSpec
+from eventing.contract.records.results import Manifest, Mark, StoredFile, Timings, VideoResult
 from eventing.contract.unseen import unseen
 from predictor.generation.attempt import Attempt
 from predictor.generation.monitor import Monitor

@@ -20,7 +20,7 @@ from av.container import InputContainer, OutputContainer
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from eventing.contract.results import Sound
+from eventing.contract.records.results import Sound
 from predictor.generation.sound import SoundTrack
 from predictor.generation.stills import Frames
 from predictor.models.sound import Waveform

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from eventing.contract.s3 import Bucket
+from eventing.contract.storage.s3 import Bucket
 from predictor.generation.finish import Finish
 
 

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from eventing.contract.catalog import CatalogEntry, load_catalog
-from eventing.contract.checksums import LOCK, write_lock
 from eventing.contract.env import read
 from eventing.contract.errors import ModelUnavailable, ReelzeroError
-from eventing.contract.weights import check_folder
+from eventing.contract.storage.checksums import LOCK, write_lock
+from eventing.contract.storage.weights import check_folder
 from predictor.models.families import find_family
 from predictor.models.loading import find_folder
 from predictor.models.memory import load_pipeline

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import InvalidRequest, ModelUnavailable
-from eventing.contract.models import GenerationSpec
+from eventing.contract.records.models import GenerationSpec
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import ModelUnavailable
-from eventing.contract.models import GenerationSpec
 from eventing.contract.prompts import Vocabulary, prompt_warnings
-from eventing.contract.weights import check_folder
+from eventing.contract.records.models import GenerationSpec
+from eventing.contract.storage.weights import check_folder
 from predictor.models.arrival import await_folder
 from predictor.models.devices import pick_device, pick_devices
 from predictor.models.engines.model import EngineModel, load_engine

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from eventing.contract.catalog import LoraEntry
-from eventing.contract.checksums import sha256_of
 from eventing.contract.errors import AdapterUnavailable, ModelUnavailable
-from eventing.contract.loras import Lora, UsedLora
-from eventing.contract.models import GenerationSpec
-from eventing.contract.weights import check_safetensors
+from eventing.contract.records.loras import Lora, UsedLora
+from eventing.contract.records.models import GenerationSpec
+from eventing.contract.storage.checksums import sha256_of
+from eventing.contract.storage.weights import check_safetensors
 
 LOCAL = "local"  # the revision of a file that has no commit
 

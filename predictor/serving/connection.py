@@ -19,7 +19,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from eventing.contract import media_types
+from eventing.contract.http import media_types
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

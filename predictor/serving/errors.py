@@ -9,9 +9,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from eventing.contract.codecs.validation import Words, refusal
 from eventing.contract.errors import MalformedRequest, ReelzeroError
-from eventing.contract.http_methods import allowed_methods
-from eventing.contract.validation import Words, refusal
+from eventing.contract.http.http_methods import allowed_methods
 
 CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 log = logging.getLogger(__name__)

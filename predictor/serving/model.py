@@ -10,6 +10,7 @@ from kserve.model import Model
 from kserve.protocol.infer_type import InferRequest, InferResponse
 
 from eventing.contract import v2
+from eventing.contract.codecs.stream import FailedRecord, InlineVideo
 from eventing.contract.errors import (
     Cancelled,
     GenerationError,
@@ -19,8 +20,7 @@ from eventing.contract.errors import (
     ReelzeroError,
     Unavailable,
 )
-from eventing.contract.results import VideoResult
-from eventing.contract.stream import FailedRecord, InlineVideo
+from eventing.contract.records.results import VideoResult
 from predictor.device.run import Run
 from predictor.device.worker import Worker
 from predictor.generation.attempt import Attempt, make_attempt

@@ -8,11 +8,13 @@ from typing import Any
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from eventing.contract import media_types, strictjson, v2
+from eventing.contract import v2
+from eventing.contract.codecs import strictjson
+from eventing.contract.codecs.stream import CompletedRecord, GenerateBody, InlineVideo, ProgressRecord
+from eventing.contract.codecs.validation import validated
 from eventing.contract.errors import InvalidRequest, NotFound
-from eventing.contract.results import VideoResult
-from eventing.contract.stream import CompletedRecord, GenerateBody, InlineVideo, ProgressRecord
-from eventing.contract.validation import validated
+from eventing.contract.http import media_types
+from eventing.contract.records.results import VideoResult
 from predictor.device.run import Run
 from predictor.generation.attempt import Attempt, assigned, make_attempt
 from predictor.serving.connection import check_encoding

@@ -17,11 +17,11 @@ from fastapi import FastAPI
 from kserve.model_server import ModelServer
 
 from eventing.contract import telemetry
-from eventing.contract.bounded_http import BoundedHttp
 from eventing.contract.catalog import load_catalog
 from eventing.contract.env import read
 from eventing.contract.errors import ReelzeroError
-from eventing.contract.http_methods import HeadAndOptions
+from eventing.contract.http.bounded_http import BoundedHttp
+from eventing.contract.http.http_methods import HeadAndOptions
 from predictor.device.worker import State, Worker
 from predictor.generation.monitor import ignore
 from predictor.models.loading import open_model

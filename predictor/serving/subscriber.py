@@ -23,13 +23,13 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 
-from eventing.contract import cloudevent
-from eventing.contract.cloudevent import Event
+from eventing.contract.codecs import cloudevent
+from eventing.contract.codecs.cloudevent import Event
+from eventing.contract.codecs.stream import FailedRecord
+from eventing.contract.codecs.validation import validated
 from eventing.contract.errors import InvalidRequest, MalformedRequest, UnsupportedMedia
-from eventing.contract.events import REQUESTED, TERMINAL, JobEventData
-from eventing.contract.models import JobRequest, Status
-from eventing.contract.stream import FailedRecord
-from eventing.contract.validation import validated
+from eventing.contract.records.events import REQUESTED, TERMINAL, JobEventData
+from eventing.contract.records.models import JobRequest, Status
 from predictor.device.channel import Terminal
 from predictor.generation.attempt import make_attempt
 from predictor.serving.connection import check_encoding

@@ -18,9 +18,9 @@ from kserve.protocol.infer_type import (
 )
 
 from eventing.contract import v2
+from eventing.contract.codecs.stream import InlineVideo
 from eventing.contract.errors import MalformedRequest
-from eventing.contract.results import VideoResult
-from eventing.contract.stream import InlineVideo
+from eventing.contract.records.results import VideoResult
 
 
 def read_fields(request: InferRequest) -> dict[str, Any]:

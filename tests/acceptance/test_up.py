@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from eventing.cli.terminal.machine import predictors_of, template_of
-from eventing.contract.s3 import S3Location
-from eventing.standalone.process import free_port
+from eventing.contract.storage.s3 import S3Location
+from eventing.standalone.processes.process import free_port
 from tests.acceptance.command import Command, reelzero
 from tests.support.waiting import eventually, processes_naming
 

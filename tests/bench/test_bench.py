@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import page, results, run
-from bench.records import Missing, Record, Size, as_json, at_least, at_most, from_json, not_run
-from bench.results import Run
+from bench import page, run
+from bench.harness import results
+from bench.harness.records import Missing, Record, Size, as_json, at_least, at_most, from_json, not_run
+from bench.harness.results import Run
 
 # They start services or predictors, whose starts alone take ten seconds of processor time each: here they are
 # only imported.
@@ -60,7 +61,7 @@ def test_the_bench_of_a_card_measures_nothing_after_its_time(monkeypatch: pytest
 def test_a_true_configuration_has_the_size_of_its_model_and_fits_the_catalog(
     name: str, billions: float
 ) -> None:
-    models = {one.name: one for one in import_module("bench.gpu_models").MODELS}
+    models = {one.name: one for one in import_module("bench.card.models").MODELS}
     transformer = models[name].pipeline("meta").pipe.transformer
     assert round(sum(one.numel() for one in transformer.parameters()) / 1e9, 2) == billions
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from standardwebhooks import Webhook
 
-from eventing.contract.results import Manifest, VideoResult
+from eventing.contract.records.results import Manifest, VideoResult
 from tests.faults.world import SECRET, Wanted, World
 
 TERMINAL = {"completed", "failed", "cancelled"}

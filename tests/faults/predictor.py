@@ -18,10 +18,10 @@ from typing import Any
 
 from aiohttp import web
 
+from eventing.contract.codecs.stream import Assignment
 from eventing.contract.env import S3Settings, read
-from eventing.contract.models import Failure
-from eventing.contract.s3 import Bucket
-from eventing.contract.stream import Assignment
+from eventing.contract.records.models import Failure
+from eventing.contract.storage.s3 import Bucket
 from eventing.testing import FakePredictor, Script
 from tests.support.pipelined import Pipelined
 

@@ -10,9 +10,9 @@ import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from eventing.contract.s3 import Bucket, S3Location
-from eventing.standalone.process import is_free
-from eventing.standalone.s3server import S3Server
+from eventing.contract.storage.s3 import Bucket, S3Location
+from eventing.standalone.processes.process import is_free
+from eventing.standalone.s3.s3server import S3Server
 from tests.faults.databases import PostgresServer
 from tests.faults.processes import ROOT, Child, Zygote
 

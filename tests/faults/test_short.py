@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from eventing.contract.s3 import S3Location
+from eventing.contract.storage.s3 import S3Location
 from tests.faults.registry import load
 from tests.faults.rounds import Report, Round, play
 from tests.faults.shared import Shared

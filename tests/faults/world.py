@@ -20,8 +20,8 @@ from typing import Any
 
 import aiohttp
 
-from eventing.contract.events import REQUESTED
-from eventing.contract.s3 import Bucket
+from eventing.contract.records.events import REQUESTED
+from eventing.contract.storage.s3 import Bucket
 from eventing.store.engine import Database
 from eventing.store.schema import migrate
 from tests.faults.databases import Postgresql, Sqlite

@@ -13,8 +13,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from eventing.cli import app
-from eventing.contract.models import Failure
-from eventing.standalone.data_dir import DataDir
+from eventing.contract.records.models import Failure
+from eventing.standalone.data.data_dir import DataDir
 from eventing.store.engine import Database
 from eventing.store.outbox import Try
 from eventing.store.schema import migrate

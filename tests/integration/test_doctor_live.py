@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from eventing.cli import app
 from eventing.contract.env import read
-from eventing.contract.s3 import Bucket
+from eventing.contract.storage.s3 import Bucket
 from eventing.doctor.clusters.installation import examine
 from eventing.settings import Settings
 from eventing.store.engine import Database

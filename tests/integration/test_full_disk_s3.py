@@ -15,10 +15,10 @@ import pytest
 
 from eventing.contract.catalog import load_catalog
 from eventing.contract.errors import StorageError
-from eventing.contract.s3 import Bucket, S3Location
-from eventing.standalone import s3watch
-from eventing.standalone.s3server import LEAST_SPACE, S3Server
-from eventing.standalone.s3watch import DiskWatch
+from eventing.contract.storage.s3 import Bucket, S3Location
+from eventing.standalone.s3 import s3watch
+from eventing.standalone.s3.s3server import LEAST_SPACE, S3Server
+from eventing.standalone.s3.s3watch import DiskWatch
 from predictor.generation.attempt import make_attempt
 from predictor.generation.monitor import Monitor
 from predictor.generation.result_store import ResultStore

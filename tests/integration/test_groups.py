@@ -8,7 +8,7 @@ from typing import Any
 
 from standardwebhooks import Webhook
 
-from eventing.contract.models import SEED_LIMIT, Failure
+from eventing.contract.records.models import SEED_LIMIT, Failure
 from eventing.testing import Script
 from tests.integration.conftest import SECRET, MakeStack, Stack
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from eventing.contract.budget import Budget
-from eventing.contract.s3 import Bucket
+from eventing.contract.storage.s3 import Bucket
 from eventing.settings import Endpoint
 from eventing.testing import FakePredictor
 from tests.integration.api.deployment import PATIENCE, Deployment, deployment

@@ -12,9 +12,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from eventing.contract.results import Manifest, VideoResult, manifest_key
-from eventing.contract.s3 import Bucket
-from eventing.contract.stream import stream_record
+from eventing.contract.codecs.stream import stream_record
+from eventing.contract.records.results import Manifest, VideoResult, manifest_key
+from eventing.contract.storage.s3 import Bucket
 from eventing.testing import FakePredictor
 from tests.integration.predictor.conftest import storage, tiny  # noqa: F401 -- fixtures
 from tests.integration.predictor.process import Predictor, reached

@@ -13,8 +13,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from eventing.contract.s3 import Bucket
-from eventing.contract.stream import Assignment, GenerateBody
+from eventing.contract.codecs.stream import Assignment, GenerateBody
+from eventing.contract.storage.s3 import Bucket
 from eventing.settings import Endpoint
 from eventing.testing import FakePredictor, Script
 from tests.integration.conftest import MakeStack, Stack

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from eventing.contract.models import Progress, Stage
-from eventing.contract.results import Timings
+from eventing.contract.records.models import Progress, Stage
+from eventing.contract.records.results import Timings
 from eventing.testing import Script
 from tests.integration.conftest import MakeStack, Stack
 from tests.support.lies import LIES, of_result

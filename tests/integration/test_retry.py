@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from eventing.contract.models import Failure
+from eventing.contract.records.models import Failure
 from eventing.testing import Script
 from tests.integration.conftest import MakeStack, Stack
 

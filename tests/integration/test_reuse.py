@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from standardwebhooks import Webhook
 
 from eventing.contract.errors import StorageError
-from eventing.contract.s3 import Bucket
+from eventing.contract.storage.s3 import Bucket
 from eventing.store.tables import jobs
 from eventing.testing import Script
 from tests.integration.conftest import SECRET, MakeStack, Stack

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from eventing.contract.errors import StorageError
-from eventing.contract.s3 import Bucket, S3Location
+from eventing.contract.storage.s3 import Bucket, S3Location
 
 
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 100 Con", b""])

@@ -13,8 +13,8 @@ from aiohttp import web
 from aiohttp.test_utils import RawTestServer
 
 from eventing.contract.errors import StorageError
-from eventing.contract.s3 import Bucket, S3Location
-from eventing.contract.s3_http import Digest, ObjectClient
+from eventing.contract.storage.s3 import Bucket, S3Location
+from eventing.contract.storage.s3_http import Digest, ObjectClient
 
 BODY = b'{"a": 1}' * 100
 SUM = hashlib.sha256(BODY).hexdigest()

@@ -19,14 +19,14 @@ import pytest
 from botocore.exceptions import ClientError
 
 from eventing.contract.errors import ConfigurationError, StorageError
-from eventing.standalone import s3server
-from eventing.standalone.s3server import BUCKET, S3Server, _client, socket_paths
+from eventing.standalone.s3 import s3server
+from eventing.standalone.s3.s3server import BUCKET, S3Server, _client, socket_paths
 from tests.support.waiting import eventually, first_number, gone, python
 
 HOLDER = """
 import asyncio, sys
 from pathlib import Path
-from eventing.standalone.s3server import S3Server
+from eventing.standalone.s3.s3server import S3Server
 
 async def main():
     server = S3Server(Path(sys.argv[1]), Path(sys.argv[1]) / "s3.log")

@@ -13,7 +13,7 @@ from sqlalchemy import select, text
 from standardwebhooks import Webhook
 
 from eventing.contract.errors import Unavailable
-from eventing.contract.models import Failure
+from eventing.contract.records.models import Failure
 from eventing.dispatch.endpoints import RemoteEndpoints
 from eventing.dispatch.predictor_client import NotStarted
 from eventing.domain.job import Job

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from eventing.contract.s3 import Bucket
+from eventing.contract.storage.s3 import Bucket
 from eventing.settings import Endpoint
 from tests.integration.conftest import MakeStack, Stack
 from tests.support.pipelined import Pipelined

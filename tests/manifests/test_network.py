@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from config.render import render
-from eventing.contract.reserved import RESERVED_IPV4, RESERVED_IPV6, UNICAST_IPV6
+from eventing.contract.http.reserved import RESERVED_IPV4, RESERVED_IPV6, UNICAST_IPV6
 from tests.manifests.test_policy import RENDERED, Body, of
 from tests.manifests.value_sets import model
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from config.render import render
-from eventing.contract.events import REQUESTED
+from eventing.contract.records.events import REQUESTED
 from eventing.settings import Endpoint
 from tests.manifests.value_sets import EXAMPLES, VALUE_SETS, model
 

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from eventing import testing
-from eventing.contract.s3 import Bucket
+from eventing.contract.storage.s3 import Bucket
 from tests.page.files import make_files
 from tests.page.server import Site, site
 from tests.page.tab import FLAGS, Tab

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from eventing.contract.catalog import load_catalog
 from eventing.contract.env import read
-from eventing.contract.s3 import Bucket
+from eventing.contract.storage.s3 import Bucket
 from eventing.dispatch.endpoints import RemoteEndpoints
 from eventing.service import Service
 from eventing.settings import Endpoint, Settings

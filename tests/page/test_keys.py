@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from eventing.contract.s3 import Bucket
+from eventing.contract.storage.s3 import Bucket
 from eventing.store.circuit_breaker import OPEN_AFTER
 from tests.page.server import Site, site
 from tests.page.tab import Tab

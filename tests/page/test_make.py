@@ -11,7 +11,7 @@ import av
 import pytest
 from PIL import Image
 
-from eventing.contract.models import Failure
+from eventing.contract.records.models import Failure
 from eventing.testing import Script
 from tests.page.server import Site
 from tests.page.tab import Tab

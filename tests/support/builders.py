@@ -8,9 +8,9 @@ from typing import Any
 
 from eventing.contract.catalog import load_catalog
 from eventing.contract.errors import StorageError
-from eventing.contract.models import JobRequest
-from eventing.contract.s3 import Folder
-from eventing.contract.ssrf import AddressPolicy
+from eventing.contract.http.ssrf import AddressPolicy
+from eventing.contract.records.models import JobRequest
+from eventing.contract.storage.s3 import Folder
 from eventing.domain.announcer import Announcer
 from eventing.domain.job import Job
 from eventing.domain.pool import Pool

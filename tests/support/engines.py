@@ -11,9 +11,9 @@ from typing import Any
 import yaml
 
 from eventing.contract.catalog import HERE, CatalogEntry, Dialect, load_catalog
-from eventing.contract.pictures import Picture
-from eventing.contract.s3 import Bucket
-from eventing.contract.stream import CompletedRecord, FailedRecord
+from eventing.contract.codecs.stream import CompletedRecord, FailedRecord
+from eventing.contract.records.pictures import Picture
+from eventing.contract.storage.s3 import Bucket
 from predictor.device.worker import Worker
 from predictor.fake_engine import FakeEngine
 from predictor.generation.attempt import Attempt, make_attempt

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from eventing.api.videos import openai, openrouter
 from eventing.api.videos.dialect import Dialect
 from eventing.cli.terminal.fields import request_options
-from eventing.contract.models import JobRequest
+from eventing.contract.records.models import JobRequest
 from eventing.contract.v2.table import INPUTS
 
 PAGE = Path(__file__).parents[2] / "docs" / "fields.md"
@@ -18,7 +18,7 @@ HEAD = """# Fields of a request
 
 One record describes a video at every way in: the body of `POST /v1/jobs`, the data of a CloudEvent, the
 parameters and tensors of V2, the options of `reelzero submit`. A field with another name is refused
-(422), so a misspelt one is never ignored. This page is generated from `eventing/contract/models.py`
+(422), so a misspelt one is never ignored. This page is generated from `eventing/contract/records/models.py`
 (`make pages`); the same is in `/openapi.json` of every server.
 
 What a request leaves out comes from the model's entry in the catalog: [models](models.md), `GET

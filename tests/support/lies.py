@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from eventing.contract.results import VideoResult
+from eventing.contract.records.results import VideoResult
 from eventing.testing import Lie
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from eventing.contract.models import JobRequest
+from eventing.contract.records.models import JobRequest
 from tests.support.fields_page import rows
 
 ROOT = Path(__file__).parents[2]

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from eventing.contract.frozen import Frozen
-from eventing.contract.models import Stage
-from eventing.contract.stream import Assignment, ProgressRecord
+from eventing.contract.codecs.stream import Assignment, ProgressRecord
+from eventing.contract.records.frozen import Frozen
+from eventing.contract.records.models import Stage
 from eventing.testing import FakePredictor, Script
 
 POLL = 0.01  # seconds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from eventing.standalone.process import is_free
+from eventing.standalone.processes.process import is_free
 
 RANGE = range(16_000, 32_000)  # below what systems hand out to those who ask for any
 

@@ -27,6 +27,16 @@ FLOORS: dict[str, list[set[str]]] = {  # the lowest first
         {"cli"},
         {"__main__"},
     ],
+    "eventing.contract": [
+        {"errors", "causes", "telemetry", "certificates"},
+        {"problems"},
+        {"http", "storage"},
+        {"records"},
+        {"codecs"},
+        {"budget", "env"},
+        {"catalog", "prompts", "unseen"},
+        {"v2"},
+    ],
     "eventing.api": [
         {"dependencies"},
         {"answers"},

@@ -34,7 +34,7 @@ STEPS = "predictor/models/pipelines/steps.py"
 SERVER = "predictor/serving/server.py"
 PLANE = "predictor/serving/dataplane.py"
 SERVICE = "eventing/service.py"
-HTTP = "eventing/contract/bounded_http.py"
+HTTP = "eventing/contract/http/bounded_http.py"
 
 RANKS = "predictor/models/ranks/group.py"
 

@@ -13,8 +13,8 @@ from fastapi.responses import StreamingResponse
 from eventing.api.answers.problems import answer
 from eventing.api.dependencies import Container
 from eventing.contract.errors import NotFound, StorageError, Unavailable, UnsatisfiableRange
-from eventing.contract.results import StoredFile
-from eventing.contract.s3 import disposition
+from eventing.contract.records.results import StoredFile
+from eventing.contract.storage.s3 import disposition
 
 CHUNK = 256 << 10
 UNSTORED = {"Cache-Control": "private, no-cache"}

@@ -13,15 +13,15 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from eventing.api.answers.error_formats import PROBLEM, format_of
+from eventing.contract.codecs.validation import Words, refusal
 from eventing.contract.errors import (
     MalformedRequest,
     ReelzeroError,
     TooLarge,
     UnsupportedMedia,
 )
-from eventing.contract.http_methods import allowed_methods
-from eventing.contract.models import JobRequest
-from eventing.contract.validation import Words, refusal
+from eventing.contract.http.http_methods import allowed_methods
+from eventing.contract.records.models import JobRequest
 
 log = logging.getLogger(__name__)
 PREFIX = "reelzero.prefix"  # of a request's scope: the path that a proxy puts before ours

@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 from eventing.api.callers.oidc import TokenVerifier, looks_like_token
 from eventing.api.dependencies import Container, ContainerDep
 from eventing.contract.errors import Forbidden, TooLarge, TooMany, Unauthorized
-from eventing.contract.models import HIGHEST_PRIORITY
+from eventing.contract.records.models import HIGHEST_PRIORITY
 from eventing.domain.job import LOCAL_OWNER
 
 MAX_BUCKETS = 10_000

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from eventing.api.callers.auth import Owner
 from eventing.api.dependencies import ContainerDep
-from eventing.contract.models import Frozen
+from eventing.contract.records.models import Frozen
 
 router = APIRouter(prefix="/v1", tags=["operation"])
 

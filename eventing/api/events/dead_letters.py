@@ -18,10 +18,10 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from eventing.api.callers.auth import Owner
 from eventing.api.dependencies import Container, ContainerDep
 from eventing.api.events.incoming import Incoming, incoming
-from eventing.contract import cloudevent
-from eventing.contract.cloudevent import Event
+from eventing.contract.codecs import cloudevent
+from eventing.contract.codecs.cloudevent import Event
 from eventing.contract.errors import MalformedRequest, ReelzeroError, Unauthorized
-from eventing.contract.models import JOB_ID_PATTERN, Frozen
+from eventing.contract.records.models import JOB_ID_PATTERN, Frozen
 from eventing.domain.announcer import timestamp
 from eventing.store.dead_letters import DeadLetter, letter_id
 from eventing.store.listing import CURSOR_PATTERN

@@ -12,8 +12,8 @@ from fastapi import Request
 
 from eventing.api.callers.auth import RateLimit, anonymous_owner, identify
 from eventing.api.dependencies import Container
-from eventing.contract import cloudevent
-from eventing.contract.cloudevent import Event
+from eventing.contract.codecs import cloudevent
+from eventing.contract.codecs.cloudevent import Event
 from eventing.contract.errors import Unauthorized
 from eventing.settings import pairs
 

@@ -20,8 +20,8 @@ from eventing.api.events.incoming import Incoming, incoming
 from eventing.api.jobs.routes import path_of
 from eventing.api.requests.origin import event_origin
 from eventing.api.requests.trace import traceparent_of, valid
-from eventing.contract import cloudevent
-from eventing.contract.cloudevent import Event
+from eventing.contract.codecs import cloudevent
+from eventing.contract.codecs.cloudevent import Event
 from eventing.contract.errors import (
     Conflict,
     InvalidRequest,
@@ -31,8 +31,8 @@ from eventing.contract.errors import (
     Unavailable,
     UnsupportedMedia,
 )
-from eventing.contract.events import REQUESTED
-from eventing.contract.models import Failure
+from eventing.contract.records.events import REQUESTED
+from eventing.contract.records.models import Failure
 from eventing.jobs import parse_request
 
 router = APIRouter(tags=["events"])

@@ -10,7 +10,7 @@ from eventing.api.dependencies import ContainerDep
 from eventing.api.jobs.routes import JOB_BODY
 from eventing.api.requests.bodies import read_job_request
 from eventing.contract.errors import InvalidRequest, NotFound
-from eventing.contract.models import Frozen
+from eventing.contract.records.models import Frozen
 from eventing.drafts import Origin
 
 router = APIRouter(prefix="/v1", tags=["jobs"])

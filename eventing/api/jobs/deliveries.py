@@ -10,7 +10,7 @@ from pydantic import Field
 
 from eventing.api.callers.auth import Owner
 from eventing.api.dependencies import ContainerDep
-from eventing.contract.models import JOB_ID_PATTERN, Frozen
+from eventing.contract.records.models import JOB_ID_PATTERN, Frozen
 from eventing.domain.destinations import target_of
 from eventing.domain.job import Job
 from eventing.store.outbox import OutboxMessage

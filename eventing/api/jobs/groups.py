@@ -13,7 +13,7 @@ from eventing.api.callers.auth import Owner
 from eventing.api.dependencies import ContainerDep
 from eventing.api.jobs.views import GroupView, JobPage, group_view, job_view
 from eventing.contract.errors import StorageError, Unavailable
-from eventing.contract.models import JOB_ID_PATTERN
+from eventing.contract.records.models import JOB_ID_PATTERN
 
 router = APIRouter(prefix="/v1/groups", tags=["groups"])
 GroupId = Annotated[str, Path(pattern=JOB_ID_PATTERN, description="The group's id.")]

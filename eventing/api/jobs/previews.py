@@ -9,7 +9,7 @@ from eventing.api.callers.auth import Owner
 from eventing.api.dependencies import ContainerDep
 from eventing.api.jobs.routes import JobId
 from eventing.contract.errors import NotFound
-from eventing.contract.results import preview_key
+from eventing.contract.records.results import preview_key
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
 

@@ -16,8 +16,8 @@ from eventing.api.jobs.views import GroupView, JobPage, JobView, group_view, job
 from eventing.api.requests.bodies import JobBody
 from eventing.api.requests.origin import PutOrigin, RestOrigin
 from eventing.contract.errors import Conflict
-from eventing.contract.models import JOB_ID_PATTERN, Frozen
-from eventing.contract.results import StoredFile, VideoResult
+from eventing.contract.records.models import JOB_ID_PATTERN, Frozen
+from eventing.contract.records.results import StoredFile, VideoResult
 from eventing.domain.job import Job, Status
 from eventing.store.listing import CURSOR_PATTERN, cursor_of
 

@@ -8,9 +8,9 @@ from typing import Literal
 from pydantic import Field
 
 from eventing.api.dependencies import Container
-from eventing.contract.events import GroupCounts
-from eventing.contract.models import Failure, Frozen, GenerationSpec, Progress
-from eventing.contract.results import VideoResult
+from eventing.contract.records.events import GroupCounts
+from eventing.contract.records.models import Failure, Frozen, GenerationSpec, Progress
+from eventing.contract.records.results import VideoResult
 from eventing.domain.announcer import seconds, timestamp
 from eventing.domain.group import Group
 from eventing.domain.job import Job, Status

@@ -19,7 +19,7 @@ from eventing.api.operate.views import (
     OperateView,
 )
 from eventing.contract.errors import Conflict, NotFound
-from eventing.contract.models import JOB_ID_PATTERN
+from eventing.contract.records.models import JOB_ID_PATTERN
 from eventing.domain.announcer import timestamp
 from eventing.domain.destinations import target_of
 from eventing.store.dead_letters import DeadLetter

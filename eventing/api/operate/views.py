@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from eventing.api.jobs.deliveries import Destination
-from eventing.contract.models import Frozen, Stage
+from eventing.contract.records.models import Frozen, Stage
 
 
 class FlowView(Frozen):

@@ -18,7 +18,7 @@ from eventing.api.operate.views import (
     RecentView,
     RunningView,
 )
-from eventing.contract.models import Status
+from eventing.contract.records.models import Status
 from eventing.domain.announcer import seconds, timestamp
 from eventing.domain.job import Job
 from eventing.store.circuit_breaker import Circuit

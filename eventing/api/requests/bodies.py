@@ -12,10 +12,11 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from starlette.datastructures import UploadFile
 
-from eventing.contract import media_types, strictjson
+from eventing.contract.codecs import strictjson
 from eventing.contract.errors import InvalidRequest, MalformedRequest, TooLarge, UnsupportedMedia
-from eventing.contract.models import JobRequest
-from eventing.contract.pictures import FIELDS, inline
+from eventing.contract.http import media_types
+from eventing.contract.records.models import JobRequest
+from eventing.contract.records.pictures import FIELDS, inline
 from eventing.jobs import parse_request
 
 MULTIPART, URLENCODED = "multipart/form-data", "application/x-www-form-urlencoded"

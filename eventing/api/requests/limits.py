@@ -14,8 +14,8 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from eventing.api.answers.problems import answer
-from eventing.contract import media_types
 from eventing.contract.errors import MalformedRequest, ReelzeroError, TooLarge, Unavailable
+from eventing.contract.http import media_types
 from eventing.settings import Settings
 
 DISCARD_BYTES = 64 << 20  # of a body over the limit that are read before the connection is closed

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eventing.contract.errors import InvalidRequest
-from eventing.contract.models import JobRequest
+from eventing.contract.records.models import JobRequest
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,12 @@ class Dialect:
         """Return the names of the dialect's own fields."""
         return {parameter.name for parameter in self.parameters}
 
-    def check_known(self, fields: Mapping[str, Any]) -> None:
-        """Raise InvalidRequest for a field of another dialect, with what to send here."""
-        for name in fields:
+    def check_known(self, fields: Any) -> None:
+        """Raise InvalidRequest for a field of another dialect, with what to send here.
+
+        A body that is no object has no fields: validation says so.
+        """
+        for name in fields if isinstance(fields, Mapping) else ():
             if name in self.elsewhere:
                 raise InvalidRequest(f"{name}: unknown field; {self.elsewhere[name]}", field=name)
 

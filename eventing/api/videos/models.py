@@ -7,7 +7,7 @@ from pydantic import Field
 from eventing.api.dependencies import Container
 from eventing.api.videos.shapes import durations, ratio_of, resolution_of
 from eventing.contract.catalog import CatalogEntry
-from eventing.contract.models import Frozen, JobRequest
+from eventing.contract.records.models import Frozen, JobRequest
 
 FRAMES = {"image": "first_frame", "last_image": "last_frame"}
 # Fields of a job request that OpenRouter's contract has itself, under this or another name.

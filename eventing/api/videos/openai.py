@@ -15,9 +15,9 @@ from eventing.api.videos.dialect import Dialect, Parameter
 from eventing.api.videos.pictures import FrameImages, Reference, of_frames, single
 from eventing.api.videos.shapes import exact_size, frames_of
 from eventing.contract.catalog import CatalogEntry
-from eventing.contract.loras import LoraChoice, from_text
-from eventing.contract.models import Frozen, Incoming, JobRequest
-from eventing.contract.validation import validated
+from eventing.contract.codecs.validation import validated
+from eventing.contract.records.loras import LoraChoice, from_text
+from eventing.contract.records.models import Frozen, Incoming, JobRequest
 from eventing.domain.job import Job, Status
 
 HINTS = {

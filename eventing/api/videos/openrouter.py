@@ -15,9 +15,9 @@ from eventing.api.videos.dialect import Dialect, Parameter
 from eventing.api.videos.pictures import FrameImages, Reference, in_text, of_frames, single
 from eventing.api.videos.shapes import check_names, exact_size, frames_of, named_size
 from eventing.contract.catalog import CatalogEntry
+from eventing.contract.codecs.validation import validated
 from eventing.contract.errors import InvalidRequest
-from eventing.contract.models import Frozen, Incoming, JobRequest, Status
-from eventing.contract.validation import validated
+from eventing.contract.records.models import Frozen, Incoming, JobRequest, Status
 from eventing.domain.callbacks import (
     OpenRouterStatus,
     openrouter_address,

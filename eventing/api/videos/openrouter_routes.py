@@ -19,7 +19,7 @@ from eventing.api.videos import openrouter
 from eventing.api.videos.models import VideoModels, video_models
 from eventing.api.videos.submission import entry_of, submit
 from eventing.contract.errors import Conflict, NotFound
-from eventing.contract.models import JOB_ID_PATTERN
+from eventing.contract.records.models import JOB_ID_PATTERN
 from eventing.domain.callbacks import openrouter_status
 from eventing.domain.job import Job
 

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from eventing.contract.errors import InvalidRequest
-from eventing.contract.loras import from_text
-from eventing.contract.models import Incoming
-from eventing.contract.pictures import PictureAddress
+from eventing.contract.records.loras import from_text
+from eventing.contract.records.models import Incoming
+from eventing.contract.records.pictures import PictureAddress
 
 FRAMES = {"first_frame": "image", "last_frame": "last_image"}  # of a dialect, and of a job request
 EXAMPLE = '[{"type": "image_url", "image_url": {"url": "https://…"}, "frame_type": "first_frame"}]'

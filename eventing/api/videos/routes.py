@@ -17,9 +17,9 @@ from eventing.api.videos import openai
 from eventing.api.videos.models import VideoModels, video_models
 from eventing.api.videos.submission import entry_of, submit
 from eventing.contract.errors import Conflict, InvalidRequest, StorageError, Unavailable
-from eventing.contract.models import JOB_ID_PATTERN
-from eventing.contract.pictures import FIELDS
-from eventing.contract.results import StoredFile
+from eventing.contract.records.models import JOB_ID_PATTERN
+from eventing.contract.records.pictures import FIELDS
+from eventing.contract.records.results import StoredFile
 from eventing.domain.job import Job, Status
 from eventing.drafts import Origin
 from eventing.jobs import parse_request

@@ -6,7 +6,7 @@ from eventing.api.dependencies import Container
 from eventing.api.videos.dialect import Dialect
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import ReelzeroError
-from eventing.contract.models import JobRequest
+from eventing.contract.records.models import JobRequest
 from eventing.domain.job import Job
 from eventing.drafts import Origin
 from eventing.settings import pairs

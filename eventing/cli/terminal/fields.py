@@ -11,8 +11,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import typer
 
 from eventing.contract.errors import InvalidRequest
-from eventing.contract.models import JobRequest
-from eventing.contract.pictures import FIELDS
+from eventing.contract.records.models import JobRequest
+from eventing.contract.records.pictures import FIELDS
 
 ARGUMENTS = ("prompt",)  # fields that are no options
 NAMES = {"n": ("-n",), "num_frames": ("--num-frames", "--frames"), "loras": ("--lora",)}

@@ -14,7 +14,7 @@ from eventing.cli.terminal.preview import Mode, choose
 from eventing.cli.terminal.progress import Plain, open_progress
 from eventing.cli.terminal.session import Ids, Session, command
 from eventing.client import Job, Refused
-from eventing.contract.models import Status
+from eventing.contract.records.models import Status
 
 PreviewOption = Annotated[
     Mode, typer.Option("--preview", help="How to draw previews: in pictures, half blocks, or not at all.")

@@ -9,7 +9,7 @@ import typer
 from eventing.cli.terminal.output import Output, ago, coloured
 from eventing.cli.terminal.session import Ids, Session, command
 from eventing.client import Job
-from eventing.contract.models import Status
+from eventing.contract.records.models import Status
 
 Required = Annotated[list[str], typer.Argument(help="Jobs or groups.", metavar="ID...")]
 PAGE = 100  # jobs of one call

@@ -23,7 +23,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from eventing.contract.models import Status
+from eventing.contract.records.models import Status
 
 COLOURS = {
     Status.queued: "yellow",

@@ -16,7 +16,7 @@ from rich.text import Text
 from eventing.cli.terminal.output import Output, duration, safe
 from eventing.cli.terminal.preview import ERASE, Mode, Picture
 from eventing.client import Job, Model, Update
-from eventing.contract.models import Stage, Status
+from eventing.contract.records.models import Stage, Status
 
 STAGES = {
     Stage.queued: "waits for its turn",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from eventing.contract.errors import InvalidRequest
-from eventing.standalone.question import ask_prompt
+from eventing.standalone.one_shot.question import ask_prompt
 
 MOST = 1000  # prompts of one call
 

@@ -29,7 +29,7 @@ from eventing.cli.terminal.progress import describe_progress
 from eventing.cli.terminal.session import Session, command
 from eventing.client import Job, Model
 from eventing.contract.errors import Unavailable
-from eventing.contract.models import Status
+from eventing.contract.records.models import Status
 
 SECONDS = 2.0  # between two looks
 LIVE = (Status.queued, Status.in_progress)

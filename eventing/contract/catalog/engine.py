@@ -11,8 +11,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from eventing.contract.frozen import Frozen
-from eventing.contract.urls import is_http_url
+from eventing.contract.http.urls import is_http_url
+from eventing.contract.records.frozen import Frozen
 
 FAMILY = "openai-video"
 

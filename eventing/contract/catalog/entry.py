@@ -19,7 +19,7 @@ from eventing.contract.catalog.rules import FrameRule, SideRule, SoundRule
 from eventing.contract.catalog.tasks import AUTO, Need, Tasks
 from eventing.contract.catalog.tiers import Tier, Tiers
 from eventing.contract.errors import InvalidRequest
-from eventing.contract.models import (
+from eventing.contract.records.models import (
     SEED_LIMIT,
     FrameRate,
     Frozen,

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from eventing.contract.catalog.entry import CatalogEntry
 from eventing.contract.catalog.loras import LoraEntry
+from eventing.contract.codecs.validation import Words, all_problems
 from eventing.contract.errors import ConfigurationError
-from eventing.contract.frozen import Frozen
-from eventing.contract.validation import Words, all_problems
+from eventing.contract.records.frozen import Frozen
 
 SETTING = "REELZERO_CATALOG_DIR"
 T = TypeVar("T", bound=Frozen)

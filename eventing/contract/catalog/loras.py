@@ -9,8 +9,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from eventing.contract.errors import InvalidRequest
-from eventing.contract.loras import Lora, LoraChoice, LoraName, Scale
-from eventing.contract.models import Frozen
+from eventing.contract.records.loras import Lora, LoraChoice, LoraName, Scale
+from eventing.contract.records.models import Frozen
 
 # A file inside the folder or repository; no part of its path is hidden or leads out of it.
 FILE = r"^([^/\\.\x00][^/\\\x00]*/)*[^/\\.\x00][^/\\\x00]*\.safetensors$"

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from eventing.contract.models import Frozen, Pixels
+from eventing.contract.records.models import Frozen, Pixels
 
 
 class FrameRule(Frozen):

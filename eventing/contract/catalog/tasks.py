@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from eventing.contract.errors import InvalidRequest
-from eventing.contract.models import Frozen, VideoRequest
+from eventing.contract.records.models import Frozen, VideoRequest
 
 AUTO = "auto"
 PipelineClass = Annotated[str, Field(pattern=r"^(auto|[A-Z][A-Za-z0-9]{0,62}Pipeline)$")]

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from eventing.contract.loras import LoraChoices
-from eventing.contract.models import Frozen, Guidance, Quality, Shift, Steps
-from eventing.contract.step_cache import StepCache
+from eventing.contract.records.loras import LoraChoices
+from eventing.contract.records.models import Frozen, Guidance, Quality, Shift, Steps
+from eventing.contract.records.step_cache import StepCache
 
 
 class Tier(Frozen):

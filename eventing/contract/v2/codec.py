@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from eventing.contract import media_types, strictjson
+from eventing.contract.codecs import strictjson
+from eventing.contract.codecs.stream import InlineVideo
 from eventing.contract.errors import MalformedRequest, UnsupportedMedia
-from eventing.contract.results import VideoResult
-from eventing.contract.stream import InlineVideo
+from eventing.contract.http import media_types
+from eventing.contract.records.results import VideoResult
 from eventing.contract.v2 import elements
 from eventing.contract.v2.table import (
     OUTPUTS,

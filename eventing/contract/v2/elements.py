@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from eventing.contract.errors import InvalidRequest, MalformedRequest
-from eventing.contract.pictures import FIELDS, INLINE, SCHEMES, inline
+from eventing.contract.records.pictures import FIELDS, INLINE, SCHEMES, inline
 
 FORMATS = {
     "UINT8": "B", "UINT16": "H", "UINT32": "I", "UINT64": "Q",

@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from typing import Any
 
 from eventing.contract.catalog import CatalogEntry
+from eventing.contract.codecs.stream import InlineVideo, Output
 from eventing.contract.errors import InvalidRequest, NotFound
-from eventing.contract.results import VideoResult
-from eventing.contract.stream import InlineVideo, Output
+from eventing.contract.records.results import VideoResult
 
 INPUTS = {
     "prompt": "BYTES",

@@ -21,7 +21,7 @@ from sqlalchemy import make_url
 from eventing.container import Container, build_container
 from eventing.contract.budget import KNATIVE_WINDOW_LIMIT
 from eventing.contract.errors import ReelzeroError
-from eventing.contract.s3 import Folder
+from eventing.contract.storage.s3 import Folder
 from eventing.delivery.signing import check_secrets
 from eventing.delivery.sink_binding import SinkBinding
 from eventing.settings import Settings

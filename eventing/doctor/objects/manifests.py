@@ -16,8 +16,8 @@ import yaml
 
 from eventing.contract.budget import Budget
 from eventing.contract.catalog import CatalogEntry, load_catalog
+from eventing.contract.codecs.validation import validated
 from eventing.contract.errors import InvalidRequest, MalformedRequest
-from eventing.contract.validation import validated
 from eventing.settings import Endpoint
 
 Body = dict[str, Any]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from eventing.contract.events import REQUESTED
+from eventing.contract.records.events import REQUESTED
 from eventing.doctor.objects import ours
 from eventing.doctor.objects.destinations import Destination, behind, binds, destination
 from eventing.doctor.objects.manifests import Manifest, Manifests, dig, near

@@ -18,7 +18,7 @@ from eventing.contract.errors import (
     ReelzeroError,
     Unavailable,
 )
-from eventing.contract.models import Received
+from eventing.contract.records.models import Received
 
 LONGEST = 500  # characters of the server's words in a message
 BUSY = (408, 425, 429, 502, 503, 504)

@@ -14,7 +14,7 @@ import httpx
 
 from eventing.contract.catalog import Engine
 from eventing.contract.errors import BrokenVideo, ReelzeroError, Unavailable
-from eventing.contract.models import GenerationSpec
+from eventing.contract.records.models import GenerationSpec
 from predictor.models.engines import answers, dialects
 from predictor.models.engines.answers import Video
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eventing.contract.catalog import Dialect, Engine
-from eventing.contract.models import GenerationSpec
+from eventing.contract.records.models import GenerationSpec
 
 Fields = dict[str, Any]
 Part = tuple[str | None, bytes, str]  # file name, content, type

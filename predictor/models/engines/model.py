@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import InvalidRequest, ModelUnavailable
-from eventing.contract.models import GenerationSpec
+from eventing.contract.records.models import GenerationSpec
 from predictor.models.engines.client import EngineClient
 from predictor.models.loras import LoraShelf
 from predictor.settings import PredictorSettings

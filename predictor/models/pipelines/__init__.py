@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from eventing.contract.catalog import Task
-from eventing.contract.models import GenerationSpec
+from eventing.contract.records.models import GenerationSpec
 from predictor.models.loras import LoraFiles
 from predictor.models.sound import Waveform
 

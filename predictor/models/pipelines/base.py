@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from eventing.contract.catalog import CatalogEntry, SoundRule, Task
 from eventing.contract.errors import InvalidRequest
-from eventing.contract.models import GenerationSpec
+from eventing.contract.records.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.loras import LoraFiles
 from predictor.models.pipelines import (

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from eventing.contract.models import GenerationSpec
+from eventing.contract.records.models import GenerationSpec
 from predictor.models.pipelines import Take
 from predictor.models.pipelines.tensors import to_frames
 

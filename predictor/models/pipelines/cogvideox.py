@@ -11,7 +11,7 @@ from diffusers import CogVideoXDPMScheduler, CogVideoXImageToVideoPipeline, CogV
 from numpy.typing import NDArray
 
 from eventing.contract.catalog import CatalogEntry, Task
-from eventing.contract.models import GenerationSpec
+from eventing.contract.records.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.pipelines.base import DiffusersFamily
 from predictor.models.pipelines.preview import StepCall

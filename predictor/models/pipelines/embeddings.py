@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from eventing.contract.models import GenerationSpec
+from eventing.contract.records.models import GenerationSpec
 
 LIMIT = 512 << 20  # bytes; a prompt takes 2 MB of CogVideoX, 4 MB of Wan, 385 MB of LTX-2
 NEGATIVE = "negative_"  # the names of the embeddings of a negative prompt begin so

@@ -11,7 +11,7 @@ import torch
 
 from eventing.contract.catalog import CatalogEntry, Task
 from eventing.contract.errors import ModelUnavailable
-from eventing.contract.weights import read_object
+from eventing.contract.storage.weights import read_object
 from predictor.models.pipelines import parts
 from predictor.models.pipelines.parts import INDEX
 

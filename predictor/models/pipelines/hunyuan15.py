@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from eventing.contract.catalog import Task
 from eventing.contract.errors import InvalidRequest
-from eventing.contract.models import GenerationSpec
+from eventing.contract.records.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.pipelines import Pictures
 from predictor.models.pipelines.base import DiffusersFamily

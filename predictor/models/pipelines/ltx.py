@@ -13,7 +13,7 @@ from diffusers.utils.torch_utils import randn_tensor
 from numpy.typing import NDArray
 
 from eventing.contract.catalog import Task
-from eventing.contract.models import GenerationSpec
+from eventing.contract.records.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.pipelines import Pictures
 from predictor.models.pipelines.base import WITH_MASKS, DiffusersFamily, generator

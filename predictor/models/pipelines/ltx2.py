@@ -11,7 +11,7 @@ from diffusers import LTX2ImageToVideoPipeline, LTX2Pipeline
 from numpy.typing import NDArray
 
 from eventing.contract.catalog import SoundRule, Task
-from eventing.contract.models import GenerationSpec
+from eventing.contract.records.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.pipelines.base import WITH_MASKS, DiffusersFamily
 from predictor.models.pipelines.packed import unpacked

@@ -8,7 +8,7 @@ from diffusers import MochiPipeline
 from numpy.typing import NDArray
 
 from eventing.contract.catalog import Task
-from eventing.contract.models import GenerationSpec
+from eventing.contract.records.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.pipelines.base import WITH_MASKS, DiffusersFamily
 from predictor.models.pipelines.preview import StepCall

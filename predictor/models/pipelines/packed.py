@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from eventing.contract.models import GenerationSpec
+from eventing.contract.records.models import GenerationSpec
 
 UNPACKED = 5  # dimensions of latents as a video: batch, channels, frames, height, width
 

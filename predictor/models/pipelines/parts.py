@@ -14,7 +14,7 @@ import torch
 from diffusers.models.modeling_utils import no_init_weights
 
 from eventing.contract.errors import ModelUnavailable
-from eventing.contract.weights import WEIGHTS, read_object
+from eventing.contract.storage.weights import WEIGHTS, read_object
 
 INDEX = "model_index.json"
 SHOWN = 3  # tensors named in a message; more are only counted

@@ -15,7 +15,7 @@ from diffusers import CogVideoXPipeline, CogVideoXTransformer3DModel
 from PIL import Image
 
 from eventing.contract.catalog import CatalogEntry, Task
-from eventing.contract.weights import check_safetensors
+from eventing.contract.storage.weights import check_safetensors
 from predictor.models.pipelines import cogvideox, parts, steps
 from predictor.models.pipelines.layers import COLOURS, REACH, SCALE, read_layers
 from predictor.models.pipelines.preview import Painter

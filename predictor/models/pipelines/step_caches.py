@@ -14,7 +14,7 @@ from diffusers import FirstBlockCacheConfig
 
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import ModelUnavailable
-from eventing.contract.step_cache import StepCache
+from eventing.contract.records.step_cache import StepCache
 from predictor.models.pipelines.steps import TRANSFORMERS
 
 

@@ -12,7 +12,7 @@ from diffusers.models.autoencoders.autoencoder_kl_wan import unpatchify
 from numpy.typing import NDArray
 
 from eventing.contract.catalog import Task
-from eventing.contract.models import GenerationSpec
+from eventing.contract.records.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.pipelines.base import DiffusersFamily
 from predictor.models.pipelines.tensors import per_channel, to_frames

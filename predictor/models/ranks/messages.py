@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eventing.contract.catalog import CatalogEntry
-from eventing.contract.models import GenerationSpec
+from eventing.contract.records.models import GenerationSpec
 from predictor.models.loras import LoraFiles
 from predictor.settings import PredictorSettings
 

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from eventing.contract.errors import DeviceLost, InvalidRequest, ModelUnavailable
-from eventing.contract.models import GenerationSpec
+from eventing.contract.records.models import GenerationSpec
 from predictor.models.loras import LoraFiles
 from predictor.models.pipelines import NO_PICTURES, Latents, OnStep, Pictures, Take
 from predictor.models.pipelines.base import DiffusersFamily

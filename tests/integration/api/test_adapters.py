@@ -13,7 +13,7 @@ import pytest_asyncio
 import yaml
 
 from eventing.contract.catalog import HERE
-from eventing.contract.s3 import Bucket
+from eventing.contract.storage.s3 import Bucket
 from eventing.settings import Endpoint
 from tests.integration.api.deployment import Deployment, deployment
 

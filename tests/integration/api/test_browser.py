@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from eventing.contract.s3 import Bucket
+from eventing.contract.storage.s3 import Bucket
 from tests.integration.api.deployment import Deployment, deployment
 
 playwright = pytest.importorskip("playwright.async_api", reason="pip install playwright runs this test")

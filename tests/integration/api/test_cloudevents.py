@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from eventing.contract.s3 import Bucket
+from eventing.contract.storage.s3 import Bucket
 from tests.integration.api.deployment import Deployment, deployment
 
 TYPE = "dev.reelzero.video.requested.v1"

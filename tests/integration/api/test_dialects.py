@@ -11,8 +11,8 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from eventing.contract.models import Failure
-from eventing.contract.s3 import Bucket
+from eventing.contract.records.models import Failure
+from eventing.contract.storage.s3 import Bucket
 from eventing.settings import Endpoint
 from eventing.testing import Script
 from tests.integration.api.deployment import Deployment, deployment

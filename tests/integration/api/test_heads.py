@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from eventing.contract import bounded_http
+from eventing.contract.http import bounded_http
 from tests.integration.api.deployment import PATIENCE, Deployment
 
 REQUEST = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"

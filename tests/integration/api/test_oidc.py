@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from eventing.contract.s3 import Bucket
+from eventing.contract.storage.s3 import Bucket
 from tests.integration.api.deployment import Deployment, deployment
 from tests.integration.api.test_cloudevents import STRUCTURED, event
 

@@ -13,7 +13,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from eventing.client import AsyncClient
-from eventing.contract.s3 import Bucket
+from eventing.contract.storage.s3 import Bucket
 from eventing.settings import Endpoint
 from eventing.store.circuit_breaker import OPEN_AFTER
 from eventing.testing import Script

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from eventing.contract.s3 import Bucket
+from eventing.contract.storage.s3 import Bucket
 from tests.integration.api.deployment import Deployment, deployment
 
 BODY = '{"prompt": "a red circle moving right", "callback_url": "http://127.0.0.1:1/"}'

@@ -16,7 +16,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from eventing.api.videos import openai
-from eventing.contract.s3 import Bucket
+from eventing.contract.storage.s3 import Bucket
 from eventing.domain.job import Job
 from eventing.drafts import Origin
 from eventing.jobs import parse_request

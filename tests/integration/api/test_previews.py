@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from eventing.contract.errors import StorageError
-from eventing.contract.s3 import Bucket
-from eventing.contract.s3_http import ObjectClient
+from eventing.contract.storage.s3 import Bucket
+from eventing.contract.storage.s3_http import ObjectClient
 from eventing.testing import Script
 from tests.integration.api.deployment import PATIENCE, Deployment, deployment
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 from eventing.contract.problems import catalogue
-from eventing.contract.s3 import Bucket
+from eventing.contract.storage.s3 import Bucket
 from tests.integration.api.deployment import PATIENCE, Deployment, deployment
 
 

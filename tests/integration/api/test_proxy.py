@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from eventing.contract.s3 import Bucket
+from eventing.contract.storage.s3 import Bucket
 from eventing.testing import Script
 from tests.integration.api.deployment import PATIENCE, Deployment, deployment
 from tests.support.ports import free_port

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from eventing.contract.s3 import Bucket
+from eventing.contract.storage.s3 import Bucket
 from tests.integration.api.deployment import Deployment, deployment
 
 

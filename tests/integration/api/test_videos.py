@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from eventing.contract.models import Failure
-from eventing.contract.s3 import Bucket, Folder
+from eventing.contract.records.models import Failure
+from eventing.contract.storage.s3 import Bucket, Folder
 from eventing.testing import Script
 from tests.integration.api.deployment import Deployment, deployment
 

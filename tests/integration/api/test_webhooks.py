@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 from standardwebhooks import Webhook
 
-from eventing.contract.s3 import Bucket
+from eventing.contract.storage.s3 import Bucket
 from tests.integration.api.deployment import OLD_SECRET, SECRET, Deployment, deployment
 
 PROMPT = "a red circle moving right"

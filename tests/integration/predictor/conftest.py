@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from eventing.contract.s3 import S3Location
+from eventing.contract.storage.s3 import S3Location
 from tests.integration.predictor.held import Held, holding
 from tests.integration.predictor.process import Predictor
 from tests.knative.proxy import QueueProxy

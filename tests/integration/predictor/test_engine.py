@@ -18,11 +18,11 @@ from PIL import Image
 from starlette.responses import JSONResponse, Response
 
 from eventing.contract.catalog import CatalogEntry, Dialect, load_catalog
+from eventing.contract.codecs.stream import CompletedRecord, FailedRecord
 from eventing.contract.errors import InvalidRequest, Unavailable
-from eventing.contract.pictures import Fit, Picture
-from eventing.contract.results import Manifest, Sound, VideoResult
-from eventing.contract.s3 import Bucket
-from eventing.contract.stream import CompletedRecord, FailedRecord
+from eventing.contract.records.pictures import Fit, Picture
+from eventing.contract.records.results import Manifest, Sound, VideoResult
+from eventing.contract.storage.s3 import Bucket
 from predictor.device import worker as worker_module
 from predictor.device.worker import State, Worker
 from predictor.fake_engine import FakeEngine, Habits

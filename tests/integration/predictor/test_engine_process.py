@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from eventing.contract.catalog import load_catalog
-from eventing.contract.s3 import Bucket
+from eventing.contract.storage.s3 import Bucket
 from predictor.fake_engine import FakeEngine, Habits
 from predictor.generation.video import measure_mp4
 from tests.integration.predictor.conftest import READY

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eventing.contract.results import attempt_prefix
-from eventing.contract.s3 import Bucket
+from eventing.contract.records.results import attempt_prefix
+from eventing.contract.storage.s3 import Bucket
 from predictor.fake_engine import FakeEngine, Habits
 from predictor.generation import stills, video
 from tests.integration.predictor.held import Held

@@ -16,8 +16,8 @@ from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 from PIL import Image
 
-from eventing.contract.results import Manifest, VideoResult, attempt_prefix
-from eventing.contract.s3 import Bucket
+from eventing.contract.records.results import Manifest, VideoResult, attempt_prefix
+from eventing.contract.storage.s3 import Bucket
 from tests.integration.predictor.process import Predictor
 
 STAGES = ["encode_prompt", "denoise", "decode", "encode_video"]

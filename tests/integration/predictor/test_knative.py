@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 
 from eventing.contract.budget import Budget
-from eventing.contract.stream import CompletedRecord, stream_record
+from eventing.contract.codecs.stream import CompletedRecord, stream_record
 from eventing.settings import Endpoint
 from tests.integration.conftest import MakeStack
 from tests.integration.predictor.conftest import READY, Queue, Start

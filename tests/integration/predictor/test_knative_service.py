@@ -18,7 +18,7 @@ import aiohttp
 import pytest
 
 from eventing.contract.budget import Budget
-from eventing.contract.s3 import Bucket
+from eventing.contract.storage.s3 import Bucket
 from tests.integration.predictor.conftest import Queue, Start
 from tests.integration.predictor.held import Held
 from tests.integration.predictor.process import reached, wait_for

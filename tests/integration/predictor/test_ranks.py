@@ -18,7 +18,7 @@ import yaml
 from numpy.typing import NDArray
 
 from eventing.contract.catalog import HERE, CatalogEntry, load_catalog
-from eventing.contract.models import VideoRequest
+from eventing.contract.records.models import VideoRequest
 from predictor.generation.video import write_mp4
 from predictor.models import tiny
 from predictor.models.loading import load_model

@@ -11,8 +11,8 @@ import pytest
 
 from eventing.contract.catalog import load_catalog
 from eventing.contract.errors import StorageError
-from eventing.contract.results import Manifest, attempt_prefix
-from eventing.contract.s3 import Bucket, S3Location
+from eventing.contract.records.results import Manifest, attempt_prefix
+from eventing.contract.storage.s3 import Bucket, S3Location
 from predictor.generation import results
 from predictor.generation.attempt import Attempt, make_attempt
 from predictor.generation.monitor import Monitor

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from eventing.contract.s3 import Bucket
+from eventing.contract.storage.s3 import Bucket
 from predictor.serving.subscriber import job_id
 from tests.integration.predictor.conftest import Start
 from tests.integration.predictor.process import Predictor, reached, wait_for

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from sqlalchemy import update
 
-from eventing.contract.models import Failure
+from eventing.contract.records.models import Failure
 from eventing.domain.job import Status
 from eventing.domain.pool import Pool
 from eventing.store import circuit_breaker

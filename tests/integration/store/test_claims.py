@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from eventing.contract.models import Failure, Progress, Stage
+from eventing.contract.records.models import Failure, Progress, Stage
 from eventing.domain.job import LeaseLost, Status
 from eventing.domain.pool import Pool
 from eventing.store.engine import Database

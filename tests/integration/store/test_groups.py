@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select
 
 from eventing.contract.errors import Conflict, NotFound, TooMany
-from eventing.contract.models import Failure, JobRequest
+from eventing.contract.records.models import Failure, JobRequest
 from eventing.domain.pool import Pool
 from eventing.drafts import Origin
 from eventing.store.engine import Database

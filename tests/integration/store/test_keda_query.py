@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from config.render import render
-from eventing.contract.models import Failure
+from eventing.contract.records.models import Failure
 from eventing.domain.pool import Pool
 from eventing.store import circuit_breaker
 from eventing.store.engine import Database

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from eventing.contract.errors import NotFound
-from eventing.contract.models import Failure, Progress, Stage
+from eventing.contract.records.models import Failure, Progress, Stage
 from eventing.domain.job import Job
 from eventing.domain.room import Room, line_of
 from eventing.store import outbox

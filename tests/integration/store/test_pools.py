@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 from sqlalchemy import text
 
-from eventing.contract.models import Failure
+from eventing.contract.records.models import Failure
 from eventing.store.engine import Database
 from eventing.store.schema import migrate
 from tests.support.builders import POOL, claim, stores, submission

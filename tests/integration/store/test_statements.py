@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eventing.contract.models import GenerationSpec
+from eventing.contract.records.models import GenerationSpec
 from eventing.store.engine import Database
 from eventing.store.outbox import Try
 from eventing.store.schema import migrate

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import update
 
 from eventing.contract.errors import Conflict, InvalidRequest, NotFound, StorageError, TooMany
-from eventing.contract.models import Failure, JobRequest
+from eventing.contract.records.models import Failure, JobRequest
 from eventing.domain.job import Status
 from eventing.drafts import Origin
 from eventing.store.engine import Database

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, insert, text, update
 
-from eventing.contract.models import Failure
+from eventing.contract.records.models import Failure
 from eventing.domain.group import members
 from eventing.domain.job import Job, Status
 from eventing.domain.pool import Pool

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from eventing.cli import app
-from eventing.contract.s3 import Bucket
+from eventing.contract.storage.s3 import Bucket
 from eventing.settings import Endpoint
 from tests.conftest import background_loop
 from tests.integration.api.deployment import Deployment, deployment

@@ -16,7 +16,7 @@ from standardwebhooks import Webhook
 
 from eventing.client import AsyncClient, Away, Client, Job, Refused, verify_webhook
 from eventing.contract.errors import Conflict, InvalidRequest, MalformedRequest, StorageError, Unauthorized
-from eventing.contract.models import Status
+from eventing.contract.records.models import Status
 from eventing.testing import Script
 from tests.integration.api.deployment import SECRET, Deployment
 from tests.support.ports import free_port

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from eventing.cli import app
-from eventing.contract.models import Failure, JobRequest
+from eventing.contract.records.models import Failure, JobRequest
 from eventing.testing import Script
 from tests.integration.api.deployment import Deployment
 from tests.integration.terminal.conftest import Reelzero

@@ -20,9 +20,9 @@ from mcp_types import CallToolResult, ImageContent, TextContent
 from PIL import Image
 
 from eventing.client import AsyncClient
-from eventing.contract.models import Failure
-from eventing.contract.results import VideoResult
-from eventing.contract.s3 import Bucket
+from eventing.contract.records.models import Failure
+from eventing.contract.records.results import VideoResult
+from eventing.contract.storage.s3 import Bucket
 from eventing.mcp.remote import RemoteDoor
 from eventing.mcp.server import build_server
 from eventing.testing import Script

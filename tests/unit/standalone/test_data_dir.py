@@ -12,9 +12,9 @@ from sqlalchemy import make_url
 from standardwebhooks import Webhook
 
 from eventing.contract.errors import ConfigurationError
-from eventing.standalone.data_dir import InUse, open_data_dir
-from eventing.standalone.files import LogFile, read_json, write_private
-from eventing.standalone.process import Process
+from eventing.standalone.data.data_dir import InUse, open_data_dir
+from eventing.standalone.data.files import LogFile, read_json, write_private
+from eventing.standalone.processes.process import Process
 
 
 def mode(path: Path) -> int:

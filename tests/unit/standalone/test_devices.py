@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from eventing.standalone import devices
-from eventing.standalone.devices import find_devices
+from eventing.standalone.processes import devices
+from eventing.standalone.processes.devices import find_devices
 
 TWO = "GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-aaaa)\nGPU 1: NVIDIA H100 80GB HBM3 (UUID: GPU-bbbb)\n"
 PARTITIONED = (

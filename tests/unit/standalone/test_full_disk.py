@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from eventing.contract.errors import ConfigurationError
-from eventing.standalone.data_dir import open_data_dir
-from eventing.standalone.files import LogFile, write_private
+from eventing.standalone.data.data_dir import open_data_dir
+from eventing.standalone.data.files import LogFile, write_private
 from tests.support.disks import small_disk
 
 SIZE = 1 << 20

@@ -9,10 +9,10 @@ import pytest
 
 from eventing.contract.catalog import load_catalog
 from eventing.contract.errors import InvalidRequest
-from eventing.contract.s3 import S3Location
-from eventing.contract.ssrf import AddressPolicy
+from eventing.contract.http.ssrf import AddressPolicy
+from eventing.contract.storage.s3 import S3Location
 from eventing.settings import Settings
-from eventing.standalone.data_dir import DataDir, open_data_dir
+from eventing.standalone.data.data_dir import DataDir, open_data_dir
 from eventing.standalone.options import Options, build_settings, default_model, endpoints
 
 S3 = S3Location("reelzero", "http://127.0.0.1:9")

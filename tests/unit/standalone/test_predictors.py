@@ -16,8 +16,8 @@ import pytest
 
 from eventing.contract.catalog import Catalog, CatalogEntry, load_catalog
 from eventing.contract.errors import ModelUnavailable
-from eventing.standalone.launch import Launcher
-from eventing.standalone.predictors import LocalPredictors
+from eventing.standalone.processes.launch import Launcher
+from eventing.standalone.processes.predictors import LocalPredictors
 from tests.support.waiting import eventually, gone
 
 FAKE = Path(__file__).with_name("fake_predictor.py")
@@ -185,7 +185,7 @@ async def test_idle_predictors_are_stopped(make: Make) -> None:
 async def test_one_that_is_stopped_finishes_its_upload(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: str
 ) -> None:
-    monkeypatch.setattr("eventing.standalone.predictors.STOP_SECONDS", 0.001)
+    monkeypatch.setattr("eventing.standalone.processes.predictors.STOP_SECONDS", 0.001)
     predictors = make("GPU-a", idle=0.01 if wanted == "by no job" else 3600, FAKE_TAIL="1")
     async with predictors.open("one", "default"):
         (pid,) = predictors.running()

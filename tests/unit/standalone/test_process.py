@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from eventing.standalone import process as module
-from eventing.standalone.process import Process, free_port, is_free, last_words, tail
+from eventing.standalone.processes import process as module
+from eventing.standalone.processes.process import Process, free_port, is_free, last_words, tail
 from tests.support.waiting import eventually, first_number, gone, python
 
 STUBBORN = """
@@ -32,7 +32,7 @@ print(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]).pi
 PARENT = """
 import asyncio, sys
 from pathlib import Path
-from eventing.standalone.process import Process
+from eventing.standalone.processes.process import Process
 
 async def main():
     child = await Process.start([sys.executable, "-c", "import time; time.sleep(60)"], Path(sys.argv[1]))

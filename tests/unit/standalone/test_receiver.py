@@ -14,7 +14,7 @@ from cloudevents.http import CloudEvent
 
 from eventing.contract.errors import Unauthorized
 from eventing.delivery.signing import signature_headers
-from eventing.standalone.receiver import Receiver
+from eventing.standalone.one_shot.receiver import Receiver
 
 SECRET = "whsec_" + "QUJD" * 10
 DONE = {

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from eventing.contract.errors import StorageError
-from eventing.contract.s3 import S3Location
-from eventing.standalone import s3watch
-from eventing.standalone.s3watch import DiskWatch
+from eventing.contract.storage.s3 import S3Location
+from eventing.standalone.s3 import s3watch
+from eventing.standalone.s3.s3watch import DiskWatch
 
 
 class Server:

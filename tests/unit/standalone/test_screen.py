@@ -7,7 +7,7 @@ import io
 
 from rich.console import Console
 
-from eventing.standalone.screen import LiveScreen, PlainScreen, open_screen
+from eventing.standalone.one_shot.screen import LiveScreen, PlainScreen, open_screen
 
 
 def console(terminal: bool) -> Console:

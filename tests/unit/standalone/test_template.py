@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from eventing.contract.catalog import load_catalog
-from eventing.standalone.launch import Launcher, Predictor, new_log
-from eventing.standalone.process import tail
-from eventing.standalone.template import Template
+from eventing.standalone.processes.launch import Launcher, Predictor, new_log
+from eventing.standalone.processes.process import tail
+from eventing.standalone.processes.template import Template
 from tests.support.waiting import eventually, first_number, gone, python
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
@@ -38,7 +38,7 @@ THREADED = "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
 PARENT = """
 import asyncio, sys
 from pathlib import Path
-from eventing.standalone.template import Template
+from eventing.standalone.processes.template import Template
 
 async def main():
     home = Path(sys.argv[1])

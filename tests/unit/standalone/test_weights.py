@@ -12,10 +12,10 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 
 from eventing.contract.catalog import CatalogEntry, load_catalog
 from eventing.contract.env import WeightsSettings
-from eventing.standalone import weights
-from eventing.standalone.launch import Launcher
-from eventing.standalone.predictors import LocalPredictors
-from eventing.standalone.weights import Places, WeightsWatch, find_snapshot
+from eventing.standalone.data import weights
+from eventing.standalone.data.weights import Places, WeightsWatch, find_snapshot
+from eventing.standalone.processes.launch import Launcher
+from eventing.standalone.processes.predictors import LocalPredictors
 from predictor.models.loading import ASSETS
 from tests.support.waiting import eventually
 

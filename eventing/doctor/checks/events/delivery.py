@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from eventing.contract.events import GROUP_COMPLETED, PROGRESSED, REJECTED, STARTED, TERMINAL
+from eventing.contract.records.events import GROUP_COMPLETED, PROGRESSED, REJECTED, STARTED, TERMINAL
 from eventing.doctor.findings import Finding, Rule
 from eventing.doctor.objects.destinations import binds, destination
 from eventing.doctor.objects.manifests import Body, Manifest, Manifests, dig, items, near, section

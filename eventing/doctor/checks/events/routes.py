@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from eventing.contract.events import REQUESTED
+from eventing.contract.records.events import REQUESTED
 from eventing.doctor.checks.events.delivery import SENT, delivery_of, passes
 from eventing.doctor.findings import Finding, Rule
 from eventing.doctor.objects.destinations import Destination, behind, destination

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from eventing.contract.catalog import HERE, FrameRule, load_catalog
 from eventing.contract.errors import InvalidRequest
-from eventing.contract.models import VideoRequest
-from eventing.contract.pictures import FIELDS
+from eventing.contract.records.models import VideoRequest
+from eventing.contract.records.pictures import FIELDS
 
 CATALOG = load_catalog()
 REAL = ["cogvideox-2b", "cogvideox-5b", "ltx-video", "mochi-1-preview", "wan2.1-t2v-1.3b"]

@@ -10,7 +10,7 @@ import yaml
 
 from eventing.contract.catalog import HERE, load_catalog
 from eventing.contract.errors import ConfigurationError
-from eventing.contract.models import Quality, VideoRequest
+from eventing.contract.records.models import Quality, VideoRequest
 
 TINY = yaml.safe_load((HERE / "tiny.yaml").read_text(encoding="utf-8"))
 INK: dict[str, Any] = {

@@ -8,7 +8,7 @@ import pytest
 
 from eventing.contract.catalog import CatalogEntry, FrameRule, SideRule, Task, load_catalog
 from eventing.contract.errors import InvalidRequest
-from eventing.contract.models import VideoRequest
+from eventing.contract.records.models import VideoRequest
 from eventing.contract.unseen import unseen
 
 TINY = load_catalog().get("tiny").model_dump()

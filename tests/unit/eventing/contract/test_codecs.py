@@ -12,9 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eventing.contract import cloudevent, media_types, strictjson, v2
+from eventing.contract import v2
+from eventing.contract.codecs import cloudevent, strictjson
 from eventing.contract.errors import MalformedRequest, ReelzeroError, UnsupportedMedia
-from eventing.contract.models import JobRequest
+from eventing.contract.http import media_types
+from eventing.contract.records.models import JobRequest
 from eventing.testing import fake_result
 from tests.support.builders import make_job
 

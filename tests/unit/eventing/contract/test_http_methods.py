@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 from starlette.testclient import TestClient
 
-from eventing.contract.http_methods import HeadAndOptions, allowed_methods
+from eventing.contract.http.http_methods import HeadAndOptions, allowed_methods
 
 
 @pytest.fixture

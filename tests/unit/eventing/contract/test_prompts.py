@@ -12,8 +12,8 @@ from transformers import AutoTokenizer
 
 from eventing import prompts
 from eventing.contract.catalog import load_catalog
-from eventing.contract.models import VideoRequest
 from eventing.contract.prompts import Reading, Vocabulary, prompt_warnings
+from eventing.contract.records.models import VideoRequest
 from eventing.prompts import TOKENIZER_LIMIT, Prompts
 from predictor.models.loading import ASSETS
 from predictor.models.prompts import read_prompt

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from eventing.contract.errors import StorageError
-from eventing.contract.s3 import Bucket, Folder, S3Location
+from eventing.contract.storage.s3 import Bucket, Folder, S3Location
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
-from eventing.contract import schemas
-from eventing.contract.events import REQUESTED
-from eventing.contract.models import Failure
+from eventing.contract.records import schemas
+from eventing.contract.records.events import REQUESTED
+from eventing.contract.records.models import Failure
 from eventing.domain.announcer import Announcer
 from eventing.domain.group import Group
 from eventing.domain.job import cancel, claim, complete, fail, start
@@ -30,7 +30,7 @@ def check(event: dict[str, Any]) -> None:
 
 def test_what_is_published_is_what_the_models_say() -> None:
     for name, text in schemas.documents().items():
-        assert (DOCS / name).read_text() == text, f"{name}: run python -m eventing.contract.schemas"
+        assert (DOCS / name).read_text() == text, f"{name}: run python -m eventing.contract.records.schemas"
     assert {path.name for path in (DOCS / "schemas").iterdir()} == {f"{k}.json" for k in schemas.PAYLOADS}
 
 

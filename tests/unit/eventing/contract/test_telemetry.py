@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
-from eventing.contract.results import Manifest
-from eventing.contract.stream import stream_record
+from eventing.contract.codecs.stream import stream_record
+from eventing.contract.records.results import Manifest
 from eventing.contract.telemetry import JsonFormatter, current_traceparent, job_context
 from eventing.jobs import parse_request
 

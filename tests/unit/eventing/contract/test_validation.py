@@ -10,11 +10,11 @@ import pytest
 
 from eventing.api.videos import openai
 from eventing.contract.catalog import load_catalog
+from eventing.contract.codecs.stream import GenerateBody
+from eventing.contract.codecs.validation import validated
 from eventing.contract.env import read
 from eventing.contract.errors import ConfigurationError, InvalidRequest
-from eventing.contract.models import JobRequest, VideoRequest
-from eventing.contract.stream import GenerateBody
-from eventing.contract.validation import validated
+from eventing.contract.records.models import JobRequest, VideoRequest
 from eventing.jobs import parse_request
 from eventing.settings import Settings
 

@@ -12,8 +12,8 @@ import pytest
 
 from eventing.contract.env import read
 from eventing.contract.errors import ConfigurationError
-from eventing.contract.s3 import Bucket, S3Location
-from eventing.contract.s3_http import ObjectClient
+from eventing.contract.storage.s3 import Bucket, S3Location
+from eventing.contract.storage.s3_http import ObjectClient
 from eventing.delivery.sender import Sender
 from eventing.delivery.sink_binding import SinkBinding
 from eventing.domain import destinations

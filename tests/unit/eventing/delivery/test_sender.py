@@ -15,9 +15,9 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from eventing.contract.env import read
 from eventing.contract.errors import ConfigurationError
-from eventing.contract.s3 import Bucket, S3Location
-from eventing.contract.s3_http import ObjectClient
-from eventing.contract.ssrf import AddressPolicy, is_public
+from eventing.contract.http.ssrf import AddressPolicy, is_public
+from eventing.contract.storage.s3 import Bucket, S3Location
+from eventing.contract.storage.s3_http import ObjectClient
 from eventing.delivery.sender import Sender, retry_after
 from eventing.delivery.signing import check_secrets, signature_headers
 from eventing.delivery.sink_binding import SinkBinding

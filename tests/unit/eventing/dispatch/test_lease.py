@@ -7,7 +7,7 @@ import gc
 from pathlib import Path
 from typing import cast
 
-from eventing.contract.models import Progress, Stage
+from eventing.contract.records.models import Progress, Stage
 from eventing.dispatch.lease import Lease
 from eventing.domain.job import Job, LeaseLost
 from eventing.store.claims import ClaimStore

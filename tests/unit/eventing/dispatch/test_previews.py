@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from eventing.contract.models import Progress, Stage
+from eventing.contract.records.models import Progress, Stage
 from eventing.dispatch.previews import Previews
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from cloudevents.http import from_json
 
-from eventing.contract.models import Failure
+from eventing.contract.records.models import Failure
 from eventing.domain import job as state
 from eventing.domain.announcer import Announcer
 from eventing.domain.destinations import target_of

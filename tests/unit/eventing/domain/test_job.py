@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from eventing.contract.models import Failure, Progress, Stage
-from eventing.contract.results import VideoResult
+from eventing.contract.records.models import Failure, Progress, Stage
+from eventing.contract.records.results import VideoResult
 from eventing.domain import job as state
 from eventing.domain.job import Job, LeaseLost, Status
 from eventing.domain.retries import requeue, retry

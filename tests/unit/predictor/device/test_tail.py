@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from eventing.contract.catalog import CatalogEntry
+from eventing.contract.codecs.stream import CompletedRecord, FailedRecord, ProgressRecord
 from eventing.contract.errors import Busy
-from eventing.contract.models import Stage
-from eventing.contract.stream import CompletedRecord, FailedRecord, ProgressRecord
+from eventing.contract.records.models import Stage
 from predictor.device.run import Run
 from predictor.device.worker import Worker
 from tests.unit.predictor.fakes import FakePipeline

@@ -16,8 +16,8 @@ from PIL import Image
 
 from eventing.contract.budget import Budget
 from eventing.contract.catalog import CatalogEntry
+from eventing.contract.codecs.stream import CompletedRecord, FailedRecord, HeartbeatRecord, ProgressRecord
 from eventing.contract.errors import Busy, ModelUnavailable, Unavailable
-from eventing.contract.stream import CompletedRecord, FailedRecord, HeartbeatRecord, ProgressRecord
 from predictor.device import run as run_module
 from predictor.device.run import Run
 from predictor.device.worker import State, Worker

@@ -10,7 +10,7 @@ import pytest
 
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import Cancelled
-from eventing.contract.models import GenerationSpec
+from eventing.contract.records.models import GenerationSpec
 from predictor.generation.encoder import Encoder
 from predictor.generation.stills import Frames
 from predictor.generation.video import write_mp4

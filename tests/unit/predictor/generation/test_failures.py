@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from eventing.contract.catalog import CatalogEntry
+from eventing.contract.codecs.stream import CompletedRecord, FailedRecord
 from eventing.contract.errors import Unavailable
-from eventing.contract.stream import CompletedRecord, FailedRecord
 from predictor.device.worker import State
 from tests.unit.predictor.fakes import FakePipeline
 from tests.unit.predictor.running import attempt, failing, finish, make_worker

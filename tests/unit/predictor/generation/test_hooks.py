@@ -16,10 +16,10 @@ import pytest
 import torch
 
 from eventing.contract.catalog import CatalogEntry, load_catalog
+from eventing.contract.codecs.stream import CompletedRecord, FailedRecord
 from eventing.contract.env import read
 from eventing.contract.errors import ConfigurationError
-from eventing.contract.models import VideoRequest
-from eventing.contract.stream import CompletedRecord, FailedRecord
+from eventing.contract.records.models import VideoRequest
 from predictor.device.channel import Terminal
 from predictor.generation.hooks import load_hooks
 from predictor.settings import PredictorSettings

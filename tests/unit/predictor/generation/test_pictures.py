@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from eventing.contract.errors import BrokenPicture
-from eventing.contract.models import GenerationSpec
-from eventing.contract.pictures import Fit, Picture
-from eventing.contract.s3 import Bucket
+from eventing.contract.records.models import GenerationSpec
+from eventing.contract.records.pictures import Fit, Picture
+from eventing.contract.storage.s3 import Bucket
 from predictor.generation.monitor import Monitor
 from predictor.generation.pictures import read_pictures
 from tests.support.builders import make_job

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from eventing.contract.stream import PREVIEW_BYTES
+from eventing.contract.codecs.stream import PREVIEW_BYTES
 from predictor.generation.preview import to_jpeg
 
 

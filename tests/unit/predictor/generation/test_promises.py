@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from eventing.contract.catalog import CatalogEntry
-from eventing.contract.models import Stage
-from eventing.contract.stream import CompletedRecord, FailedRecord
+from eventing.contract.codecs.stream import CompletedRecord, FailedRecord
+from eventing.contract.records.models import Stage
 from predictor.generation import video
 from predictor.generation.monitor import Monitor
 from tests.unit.predictor.fakes import FakePipeline

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from eventing.contract.results import Sound
+from eventing.contract.records.results import Sound
 from predictor.generation.video import measure_mp4, write_mp4
 from predictor.models.sound import Waveform
 

@@ -15,9 +15,9 @@ from diffusers import UniPCMultistepScheduler, WanPipeline
 from safetensors.numpy import load_file, save_file
 
 from eventing.contract.catalog import CatalogEntry, LoraEntry, Tier
+from eventing.contract.codecs.stream import CompletedRecord, FailedRecord, InlineVideo, ProgressRecord
 from eventing.contract.errors import AdapterUnavailable
-from eventing.contract.models import Quality, Stage
-from eventing.contract.stream import CompletedRecord, FailedRecord, InlineVideo, ProgressRecord
+from eventing.contract.records.models import Quality, Stage
 from predictor.device.worker import Worker
 from predictor.models.loading import load_model
 from predictor.models.loras import find

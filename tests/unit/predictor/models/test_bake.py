@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from eventing.contract.checksums import LOCK, compare
 from eventing.contract.errors import ModelUnavailable
+from eventing.contract.storage.checksums import LOCK, compare
 from predictor.models import bake
 from predictor.models.loading import load_model
 from predictor.settings import PredictorSettings

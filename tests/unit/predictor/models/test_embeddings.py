@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from eventing.contract.models import GenerationSpec
+from eventing.contract.records.models import GenerationSpec
 from predictor.generation.attempt import make_attempt
 from predictor.models import tiny
 from predictor.models.loading import LoadedModel, load_model

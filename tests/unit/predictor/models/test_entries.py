@@ -13,8 +13,8 @@ from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXVideoCondition
 
 from eventing.contract.catalog import Task
 from eventing.contract.errors import Cancelled
-from eventing.contract.models import VideoRequest
-from eventing.contract.pictures import FIELDS as PICTURES
+from eventing.contract.records.models import VideoRequest
+from eventing.contract.records.pictures import FIELDS as PICTURES
 from predictor.models.loading import LoadedModel, load_model
 from predictor.models.pipelines import Pictures, checked
 from predictor.settings import PredictorSettings

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from eventing.contract.catalog import CatalogEntry, FrameRule
+from eventing.contract.codecs.stream import Address
 from eventing.contract.errors import InvalidRequest, ModelUnavailable
-from eventing.contract.models import GenerationSpec
-from eventing.contract.stream import Address
+from eventing.contract.records.models import GenerationSpec
 from predictor.device.worker import Worker
 from predictor.generation.attempt import Attempt, make_attempt
 from predictor.models import tiny

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from eventing.contract.catalog import load_catalog
 from eventing.contract.errors import ModelUnavailable
 from eventing.contract.prompts import Vocabulary
-from eventing.contract.weights import check_folder, check_safetensors
+from eventing.contract.storage.weights import check_folder, check_safetensors
 from predictor.device.worker import State, Worker
 from predictor.models.loading import load_model
 from predictor.settings import PredictorSettings

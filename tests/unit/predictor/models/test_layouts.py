@@ -11,7 +11,7 @@ import pytest
 
 from eventing.contract.catalog import CatalogEntry, load_catalog
 from eventing.contract.errors import ModelUnavailable
-from eventing.contract.weights import check_folder
+from eventing.contract.storage.weights import check_folder
 from tests.unit.predictor.models.layouts import LAYOUTS, write
 
 ENTRIES = [entry for entry in load_catalog().entries() if entry.repository]

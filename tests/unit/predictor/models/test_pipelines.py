@@ -12,7 +12,7 @@ from diffusers import FlowMatchHeunDiscreteScheduler, HeunDiscreteScheduler
 
 from eventing.contract.catalog import CatalogEntry, Task
 from eventing.contract.errors import BrokenFrames
-from eventing.contract.models import VideoRequest
+from eventing.contract.records.models import VideoRequest
 from predictor.generation.attempt import make_attempt
 from predictor.models import tiny
 from predictor.models.loading import LoadedModel, load_model

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from eventing.contract.errors import DeviceLost, InvalidRequest, ModelUnavailable
-from eventing.contract.models import VideoRequest
+from eventing.contract.records.models import VideoRequest
 from predictor.models.devices import pick_devices
 from predictor.models.loading import load_model
 from predictor.models.ranks import processes

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from eventing.contract.catalog import load_catalog
 from eventing.contract.errors import ModelUnavailable
-from eventing.contract.models import VideoRequest
+from eventing.contract.records.models import VideoRequest
 from predictor.models.pipelines import Pictures
 from predictor.models.pipelines.layers import read_layers
 from predictor.models.pipelines.shapes import Family

@@ -13,9 +13,9 @@ import torch
 
 from eventing.contract.catalog import CatalogEntry, SoundRule
 from eventing.contract.certificates import make_self_made
+from eventing.contract.codecs.stream import FailedRecord, InlineVideo
 from eventing.contract.errors import BrokenFrames, ModelUnavailable
-from eventing.contract.results import Sound
-from eventing.contract.stream import FailedRecord, InlineVideo
+from eventing.contract.records.results import Sound
 from predictor.generation.attempt import make_attempt
 from predictor.generation.credentials import Credentials
 from predictor.generation.finish import Finish

@@ -10,7 +10,7 @@ import pytest
 
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import Cancelled, ModelUnavailable
-from eventing.contract.models import GenerationSpec
+from eventing.contract.records.models import GenerationSpec
 from predictor.generation.attempt import make_attempt
 from predictor.models.loading import LoadedModel, load_model
 from predictor.models.pipelines import checked

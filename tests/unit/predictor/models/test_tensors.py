@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from eventing.contract.errors import InvalidRequest, ModelUnavailable
-from eventing.contract.models import VideoRequest
-from eventing.contract.pictures import Fit, Picture
+from eventing.contract.records.models import VideoRequest
+from eventing.contract.records.pictures import Fit, Picture
 from predictor.models.loading import load_model
 from predictor.settings import PredictorSettings
 from tests.unit.predictor.conftest import entry_of

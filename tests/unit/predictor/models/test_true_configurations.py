@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from bench.gpu_budget import free_memory
-from bench.gpu_models import MODELS, Model
-from bench.gpu_steps import PROMPT
-from eventing.contract.models import Quality, VideoRequest
+from bench.card.budget import free_memory
+from bench.card.models import MODELS, Model
+from bench.card.steps import PROMPT
+from eventing.contract.records.models import Quality, VideoRequest
 from predictor.models.pipelines.base import generator
 
 STEPS = 3

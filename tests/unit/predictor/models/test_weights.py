@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import ModelUnavailable
-from eventing.contract.weights import check_folder, check_safetensors
+from eventing.contract.storage.weights import check_folder, check_safetensors
 from predictor.models import loading, tiny
 from predictor.models.devices import pick_device
 from predictor.models.loading import find_folder, load_model

@@ -14,10 +14,10 @@ from kserve.protocol.infer_type import RequestedOutput
 
 from eventing.contract import v2
 from eventing.contract.catalog import CatalogEntry, load_catalog
+from eventing.contract.codecs.stream import InlineVideo, Output
 from eventing.contract.errors import InvalidRequest, MalformedRequest, ReelzeroError
-from eventing.contract.models import Quality
-from eventing.contract.results import StoredFile, Timings, VideoResult
-from eventing.contract.stream import InlineVideo, Output
+from eventing.contract.records.models import Quality
+from eventing.contract.records.results import StoredFile, Timings, VideoResult
 from predictor.generation.attempt import make_attempt
 from predictor.serving.tensors import answer, read_fields
 

@@ -1,0 +1,1 @@
+"""What is measured beside the product, and processes without generation."""

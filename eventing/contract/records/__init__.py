@@ -1,0 +1,1 @@
+"""Define the records that cross a wire: requests, specs, results, events."""

@@ -1,0 +1,1 @@
+"""Read and write S3 objects and weight folders, and compare checksums."""

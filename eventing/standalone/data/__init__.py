@@ -1,0 +1,1 @@
+"""Keep the data directory and what lies in it."""

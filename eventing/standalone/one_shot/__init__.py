@@ -1,0 +1,1 @@
+"""`reelzero run`: one prompt through everything real."""

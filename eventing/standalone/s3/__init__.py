@@ -1,0 +1,1 @@
+"""Run a real S3 server for one machine."""
