@@ -33,14 +33,14 @@ class Due:
 
 async def look(connection: AsyncConnection) -> Due:
     """Return what is due now. What is due may still have to wait: for a slot, or behind another message."""
-    return Due(*(await connection.execute(_LOOK)).one())
+    return Due(*(await connection.execute(LOOK)).one())
 
 
 def _is_there(first: Select[str]) -> ScalarSelect[str]:
     return first.limit(1).scalar_subquery()
 
 
-_LOOK = fixed(
+LOOK = fixed(
     select(
         _is_there(
             select(jobs.c.id).where(circuit_breaker.is_ready()).order_by(jobs.c.model, jobs.c.lane, *ORDER)
@@ -55,6 +55,6 @@ _LOOK = fixed(
         .is_not(None)
         .label("messages"),
         _is_there(select(jobs.c.id).where(LAPSED).order_by(jobs.c.lease_until)).is_not(None).label("lapsed"),
-        _is_there(select(jobs.c.id).where(OVERDUE)).is_not(None).label("overdue"),
+        _is_there(select(jobs.c.id).where(OVERDUE).order_by(jobs.c.start_by)).is_not(None).label("overdue"),
     )
 )

@@ -80,6 +80,7 @@ jobs = Table(
     # For claims of the release before, while both run.
     _partial("ix_jobs_queue", "model", "lane", "submitted_at", where="status = 'queued'"),
     _partial("ix_jobs_waiting", "owner", where="status = 'queued'"),
+    _partial("ix_jobs_start_by", "start_by", where="status = 'queued' AND start_by IS NOT NULL"),
     _partial("ix_jobs_group", "group_id", where="group_id IS NOT NULL"),
     _partial("ix_jobs_reuse", "owner", "spec_digest", where="status = 'completed'"),
     _partial("ix_jobs_leases", "lease_until", where="status = 'in_progress'"),

@@ -10,7 +10,7 @@ from sqlalchemy import Select, func, insert, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventing.domain.pool import Pool
-from eventing.store import turns
+from eventing.store import due, turns
 from eventing.store.candidates import head_of, pairs_of
 from eventing.store.engine import Database
 from eventing.store.rows import job_values
@@ -34,6 +34,15 @@ async def test_a_claim_and_a_position_walk_the_index_of_turns(database: Database
             steps = await _steps(connection, statement)
             assert steps, name
             assert all("ix_jobs_turns" in step for step in steps), (name, steps)
+
+
+async def test_a_look_at_what_is_due_walks_indexes(database: Database) -> None:
+    async with database.write() as connection:
+        await _fill(connection)
+        steps = await _steps(connection, due.LOOK)
+    assert len(steps) == 3, steps  # jobs that may go out, lapsed leases, start deadlines
+    assert all("ix_jobs_" in step for step in steps), steps
+    assert any("ix_jobs_start_by" in step for step in steps), steps
 
 
 def _position() -> Select[Any]:
