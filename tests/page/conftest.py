@@ -21,16 +21,16 @@ from tests.page.tab import FLAGS, Tab
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def playing_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Videos that play, in place of the fake predictor's words."""
+    """Videos that play, in place of the fake predictor's words, for this package alone."""
     files = make_files(tmp_path_factory.mktemp("files"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(testing, "_content", lambda _job, _attempt, name: files[name])
         yield
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def server(
     tmp_path_factory: pytest.TempPathFactory, bucket: Bucket, playing_files: None
 ) -> AsyncIterator[Site]:

@@ -11,7 +11,7 @@ FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
 ]  # fmt: skip
-PATIENCE = 90_000  # milliseconds; only a hang gets there
+PATIENCE = 300_000  # milliseconds; only a hang gets there
 
 
 @dataclass
@@ -54,8 +54,9 @@ class Tab:
 
     async def until(self, condition: str) -> None:
         """Wait until an expression is true. The page's policy forbids Playwright's own way to do this."""
-        while not await self.run(condition):
-            await asyncio.sleep(0.05)
+        async with asyncio.timeout(PATIENCE / 1000):
+            while not await self.run(condition):
+                await asyncio.sleep(0.05)
 
     async def job_id(self) -> str:
         """The id of the job that the address names."""

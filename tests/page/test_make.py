@@ -155,3 +155,20 @@ async def test_download_saves_the_file_under_a_name(tab: Tab, server: Site, tmp_
     await download.save_as(tmp_path / "video.mp4")
     with av.open(str(tmp_path / "video.mp4")) as container:
         assert sum(1 for _ in container.decode(video=0)) == 17
+
+
+async def test_a_model_that_cannot_run_says_why_before_and_after_a_request(
+    tab: Tab, server: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reason = "the weights of shapes-tiny are missing"
+    monkeypatch.setattr(server.service.container.served, "_obstacle", lambda _model: reason)
+    before = await server.call("GET", "/v1/jobs?limit=1")
+    tab.expects = ("422",)
+    await tab.goto()
+    await tab.page.wait_for_selector("#model .cannot")
+    assert reason in await tab.page.text_content("#model")
+    await tab.page.fill("#prompt", PROMPT)
+    await tab.page.click("#go")
+    refused = "document.querySelector('[data-field=model] .wrong')?.textContent"
+    await tab.until(f"{refused}?.includes({reason!r})")
+    assert await server.call("GET", "/v1/jobs?limit=1") == before
