@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Select, func, insert, literal_column, select
+from sqlalchemy import ClauseElement, Select, func, insert, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventing.domain.pool import Pool
@@ -63,7 +63,7 @@ async def _fill(connection: AsyncConnection) -> None:
     await connection.exec_driver_sql("ANALYZE")
 
 
-async def _steps(connection: AsyncConnection, statement: Select[Any]) -> list[str]:
+async def _steps(connection: AsyncConnection, statement: ClauseElement) -> list[str]:
     """Return the steps that read or sort waiting jobs, each with the index that it uses."""
     dialect = connection.dialect
     sql = str(statement.params(most=4).compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
