@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import litellm
 
@@ -12,13 +13,19 @@ WHERE = {"api_base": f"{URL}/v1", "api_key": "none-needed-here", "custom_llm_pro
 made: dict[str, str] = {}
 
 
+def ended(video: Any) -> Any:
+    """The video once it has ended."""
+    while video.status in ("queued", "in_progress"):
+        time.sleep(0.2)
+        video = litellm.video_status(video_id=video.id, **WHERE)
+    return video
+
+
 @call("video_generation and video_status, until it is completed")
 def _() -> object:
     video = litellm.video_generation(prompt=PROMPT, model="sora-2", seconds="4", size="128x128", **WHERE)
     made["id"] = video.id
-    while video.status in ("queued", "in_progress"):
-        time.sleep(0.2)
-        video = litellm.video_status(video_id=made["id"], **WHERE)
+    video = ended(video)
     assert video.status == "completed", video
     return f"{video.status}, {video.seconds} s of {video.size}"
 
@@ -50,16 +57,14 @@ def _() -> object:
 def _() -> object:
     fields = {"num_frames": 17, "num_inference_steps": 2, "seed": 7, "negative_prompt": "blue"}
     video = litellm.video_generation(prompt=PROMPT, model="sora-2", size="64x64", extra_body=fields, **WHERE)
-    while video.status in ("queued", "in_progress"):
-        time.sleep(0.2)
-        video = litellm.video_status(video_id=video.id, **WHERE)
+    video = ended(video)
     assert (video.status, video.seconds, video.size) == ("completed", "2.125", "64x64"), video
     return f"{video.status}, {video.seconds} s of {video.size}"
 
 
-@call("video_delete of one that has not ended")
+@call("video_remix of a finished one")
 def _() -> object:
-    video = litellm.video_generation(prompt=PROMPT, model="sora-2", **WHERE)
-    litellm.video_delete(video_id=video.id, **WHERE)
-    refused(litellm.NotFoundError, lambda: litellm.video_status(video_id=video.id, **WHERE))
-    return "cancelled and deleted"
+    video = litellm.video_remix(video_id=made["id"], prompt="a blue circle moving right", **WHERE)
+    video = ended(video)
+    assert video.status == "completed", video
+    return str(video.status)

@@ -6,7 +6,7 @@ import warnings
 from functools import partial
 from typing import Any
 
-import httpx
+import httpx2
 import openai
 
 from tests.conformance.clients.report import OLD_SECRET, PROMPT, SECRET, URL, call, is_mp4, receiver, refused
@@ -98,7 +98,7 @@ def _() -> object:
 
 @call("a POST to /videos/sync is answered with the file")
 def _() -> object:
-    answer = client.post("/videos/sync", cast_to=httpx.Response, body={"prompt": PROMPT})
+    answer = client.post("/videos/sync", cast_to=httpx2.Response, body={"prompt": PROMPT})
     assert is_mp4(answer.content), answer.content[:16]
     return f"MP4 of {len(answer.content)} bytes"
 
@@ -139,4 +139,4 @@ def _() -> object:
     def create() -> None:
         client.videos.create(prompt=PROMPT, input_reference=("a.png", b"\x89PNG", "image/png"))
 
-    return refused(openai.BadRequestError, create, "cannot be read as a picture").param
+    return refused(openai.BadRequestError, create, "takes no image").param
