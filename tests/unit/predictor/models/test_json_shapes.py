@@ -112,8 +112,16 @@ def test_json_that_is_nested_without_end_is_named(folder: Path, name: str) -> No
     refused(folder, name, "[" * 100_000 + "]" * 100_000)
 
 
+def is_empty(offsets: Any) -> bool:
+    """Whether a tensor of no bytes has these offsets: such a file is whole."""
+    return isinstance(offsets, list) and len(offsets) == 2 and offsets[1] == 0
+
+
+OFFSETS = VALUES.filter(lambda value: not is_empty(value))
+
+
 @settings(deadline=None)
-@given(header=VALUES | st.fixed_dictionaries({"t": st.fixed_dictionaries({"data_offsets": VALUES})}))
+@given(header=VALUES | st.fixed_dictionaries({"t": st.fixed_dictionaries({"data_offsets": OFFSETS})}))
 def test_a_safetensors_header_of_any_shape_is_named(tmp_path_factory: Any, header: Any) -> None:
     path = tmp_path_factory.getbasetemp() / "header.safetensors"
     body = json.dumps(header).encode()
