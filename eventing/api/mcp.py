@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Request, Response
 from starlette.types import Receive, Scope, Send
 
+from eventing.api.answers.content import read_object
 from eventing.api.answers.waiting import Gone, until_ended
 from eventing.api.callers.auth import Owner, RateLimit
 from eventing.api.dependencies import Container, ContainerDep
@@ -95,10 +96,9 @@ class LocalDoor:
         return Models.read(await models(self.container, self.owner)).data
 
     async def poster(self, job: Job) -> bytes:
-        """Return the poster of a completed job. Raises NotFound if it is gone."""
-        bucket = self.container.bucket
-        key = bucket.key(job.result.poster.uri) if job.result else ""
-        content = await asyncio.to_thread(bucket.get, key) if key else None
+        """Return the poster of a completed job. Raises NotFound if it is gone, Unavailable if S3 is away."""
+        key = self.container.bucket.key(job.result.poster.uri) if job.result else ""
+        content = await read_object(self.container, key) if key else None
         if content is None:
             raise NotFound(f"job {job.id} has no poster")
         return content
