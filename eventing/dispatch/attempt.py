@@ -2,7 +2,7 @@
 
 1. Look in S3 for a result that an earlier attempt finished, and adopt it.
 2. Otherwise open a predictor and follow its stream.
-3. Write the verdict: completed, failed, cancelled, or put back into the queue for a retry.
+3. Write the verdict (verdicts.py): completed, failed, cancelled, or put back into the queue for a retry.
 
 The lease is renewed beside all this (lease.py). When the lease ends, the work is cancelled, which closes the
 stream; that is also how a requested cancel stops a running generation.
@@ -12,14 +12,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from functools import partial
 
 from eventing.contract.catalog import Catalog
-from eventing.contract.errors import ModelUnavailable, ReelzeroError, StorageError, Unavailable
+from eventing.contract.errors import ModelUnavailable, StorageError, Unavailable
 from eventing.contract.records.models import Failure, Progress
 from eventing.contract.records.results import VideoResult
 from eventing.contract.storage.s3_http import ObjectClient
@@ -30,9 +28,10 @@ from eventing.dispatch.lease import End, Lease
 from eventing.dispatch.predictor_client import Broken, CutAtStart, Failed, NotStarted, PredictorClient
 from eventing.dispatch.previews import Previews
 from eventing.dispatch.results import WrongResult
+from eventing.dispatch.verdicts import Retry, Verdict, Verdicts
 from eventing.domain import job as state
 from eventing.domain.job import Job, LeaseLost
-from eventing.metrics import ADOPTED, COLD_START, ENDED, JOB, PUT_BACK, QUEUE, WARM_START
+from eventing.metrics import ADOPTED, QUEUE
 from eventing.settings import Settings
 from eventing.signal import Signal
 from eventing.store.circuit_breaker import OPEN_AFTER
@@ -40,21 +39,7 @@ from eventing.store.claims import ClaimStore
 from eventing.store.shielded import finish
 from eventing.watchers import Watchers
 
-REPORT_RETRY = 1.0  # seconds between two tries to write a verdict
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Retry:
-    """Put the job back into the queue: a later attempt may succeed. `delay` is in seconds."""
-
-    failure: Failure
-    delay: float
-    used: bool = False  # count the attempt, even if no record of a predictor arrived
-    cut: bool = False  # do not count the attempt, although its first record arrived
-
-
-Verdict = VideoResult | Failure | Retry | None  # None: the lease is lost, so there is nothing to write
 
 
 class Attempts:
@@ -75,6 +60,7 @@ class Attempts:
         self._message_due = message_due
         self._watchers = watchers
         self._sink = bool(settings.sink_url)
+        self._verdicts = Verdicts(claims, message_due, watchers)
         self._leave: dict[tuple[str, int], Callable[[], None]] = {}  # by job and attempt
 
     async def run(self, job: Job, claimed_at: float, leave: Callable[[], None]) -> None:
@@ -92,10 +78,10 @@ class Attempts:
             self._leave[job.id, job.attempt] = leave
             holding = asyncio.create_task(lease.hold())
             try:
-                await self._settle(job, await self._held(job, lease, holding))
+                await self._verdicts.settle(job, await self._held(job, lease, holding))
             except asyncio.CancelledError:
                 stopped = Failure(code="stopped", message="the service was stopped", retryable=True)
-                await finish(self._settle(job, Retry(stopped, 0.0)))
+                await finish(self._verdicts.settle(job, Retry(stopped, 0.0)))
                 raise
             finally:
                 self._leave.pop((job.id, job.attempt), None)
@@ -246,55 +232,3 @@ class Attempts:
             return Retry(failure, state.backoff(failures, self._retry))
         message = f"the predictor of {job.model} does not start: {refusal}"
         return Retry(Failure(code="model_unavailable", message=message, retryable=True), 0.0)
-
-    async def _settle(self, job: Job, verdict: Verdict) -> None:
-        """Write the verdict. Try again while the database is away, at most for one lease; log a refusal."""
-        deadline = time.monotonic() + self._claims.lease
-        while verdict is not None:
-            try:
-                self._count(await self._write(job, verdict), verdict)
-                self._message_due.notify()
-                self._watchers.changed(job.id)
-                return
-            except LeaseLost as error:
-                log.warning("a late report was refused: %s", error)
-                return
-            except ReelzeroError as error:
-                if time.monotonic() > deadline:
-                    log.exception("the verdict could not be written; another attempt will find it")
-                    return
-                log.warning("the verdict cannot be written yet: %s", error)
-                await asyncio.sleep(REPORT_RETRY)
-
-    async def _write(self, job: Job, verdict: VideoResult | Failure | Retry) -> Job:
-        if isinstance(verdict, VideoResult):
-            return await self._claims.complete(job, verdict)
-        if isinstance(verdict, Failure):
-            return await self._claims.fail(job, verdict)
-        return await self._claims.put_back(
-            job, verdict.failure, verdict.delay, used=verdict.used, cut=verdict.cut
-        )
-
-    def _count(self, job: Job, verdict: VideoResult | Failure | Retry) -> None:
-        if not job.status.is_terminal:
-            code = verdict.failure.code if isinstance(verdict, Retry) else ""
-            PUT_BACK.labels(job.model, job.lane, code).inc()
-            log.info("put back into the queue", extra={"code": code})
-            return
-        if isinstance(verdict, VideoResult):
-            _time_start(job, verdict)
-        code = job.error.code if job.error else ""
-        ENDED.labels(job.model, job.lane, job.status, code).inc()
-        JOB.labels(job.model, job.lane, job.status).observe((job.completed_at or 0) - job.submitted_at)
-        log.info("ended", extra={"status": str(job.status), "code": code})
-
-
-def _time_start(job: Job, result: VideoResult) -> None:
-    """Record the time from claim to the first record, as a cold start if the weights were loaded for it.
-
-    A predictor reports its load time with the first job after its start, and 0 with all later ones.
-    """
-    if job.started_at is None or job.claimed_at is None or result.attempt != job.attempt:
-        return  # adopted: another attempt started it
-    histogram = COLD_START if result.timings.load > 0 else WARM_START
-    histogram.labels(job.model, job.lane).observe(job.started_at - job.claimed_at)

@@ -120,7 +120,7 @@ class Dispatcher:
             await asyncio.sleep(self._poll)
 
     async def _look(self) -> None:
-        due, changes = await self._claims.due(), 0
+        due, changes = await self._claims.due(), list[Job]()
         if due.lapsed:
             changes += await self._claims.free_lapsed()
         if due.overdue:

@@ -7,6 +7,7 @@ attempt number as its fencing token.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Select, bindparam, delete, func, select, update
@@ -173,12 +174,12 @@ class ClaimStore:
         async with self._database.read() as connection:
             return await look(connection)
 
-    async def free_lapsed(self) -> int:
-        """Queue again, or cancel, the jobs whose lease has ended; return how many."""
+    async def free_lapsed(self) -> list[Job]:
+        """Queue again, or cancel, the jobs whose lease has ended; return them."""
         return await self._each(_LAPSED, lambda job, at: state.lapse(job, at, self._keep))
 
-    async def fail_overdue(self) -> int:
-        """Fail the waiting jobs whose start deadline has passed; return how many."""
+    async def fail_overdue(self) -> list[Job]:
+        """Fail the waiting jobs whose start deadline has passed; return them."""
         return await self._each(_OVERDUE, lambda job, at: state.miss_deadline(job, at, self._keep))
 
     async def _one_by_one(self, connection: AsyncConnection, pool: Pool, most: int) -> list[Job]:
@@ -224,17 +225,15 @@ class ClaimStore:
     async def _change(self, job: Job, change: Callable[[Job, float], Job]) -> Job:
         return await transition(self._database, self._announcer, job.id, change)
 
-    async def _each(self, due: Select[Any], change: Callable[[Job, float], Job]) -> int:
+    async def _each(self, due: Select[Any], change: Callable[[Job, float], Job]) -> list[Job]:
         async with self._database.read() as connection:
             ids = (await connection.execute(due)).scalars().all()
-        count = 0
+        changed = list[Job]()
         for job_id in ids:
-            try:
-                await transition(self._database, self._announcer, job_id, change)
-            except LeaseLost:
-                continue  # another replica was faster, or the holder renewed in time
-            count += 1
-        return count
+            # Otherwise another replica was faster, or the holder renewed in time.
+            with suppress(LeaseLost):
+                changed.append(await transition(self._database, self._announcer, job_id, change))
+        return changed
 
 
 def _claim_values(job: Job) -> dict[str, Any]:

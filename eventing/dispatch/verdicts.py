@@ -1,0 +1,95 @@
+"""Write how an attempt ended, count it, and wake the loops that wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+
+from eventing.contract.errors import ReelzeroError
+from eventing.contract.records.models import Failure
+from eventing.contract.records.results import VideoResult
+from eventing.domain.job import Job, LeaseLost
+from eventing.metrics import COLD_START, ENDED, JOB, PUT_BACK, WARM_START
+from eventing.signal import Signal
+from eventing.store.claims import ClaimStore
+from eventing.watchers import Watchers
+
+REPORT_RETRY = 1.0  # seconds between two tries to write a verdict
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Put the job back into the queue: a later attempt may succeed. `delay` is in seconds."""
+
+    failure: Failure
+    delay: float
+    used: bool = False  # count the attempt, even if no record of a predictor arrived
+    cut: bool = False  # do not count the attempt, although its first record arrived
+
+
+Verdict = VideoResult | Failure | Retry | None  # None: the lease is lost, so there is nothing to write
+
+
+class Verdicts:
+    """Writes verdicts."""
+
+    def __init__(self, claims: ClaimStore, message_due: Signal, watchers: Watchers) -> None:
+        self._claims = claims
+        self._message_due = message_due
+        self._watchers = watchers
+
+    async def settle(self, job: Job, verdict: Verdict) -> None:
+        """Write the verdict. Try again while the database is away, at most for one lease; log a refusal."""
+        deadline = time.monotonic() + self._claims.lease
+        while verdict is not None:
+            try:
+                _count(await self._write(job, verdict), verdict)
+                self._message_due.notify()
+                self._watchers.changed(job.id)
+                return
+            except LeaseLost as error:
+                log.warning("a late report was refused: %s", error)
+                return
+            except ReelzeroError as error:
+                if time.monotonic() > deadline:
+                    log.exception("the verdict could not be written; another attempt will find it")
+                    return
+                log.warning("the verdict cannot be written yet: %s", error)
+                await asyncio.sleep(REPORT_RETRY)
+
+    async def _write(self, job: Job, verdict: VideoResult | Failure | Retry) -> Job:
+        if isinstance(verdict, VideoResult):
+            return await self._claims.complete(job, verdict)
+        if isinstance(verdict, Failure):
+            return await self._claims.fail(job, verdict)
+        return await self._claims.put_back(
+            job, verdict.failure, verdict.delay, used=verdict.used, cut=verdict.cut
+        )
+
+
+def _count(job: Job, verdict: VideoResult | Failure | Retry) -> None:
+    if not job.status.is_terminal:
+        code = verdict.failure.code if isinstance(verdict, Retry) else ""
+        PUT_BACK.labels(job.model, job.lane, code).inc()
+        log.info("put back into the queue", extra={"code": code})
+        return
+    if isinstance(verdict, VideoResult):
+        _time_start(job, verdict)
+    code = job.error.code if job.error else ""
+    ENDED.labels(job.model, job.lane, job.status, code).inc()
+    JOB.labels(job.model, job.lane, job.status).observe((job.completed_at or 0) - job.submitted_at)
+    log.info("ended", extra={"status": str(job.status), "code": code})
+
+
+def _time_start(job: Job, result: VideoResult) -> None:
+    """Record the time from claim to the first record, as a cold start if the weights were loaded for it.
+
+    A predictor reports its load time with the first job after its start, and 0 with all later ones.
+    """
+    if job.started_at is None or job.claimed_at is None or result.attempt != job.attempt:
+        return  # adopted: another attempt started it
+    histogram = COLD_START if result.timings.load > 0 else WARM_START
+    histogram.labels(job.model, job.lane).observe(job.started_at - job.claimed_at)
