@@ -25,6 +25,7 @@ from eventing.api.requests.trace import traceparent_of
 from eventing.client.records import Group, Job, Model, Models, Page
 from eventing.contract.errors import InvalidRequest, NotFound
 from eventing.contract.records.models import Status
+from eventing.contract.records.pictures import FIELDS, SCHEMES
 from eventing.domain import job as domain
 from eventing.drafts import Origin
 from eventing.jobs import parse_request
@@ -52,7 +53,8 @@ class LocalDoor:
     owner: str
 
     async def submit(self, request: Mapping[str, Any]) -> Job | Group:
-        """Submit a request, within the owner's rate."""
+        """Submit a request, within the owner's rate. Raises InvalidRequest for the path of a file."""
+        _refuse_paths(request)
         limit: RateLimit = self.request.app.state.rate_limit
         limit.take(self.owner)
         origin = Origin(
@@ -130,6 +132,18 @@ class Handed(Response):
         )
         async with manager.run():
             await manager.handle_request(scope, receive, send)
+
+
+def _refuse_paths(request: Mapping[str, Any]) -> None:
+    """Raise InvalidRequest for a picture that is the path of a file, which is on the agent's machine."""
+    for name in FIELDS:
+        value = request.get(name)
+        if isinstance(value, str) and not value.startswith(SCHEMES):
+            raise InvalidRequest(
+                f"{name}: must be an https://, s3:// or data: address; the path of a file works with "
+                "`reelzero mcp`, which runs on the agent's machine",
+                field=name,
+            )
 
 
 def _build(door: LocalDoor) -> Server[Any]:

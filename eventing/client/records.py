@@ -49,8 +49,10 @@ class Job(Answer):
     error: Failure | None = None
     result: VideoResult | None = None
     submitted_at: datetime
+    updated_at: datetime
     started_at: datetime | None = None
     completed_at: datetime | None = None
+    expires_at: datetime | None = None
     queue_seconds: float | None = None
     cold_start_seconds: float | None = None
     group: str | None = None

@@ -11,6 +11,7 @@ from PIL import Image
 
 from eventing.client.records import Group, Job, Model, Page
 from eventing.contract.records.models import Status
+from eventing.contract.records.pictures import Picture
 
 SHORT = 120  # characters of a prompt or a reason in a list
 THUMBNAIL = (256, 256)  # most pixels a side
@@ -40,6 +41,8 @@ def job_facts(job: Job) -> dict[str, Any]:
     if job.status is Status.in_progress:
         facts |= {"stage": str(job.progress.stage), "step": job.progress.step, "of": job.progress.total_steps}
     extra = {
+        "image": request.image and _picture(request.image),
+        "last_image": request.last_image and _picture(request.last_image),
         "jobs_ahead": job.queue_position,
         "waiting_for": job.waiting_for,
         "error": job.error.message if job.error and job.status.is_terminal else None,
@@ -86,6 +89,10 @@ def thumbnail(content: bytes) -> bytes | None:
     except (OSError, ValueError, Image.DecompressionBombError):
         return None
     return small.getvalue()
+
+
+def _picture(picture: Picture) -> str:
+    return f"{picture.source_width}x{picture.source_height}, {picture.fit}"
 
 
 def _model_facts(model: Model) -> dict[str, Any]:

@@ -15,6 +15,11 @@ CHOICES = (
     "prompt", "model", "negative_prompt", "width", "height", "num_frames", "quality", "seed", "n",
     "image", "last_image", "image_fit", "generate_audio",
 )  # fmt: skip
+# How an agent names a picture: it has no multipart form.
+WORDS = {
+    "image": {"description": "First frame: https:// or data: address; with `reelzero mcp` a file's path."},
+    "last_image": {"description": "Last frame, with `image`; the same forms."},
+}
 JobId = Annotated[str, Field(pattern=JOB_ID_PATTERN, description="The id that make_video answered.")]
 
 
@@ -54,7 +59,7 @@ def request_schema() -> dict[str, Any]:
     }
     return {
         "type": "object",
-        "properties": {name: _short(value) for name, value in properties.items()},
+        "properties": {name: _short(value) | WORDS.get(name, {}) for name, value in properties.items()},
         "required": whole["required"],
         "additionalProperties": False,
         "$defs": {name: _short(value) for name, value in used.items()},

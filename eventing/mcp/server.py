@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+from collections.abc import Awaitable
 from typing import Any
 
 import mcp_types as types
@@ -12,9 +13,10 @@ from mcp.server.lowlevel import Server
 
 from eventing import __version__
 from eventing.contract.errors import ReelzeroError
+from eventing.mcp import tasks
 from eventing.mcp.answers import Answer
 from eventing.mcp.door import Door
-from eventing.mcp.tools import BY_NAME, INSTRUCTIONS, TOOLS, Tool
+from eventing.mcp.tools import BY_NAME, INSTRUCTIONS, MAKES, TOOLS, Tool
 
 INTERNAL = "an internal error; the operator finds it in the log"
 log = logging.getLogger(__name__)
@@ -26,17 +28,25 @@ def build_server(door: Door) -> Server[Any]:
     async def list_tools(_: Any, __: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         return types.ListToolsResult(tools=[_described(tool) for tool in TOOLS])
 
-    async def call_tool(_: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
-        return await call(door, params.name, params.arguments or {})
+    async def call_tool(
+        context: tasks.Context, params: types.CallToolRequestParams
+    ) -> types.CallToolResult | dict[str, Any]:
+        result = await call(door, params.name, params.arguments or {})
+        job_id = (result.structured_content or {}).get("id")
+        if params.name != MAKES or job_id is None or not tasks.is_declared(context):
+            return result
+        return tasks.task_result(await door.job(job_id))
 
-    return Server(
+    server = Server(
         "reelzero",
         title="reelzero: text to video",
         version=__version__,
         instructions=INSTRUCTIONS,
         on_list_tools=list_tools,
-        on_call_tool=call_tool,
     )
+    server.add_request_handler("tools/call", types.CallToolRequestParams, call_tool)
+    tasks.install(server, door, written)
+    return server
 
 
 async def call(door: Door, name: str, arguments: dict[str, Any]) -> types.CallToolResult:
@@ -44,8 +54,13 @@ async def call(door: Door, name: str, arguments: dict[str, Any]) -> types.CallTo
     tool = BY_NAME.get(name)
     if tool is None:
         return _error(f"there is no tool {name[:64]!r}; there are {', '.join(BY_NAME)}")
+    return await written(tool.call(door, arguments), name)
+
+
+async def written(answer: Awaitable[Answer], name: str) -> types.CallToolResult:
+    """Return what a tool answers as the protocol has it, or its error in words."""
     try:
-        return _answered(await tool.call(door, arguments))
+        return _answered(await answer)
     except ReelzeroError as error:
         wait = f"; try again in {error.retry_after:.0f} s" if error.retry_after else ""
         return _error(error.sentence() + wait)

@@ -28,6 +28,7 @@ INSTRUCTIONS = (
     "minutes; wait_for_video waits for it, again if needed. The finished video has a link that needs no key "
     "and expires. list_models tells which models and sizes there are."
 )
+MAKES = "make_video"
 Call = Callable[[Door, Mapping[str, Any]], Awaitable[Answer]]
 Arguments = TypeVar("Arguments", bound=Incoming)
 
@@ -82,7 +83,7 @@ async def list_models(door: Door, arguments: Mapping[str, Any]) -> Answer:
 
 TOOLS = (
     Tool(
-        "make_video",
+        MAKES,
         "Start a video from a prompt, and from pictures if the model takes them. Answers at once with an id.",
         request_schema(), make_video, changes=True,
     ),

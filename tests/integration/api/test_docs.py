@@ -15,7 +15,9 @@ LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
 
 def test_there_is_a_page_for_every_way_in() -> None:
     ways = {page.stem for page in PAGES if page.parent.name == "clients"}
-    assert ways >= {"rest", "cloudevents", "v2", "openai", "openrouter", "terminal", "webhooks"}
+    assert ways == {
+        "page", "rest", "cloudevents", "v2", "openai", "openrouter", "terminal", "webhooks", "mcp",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("page", [*PAGES, DOCS / "coming-from.md"], ids=lambda page: page.stem)

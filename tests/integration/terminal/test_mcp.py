@@ -8,7 +8,7 @@ import hashlib
 import io
 import json
 import sys
-from typing import Any
+from pathlib import Path
 
 import aiohttp
 import httpx2
@@ -16,45 +16,23 @@ import pytest
 from mcp import StdioServerParameters
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
-from mcp_types import CallToolResult, ImageContent, TextContent
+from mcp_types import ImageContent
 from PIL import Image
 
 from eventing.client import AsyncClient
 from eventing.contract.records.models import Failure
+from eventing.contract.records.pictures import inline
 from eventing.contract.records.results import VideoResult
 from eventing.contract.storage.s3 import Bucket
 from eventing.mcp.remote import RemoteDoor
 from eventing.mcp.server import build_server
 from eventing.testing import Script
 from tests.integration.api.deployment import Deployment
+from tests.integration.terminal.agents import facts, settled, words
 from tests.support.pictures import picture
 from tests.support.ports import free_port
 
 TOOLS = ["make_video", "wait_for_video", "get_video", "list_videos", "cancel_video", "list_models"]
-
-
-def facts(result: CallToolResult) -> dict[str, Any]:
-    """The facts of an answer, which it has as text and as a structure."""
-    assert not result.is_error, result
-    (text, *_) = result.content
-    assert isinstance(text, TextContent)
-    read: dict[str, Any] = json.loads(text.text)
-    assert read == result.structured_content
-    return read
-
-
-def words(result: CallToolResult) -> str:
-    """The words of an error."""
-    (text,) = result.content
-    assert result.is_error and isinstance(text, TextContent), result
-    return text.text
-
-
-async def settled(client: Client) -> None:
-    """Wait for the videos that tests before have left, which would take the scripts of this one."""
-    for status in ("in_progress", "queued"):
-        for video in facts(await client.call_tool("list_videos", {"status": status}))["videos"]:
-            await client.call_tool("wait_for_video", {"id": video["id"], "seconds": 50})
 
 
 def with_poster(bucket: Bucket, result: VideoResult) -> VideoResult:
@@ -164,3 +142,19 @@ async def test_a_server_that_is_away_is_named_to_the_agent(clean: None) -> None:
     address = f"http://127.0.0.1:{free_port()}"
     async with AsyncClient(address) as client, Client(build_server(RemoteDoor(client))) as agent:
         assert f"{address} cannot be reached" in words(await agent.call_tool("list_models"))
+
+
+async def test_a_path_names_a_picture_on_the_machine_of_the_agent_only(
+    running: Deployment, tmp_path: Path
+) -> None:
+    file = tmp_path / "first.png"
+    file.write_bytes(picture(size=(40, 30)))
+    request = {"prompt": "a dot", "image": str(file)}
+    async with Client(f"{running.url}/mcp") as client:
+        refused = words(await client.call_tool("make_video", request))
+        address = {"image": inline(file.read_bytes())}
+        read = words(await client.call_tool("make_video", request | address))
+    assert refused.startswith("image: must be an https://") and "reelzero mcp" in refused
+    assert read == "tiny takes no image; it takes a prompt"
+    async with AsyncClient(running.url) as remote, Client(build_server(RemoteDoor(remote))) as agent:
+        assert words(await agent.call_tool("make_video", request)) == read
