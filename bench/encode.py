@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from bench.harness.records import Record, Size, Target, at_most, main, median
-from predictor.generation.stills import Frames
-from predictor.generation.video import read_frames, write_mp4
+from predictor.generation.video.mp4 import read_frames, write_mp4
+from predictor.generation.video.stills import Frames
 
 FPS = 8
 FFMPEG = ("-preset", "veryfast", "-crf", "20")

@@ -25,7 +25,7 @@ from eventing.contract.catalog import load_catalog
 from eventing.dispatch.endpoints import RemoteEndpoints
 from eventing.service import Service
 from eventing.settings import Endpoint, Settings
-from eventing.store.engine import Database
+from eventing.store.database.engine import Database
 from eventing.store.schema import migrate
 from tests.faults.databases import Sqlite
 from tests.support.sent import Sent

@@ -14,9 +14,9 @@ import numpy as np
 
 from bench.harness.records import Record, Size, at_most, main, median
 from eventing.contract.certificates import make_self_made
-from predictor.generation.credentials import Credentials, Origin
-from predictor.generation.stills import Frames
-from predictor.generation.video import write_mp4
+from predictor.generation.video.credentials import Credentials, Origin
+from predictor.generation.video.mp4 import write_mp4
+from predictor.generation.video.stills import Frames
 
 Shape = tuple[int, int, int, int]  # frames, height, width, channels
 ORIGIN = Origin("tiny", "local", "0" * 64, "2026-11-25T10:00:00Z")

@@ -25,7 +25,7 @@ def bare(pipe: Any, folder: Path, shape: Shape) -> float:
     import numpy as np
     import torch
 
-    from predictor.generation.video import write_mp4
+    from predictor.generation.video.mp4 import write_mp4
 
     begin = time.perf_counter()
     frames = pipe(

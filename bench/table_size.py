@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import insert, text
 
 from bench.harness.records import Record, Size, at_least, main, median
-from eventing.store.engine import Database
+from eventing.store.database.engine import Database
 from eventing.store.outbox import Try
 from eventing.store.rows import job_values
 from eventing.store.schema import migrate

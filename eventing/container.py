@@ -25,8 +25,8 @@ from eventing.served import Obstacle, Served, no_obstacle
 from eventing.settings import Settings, pairs
 from eventing.signal import Signals
 from eventing.store.claims import ClaimStore
+from eventing.store.database.engine import Database
 from eventing.store.dead_letters import DeadLetterStore
-from eventing.store.engine import Database
 from eventing.store.jobs import JobStore
 from eventing.store.keys import KeyStore
 from eventing.store.outbox import OutboxStore

@@ -26,10 +26,10 @@ from eventing.metrics import REUSED, SUBMITTED
 from eventing.pictures.intake import Frame, PictureIntake
 from eventing.reuse import Reuse
 from eventing.signal import Signals
+from eventing.store.database.shielded import finish, shielded
 from eventing.store.dead_letters import DeadLetterStore
 from eventing.store.jobs import JobStore
 from eventing.store.outbox import OutboxStore
-from eventing.store.shielded import finish, shielded
 from eventing.store.submissions import Submission
 from eventing.watchers import Watchers
 

@@ -23,8 +23,8 @@ from PIL import Image
 from starlette.datastructures import UploadFile
 
 from eventing.contract.catalog import Dialect
-from predictor.generation.stills import Frames
-from predictor.generation.video import write_mp4
+from predictor.generation.video.mp4 import write_mp4
+from predictor.generation.video.stills import Frames
 
 
 @dataclass

@@ -16,8 +16,8 @@ import pytest
 
 from eventing.contract.storage.s3 import Bucket, S3Location
 from eventing.standalone.s3.s3server import S3Server
-from eventing.store.connections import make_engine, parse
-from eventing.store.engine import Database
+from eventing.store.database.connections import make_engine, parse
+from eventing.store.database.engine import Database
 from eventing.store.schema import migrate
 from tests.support.postgres import discard, start
 

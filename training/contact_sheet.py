@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from training.checker import Frames, check
-from training.domain import DOMAINS, SIDE
 from training.evaluate import DOMAIN, MODEL, generate, held_out_prompts
-from training.pipeline import load_model
+from training.network.pipeline import load_model
+from training.scenes.checker import Frames, check
+from training.scenes.domain import DOMAINS, SIDE
 
 PROMPTS = (
     "a red circle moving right",

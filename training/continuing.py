@@ -15,14 +15,14 @@ import torch
 from diffusers import CogVideoXTransformer3DModel
 from torch import Tensor
 
-from training.batch import Batch, Batches, choose_frames, choose_times, scenes_and_captions
-from training.captions import caption
-from training.dials import dials
-from training.domain import DOMAINS, Scene, draw_scene
 from training.evaluate import MODEL
-from training.latents import CHANNELS, LATENT_SIDE, encode
-from training.pipeline import load_model, save_model
-from training.text import embed, tokens
+from training.network.batch import Batch, Batches, choose_frames, choose_times, scenes_and_captions
+from training.network.dials import dials
+from training.network.latents import CHANNELS, LATENT_SIDE, encode
+from training.network.pipeline import load_model, save_model
+from training.network.text import embed, tokens
+from training.scenes.captions import caption
+from training.scenes.domain import DOMAINS, Scene, draw_scene
 from training.train import CHECKPOINT_EVERY, Trainer, frames_at
 
 GIVEN = 0.7  # share of clips whose first frame is given

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from diffusers import CogVideoXPipeline
 
-from training.captions import caption
-from training.checker import Frames, Verdict, check
-from training.domain import DOMAINS, FRAMES, SIDE, Domain, draw_scene
-from training.latents import build_autoencoder
-from training.pipeline import load_model
+from training.network.latents import build_autoencoder
+from training.network.pipeline import load_model
+from training.scenes.captions import caption
+from training.scenes.checker import Frames, Verdict, check
+from training.scenes.domain import DOMAINS, FRAMES, SIDE, Domain, draw_scene
 from training.validate import validate
 
 MODEL = Path("predictor/assets/shapes-tiny")

@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 from training.evaluate import MODEL
-from training.pipeline import write_sums
+from training.network.pipeline import write_sums
 
 LIMIT = 20_000_000
 PICTURE = "picture"

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from training.captions import caption
-from training.checker import Attributes, Frames, largest, motion_of, parse, shape_of
-from training.domain import DOMAINS, PALETTE, Scene, draw_scene
 from training.evaluate import MODEL, STEPS, TOGETHER, generate
-from training.pipeline import load_model
-from training.render import render, to_uint8
+from training.network.pipeline import load_model
+from training.scenes.captions import caption
+from training.scenes.checker import Attributes, Frames, largest, motion_of, parse, shape_of
+from training.scenes.domain import DOMAINS, PALETTE, Scene, draw_scene
+from training.scenes.render import render, to_uint8
 
 PAIRS = replace(DOMAINS["wide"], pairs=1.0)
 

@@ -13,12 +13,12 @@ from diffusers import CogVideoXTransformer3DModel
 from torch import Tensor
 from torch.multiprocessing.spawn import spawn
 
-from training.batch import Batch, Batches
-from training.domain import DOMAINS
-from training.optim import build_optimizers, follow, rate
-from training.pipeline import save_model
-from training.text import load_encoder, train_encoder
-from training.transformer import ManualAttention, Trainee, build_transformer, to_patches
+from training.network.batch import Batch, Batches
+from training.network.optim import build_optimizers, follow, rate
+from training.network.pipeline import save_model
+from training.network.text import load_encoder, train_encoder
+from training.network.transformer import ManualAttention, Trainee, build_transformer, to_patches
+from training.scenes.domain import DOMAINS
 from training.workers import end_with_parent
 
 BATCH = 20  # clips per step and process

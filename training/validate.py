@@ -10,10 +10,10 @@ import av
 import numpy as np
 import torch
 
-from training.captions import caption
-from training.checker import Frames, check
-from training.domain import FPS, Domain, Scene, Thing, draw_scene
-from training.render import render, to_uint8
+from training.scenes.captions import caption
+from training.scenes.checker import Frames, check
+from training.scenes.domain import FPS, Domain, Scene, Thing, draw_scene
+from training.scenes.render import render, to_uint8
 
 
 def rendered(domain: Domain, count: int, seed: int) -> Iterator[tuple[Scene, Frames]]:

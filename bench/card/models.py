@@ -35,7 +35,7 @@ from transformers import T5Config, T5EncoderModel, UMT5Config, UMT5EncoderModel
 from eventing.contract.catalog import CatalogEntry, Task, load_catalog
 from predictor.models import tiny
 from predictor.models.families import find_family
-from predictor.models.pipelines import folder
+from predictor.models.pipelines.loading import folder
 from predictor.models.tiny_parts import tokenizer
 
 XXL = {

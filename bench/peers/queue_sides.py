@@ -23,7 +23,7 @@ from bench.harness.process import ROOT, call, free_port
 from eventing.contract.storage.s3 import S3Location
 from eventing.standalone.processes.process import Process, last_words
 from eventing.standalone.s3.s3server import S3Server
-from eventing.store.engine import Database
+from eventing.store.database.engine import Database
 from tests.faults.databases import PostgresServer, Sqlite
 
 START_LIMIT = 60.0

@@ -14,8 +14,8 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from eventing.cli.terminal.machine import gpus
-from eventing.cli.terminal.output import Output
+from eventing.cli.terminal.screen.output import Output
+from eventing.cli.terminal.servers.machine import gpus
 from eventing.contract.catalog import Catalog, CatalogEntry, load_catalog
 from eventing.contract.env import WeightsSettings, read
 from eventing.contract.errors import ConfigurationError, ModelUnavailable, ReelzeroError

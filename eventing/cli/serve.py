@@ -16,7 +16,7 @@ from eventing.contract.errors import ReelzeroError
 from eventing.dispatch.endpoints import RemoteEndpoints
 from eventing.service import Service
 from eventing.settings import Settings
-from eventing.store.engine import Database
+from eventing.store.database.engine import Database
 from eventing.store.schema import migrate as migrate_schema
 
 

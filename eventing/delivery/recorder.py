@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 
 from eventing.contract.errors import Unavailable
+from eventing.store.database.shielded import shielded
 from eventing.store.outbox import OutboxMessage, OutboxStore, Outcome, Try
-from eventing.store.shielded import shielded
 
 GAP = 0.025  # seconds
 

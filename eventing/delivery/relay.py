@@ -18,8 +18,8 @@ from eventing.domain.destinations import S3Object
 from eventing.domain.room import Room, line_of
 from eventing.metrics import DELIVERIES
 from eventing.signal import IDLE, Signal
+from eventing.store.database.shielded import shielded
 from eventing.store.outbox import OutboxMessage, OutboxStore
-from eventing.store.shielded import shielded
 
 IN_FLIGHT = 32
 LAST = frozenset(TERMINAL.values())

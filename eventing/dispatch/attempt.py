@@ -34,9 +34,9 @@ from eventing.domain.job import Job, LeaseLost
 from eventing.metrics import ADOPTED, QUEUE
 from eventing.settings import Settings
 from eventing.signal import Signal
-from eventing.store.circuit_breaker import OPEN_AFTER
 from eventing.store.claims import ClaimStore
-from eventing.store.shielded import finish
+from eventing.store.database.shielded import finish
+from eventing.store.lanes.circuit_breaker import OPEN_AFTER
 from eventing.watchers import Watchers
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from eventing.domain.job import Job
 from eventing.domain.pool import Pool
 from eventing.signal import IDLE, Signals
 from eventing.store.claims import ClaimStore
-from eventing.store.shielded import shielded
+from eventing.store.database.shielded import shielded
 
 log = logging.getLogger(__name__)
 

@@ -36,10 +36,10 @@ from eventing.standalone.processes.process import LOOPBACK, free_port, is_free
 from eventing.standalone.processes.template import Template
 from eventing.standalone.s3.s3server import S3Server
 from eventing.standalone.s3.s3watch import DiskWatch
-from eventing.store.engine import Database
+from eventing.store.database.engine import Database
+from eventing.store.database.shielded import finish
 from eventing.store.keys import KeyStore
 from eventing.store.schema import migrate
-from eventing.store.shielded import finish
 
 WAITED_FOR = {"reelzero": "run"}  # metadata of a job that only its waiting caller needs
 LOG_BYTES = 20 << 20

@@ -1,7 +1,7 @@
 """Change jobs for the dispatcher: claim slots and jobs together, renew, finish, free lapsed jobs.
 
-A claim takes jobs in the order of their turns (eventing/store/candidates.py). Every later write carries the
-attempt number as its fencing token.
+A claim takes jobs in the order of their turns (eventing/store/lanes/candidates.py). Every later write
+carries the attempt number as its fencing token.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from eventing.domain.announcer import Announcer
 from eventing.domain.job import Job, LeaseLost
 from eventing.domain.pool import Pool
 from eventing.domain.turns import EQUAL, Shares
-from eventing.store import circuit_breaker
-from eventing.store.candidates import Route, head_of, lock_owners, pairs_of
-from eventing.store.direct import fixed
-from eventing.store.due import LAPSED, OVERDUE, Due, look
-from eventing.store.engine import Database, insert_once
+from eventing.store.database.direct import fixed
+from eventing.store.database.engine import Database, insert_once
+from eventing.store.database.shielded import shielded_methods
+from eventing.store.lanes import circuit_breaker
+from eventing.store.lanes.candidates import Route, head_of, lock_owners, pairs_of
+from eventing.store.lanes.due import LAPSED, OVERDUE, Due, look
+from eventing.store.lanes.turns import set_clock
 from eventing.store.rows import job_from_row, job_values
-from eventing.store.shielded import shielded_methods
 from eventing.store.tables import jobs, slots
 from eventing.store.transitions import (
     add_messages,
@@ -39,7 +40,6 @@ from eventing.store.transitions import (
     transition,
     write_transition,
 )
-from eventing.store.turns import set_clock
 
 SWEEP_LIMIT = 100
 

@@ -14,9 +14,9 @@ from sqlalchemy import Text, cast, delete, func, select, tuple_
 from eventing.contract.errors import NotFound
 from eventing.domain.announcer import Message
 from eventing.domain.destinations import Sink
-from eventing.store.engine import Database, db_now, insert_once, now
+from eventing.store.database.engine import Database, db_now, insert_once, now
+from eventing.store.database.shielded import shielded_methods
 from eventing.store.listing import Position, read_cursor
-from eventing.store.shielded import shielded_methods
 from eventing.store.tables import dead_letters
 from eventing.store.transitions import add_messages
 

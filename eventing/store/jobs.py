@@ -15,10 +15,11 @@ from eventing.domain import job as state
 from eventing.domain import retries
 from eventing.domain.group import Group
 from eventing.domain.job import Job, Status
-from eventing.store import listing, turns
-from eventing.store.engine import db_now, insert_from, insert_once, now
+from eventing.store import listing
+from eventing.store.database.engine import db_now, insert_from, insert_once, now
+from eventing.store.database.shielded import shielded_methods
+from eventing.store.lanes import turns
 from eventing.store.rows import job_from_row
-from eventing.store.shielded import shielded_methods
 from eventing.store.submissions import Submission, SubmissionStore, event_key, find_job
 from eventing.store.tables import dropped_jobs, idempotency, jobs, outbox
 from eventing.store.transitions import add_messages, locked, read_group, transition, write_transition

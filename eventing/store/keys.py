@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import Row, func, insert, select, update
 
 from eventing.contract.errors import NotFound
-from eventing.store.engine import Database, now
-from eventing.store.shielded import shielded_methods
+from eventing.store.database.engine import Database, now
+from eventing.store.database.shielded import shielded_methods
 from eventing.store.tables import api_keys
 
 

@@ -31,10 +31,10 @@ from eventing.contract.errors import NotFound
 from eventing.contract.records.events import PROGRESSED
 from eventing.domain.destinations import Destination, Webhook, destination
 from eventing.domain.room import Room, line_of
-from eventing.store.direct import fixed
-from eventing.store.engine import Database, db_now
+from eventing.store.database.direct import fixed
+from eventing.store.database.engine import Database, db_now
+from eventing.store.database.shielded import shielded_methods
 from eventing.store.listing import Position
-from eventing.store.shielded import shielded_methods
 from eventing.store.tables import deliveries, outbox
 
 SCHEDULE: tuple[float, ...] = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)

@@ -13,9 +13,9 @@ from typing import Any
 from sqlalchemy import Select, func, literal_column, select
 
 from eventing.domain.job import Job
-from eventing.store.engine import Database, now
+from eventing.store.database.engine import Database, now
+from eventing.store.database.shielded import shielded_methods
 from eventing.store.rows import job_from_row
-from eventing.store.shielded import shielded_methods
 from eventing.store.tables import jobs, outbox
 
 COUNTED = 1000  # messages of one status that are counted; there may be more

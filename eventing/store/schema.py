@@ -16,8 +16,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, select
 
 from eventing.contract.errors import ConfigurationError, Unavailable
-from eventing.store.engine import Database
-from eventing.store.failures import DATABASE_URL, NO_SCHEMA, RETRY_AFTER
+from eventing.store.database.engine import Database
+from eventing.store.database.failures import DATABASE_URL, NO_SCHEMA, RETRY_AFTER
 from eventing.store.tables import schema_history
 
 SCRIPTS = Path(__file__).with_name("migrations")

@@ -20,13 +20,13 @@ from eventing.domain.group import GROUP_PREFIX
 from eventing.domain.job import Job
 from eventing.domain.turns import EQUAL, Shares
 from eventing.store import listing
-from eventing.store.direct import fixed
-from eventing.store.engine import Database, db_now, insert_once
+from eventing.store.database.direct import fixed
+from eventing.store.database.engine import Database, db_now, insert_once
+from eventing.store.database.shielded import shielded_methods
+from eventing.store.lanes.turns import take_turns
 from eventing.store.rows import job_from_row, job_values
-from eventing.store.shielded import shielded_methods
 from eventing.store.tables import idempotency, jobs
 from eventing.store.transitions import add_messages, end_group
-from eventing.store.turns import take_turns
 
 # The time, and how many jobs the owner has waiting.
 _waiting = (jobs.c.owner == bindparam("owner")) & (jobs.c.status == literal_column("'queued'"))

@@ -19,12 +19,12 @@ from eventing.contract.records.events import PROGRESSED
 from eventing.domain.announcer import Announcer, Message
 from eventing.domain.group import Group
 from eventing.domain.job import Job, LeaseLost, Status
-from eventing.store import circuit_breaker
-from eventing.store.direct import fixed
-from eventing.store.engine import Transactions, db_now
+from eventing.store.database.direct import fixed
+from eventing.store.database.engine import Transactions, db_now
+from eventing.store.lanes import circuit_breaker
+from eventing.store.lanes.turns import lock_flow, void_turns
 from eventing.store.rows import changed_values, job_from_row, message_values
 from eventing.store.tables import jobs, outbox, slots
-from eventing.store.turns import lock_flow, void_turns
 
 # The clock is read outside the locking part, so it is read after the wait for the row.
 _row = select(jobs).where(jobs.c.id == bindparam("job_id")).with_for_update().cte("row")

@@ -15,11 +15,11 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql import ColumnElement
 
 from eventing.domain.job import Job
-from eventing.store.engine import Database, db_now
+from eventing.store.database.engine import Database, db_now
+from eventing.store.database.shielded import shielded_methods
+from eventing.store.lanes.turns import ORDER
 from eventing.store.rows import job_from_row
-from eventing.store.shielded import shielded_methods
 from eventing.store.tables import jobs
-from eventing.store.turns import ORDER
 
 NEWEST = 100  # jobs of an owner that a feed looks at, besides those that run
 ROWS_AT_ONCE = 200  # decoding more rows in one step would hold up the event loop for over 10 ms

@@ -14,15 +14,17 @@ import numpy as np
 
 from eventing.contract.codecs.stream import CompletedRecord
 from eventing.contract.records.models import Stage
-from predictor.generation import engine_files, results, stills, video
+from predictor.generation import results
 from predictor.generation.attempt import Attempt
-from predictor.generation.encoder import Encoder
+from predictor.generation.engines import files as engine_files
 from predictor.generation.monitor import Monitor
 from predictor.generation.pictures import read_pictures
 from predictor.generation.preview import Previews
 from predictor.generation.result_store import ResultStore
 from predictor.generation.results import Files
-from predictor.generation.stills import Frames
+from predictor.generation.video import mp4, stills
+from predictor.generation.video.encoder import Encoder
+from predictor.generation.video.stills import Frames
 from predictor.generation.workspace import Workspace
 from predictor.models.loading import LoadedModel, Model
 from predictor.models.pipelines import Latents, checked
@@ -95,7 +97,7 @@ def _denoised(model: LoadedModel, attempt: Attempt, monitor: Monitor, space: Wor
 def _with_pictures(encoder: Encoder, model: LoadedModel, attempt: Attempt, space: Workspace) -> Files:
     """Check the MP4, write the two pictures, and sign. Raises BrokenVideo, OSError."""
     path, poster, sheet = encoder.path, space.folder / "poster.jpg", space.folder / "spritesheet.jpg"
-    measured = video.measure_mp4(path)
+    measured = mp4.measure_mp4(path)
     results.require_promised(attempt.spec, measured)
     stills.write_poster(encoder.stills.kept, poster)
     stills.write_spritesheet(encoder.stills.kept, sheet)

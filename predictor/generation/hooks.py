@@ -18,7 +18,7 @@ from typing import Any
 
 from eventing.contract.errors import BrokenFrames, ConfigurationError, ContentRefused
 from eventing.contract.records.models import GenerationSpec
-from predictor.generation.stills import Frames
+from predictor.generation.video.stills import Frames
 
 CheckRequest = Callable[[GenerationSpec], str | None]
 CheckFrames = Callable[[GenerationSpec, Frames], str | None]

@@ -20,7 +20,7 @@ from eventing.contract.unseen import unseen
 from predictor.generation.attempt import Attempt
 from predictor.generation.monitor import Monitor
 from predictor.generation.result_store import ResultStore, now
-from predictor.generation.video import Measured
+from predictor.generation.video.mp4 import Measured
 from predictor.models.loading import Model
 
 

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from tests.acceptance.command import reelzero
-from training.checker import check
+from training.scenes.checker import check
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reelzero is stopped by Linux signals here")
 PROMPTS = ("a red circle moving right", "a small yellow star growing on a purple background")

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from eventing.cli.terminal.machine import predictors_of, template_of
+from eventing.cli.terminal.servers.machine import predictors_of, template_of
 from eventing.contract.storage.s3 import S3Location
 from eventing.standalone.processes.process import free_port
 from tests.acceptance.command import Command, reelzero

@@ -23,8 +23,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from eventing.cli import app, serve  # noqa: F401 - serve: imported before the fork, else by each replica
 from eventing.delivery import sender
-from eventing.store import connections, engine, outbox
+from eventing.store import outbox
 from eventing.store.claims import ClaimStore
+from eventing.store.database import connections, engine
 from eventing.store.jobs import JobStore
 from eventing.store.outbox import OutboxStore
 

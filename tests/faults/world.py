@@ -22,7 +22,7 @@ import aiohttp
 
 from eventing.contract.records.events import REQUESTED
 from eventing.contract.storage.s3 import Bucket
-from eventing.store.engine import Database
+from eventing.store.database.engine import Database
 from eventing.store.schema import migrate
 from tests.faults.databases import Postgresql, Sqlite
 from tests.faults.listener import Listener

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from eventing.cli import app
 from eventing.contract.records.models import Failure
 from eventing.standalone.data.data_dir import DataDir
-from eventing.store.engine import Database
+from eventing.store.database.engine import Database
 from eventing.store.outbox import Try
 from eventing.store.schema import migrate
 from tests.support.builders import POOL, claim, stores, submission

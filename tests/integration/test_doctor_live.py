@@ -12,7 +12,7 @@ from eventing.contract.env import read
 from eventing.contract.storage.s3 import Bucket
 from eventing.doctor.clusters.installation import examine
 from eventing.settings import Settings
-from eventing.store.engine import Database
+from eventing.store.database.engine import Database
 from eventing.store.schema import migrate
 from tests.integration.test_serve import newer
 from tests.support.receivers import Receiver

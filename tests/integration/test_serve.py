@@ -16,8 +16,8 @@ import aiohttp
 import pytest
 from sqlalchemy import text
 
-from eventing.store.connections import file_url
-from eventing.store.engine import Database
+from eventing.store.database.connections import file_url
+from eventing.store.database.engine import Database
 from eventing.store.schema import migrate
 from tests.faults.databases import PostgresServer
 from tests.support.ports import free_port

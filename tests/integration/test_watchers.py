@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from eventing.contract.errors import Unavailable
-from eventing.store.engine import Database
+from eventing.store.database.engine import Database
 from eventing.testing import Script
 from tests.integration.conftest import MakeStack, Stack
 from tests.support.builders import stores

@@ -15,7 +15,7 @@ from eventing.contract.catalog import load_catalog
 from eventing.doctor.objects.manifests import Manifest, Manifests, parse
 from eventing.doctor.registry import examine
 from eventing.settings import Endpoint
-from eventing.store.circuit_breaker import OPEN_AFTER
+from eventing.store.lanes.circuit_breaker import OPEN_AFTER
 from tests.manifests.schemas import validate
 from tests.manifests.test_policy import eventing_of, of
 from tests.manifests.value_sets import KEDA, Values

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from predictor.generation.stills import write_poster, write_spritesheet
-from predictor.generation.video import write_mp4
+from predictor.generation.video.mp4 import write_mp4
+from predictor.generation.video.stills import write_poster, write_spritesheet
 
 FRAMES, SIDE, RATE = 17, 64, 8
 

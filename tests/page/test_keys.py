@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from eventing.contract.storage.s3 import Bucket
-from eventing.store.circuit_breaker import OPEN_AFTER
+from eventing.store.lanes.circuit_breaker import OPEN_AFTER
 from tests.page.server import Site, site
 from tests.page.tab import Tab
 

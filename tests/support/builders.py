@@ -24,8 +24,8 @@ from eventing.served import Served
 from eventing.settings import Endpoint, Settings
 from eventing.signal import Signals
 from eventing.store.claims import ClaimStore
+from eventing.store.database.engine import Database
 from eventing.store.dead_letters import DeadLetterStore
-from eventing.store.engine import Database
 from eventing.store.jobs import JobStore
 from eventing.store.outbox import OutboxStore
 from eventing.store.submissions import Submission, digest

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from eventing.api.videos import openai, openrouter
 from eventing.api.videos.dialect import Dialect
-from eventing.cli.terminal.fields import request_options
+from eventing.cli.terminal.requests.fields import request_options
 from eventing.contract.records.models import JobRequest
 from eventing.contract.v2.table import INPUTS
 

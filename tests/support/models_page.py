@@ -12,7 +12,7 @@ from tests.unit.predictor.models.variants import RUNS
 
 PAGE = Path(__file__).parents[2] / "docs" / "models.md"
 ELSEWHERE = {
-    "shapes-tiny": "its own weights, on a CPU: judged by `training/checker.py`",
+    "shapes-tiny": "its own weights, on a CPU: judged by `training/scenes/checker.py`",
     "tiny": "random weights, on a CPU",
 }
 # Entries of which tests/unit/predictor/models/test_true_configurations.py ran on a card, in November 2026.

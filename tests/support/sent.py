@@ -10,7 +10,7 @@ from typing import Any
 from asyncpg.connection import LoggedQuery
 from sqlalchemy import Engine, event
 
-from eventing.store.engine import Database
+from eventing.store.database.engine import Database
 
 ENDS = ("COMMIT", "ROLLBACK")
 Note = Callable[[str], None]

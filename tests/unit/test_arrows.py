@@ -48,6 +48,22 @@ FLOORS: dict[str, list[set[str]]] = {  # the lowest first
         {"openapi"},
         {"app"},
     ],
+    "eventing.store": [
+        {"database"},
+        {"tables"},
+        {"rows", "schema"},
+        {"lanes"},
+        {"transitions", "listing", "watched"},
+        {"claims", "submissions", "outbox", "dead_letters", "keys", "overview", "migrations"},
+        {"jobs"},
+    ],
+    "eventing.cli.terminal": [
+        {"screen"},
+        {"servers"},
+        {"requests"},
+        {"events", "files", "follow", "jobs", "login", "mcp", "models", "status"},
+        {"submit"},
+    ],
     "eventing.doctor": [
         {"findings", "objects"},
         {"checks"},
@@ -63,6 +79,20 @@ FLOORS: dict[str, list[set[str]]] = {  # the lowest first
         {"device"},
         {"serving"},
         {"__main__", "template", "testing", "fake_engine"},
+    ],
+    "predictor.generation": [
+        {"attempt", "failures", "scratch", "monitor", "video"},
+        {"hooks", "preview", "result_store"},
+        {"finish", "pictures", "results"},
+        {"workspace"},
+        {"engines"},
+        {"generate"},
+    ],
+    "predictor.models.pipelines": [
+        {"decoding", "denoising", "loading", "embeddings"},
+        {"base"},
+        {"cogvideox", "hunyuan15", "ltx", "ltx2", "mochi", "wan"},
+        {"shapes"},
     ],
 }
 FILES = [path for package in ("eventing", "predictor") for path in sorted((ROOT / package).rglob("*.py"))]

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from training.captions import caption
-from training.checker import Attributes, check, parse
-from training.domain import SHAPES, WIDE, Scene, Thing, draw_scene
 from training.pairs import check_pair, parse_pair
-from training.render import render, to_uint8
+from training.scenes.captions import caption
+from training.scenes.checker import Attributes, check, parse
+from training.scenes.domain import SHAPES, WIDE, Scene, Thing, draw_scene
+from training.scenes.render import render, to_uint8
 from training.validate import rendered, through_h264, wrong
 
 

@@ -30,7 +30,7 @@ from kserve.protocol.rest.server import RESTServer
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 LTX = "predictor/models/pipelines/ltx.py"
-STEPS = "predictor/models/pipelines/steps.py"
+STEPS = "predictor/models/pipelines/denoising/steps.py"
 SERVER = "predictor/serving/server.py"
 PLANE = "predictor/serving/dataplane.py"
 SERVICE = "eventing/service.py"

@@ -9,10 +9,10 @@ import pytest
 import torch
 from diffusers import CogVideoXPipeline
 
-from training.domain import DOMAINS
 from training.evaluate import DOMAIN, MODEL, generate
-from training.pipeline import load_model
-from training.words import vocabulary
+from training.network.pipeline import load_model
+from training.scenes.domain import DOMAINS
+from training.scenes.words import vocabulary
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / MODEL

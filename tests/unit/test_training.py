@@ -8,13 +8,13 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from training.batch import choose_frames, scenes_and_captions
-from training.dials import dials
-from training.domain import FRAMES, WIDE, Scene, Thing, held_out
-from training.latents import CHANNELS, LATENT_SIDE, build_autoencoder, encode
-from training.render import render
-from training.text import MAX_WORDS, WIDTH, build_tokenizer
-from training.transformer import Trainee, build_transformer, to_patches
+from training.network.batch import choose_frames, scenes_and_captions
+from training.network.dials import dials
+from training.network.latents import CHANNELS, LATENT_SIDE, build_autoencoder, encode
+from training.network.text import MAX_WORDS, WIDTH, build_tokenizer
+from training.network.transformer import Trainee, build_transformer, to_patches
+from training.scenes.domain import FRAMES, WIDE, Scene, Thing, held_out
+from training.scenes.render import render
 
 
 @torch.no_grad()

@@ -21,7 +21,7 @@ from eventing.api.operate.views import (
 from eventing.contract.records.models import Status
 from eventing.domain.announcer import seconds, timestamp
 from eventing.domain.job import Job
-from eventing.store.circuit_breaker import Circuit
+from eventing.store.lanes.circuit_breaker import Circuit
 from eventing.store.overview import Flow, Work
 
 Route = tuple[str, str]

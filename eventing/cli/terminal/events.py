@@ -12,11 +12,11 @@ from typing import Annotated, Any
 
 import typer
 
-from eventing.cli.terminal.exit_status import ExitStatus
-from eventing.cli.terminal.output import Output
-from eventing.cli.terminal.profiles import DATA_DIR
-from eventing.cli.terminal.progress import describe
-from eventing.cli.terminal.session import Ids, Session, command
+from eventing.cli.terminal.screen.output import Output
+from eventing.cli.terminal.screen.progress import describe
+from eventing.cli.terminal.servers.exit_status import ExitStatus
+from eventing.cli.terminal.servers.profiles import DATA_DIR
+from eventing.cli.terminal.servers.session import Ids, Session, command
 from eventing.client import Job, Update
 from eventing.contract.errors import InvalidRequest
 from eventing.domain.job import LOCAL_OWNER, owned_id

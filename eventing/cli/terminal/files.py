@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from eventing.cli.terminal.exit_status import ExitStatus
-from eventing.cli.terminal.session import Ids, Session, command
+from eventing.cli.terminal.servers.exit_status import ExitStatus
+from eventing.cli.terminal.servers.session import Ids, Session, command
 from eventing.contract.errors import InvalidRequest
 
 

@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from eventing.cli.terminal.exit_status import ExitStatus
-from eventing.cli.terminal.preview import Mode, choose
-from eventing.cli.terminal.progress import Plain, open_progress
-from eventing.cli.terminal.session import Ids, Session, command
+from eventing.cli.terminal.screen.preview import Mode, choose
+from eventing.cli.terminal.screen.progress import Plain, open_progress
+from eventing.cli.terminal.servers.exit_status import ExitStatus
+from eventing.cli.terminal.servers.session import Ids, Session, command
 from eventing.client import Job, Refused
 from eventing.contract.records.models import Status
 

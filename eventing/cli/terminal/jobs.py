@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from eventing.cli.terminal.output import Output, ago, coloured
-from eventing.cli.terminal.session import Ids, Session, command
+from eventing.cli.terminal.screen.output import Output, ago, coloured
+from eventing.cli.terminal.servers.session import Ids, Session, command
 from eventing.client import Job
 from eventing.contract.records.models import Status
 

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from eventing.cli.terminal.exit_status import ExitStatus, status_of
-from eventing.cli.terminal.output import Output
-from eventing.cli.terminal.profiles import DEFAULT, Target, find_target, profiles_path, save_profile
+from eventing.cli.terminal.screen.output import Output
+from eventing.cli.terminal.servers.exit_status import ExitStatus, status_of
+from eventing.cli.terminal.servers.profiles import DEFAULT, Target, find_target, profiles_path, save_profile
 from eventing.client import AsyncClient
 from eventing.contract.errors import ReelzeroError
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eventing.cli.terminal.session import Session, command
+from eventing.cli.terminal.servers.session import Session, command
 from eventing.mcp.remote import RemoteDoor
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from eventing.cli.terminal.session import Session, command
+from eventing.cli.terminal.servers.session import Session, command
 from eventing.client import Model
 from eventing.contract.errors import NotFound
 

@@ -15,7 +15,9 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from eventing.cli.terminal.machine import (
+from eventing.cli.terminal.screen.output import Output, ago, coloured, duration, safe, table_of
+from eventing.cli.terminal.screen.progress import describe_progress
+from eventing.cli.terminal.servers.machine import (
     Gpu,
     LocalPredictor,
     gpus,
@@ -23,10 +25,8 @@ from eventing.cli.terminal.machine import (
     running_service,
     template_of,
 )
-from eventing.cli.terminal.output import Output, ago, coloured, duration, safe, table_of
-from eventing.cli.terminal.profiles import DATA_DIR
-from eventing.cli.terminal.progress import describe_progress
-from eventing.cli.terminal.session import Session, command
+from eventing.cli.terminal.servers.profiles import DATA_DIR
+from eventing.cli.terminal.servers.session import Session, command
 from eventing.client import Job, Model
 from eventing.contract.errors import Unavailable
 from eventing.contract.records.models import Status

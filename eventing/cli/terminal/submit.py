@@ -8,14 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from eventing.cli.terminal.exit_status import ExitStatus
-from eventing.cli.terminal.fields import request_fields, request_options
 from eventing.cli.terminal.files import fetch, target_of
 from eventing.cli.terminal.follow import PreviewOption, watch_jobs
-from eventing.cli.terminal.output import Output
-from eventing.cli.terminal.preview import Mode
-from eventing.cli.terminal.prompts import read_requests
-from eventing.cli.terminal.session import Session, build
+from eventing.cli.terminal.requests.fields import request_fields, request_options
+from eventing.cli.terminal.requests.prompts import read_requests
+from eventing.cli.terminal.screen.output import Output
+from eventing.cli.terminal.screen.preview import Mode
+from eventing.cli.terminal.servers.exit_status import ExitStatus
+from eventing.cli.terminal.servers.session import Session, build
 from eventing.client import Group, Job
 from eventing.contract.errors import ReelzeroError
 

@@ -31,7 +31,7 @@ from eventing.standalone.data.files import (
     read_json,
     write_private,
 )
-from eventing.store.connections import file_url
+from eventing.store.database.connections import file_url
 
 DATA_DIR = Path(".reelzero")
 DATABASE_FILE = "reelzero.db"

@@ -34,7 +34,7 @@ from eventing.standalone.one_shot.report import show_result
 from eventing.standalone.one_shot.screen import Screen, open_screen
 from eventing.standalone.options import Options, default_model
 from eventing.standalone.processes.interrupts import INTERRUPTED, on_interrupt
-from eventing.store.shielded import finish
+from eventing.store.database.shielded import finish
 
 log = logging.getLogger(__name__)
 FAILED = 1

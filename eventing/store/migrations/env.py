@@ -7,7 +7,7 @@ from alembic import context
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 from sqlalchemy import insert
 
-from eventing.store.engine import db_now
+from eventing.store.database.engine import db_now
 from eventing.store.tables import metadata, schema_history
 
 

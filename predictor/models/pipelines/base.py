@@ -18,22 +18,13 @@ from eventing.contract.errors import InvalidRequest
 from eventing.contract.records.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.loras import LoraFiles
-from predictor.models.pipelines import (
-    NO_PICTURES,
-    Latents,
-    OnStep,
-    Pictures,
-    Take,
-    adapters,
-    folder,
-    parts,
-    step_caches,
-    steps,
-)
-from predictor.models.pipelines.chunks import passed_on
+from predictor.models.pipelines import NO_PICTURES, Latents, OnStep, Pictures, Take
+from predictor.models.pipelines.decoding.chunks import passed_on
+from predictor.models.pipelines.decoding.tensors import require_finite
+from predictor.models.pipelines.denoising import step_caches, steps
+from predictor.models.pipelines.denoising.preview import Painter, StepCall, learn, painted, tapped
 from predictor.models.pipelines.embeddings import Embeddings
-from predictor.models.pipelines.preview import Painter, StepCall, learn, painted, tapped
-from predictor.models.pipelines.tensors import require_finite
+from predictor.models.pipelines.loading import adapters, folder, parts
 from predictor.models.sound import Waveform, require_sound
 
 WITH_MASKS = (

@@ -14,8 +14,8 @@ from eventing.contract.catalog import CatalogEntry, Task
 from eventing.contract.records.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.pipelines.base import DiffusersFamily
-from predictor.models.pipelines.preview import StepCall
-from predictor.models.pipelines.tensors import to_frames
+from predictor.models.pipelines.decoding.tensors import to_frames
+from predictor.models.pipelines.denoising.preview import StepCall
 
 
 class Family(DiffusersFamily):

@@ -16,8 +16,8 @@ from eventing.contract.records.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.pipelines import Pictures
 from predictor.models.pipelines.base import DiffusersFamily
+from predictor.models.pipelines.decoding.tensors import to_frames
 from predictor.models.pipelines.embeddings import texts_of
-from predictor.models.pipelines.tensors import to_frames
 
 # What encode_prompt returns: the text for Qwen, and quoted words for ByT5, which draws them as letters.
 EMBEDDINGS = ("prompt_embeds", "prompt_embeds_mask", "prompt_embeds_2", "prompt_embeds_mask_2")

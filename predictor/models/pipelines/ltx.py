@@ -17,9 +17,9 @@ from eventing.contract.records.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.pipelines import Pictures
 from predictor.models.pipelines.base import WITH_MASKS, DiffusersFamily, generator
-from predictor.models.pipelines.packed import unpacked
-from predictor.models.pipelines.preview import StepCall
-from predictor.models.pipelines.tensors import to_frames
+from predictor.models.pipelines.decoding.packed import unpacked
+from predictor.models.pipelines.decoding.tensors import to_frames
+from predictor.models.pipelines.denoising.preview import StepCall
 
 # For VAEs with timestep conditioning (0.9.1 and later), as their model card sets them.
 DECODE_TIMESTEP = 0.05

@@ -14,8 +14,8 @@ from eventing.contract.catalog import SoundRule, Task
 from eventing.contract.records.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.pipelines.base import WITH_MASKS, DiffusersFamily
-from predictor.models.pipelines.packed import unpacked
-from predictor.models.pipelines.tensors import require_finite, to_frames, to_samples
+from predictor.models.pipelines.decoding.packed import unpacked
+from predictor.models.pipelines.decoding.tensors import require_finite, to_frames, to_samples
 from predictor.models.sound import Waveform
 
 PIXELS = 32  # LTX2Pipeline refuses sizes that are no multiple of it

@@ -11,8 +11,8 @@ from eventing.contract.catalog import Task
 from eventing.contract.records.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.pipelines.base import WITH_MASKS, DiffusersFamily
-from predictor.models.pipelines.preview import StepCall
-from predictor.models.pipelines.tensors import to_frames, unscaled
+from predictor.models.pipelines.decoding.tensors import to_frames, unscaled
+from predictor.models.pipelines.denoising.preview import StepCall
 
 
 class Family(DiffusersFamily):

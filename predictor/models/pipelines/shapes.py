@@ -16,9 +16,11 @@ from PIL import Image
 
 from eventing.contract.catalog import CatalogEntry, Task
 from eventing.contract.storage.weights import check_safetensors
-from predictor.models.pipelines import cogvideox, parts, steps
-from predictor.models.pipelines.layers import COLOURS, REACH, SCALE, read_layers
-from predictor.models.pipelines.preview import Painter
+from predictor.models.pipelines import cogvideox
+from predictor.models.pipelines.decoding.layers import COLOURS, REACH, SCALE, read_layers
+from predictor.models.pipelines.denoising import steps
+from predictor.models.pipelines.denoising.preview import Painter
+from predictor.models.pipelines.loading import parts
 
 PICTURE = "picture"  # folder of the transformer that continues pictures
 

@@ -15,7 +15,7 @@ from eventing.contract.catalog import Task
 from eventing.contract.records.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.pipelines.base import DiffusersFamily
-from predictor.models.pipelines.tensors import per_channel, to_frames
+from predictor.models.pipelines.decoding.tensors import per_channel, to_frames
 
 PIXELS = 16  # WanPipeline refuses sizes that are no multiple of it
 

@@ -19,7 +19,7 @@ from diffusers import ContextParallelConfig, ParallelConfig
 from diffusers.hooks.context_parallel import apply_context_parallel, remove_context_parallel
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
-from predictor.models.pipelines.steps import TRANSFORMERS
+from predictor.models.pipelines.denoising.steps import TRANSFORMERS
 
 # Longer than any step. A rank that waits longer for another one fails, and with it the predictor.
 WAIT = timedelta(minutes=30)

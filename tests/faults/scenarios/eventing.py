@@ -53,7 +53,7 @@ async def frozen_inside(world: World, point: str) -> None:
     world.short_lease()
     await world.predict()
     await world.serve(1, REELZERO_CRASH=f"{point}:inside:SIGSTOP", REELZERO_CRASH_ARMED=str(armed))
-    for _ in range(4):  # prepares its statements; see IDLE_LIMIT in eventing/store/connections.py
+    for _ in range(4):  # prepares its statements; see IDLE_LIMIT in eventing/store/database/connections.py
         (job,) = await world.submit(1, hooks=1)
         await world.until_status(job, "completed")
     world.repeats = 1 if point == "start" else 0  # the generation runs on without a reader

@@ -15,7 +15,7 @@ from aiohttp import web
 from eventing.client import AsyncClient
 from eventing.contract.storage.s3 import Bucket
 from eventing.settings import Endpoint
-from eventing.store.circuit_breaker import OPEN_AFTER
+from eventing.store.lanes.circuit_breaker import OPEN_AFTER
 from eventing.testing import Script
 from tests.integration.api.deployment import Deployment, deployment
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from eventing.contract.errors import Unavailable
-from eventing.store.engine import Database
+from eventing.store.database.engine import Database
 from tests.integration.conftest import MakeStack
 from tests.support.waiting import eventually
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 
-from eventing.store.engine import Database
+from eventing.store.database.engine import Database
 from eventing.store.schema import migrate
 from tests.integration.predictor.process import ROOT
 from tests.support.waiting import LIMIT

@@ -26,9 +26,9 @@ from eventing.contract.storage.s3 import Bucket
 from predictor.device import worker as worker_module
 from predictor.device.worker import State, Worker
 from predictor.fake_engine import FakeEngine, Habits
-from predictor.generation import engine_run
-from predictor.generation.credentials import require_valid
-from predictor.generation.video import write_mp4
+from predictor.generation.engines import run as engine_run
+from predictor.generation.video.credentials import require_valid
+from predictor.generation.video.mp4 import write_mp4
 from predictor.models.loading import open_model
 from predictor.models.sound import Waveform
 from tests.support.engines import (

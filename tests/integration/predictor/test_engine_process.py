@@ -13,7 +13,7 @@ import pytest
 from eventing.contract.catalog import load_catalog
 from eventing.contract.storage.s3 import Bucket
 from predictor.fake_engine import FakeEngine, Habits
-from predictor.generation.video import measure_mp4
+from predictor.generation.video.mp4 import measure_mp4
 from tests.integration.predictor.conftest import READY
 from tests.integration.predictor.process import Predictor, wait_for
 from tests.support.engines import attempt, completed, entry_file, settings, working

@@ -14,7 +14,7 @@ import pytest
 from eventing.contract.records.results import attempt_prefix
 from eventing.contract.storage.s3 import Bucket
 from predictor.fake_engine import FakeEngine, Habits
-from predictor.generation import stills, video
+from predictor.generation.video import mp4, stills
 from tests.integration.predictor.held import Held
 from tests.integration.predictor.process import Predictor
 from tests.support.disks import Disk, small_disk
@@ -24,7 +24,7 @@ PAGE = 4096
 SIZE = 4 << 20
 FRAMES = np.random.default_rng(0).integers(0, 255, (9, 64, 64, 3), dtype=np.uint8)
 WRITERS: dict[str, Callable[[Path], None]] = {
-    "video": lambda path: video.write_mp4(FRAMES, 8, path, lambda: None),
+    "video": lambda path: mp4.write_mp4(FRAMES, 8, path, lambda: None),
     "poster": lambda path: stills.write_poster(FRAMES, path),
     "spritesheet": lambda path: stills.write_spritesheet(FRAMES, path),
 }

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from eventing.contract.catalog import HERE, CatalogEntry, load_catalog
 from eventing.contract.records.models import VideoRequest
-from predictor.generation.video import write_mp4
+from predictor.generation.video.mp4 import write_mp4
 from predictor.models import tiny
 from predictor.models.loading import load_model
 from predictor.settings import PredictorSettings

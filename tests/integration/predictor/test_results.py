@@ -18,7 +18,7 @@ from predictor.generation.attempt import Attempt, make_attempt
 from predictor.generation.monitor import Monitor
 from predictor.generation.result_store import ResultStore
 from predictor.generation.results import Files
-from predictor.generation.video import Measured
+from predictor.generation.video.mp4 import Measured
 from tests.unit.predictor.fakes import FakePipeline, loaded
 
 MEASURED = Measured(9, 64, 64, Fraction(8), 1.125)

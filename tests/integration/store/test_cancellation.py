@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 
-from eventing.store.engine import Database
+from eventing.store.database.engine import Database
 from tests.support.builders import stores, submission
 
 

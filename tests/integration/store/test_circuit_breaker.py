@@ -10,8 +10,8 @@ from sqlalchemy import update
 from eventing.contract.records.models import Failure
 from eventing.domain.job import Status
 from eventing.domain.pool import Pool
-from eventing.store import circuit_breaker
-from eventing.store.engine import Database
+from eventing.store.database.engine import Database
+from eventing.store.lanes import circuit_breaker
 from eventing.store.schema import migrate
 from eventing.store.tables import model_state
 from tests.support.builders import POOL, Stores, claim, stores, submission

@@ -10,7 +10,7 @@ import pytest
 from eventing.contract.records.models import Failure, Progress, Stage
 from eventing.domain.job import LeaseLost, Status
 from eventing.domain.pool import Pool
-from eventing.store.engine import Database
+from eventing.store.database.engine import Database
 from eventing.store.schema import migrate
 from eventing.testing import fake_result
 from tests.support.builders import POOL, Stores, claim, stores, submission

@@ -7,7 +7,7 @@ import asyncio
 from eventing.domain.job import Status
 from eventing.feeds import Change, Feeds, Subscription
 from eventing.signal import Signal
-from eventing.store.engine import Database
+from eventing.store.database.engine import Database
 from eventing.store.watched import WatchStore
 from tests.support.builders import stores, submission
 

@@ -13,7 +13,7 @@ from eventing.contract.errors import Conflict, NotFound, TooMany
 from eventing.contract.records.models import Failure, JobRequest
 from eventing.domain.pool import Pool
 from eventing.drafts import Origin
-from eventing.store.engine import Database
+from eventing.store.database.engine import Database
 from eventing.store.schema import migrate
 from eventing.store.tables import jobs as table
 from eventing.testing import fake_result

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from eventing.contract.errors import InvalidRequest, NotFound
-from eventing.store.engine import Database
+from eventing.store.database.engine import Database
 from eventing.store.jobs import JobStore
 from eventing.store.listing import cursor_of
 from eventing.store.schema import migrate

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from eventing.contract.errors import Unavailable
-from eventing.store.connections import LET_GO
-from eventing.store.engine import Database
+from eventing.store.database.connections import LET_GO
+from eventing.store.database.engine import Database
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from eventing.contract.records.models import Failure, Progress, Stage
 from eventing.domain.job import Job
 from eventing.domain.room import Room, line_of
 from eventing.store import outbox
-from eventing.store.engine import Database
+from eventing.store.database.engine import Database
 from eventing.store.outbox import SCHEDULE, OutboxMessage, Try
 from eventing.store.schema import migrate
 from tests.support.builders import POOL, Stores, claim, stores, submission

@@ -10,9 +10,9 @@ from sqlalchemy import ClauseElement, Select, func, insert, literal_column, sele
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventing.domain.pool import Pool
-from eventing.store import due, turns
-from eventing.store.candidates import head_of, pairs_of
-from eventing.store.engine import Database
+from eventing.store.database.engine import Database
+from eventing.store.lanes import due, turns
+from eventing.store.lanes.candidates import head_of, pairs_of
 from eventing.store.rows import job_values
 from eventing.store.tables import jobs
 from tests.support.builders import POOL, make_job

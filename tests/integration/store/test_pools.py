@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from sqlalchemy import text
 
 from eventing.contract.records.models import Failure
-from eventing.store.engine import Database
+from eventing.store.database.engine import Database
 from eventing.store.schema import migrate
 from tests.support.builders import POOL, claim, stores, submission
 

@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, select
 
 from eventing.contract.errors import ConfigurationError, NotFound, Unavailable
-from eventing.store.engine import Database, now
+from eventing.store.database.engine import Database, now
 from eventing.store.keys import KeyStore
 from eventing.store.schema import SCRIPTS, migrate
 from eventing.store.tables import metadata, schema_history

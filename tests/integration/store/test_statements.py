@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eventing.contract.records.models import GenerationSpec
-from eventing.store.engine import Database
+from eventing.store.database.engine import Database
 from eventing.store.outbox import Try
 from eventing.store.schema import migrate
 from eventing.testing import fake_result

@@ -13,7 +13,7 @@ from eventing.contract.errors import Conflict, InvalidRequest, NotFound, Storage
 from eventing.contract.records.models import Failure, JobRequest
 from eventing.domain.job import Status
 from eventing.drafts import Origin
-from eventing.store.engine import Database
+from eventing.store.database.engine import Database
 from eventing.store.tables import jobs as table
 from eventing.store.watched import WatchStore
 from tests.support.builders import POOL, Folders, claim, stores, submission, use_cases

@@ -21,12 +21,12 @@ from eventing.domain.group import members
 from eventing.domain.job import Job, Status
 from eventing.domain.pool import Pool
 from eventing.domain.turns import EQUAL, Lane, Place, Shares, in_order
-from eventing.store.engine import Database, insert_once
+from eventing.store.database.engine import Database, insert_once
+from eventing.store.lanes.turns import take_turns
 from eventing.store.rows import job_values
 from eventing.store.schema import SCRIPTS, migrate
 from eventing.store.submissions import Submission
 from eventing.store.tables import jobs
-from eventing.store.turns import take_turns
 from eventing.store.watched import WatchStore
 from tests.support.builders import POOL, Stores, claim, make_job, stores, submission
 

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from eventing.contract.errors import ConfigurationError
-from eventing.store.connections import file_url
-from eventing.store.engine import Database
+from eventing.store.database.connections import file_url
+from eventing.store.database.engine import Database
 from eventing.store.schema import migrate
 from tests.support.builders import stores, submission
 

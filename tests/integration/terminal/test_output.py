@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from eventing.cli import app
-from eventing.cli.terminal.output import Output
+from eventing.cli.terminal.screen.output import Output
 from tests.integration.terminal.conftest import Reelzero
 
 PROMPT = "a \x1b[31mred\x9b31m\tdot\non two lines"

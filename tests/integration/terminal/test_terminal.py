@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from eventing.cli.terminal.preview import Mode, Picture, choose
+from eventing.cli.terminal.screen.preview import Mode, Picture, choose
 from eventing.testing import Script
 from tests.integration.api.deployment import Deployment
 from tests.integration.terminal.conftest import Reelzero

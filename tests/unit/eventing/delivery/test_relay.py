@@ -14,8 +14,8 @@ from eventing.delivery.relay import Relay
 from eventing.domain.destinations import S3Object, Webhook
 from eventing.domain.room import Room, line_of
 from eventing.signal import Signal
+from eventing.store.database.shielded import shielded_methods
 from eventing.store.outbox import OutboxMessage, Outcome, Try
-from eventing.store.shielded import shielded_methods
 
 ROW = OutboxMessage(
     id="m1", event_id="e1", event_type="t", job_id="j1", owner="o",

@@ -11,7 +11,7 @@ from eventing.contract.records.models import Progress, Stage
 from eventing.dispatch.lease import Lease
 from eventing.domain.job import Job, LeaseLost
 from eventing.store.claims import ClaimStore
-from eventing.store.engine import Database
+from eventing.store.database.engine import Database
 from eventing.store.watched import WatchStore
 from eventing.watchers import Watchers
 from tests.support.builders import make_job

@@ -20,9 +20,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from eventing.contract.certificates import SigningPair, make_self_made
 from eventing.contract.errors import BrokenVideo, ConfigurationError
-from predictor.generation.credentials import Credentials, Origin, require_valid
 from predictor.generation.finish import load_finish
-from predictor.generation.video import write_mp4
+from predictor.generation.video.credentials import Credentials, Origin, require_valid
+from predictor.generation.video.mp4 import write_mp4
 from predictor.settings import PredictorSettings
 
 ORIGIN = Origin("tiny", "0c0ffee", "d" * 64, "2026-11-25T10:00:00Z")

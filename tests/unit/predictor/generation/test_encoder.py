@@ -11,9 +11,9 @@ import pytest
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.errors import Cancelled
 from eventing.contract.records.models import GenerationSpec
-from predictor.generation.encoder import Encoder
-from predictor.generation.stills import Frames
-from predictor.generation.video import write_mp4
+from predictor.generation.video.encoder import Encoder
+from predictor.generation.video.mp4 import write_mp4
+from predictor.generation.video.stills import Frames
 from tests.unit.predictor.running import SOON, attempt
 
 

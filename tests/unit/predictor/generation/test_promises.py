@@ -12,8 +12,8 @@ import pytest
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.codecs.stream import CompletedRecord, FailedRecord
 from eventing.contract.records.models import Stage
-from predictor.generation import video
 from predictor.generation.monitor import Monitor
+from predictor.generation.video import mp4
 from tests.unit.predictor.fakes import FakePipeline
 from tests.unit.predictor.running import attempt, finish, make_worker
 
@@ -42,8 +42,8 @@ async def test_a_video_that_is_not_what_was_asked_for_fails_for_good(
 async def test_frames_that_the_encoder_drops_are_noticed(
     entry: CatalogEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = video.encode_mp4
-    monkeypatch.setattr(video, "encode_mp4", lambda frames, *rest: write(list(frames)[::2], *rest))
+    write = mp4.encode_mp4
+    monkeypatch.setattr(mp4, "encode_mp4", lambda frames, *rest: write(list(frames)[::2], *rest))
     worker = await make_worker(entry, FakePipeline())
     record = await finish(worker.take(attempt(entry)))
     assert isinstance(record, FailedRecord)
@@ -54,13 +54,13 @@ async def test_the_numbers_of_a_result_come_from_the_file(
     entry: CatalogEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured: list[Path] = []
-    measure = video.measure_mp4
+    measure = mp4.measure_mp4
 
-    def spy(path: Path) -> video.Measured:
+    def spy(path: Path) -> mp4.Measured:
         measured.append(path)
         return measure(path)
 
-    monkeypatch.setattr(video, "measure_mp4", spy)
+    monkeypatch.setattr(mp4, "measure_mp4", spy)
     worker = await make_worker(entry, FakePipeline())
     record = await finish(worker.take(attempt(entry, num_frames=17, fps=5)))
     assert isinstance(record, CompletedRecord)

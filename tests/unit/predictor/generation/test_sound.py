@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from eventing.contract.records.results import Sound
-from predictor.generation.video import measure_mp4, write_mp4
+from predictor.generation.video.mp4 import measure_mp4, write_mp4
 from predictor.models.sound import Waveform
 
 Samples = NDArray[np.float32]

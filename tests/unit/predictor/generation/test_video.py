@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from eventing.contract.errors import Cancelled
-from predictor.generation.stills import Frames, write_poster, write_spritesheet
-from predictor.generation.video import Measured, measure_mp4, write_mp4
+from predictor.generation.video.mp4 import Measured, measure_mp4, write_mp4
+from predictor.generation.video.stills import Frames, write_poster, write_spritesheet
 
 
 def moving(count: int = 9, height: int = 64, width: int = 96) -> Frames:

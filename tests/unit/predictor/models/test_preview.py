@@ -12,7 +12,8 @@ import torch
 from predictor.generation.attempt import make_attempt
 from predictor.models import tiny
 from predictor.models.loading import load_model
-from predictor.models.pipelines import base, preview
+from predictor.models.pipelines import base
+from predictor.models.pipelines.denoising import preview
 from predictor.settings import PredictorSettings
 from tests.unit.predictor.conftest import entry_of
 

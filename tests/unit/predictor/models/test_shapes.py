@@ -17,13 +17,13 @@ from eventing.contract.catalog import load_catalog
 from eventing.contract.errors import ModelUnavailable
 from eventing.contract.records.models import VideoRequest
 from predictor.models.pipelines import Pictures
-from predictor.models.pipelines.layers import read_layers
+from predictor.models.pipelines.decoding.layers import read_layers
 from predictor.models.pipelines.shapes import Family
-from training.checker import check
-from training.domain import DOMAINS, Scene, Thing, draw_scene
 from training.evaluate import MODEL
-from training.latents import encode
-from training.render import render, to_uint8
+from training.network.latents import encode
+from training.scenes.checker import check
+from training.scenes.domain import DOMAINS, Scene, Thing, draw_scene
+from training.scenes.render import render, to_uint8
 
 ROOT = Path(__file__).parents[4]
 ENTRY = load_catalog().get("shapes-tiny")

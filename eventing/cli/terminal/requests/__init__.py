@@ -1,0 +1,1 @@
+"""Read the fields and prompts of a request from the command line."""

@@ -1,0 +1,1 @@
+"""Write to the terminal: answers, progress, small pictures."""

@@ -1,0 +1,1 @@
+"""Find a server, call it, and turn its errors into exit statuses."""

@@ -1,0 +1,1 @@
+"""Open and use SQLite and PostgreSQL alike: connections, transactions, fixed statements, drivers' errors."""

@@ -1,0 +1,1 @@
+"""Have an engine make a video, and turn its file into the files of an attempt."""

@@ -1,0 +1,1 @@
+"""Write video files: the MP4, its sound, its pictures, its content credentials."""

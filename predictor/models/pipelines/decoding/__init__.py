@@ -1,0 +1,1 @@
+"""Turn latents into frames, chunk by chunk."""

@@ -1,0 +1,1 @@
+"""Follow the steps of a pipeline: progress, previews, caches."""

@@ -1,0 +1,1 @@
+"""Load the parts of a pipeline and its adapters."""
