@@ -1,8 +1,9 @@
 """Tell the streams of an owner what changes among the owner's jobs: new ones, new states, deleted ones.
 
-A feed looks at the owner's newest jobs and at those that run. Its streams share it: one reader per process
-looks at the feeds of all owners who have a stream open, at once after a change in this process and with each
-poll. It spends at most a twentieth of the time in the database, so many owners make it slower and not busier.
+A feed looks at the owner's newest jobs, at those that run, and at deletions. Its streams share it: one reader
+per process looks at the feeds of all owners who have a stream open, at once after a change in this process
+and with each poll. It spends at most a twentieth of the time in the database, so many owners make it slower
+and not busier.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 from eventing.contract.errors import ReelzeroError
 from eventing.domain.job import Job, Status
 from eventing.signal import Signal
-from eventing.store.watched import WatchStore, version_of
+from eventing.store.watched import DELETED, WatchStore, version_of
 from eventing.watchers import LONGEST_PAUSE, Snapshot
 
 GAP = 0.2  # least seconds between two rounds
@@ -60,6 +61,7 @@ class Feed:
     owner: str
     streams: set[Subscription] = field(default_factory=set)
     snapshots: dict[str, Snapshot] | None = None
+    deleted: frozenset[str] = frozenset()  # row ids of the deletions that the last look saw
     positions_at: float = 0.0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -130,6 +132,8 @@ class Feeds:
         async with feed.lock:
             old = feed.snapshots
             versions = await self._store.newest(feed.owner)
+            deleted = frozenset(i for i, version in versions.items() if version[2] == DELETED)
+            versions = {i: version for i, version in versions.items() if i not in deleted}
             known = old or {}
             stale = {
                 i for i, version in versions.items() if i not in known or version_of(known[i].job) != version
@@ -141,6 +145,9 @@ class Feeds:
             feed.snapshots = {i: Snapshot(job, positions.get(i)) for i, job in jobs.items()}
             if old is not None:
                 _announce(feed, old, {i: rows.get(i) for i in gone})
+                for row_id in deleted - feed.deleted - old.keys():
+                    feed.publish(row_id, row_id, None)
+            feed.deleted = deleted
 
     async def _positions(self, feed: Feed, jobs: dict[str, Job]) -> dict[str, int]:
         """Return the queue positions; those of the last look while it is too early for a new one."""

@@ -19,9 +19,12 @@ from eventing.store.database.engine import Database, db_now
 from eventing.store.database.shielded import shielded_methods
 from eventing.store.lanes.turns import ORDER
 from eventing.store.rows import job_from_row
-from eventing.store.tables import jobs
+from eventing.store.tables import dropped_jobs, jobs
 
 NEWEST = 100  # jobs of an owner that a feed looks at, besides those that run
+DELETED = "deleted"  # in place of the status, in the version of a job that was deleted
+REMEMBERED = 300.0  # seconds that a feed sees a deletion; it looks at least every 30 s or so
+DELETIONS = 500  # most of these in one look
 ROWS_AT_ONCE = 200  # decoding more rows in one step would hold up the event loop for over 10 ms
 
 
@@ -60,7 +63,7 @@ class WatchStore:
         return [row[0] for row in await self._fetch(self._changed, ids, seconds=seconds)]
 
     async def newest(self, owner: str) -> dict[str, Version]:
-        """Return the versions of the owner's newest jobs and of those that run."""
+        """Return the versions of the owner's newest jobs, of those that run, and of those just deleted."""
         async with self._database.read() as connection:
             rows = (await connection.execute(self._newest, {"owner": owner})).all()
         return {row[0]: row[1:] for row in rows}
@@ -89,11 +92,29 @@ class WatchStore:
 
 
 def _newest() -> Any:
-    """Select the versions of an owner's newest jobs and of those that run; both parts have an index."""
-    mine = select(jobs.c.id, *_VERSION).where(jobs.c.owner == bindparam("owner"))
+    """Select the versions of an owner's newest, running and deleted jobs; each part has an index."""
+    owner = bindparam("owner", type_=String())
+    mine = select(jobs.c.id, *_VERSION).where(jobs.c.owner == owner)
     order = (jobs.c.submitted_at.desc(), jobs.c.id.desc())
     newest = mine.order_by(*order).limit(NEWEST).subquery()
-    return select(newest).union(mine.where(jobs.c.status == literal_column("'in_progress'")))
+    at = dropped_jobs.c.dropped_at
+    deleted = literal_column(f"'{DELETED}'", String).label("status")
+    marks = (
+        dropped_jobs.c.owner,
+        at,
+        deleted,
+        literal_column("0").label("a"),
+        literal_column("0").label("b"),
+    )
+    dropped = (
+        select(dropped_jobs.c.id, *marks)
+        .where(dropped_jobs.c.owner == owner, at > db_now() - REMEMBERED)
+        .order_by(at.desc())
+        .limit(DELETIONS)
+        .subquery()
+    )
+    running = mine.where(jobs.c.status == literal_column("'in_progress'"))
+    return select(newest).union(running, select(dropped))
 
 
 def _ranked() -> Any:

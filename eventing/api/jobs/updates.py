@@ -1,7 +1,7 @@
 """Serve `GET /v1/updates`: one stream of server-sent events for all jobs of the caller, from any replica.
 
     event: job        the job as GET /v1/jobs/{id} shows it, whenever it is new or has changed
-    event: deleted    {"id"}
+    event: deleted    {"id"}; of an older job whose id the caller chose, the id in the addresses of its files
 
 The stream begins with the jobs under way and has no past: read `GET /v1/jobs` once it is open, and again
 after each reconnection. It covers the newest jobs and those that run (eventing/feeds.py).

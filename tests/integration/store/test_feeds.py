@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from eventing.domain.job import Status
 from eventing.feeds import Change, Feeds, Subscription
 from eventing.signal import Signal
+from eventing.store import watched
 from eventing.store.database.engine import Database
 from eventing.store.watched import WatchStore
 from tests.support.builders import stores, submission
@@ -45,6 +48,26 @@ async def test_new_changed_and_deleted_jobs_reach_their_owners_stream_only(datab
         while not any(each.public_id == first.id for each in seen):
             seen = await changes(stream)
         assert [each.snapshot for each in seen if each.public_id == first.id] == [None]
+        assert other.take() == []
+
+
+async def test_the_deletion_of_a_job_that_is_not_among_the_newest_is_seen_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watched, "NEWEST", 1)
+    store, signal = stores(database).jobs, Signal()
+    feeds = Feeds(WatchStore(database), signal, poll_seconds=PATIENCE)
+    ids = [(await store.submit(submission(owner="ann")))[0].id for _ in range(3)]
+    for job_id in ids:
+        await store.cancel(job_id)
+    await store.drop(ids[0])  # before the stream, which has no past
+    async with feeds.subscribe("ann") as stream, feeds.subscribe("bob") as other:
+        await store.drop(ids[1])
+        signal.notify()
+        assert [(each.public_id, each.snapshot) for each in await changes(stream)] == [(ids[1], None)]
+        await store.drop(ids[2])
+        signal.notify()
+        assert [(each.public_id, each.snapshot) for each in await changes(stream)] == [(ids[2], None)]
         assert other.take() == []
 
 

@@ -110,9 +110,12 @@ function matches(job) {
     job.request.prompt.toLowerCase().includes(only.search.toLowerCase());
 }
 
+// `id` is the job's id, or the one in the addresses of its files, which a job with an id of the caller's choice has.
 export function remove(id) {
-  known.delete(id);
-  order = order.filter((each) => each !== id);
+  const mine = known.has(id) ? id : all().find((job) => job.result?.manifest_uri.includes(`/jobs/${id}/`))?.id;
+  if (!mine) return;
+  known.delete(mine);
+  order = order.filter((each) => each !== mine);
   publish(null);
 }
 
