@@ -10,7 +10,7 @@ import json
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Double, String, bindparam, func, literal_column, select
+from sqlalchemy import Double, Integer, String, bindparam, func, literal_column, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql import ColumnElement
 
@@ -99,15 +99,9 @@ def _newest() -> Any:
     newest = mine.order_by(*order).limit(NEWEST).subquery()
     at = dropped_jobs.c.dropped_at
     deleted = literal_column(f"'{DELETED}'", String).label("status")
-    marks = (
-        dropped_jobs.c.owner,
-        at,
-        deleted,
-        literal_column("0").label("a"),
-        literal_column("0").label("b"),
-    )
+    nothing = literal_column("0", Integer)
     dropped = (
-        select(dropped_jobs.c.id, *marks)
+        select(dropped_jobs.c.id, dropped_jobs.c.owner, at, deleted, nothing.label("a"), nothing.label("b"))
         .where(dropped_jobs.c.owner == owner, at > db_now() - REMEMBERED)
         .order_by(at.desc())
         .limit(DELETIONS)
