@@ -35,8 +35,13 @@ def from_environment() -> Callable[[str], None]:
     return hold_at(os.environ["REELZERO_HOLD_STAGE"], Path(os.environ["REELZERO_HOLD_FILE"]))
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Run the predictor of this process, held at a stage if the environment says so."""
     if "REELZERO_HOLD_STAGE" in os.environ:
         main(from_environment())
     else:
         main()
+
+
+if __name__ == "__main__":
+    run()

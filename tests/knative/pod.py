@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import subprocess
 from collections.abc import Awaitable, Callable
 
+from tests.support.forking import Running
 
-async def end(process: subprocess.Popen[bytes], pre_stop: Callable[[], Awaitable[None]], grace: float) -> int:
+
+async def end(process: Running, pre_stop: Callable[[], Awaitable[None]], grace: float) -> int:
     """preStop, SIGTERM, and SIGKILL once the grace, preStop included, is over. The exit status."""
     try:
         async with asyncio.timeout(grace):

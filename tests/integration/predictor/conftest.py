@@ -42,13 +42,14 @@ Start = Callable[..., Predictor]
 
 
 @pytest.fixture
-def start(tmp_path: Path, tiny: Path) -> Iterator[Start]:
-    """Start predictors with tiny weights; whatever still runs at the end is killed."""
+def start(request: pytest.FixtureRequest, tmp_path: Path, tiny: Path) -> Iterator[Start]:
+    """Start predictors with tiny weights, alone if the module says ALONE. What runs at the end is killed."""
+    alone = getattr(request.module, "ALONE", False)
     started: list[Predictor] = []
 
     def run(hold: tuple[str, Path] | None = None, **env: str) -> Predictor:
         settings = {"REELZERO_MODEL_DIR": str(tiny)} | env
-        predictor = Predictor(settings, tmp_path / f"predictor-{len(started)}.log", hold)
+        predictor = Predictor(settings, tmp_path / f"predictor-{len(started)}.log", hold, alone=alone)
         started.append(predictor)
         return predictor
 

@@ -12,8 +12,9 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+from tests.support import forking
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[3]
@@ -21,7 +22,10 @@ START_LIMIT = 300  # seconds; a first import without bytecode on a busy machine 
 
 
 class Predictor:
-    """A running process. `hold` is a (stage, file) at which its device thread waits until the file exists."""
+    """A running process. `hold` is a (stage, file) at which its device thread waits until the file exists.
+
+    It is forked from a process that has imported everything, or, if `alone`, started by its command.
+    """
 
     def __init__(
         self,
@@ -30,24 +34,16 @@ class Predictor:
         hold: tuple[str, Path] | None = None,
         grpc_port: int | None = None,
         port: int | None = None,
+        alone: bool = False,
     ) -> None:
         self.port, self.grpc_port = port or free_port(), grpc_port or free_port()
         self.log = log
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("REELZERO_", "AWS_"))}
         held = {"REELZERO_HOLD_STAGE": hold[0], "REELZERO_HOLD_FILE": str(hold[1])} if hold else {}
         defaults = {"REELZERO_PREDICTOR_HOST": "127.0.0.1", "REELZERO_TORCH_THREADS": "1"}
+        arguments = [f"--http_port={self.port}", f"--grpc_port={self.grpc_port}"]
         with log.open("wb") as out:
-            self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "predictor.testing"),
-                    f"--http_port={self.port}",
-                    f"--grpc_port={self.grpc_port}",
-                ],
-                cwd=ROOT,
-                env=clean | defaults | held | env,
-                stderr=out,
-                stdout=out,
-            )
+            self.process = _started(arguments, clean | defaults | held | env, out, alone)
 
     def wait(self, path: str = "/v2/models/tiny/ready", status: int = 200) -> None:
         """Until a GET answers with this status; fails with the log if the process ends."""
@@ -87,6 +83,13 @@ class Predictor:
         """Signal the process and wait for its end; its exit status."""
         self.process.send_signal(number)
         return self.process.wait(START_LIMIT)
+
+
+def _started(arguments: list[str], env: dict[str, str], out: IO[bytes], alone: bool) -> forking.Running:
+    if not alone and sys.platform == "linux" and (forked := forking.fork(arguments, env, out.fileno())):
+        return forked
+    command = [sys.executable, "-m", "predictor.testing", *arguments]
+    return subprocess.Popen(command, cwd=ROOT, env=env, stderr=out, stdout=out)
 
 
 class Stream:

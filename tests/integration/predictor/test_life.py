@@ -17,6 +17,7 @@ from tests.integration.predictor.conftest import Start
 from tests.integration.predictor.process import START_LIMIT, Predictor, reached, wait_for
 from tests.integration.predictor.test_one_job import GENERATE, INFER, grpc_request
 
+ALONE = True  # these predictors start by their command, since their start is what is tested
 # Needed by no job, and a second or more to import. Who imports them is put off: predictor/later.py.
 NEEDLESS = (
     "sympy",

@@ -74,7 +74,7 @@ class Pair:
             "REELZERO_FAMILIES": "wan=ranked_family",
             "PYTHONPATH": str(folder),
         }
-        self.predictor = Predictor(env, folder / "log")
+        self.predictor = Predictor(env, folder / "log", alone=True)  # PYTHONPATH
         self.predictor.wait()
 
     def ranks(self) -> list[psutil.Process]:
