@@ -10,7 +10,7 @@ ROUNDS := 20
 SEED := 1
 SIZE := full
 ONLY :=
-PARTS := chromium curl jq nginx-light pgbouncer
+PARTS := chromium curl jq nginx-light pgbouncer prometheus
 
 .PHONY: help run test test-page coverage parts test-faults manifests-test conformance eval-model train check bench format pages docs lock hashes clean
 .DEFAULT_GOAL := help

@@ -16,6 +16,7 @@ from typing import Any
 import helm_python
 import yaml
 
+from config.dashboard import dashboard
 from config.entry_schema import with_entry
 from config.values_table import table
 from eventing.contract.catalog import HERE as CATALOG
@@ -78,6 +79,7 @@ def outputs() -> dict[Path, str]:
     base = plain(BASE_VALUES)
     files = {
         CHART / "files" / "catalog.yaml": _text("the service's own catalog", [_catalog()]),
+        CHART / "files" / "dashboard.json": dashboard(),
         CHART / "README.md": _readme(),
         CHART / "values.schema.json": with_entry((CHART / "values.schema.json").read_text(encoding="utf-8")),
         config / "base" / "reelzero.yaml": _text("the chart without models", base),

@@ -6,7 +6,17 @@ from types import ModuleType
 
 from eventing.doctor.checks.events import delivery, doors, routes, sinks
 from eventing.doctor.checks.pods import folders, gpus, limits, privileges, probes, references, room, weights
-from eventing.doctor.checks.serving import cuts, gateway, idle, keda, knative, scaling, spelling, timing
+from eventing.doctor.checks.serving import (
+    alerts,
+    cuts,
+    gateway,
+    idle,
+    keda,
+    knative,
+    scaling,
+    spelling,
+    timing,
+)
 from eventing.doctor.checks.settings import agreement, network, ownsettings, refused
 from eventing.doctor.findings import Finding, Rule
 from eventing.doctor.objects.manifests import Manifests
@@ -14,6 +24,7 @@ from eventing.doctor.objects.manifests import Manifests
 MODULES = (
     timing, gateway, cuts, scaling, idle, probes, knative, keda, refused, spelling, gpus, limits, room,
     references, weights, privileges, delivery, routes, sinks, doors, agreement, ownsettings, folders, network,
+    alerts,
 )  # fmt: skip
 
 

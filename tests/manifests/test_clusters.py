@@ -198,8 +198,9 @@ def test_dead_letters_go_where_the_operator_wants() -> None:
 
 
 def test_monitors_have_the_labels_by_which_prometheus_selects() -> None:
-    for body in of(BODIES, "PodMonitor"):
+    for body in (*of(BODIES, "PodMonitor"), *of(BODIES, "PrometheusRule")):
         assert body["metadata"]["labels"]["release"] == "kube-prometheus-stack"
+    assert named(BODIES, "ConfigMap", "dashboard")["metadata"]["labels"]["dashboards"] == "video"
 
 
 def test_the_image_cache_holds_what_the_nodes_need() -> None:

@@ -71,6 +71,23 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
         with_values(metrics={"scrape": "podMonitor", "labels": {"helm.sh/chart": "x"}}),
         ["metrics.labels", '"helm.sh/chart"'],
     ),
+    "a label of the dashboard that the chart sets": (
+        with_values(
+            metrics={
+                "scrape": "podMonitor",
+                "dashboard": {"enabled": True, "labels": {"helm.sh/chart": "x"}},
+            }
+        ),
+        ["metrics.dashboard.labels", '"helm.sh/chart"'],
+    ),
+    "alerts on numbers that nothing scrapes": (
+        with_values(metrics={"alerts": {"enabled": True}}),
+        ["metrics.alerts.enabled", "metrics.scrape is none", "podMonitor"],
+    ),
+    "a dashboard of numbers that nothing scrapes": (
+        with_values(metrics={"dashboard": {"enabled": True}}),
+        ["metrics.dashboard.enabled", "metrics.scrape is none", "podMonitor"],
+    ),
     "a variable that the chart sets": (
         model(extraEnv=[{"name": "A", "value": "1"}, {"name": "HOME", "value": "/"}]),
         ["models[0].lanes[0].extraEnv[1].name", '"HOME"'],

@@ -69,7 +69,12 @@ ELSEWHERE: Values = with_values(
         },
         "triggers": [{"name": "t", "types": ["failed"], "subscriber": {"uri": "http://shop"}}],
     },
-    metrics={"scrape": "podMonitor", "labels": {"release": "kube-prometheus-stack"}},
+    metrics={
+        "scrape": "podMonitor",
+        "labels": {"release": "kube-prometheus-stack"},
+        "alerts": {"enabled": True},
+        "dashboard": {"enabled": True, "labels": {"dashboards": "video"}},
+    },
     networkPolicy={"identity": "gke"},
     imageCache={"enabled": True},
 )

@@ -53,6 +53,7 @@ WHERE_OURS = (
     Resource("PodDisruptionBudget", "poddisruptionbudgets", "policy"),
     Resource("HorizontalPodAutoscaler", "horizontalpodautoscalers", "autoscaling", "v2"),
     Resource("ScaledObject", "scaledobjects", "keda.sh", "v1alpha1"),
+    Resource("PrometheusRule", "prometheusrules", "monitoring.coreos.com"),
 )  # read only in namespaces where something of ours is
 SINGLE = (
     Single(CONFIG_MAP, SERVING, "config-defaults"),
