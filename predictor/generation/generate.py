@@ -66,7 +66,7 @@ def begin_files(
     hooks.check_request(spec)
     latents = _denoised(model, attempt, monitor, space)
     chunks: list[Frames] = []
-    with monitor.stage(Stage.decode), checked([pipeline.vae_decoder], monitor.check):
+    with monitor.stage(Stage.decode), checked(pipeline.vae_decoder.modules(), monitor.check):
         sound = pipeline.decode_sound(spec, latents) if spec.generate_audio else None
         encoder = stack.enter_context(Encoder(spec, space.folder / "video.mp4", monitor.check, sound))
         # Checks and watermarks take the whole video, so that only then the encoding begins.

@@ -19,8 +19,8 @@ from eventing.contract.records.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.loras import LoraFiles
 from predictor.models.pipelines import NO_PICTURES, Latents, OnStep, Pictures, Take
-from predictor.models.pipelines.decoding.chunks import passed_on
-from predictor.models.pipelines.decoding.tensors import require_finite
+from predictor.models.pipelines.decoding.pieces import Pieces, bring
+from predictor.models.pipelines.decoding.tensors import require_finite, to_frames
 from predictor.models.pipelines.denoising import step_caches, steps
 from predictor.models.pipelines.denoising.preview import Painter, StepCall, learn, painted, tapped
 from predictor.models.pipelines.embeddings import Embeddings
@@ -146,16 +146,18 @@ class DiffusersFamily(ABC):
             output = pipe(**options, generator=generator(spec), output_type="latent")
         return self._latents(output)
 
-    @abstractmethod
     def decode(self, spec: GenerationSpec, latents: Latents) -> NDArray[np.uint8]:
         """Turn latents into RGB frames: uint8, (frames, height, width, 3)."""
+        parts: list[NDArray[np.uint8]] = []
+        self.stream(spec, latents, parts.append)
+        return np.concatenate(parts)
 
+    @torch.inference_mode()
     def stream(self, spec: GenerationSpec, latents: Latents, take: Take) -> None:
         """Decode, and pass on every frame as soon as it is finished."""
-        with passed_on(self.vae_decoder, spec, self._finished, take):
-            rest = self.decode(spec, latents)
-        if len(rest):
-            take(rest)
+        bring(self.pipe.vae)
+        for piece in self._decoded(spec, latents):
+            take(to_frames(piece))
 
     def decode_sound(self, _spec: GenerationSpec, _latents: Latents) -> Waveform | None:
         """Return the sound of the video; None from a family that makes none."""
@@ -197,12 +199,9 @@ class DiffusersFamily(ABC):
         require_finite(output.frames, "latents")
         return output.frames
 
-    def _finished(self, _output: Any) -> torch.Tensor | None:
-        """Return the frames, (1, 3, frames, height, width), that one call of the VAE's decoder finishes.
-
-        None where frames are finished only by what follows the last call.
-        """
-        return None
+    @abstractmethod
+    def _decoded(self, spec: GenerationSpec, latents: Latents) -> Pieces:
+        """Yield the frames, (1, 3, frames, height, width) in -1..1, a few at a time."""
 
     @abstractmethod
     def _restored(self, spec: GenerationSpec, latents: torch.Tensor) -> torch.Tensor:

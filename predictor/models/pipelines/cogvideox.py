@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from diffusers import CogVideoXDPMScheduler, CogVideoXImageToVideoPipeline, CogVideoXPipeline
-from numpy.typing import NDArray
 
 from eventing.contract.catalog import CatalogEntry, Task
 from eventing.contract.records.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.pipelines.base import DiffusersFamily
-from predictor.models.pipelines.decoding.tensors import to_frames
+from predictor.models.pipelines.decoding import tiles
+from predictor.models.pipelines.decoding.pieces import TIME, Pieces
 from predictor.models.pipelines.denoising.preview import StepCall
 
 
@@ -32,11 +31,6 @@ class Family(DiffusersFamily):
         # The transformer takes exactly this many tokens; the pipeline's own default is 226.
         self.text_length: int = self.pipe.transformer.config.max_text_seq_length
 
-    @torch.inference_mode()
-    def decode(self, spec: GenerationSpec, latents: torch.Tensor) -> NDArray[np.uint8]:
-        """Decode all latent frames but those that CogVideoX 1.5 adds in front to fill its last patch."""
-        return to_frames(self.pipe.decode_latents(self._kept(spec, latents)))
-
     def _grid(self) -> Grid:
         pipe = self.pipe
         # An even number of latent frames would lose the rule that the first frame stands alone.
@@ -45,9 +39,27 @@ class Family(DiffusersFamily):
             pixels=pipe.vae_scale_factor_spatial * pipe.transformer.config.patch_size,
         )
 
-    def _finished(self, output: Any) -> torch.Tensor:
-        frames: torch.Tensor = output[0]
-        return frames
+    def _decoded(self, spec: GenerationSpec, latents: torch.Tensor) -> Pieces:
+        """Decode all latent frames but those that CogVideoX 1.5 adds in front to fill its last patch."""
+        vae = self.pipe.vae
+        tiling = tiles.by_overlap(vae) if vae.use_tiling else None
+        # As diffusers does it: the inverse is rounded, so a quotient would be other pixels.
+        scaled = 1 / vae.config.scaling_factor * self._kept(spec, latents).permute(0, 2, 1, 3, 4)
+        return tiles.decoded(vae, tiling, scaled, self._pieces)
+
+    def _pieces(self, latents: torch.Tensor) -> Pieces:
+        """Decode two latent frames at a time, first one more if their number is odd."""
+        vae = self.pipe.vae
+        memory = None
+        size, count = vae.num_latent_frames_batch_size, latents.shape[TIME]
+        starts = range(count % size, count, size) if count >= size else range(count)
+        for start in starts:
+            first = 0 if start == starts[0] else start
+            piece = latents[:, :, first : start + size]
+            if vae.post_quant_conv is not None:
+                piece = vae.post_quant_conv(piece)
+            frames, memory = vae.decoder(piece, conv_cache=memory)
+            yield frames
 
     def _estimate(self, step: StepCall) -> torch.Tensor:
         estimate: torch.Tensor = step.outputs[1]

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from diffusers import HunyuanVideo15ImageToVideoPipeline, HunyuanVideo15Pipeline
-from numpy.typing import NDArray
 
 from eventing.contract.catalog import Task
 from eventing.contract.errors import InvalidRequest
@@ -16,7 +14,8 @@ from eventing.contract.records.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.pipelines import Pictures
 from predictor.models.pipelines.base import DiffusersFamily
-from predictor.models.pipelines.decoding.tensors import to_frames
+from predictor.models.pipelines.decoding import hunyuan15, tiles
+from predictor.models.pipelines.decoding.pieces import Pieces, frames_of
 from predictor.models.pipelines.embeddings import texts_of
 
 # What encode_prompt returns: the text for Qwen, and quoted words for ByT5, which draws them as letters.
@@ -37,11 +36,13 @@ class Family(DiffusersFamily):
         if set(self.pipes) == {Task.image}:
             self._require_own_size(spec)
 
-    @torch.inference_mode()
-    def decode(self, spec: GenerationSpec, latents: torch.Tensor) -> NDArray[np.uint8]:
-        """Decode latents after returning them to the VAE's own scale."""
+    def _decoded(self, spec: GenerationSpec, latents: torch.Tensor) -> Pieces:
         vae = self.pipe.vae
-        return to_frames(vae.decode(self._restored(spec, latents.to(vae.dtype)), return_dict=False)[0])
+        tiling = tiles.by_overlap(vae) if vae.use_tiling else None
+        restored = self._restored(spec, latents.to(vae.dtype))
+        return tiles.decoded(
+            vae, tiling, restored, lambda tile: hunyuan15.decoded(vae.decoder, frames_of(tile))
+        )
 
     def _grid(self) -> Grid:
         pipe = self.pipe

@@ -5,20 +5,19 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 import torch
 from diffusers import LTXConditionPipeline, LTXImageToVideoPipeline, LTXPipeline
 from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXVideoCondition
 from diffusers.utils.torch_utils import randn_tensor
-from numpy.typing import NDArray
 
 from eventing.contract.catalog import Task
 from eventing.contract.records.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.pipelines import Pictures
 from predictor.models.pipelines.base import WITH_MASKS, DiffusersFamily, generator
+from predictor.models.pipelines.decoding import ltx
 from predictor.models.pipelines.decoding.packed import unpacked
-from predictor.models.pipelines.decoding.tensors import to_frames
+from predictor.models.pipelines.decoding.pieces import Pieces
 from predictor.models.pipelines.denoising.preview import StepCall
 
 # For VAEs with timestep conditioning (0.9.1 and later), as their model card sets them.
@@ -40,19 +39,18 @@ class Family(DiffusersFamily):
     }
     EMBEDDINGS = WITH_MASKS
 
-    @torch.inference_mode()
-    def decode(self, spec: GenerationSpec, latents: torch.Tensor) -> NDArray[np.uint8]:
-        """Decode latents after unpacking them and returning them to the VAE's own scale."""
-        latents = self._restored(spec, latents).to(self.pipe.vae.dtype)
+    def _decoded(self, spec: GenerationSpec, latents: torch.Tensor) -> Pieces:
+        vae = self.pipe.vae
+        latents = self._restored(spec, latents).to(vae.dtype)
         timestep = None
-        if self.pipe.vae.config.timestep_conditioning:
+        if vae.config.timestep_conditioning:
             # Other numbers than the first noise, or the two would match.
             noise = randn_tensor(
                 latents.shape, generator=generator(spec, 1), device=latents.device, dtype=latents.dtype
             )
             latents = (1 - DECODE_NOISE) * latents + DECODE_NOISE * noise
             timestep = torch.tensor([DECODE_TIMESTEP], device=latents.device, dtype=latents.dtype)
-        return to_frames(self.pipe.vae.decode(latents, timestep, return_dict=False)[0])
+        return ltx.decoded(vae, latents, timestep)
 
     def _grid(self) -> Grid:
         pipe = self.pipe

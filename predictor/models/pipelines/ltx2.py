@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from diffusers import LTX2ImageToVideoPipeline, LTX2Pipeline
-from numpy.typing import NDArray
 
 from eventing.contract.catalog import SoundRule, Task
 from eventing.contract.records.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.pipelines.base import WITH_MASKS, DiffusersFamily
+from predictor.models.pipelines.decoding import ltx
 from predictor.models.pipelines.decoding.packed import unpacked
-from predictor.models.pipelines.decoding.tensors import require_finite, to_frames, to_samples
+from predictor.models.pipelines.decoding.pieces import Pieces
+from predictor.models.pipelines.decoding.tensors import require_finite, to_samples
 from predictor.models.sound import Waveform
 
 PIXELS = 32  # LTX2Pipeline refuses sizes that are no multiple of it
@@ -50,18 +50,16 @@ class Family(DiffusersFamily):
     DTYPES = {"vocoder": torch.float32}  # noqa: RUF012 - typed in the base
 
     @torch.inference_mode()
-    def decode(self, spec: GenerationSpec, latents: Latents) -> NDArray[np.uint8]:
-        """Decode latents, which the pipeline has returned to the VAE's own scale."""
-        vae = self.pipe.vae
-        return to_frames(vae.decode(latents.video.to(vae.dtype), None, return_dict=False)[0])
-
-    @torch.inference_mode()
     def decode_sound(self, _spec: GenerationSpec, latents: Latents) -> Waveform:
         """Decode latents to a spectrogram, and that to samples."""
         vae, vocoder = self.pipe.audio_vae, self.pipe.vocoder
         spectrogram = vae.decode(latents.sound.to(vae.dtype), return_dict=False)[0]
         samples = to_samples(vocoder(spectrogram.to(vocoder.dtype)))
         return Waveform(samples, vocoder.config.output_sampling_rate)
+
+    def _decoded(self, _spec: GenerationSpec, latents: Latents) -> Pieces:
+        vae = self.pipe.vae
+        return ltx.decoded(vae, latents.video.to(vae.dtype), None)  # which are in the VAE's own scale
 
     def _sound(self) -> SoundRule:
         config = self.pipe.vocoder.config

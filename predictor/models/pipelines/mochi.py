@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from diffusers import MochiPipeline
-from numpy.typing import NDArray
 
 from eventing.contract.catalog import Task
 from eventing.contract.records.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.pipelines.base import WITH_MASKS, DiffusersFamily
-from predictor.models.pipelines.decoding.tensors import to_frames, unscaled
+from predictor.models.pipelines.decoding import mochi, tiles
+from predictor.models.pipelines.decoding.pieces import Pieces, frames_of
+from predictor.models.pipelines.decoding.tensors import unscaled
 from predictor.models.pipelines.denoising.preview import StepCall
 
 
@@ -21,11 +21,11 @@ class Family(DiffusersFamily):
     PIPELINES = {Task.text: (MochiPipeline,)}  # noqa: RUF012 - typed in the base
     EMBEDDINGS = WITH_MASKS
 
-    @torch.inference_mode()
-    def decode(self, spec: GenerationSpec, latents: torch.Tensor) -> NDArray[np.uint8]:
-        """Decode latents after returning them to the VAE's own scale."""
+    def _decoded(self, spec: GenerationSpec, latents: torch.Tensor) -> Pieces:
         vae = self.pipe.vae
-        return to_frames(vae.decode(self._restored(spec, latents.to(vae.dtype)), return_dict=False)[0])
+        tiling = tiles.by_stride(vae) if vae.use_tiling else None
+        restored = self._restored(spec, latents.to(vae.dtype))
+        return tiles.decoded(vae, tiling, restored, lambda tile: mochi.decoded(vae, frames_of(tile)))
 
     def _grid(self) -> Grid:
         pipe = self.pipe

@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 import torch
 from diffusers import WanImageToVideoPipeline, WanPipeline
-from diffusers.models.autoencoders.autoencoder_kl_wan import unpatchify
-from numpy.typing import NDArray
+from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d, unpatchify
 
 from eventing.contract.catalog import Task
 from eventing.contract.records.models import GenerationSpec
 from predictor.models.grid import Grid
 from predictor.models.pipelines.base import DiffusersFamily
-from predictor.models.pipelines.decoding.tensors import per_channel, to_frames
+from predictor.models.pipelines.decoding import tiles
+from predictor.models.pipelines.decoding.pieces import Pieces, frames_of
+from predictor.models.pipelines.decoding.tensors import per_channel
 
 PIXELS = 16  # WanPipeline refuses sizes that are no multiple of it
 
@@ -34,22 +34,29 @@ class Family(DiffusersFamily):
     SHARED = True
     DTYPES = {"vae": torch.float32}  # noqa: RUF012 - typed in the base; half precision shows blocks and bands
 
-    @torch.inference_mode()
-    def decode(self, spec: GenerationSpec, latents: torch.Tensor) -> NDArray[np.uint8]:
-        """Decode latents after returning them to the VAE's own mean and deviation."""
-        vae = self.pipe.vae
-        return to_frames(vae.decode(self._restored(spec, latents.to(vae.dtype)), return_dict=False)[0])
-
     def _grid(self) -> Grid:
         pipe = self.pipe
         transformer = pipe.transformer or pipe.transformer_2
         patches = (pipe.vae_scale_factor_spatial * side for side in transformer.config.patch_size[1:])
         return Grid(frames=pipe.vae_scale_factor_temporal, pixels=math.lcm(PIXELS, *patches))
 
-    def _finished(self, output: torch.Tensor) -> torch.Tensor:
-        patch = self.pipe.vae.config.patch_size
-        frames: torch.Tensor = output if patch is None else unpatchify(output, patch)
-        return frames.clamp(-1, 1)
+    def _decoded(self, spec: GenerationSpec, latents: torch.Tensor) -> Pieces:
+        vae = self.pipe.vae
+        patch = vae.config.patch_size
+        tiling = tiles.by_stride(vae, patch or 1) if vae.use_tiling else None
+        restored = self._restored(spec, latents.to(vae.dtype))
+        for piece in tiles.decoded(vae, tiling, restored, self._pieces):
+            frames = piece if patch is None else unpatchify(piece, patch)
+            yield frames.clamp(-1, 1)
+
+    def _pieces(self, latents: torch.Tensor) -> Pieces:
+        """Decode latent frames one by one, with the decoder's memory of those before."""
+        vae = self.pipe.vae
+        convolutions = sum(isinstance(part, WanCausalConv3d) for part in vae.decoder.modules())
+        memory: list[Any] = [None] * convolutions
+        for index, frame in enumerate(frames_of(latents)):
+            ready = vae.post_quant_conv(frame)
+            yield vae.decoder(ready, feat_cache=memory, feat_idx=[0], first_chunk=index == 0)
 
     def _restored(self, _spec: GenerationSpec, latents: torch.Tensor) -> torch.Tensor:
         config = self.pipe.vae.config

@@ -33,6 +33,7 @@ UNGUIDED = [
 # LTX-2 has more kinds of guidance, which its authors turn off with the first.
 OFF = {"guidance_rescale": 0.0, "stg_scale": 0.0, "modality_scale": 1.0}
 LTX2_UNGUIDED = OFF | {f"audio_{name}": value for name, value in OFF.items()} | {"audio_guidance_scale": 1.0}
+IN_PIECES = {"cogvideox", "wan"}  # families whose VAE keeps the memory of its convolutions in diffusers, too
 OF_PACKAGE = {"tiny", "shapes-tiny"}  # they run elsewhere, with their own weights
 
 
@@ -92,10 +93,15 @@ def plain(model: LoadedModel, task: Task, sent: Pictures, guidance: float = 5.0)
     return (made.frames[0] * 255).round().astype(np.uint8), sound
 
 
-def assert_equal(one: tuple[Any, Any], other: tuple[Any, Any]) -> None:
-    """Assert that frames and sound are equal, to the last bit."""
-    for mine, theirs in zip(one, other, strict=True):
-        assert np.array_equal(mine, theirs)
+def assert_equal(family: str, one: tuple[Any, Any], other: tuple[Any, Any]) -> None:
+    """Assert that frames and sound are equal: to the last bit where diffusers decodes in pieces itself.
+
+    Elsewhere the library of the CPU may add in another order for a piece than for a whole video.
+    """
+    far = np.abs(one[0].astype(np.int16) - other[0])
+    assert far.max() <= (0 if family in IN_PIECES else 1)
+    assert (far > 0).mean() < 0.001
+    assert (one[1] is None and other[1] is None) or np.array_equal(one[1], other[1])
 
 
 @pytest.mark.parametrize(("name", "task"), RUNS)
@@ -122,7 +128,7 @@ def test_an_entry_makes_what_its_pipeline_makes_also_after_a_cancel_in_mid_step(
     frames, sound = made = video(model, sent, on_step, guidance_scale=5.0)
     assert steps == [(1, 3), (2, 3), (3, 3)]
     assert frames.shape == (model.entry.frames.default, 64, 64, 3)
-    assert_equal(made, plain(model, task, sent))
+    assert_equal(model.entry.family, made, plain(model, task, sent))
     assert frames.std() > 1
     assert (sound is not None and sound.std() > 0.01) == bool(model.entry.sound)
 
@@ -133,7 +139,7 @@ def test_each_family_makes_what_its_pipeline_makes_without_guidance(
 ) -> None:
     model = models[name]
     made = video(model, Pictures(), lambda _done, _total: None, guidance_scale=1.0)
-    assert_equal(made, plain(model, Task.text, Pictures(), guidance=1.0))
+    assert_equal(model.entry.family, made, plain(model, Task.text, Pictures(), guidance=1.0))
 
 
 def test_every_entry_is_run() -> None:

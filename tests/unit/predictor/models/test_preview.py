@@ -13,6 +13,7 @@ from predictor.generation.attempt import make_attempt
 from predictor.models import tiny
 from predictor.models.loading import load_model
 from predictor.models.pipelines import base
+from predictor.models.pipelines.decoding import tiles
 from predictor.models.pipelines.denoising import preview
 from predictor.settings import PredictorSettings
 from tests.unit.predictor.conftest import entry_of
@@ -90,13 +91,13 @@ def test_the_preview_of_the_last_step_shows_the_latents_that_are_decoded(
     )
     assert pipeline.preview(spec) is None, "no step is running"
     decoded: list[torch.Tensor] = []
-    decode = pipeline.pipe.vae.decode
+    decode = tiles.decoded
 
-    def seen(z: torch.Tensor, *options: Any, **named: Any) -> Any:
+    def seen(vae: Any, tiling: Any, z: torch.Tensor, *options: Any) -> Any:
         decoded.append(z)
-        return decode(z, *options, **named)
+        return decode(vae, tiling, z, *options)
 
-    monkeypatch.setattr(pipeline.pipe.vae, "decode", seen)
+    monkeypatch.setattr(tiles, "decoded", seen)
     pipeline.decode(spec, latents)
     middle = decoded[0][0, :3, decoded[0].shape[2] // 2]
     pixels = ((middle / 8).float() / 2 + 0.5).clamp(0, 1) * 255
