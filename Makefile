@@ -12,7 +12,7 @@ SIZE := full
 ONLY :=
 PARTS := chromium curl jq nginx-light pgbouncer prometheus
 
-.PHONY: help run test test-page coverage parts test-faults manifests-test conformance eval-model train check bench format pages docs lock hashes clean
+.PHONY: help run test test-page coverage parts test-faults test-observability manifests-test conformance eval-model train check bench format pages docs lock hashes clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -46,6 +46,11 @@ parts: ## Install the real parts that come from Debian, where this is Debian and
 
 test-faults: $(VENV)/.installed-dev ## Run the fault suite: make test-faults ROUNDS=200 SEED=7
 	$(BIN)/python -m tests.faults --rounds $(ROUNDS) --seed $(SEED)
+
+test-observability: $(VENV)/.installed-dev ## Test traces, metrics and alerts, and show a trace as a tree
+	rm -rf build/observability
+	$(BIN)/python -m pytest -n 0 -rs tests/observability
+	@for text in build/observability/*.txt; do echo; echo "$$text"; cat "$$text"; done
 
 manifests-test: $(VENV)/.installed-dev ## Test chart, config and doctor against real schemas, and the images' install step
 	REELZERO_TEST_IMAGES=1 $(BIN)/python -m pytest -rs tests/manifests tests/knative tests/integration/predictor/test_knative*.py

@@ -13,12 +13,14 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import Any
 
+from eventing import traces
 from eventing.contract.codecs.validation import validated
 from eventing.contract.errors import Conflict, InvalidRequest, NotFound, StorageError, TooMany
 from eventing.contract.records.models import Failure, GenerationSpec, JobRequest
 from eventing.contract.records.pictures import Fit
 from eventing.contract.records.results import VideoResult, job_prefix
 from eventing.contract.storage.s3 import Bucket, Folder
+from eventing.contract.telemetry import current_traceparent, span
 from eventing.domain.group import Group
 from eventing.domain.job import Job
 from eventing.drafts import Drafts, Origin
@@ -68,6 +70,12 @@ class Jobs:
         It is not new if an equal submission made it before. Raises InvalidRequest naming the field, Conflict,
         TooMany, Unavailable.
         """
+        with span("intake", attributes={"reelzero.way": origin.way}) as work:
+            job, new = await self._submit(request, origin)
+            work.set(traces.of_job(job))
+        return job, new
+
+    async def _submit(self, request: JobRequest, origin: Origin) -> tuple[Job, bool]:
         submission = self._drafts.submission(request, origin)
         if not request.pictures() and not self._drafts.reuses(request):
             job, new = await self._store.submit(self._drafts.sealed(submission))
@@ -140,7 +148,7 @@ class Jobs:
 
     async def reject(self, source: str, event_id: str, owner: str, error: Failure, field: str | None) -> None:
         """Announce, once per source and id, that an event cannot become a job."""
-        await self._store.reject(source, event_id, owner, error, field)
+        await self._store.reject(source, event_id, owner, error, field, current_traceparent())
         self._signals.message_due.notify()
 
     @shielded  # a cut between the objects and the row would leave a job without its files

@@ -24,6 +24,7 @@ from eventing.api.requests.prefix import PathPrefix
 from eventing.api.videos import openrouter_routes, sync
 from eventing.api.videos import routes as videos
 from eventing.contract.http.http_methods import HeadAndOptions
+from eventing.contract.telemetry import trace_requests
 
 ROUTES = (
     jobs, check, updates, groups, progress, previews, deliveries, videos, sync, openrouter_routes,
@@ -59,4 +60,5 @@ def create_app(container: Container) -> FastAPI:
     app.mount("/static/swagger-ui", page.swagger_ui, name="swagger-ui")
     app.mount("/static", page.files, name="static")
     openapi.install(app)
+    trace_requests(app)
     return app

@@ -50,6 +50,7 @@ async def _serve() -> int:
     broken = service.failed.is_set()  # before `stop`, which ends every part and so sets it too
     _on_signal(service.hurry)
     await service.stop()
+    telemetry.close()
     return 1 if broken else 0
 
 

@@ -12,8 +12,10 @@ import logging
 
 from eventing.contract.errors import ReelzeroError, StorageError
 from eventing.contract.records.events import TERMINAL
+from eventing.contract.telemetry import job_context
 from eventing.delivery.recorder import Pace, Recorder
 from eventing.delivery.sender import Sender
+from eventing.delivery.tracing import mark, sending
 from eventing.domain.destinations import S3Object
 from eventing.domain.room import Room, line_of
 from eventing.metrics import DELIVERIES
@@ -94,10 +96,16 @@ class Relay:
             self._due.notify()
 
     async def _deliver(self, message: OutboxMessage) -> None:
-        outcome = await self._sender.send(message)
+        with job_context(message.job_id, message.traceparent):
+            await self._deliver_once(message)
+
+    async def _deliver_once(self, message: OutboxMessage) -> None:
+        with sending(message) as work:
+            outcome = await self._sender.send(message)
+            mark(work, outcome)
         kind = message.destination.kind
         DELIVERIES.labels(kind, "delivered" if outcome.ok else "failed").inc()
-        extra = {"event_id": message.event_id, "destination": kind, "job_id": message.job_id}
+        extra = {"event_id": message.event_id, "destination": kind}
         if outcome.ok:
             log.info("event delivered", extra=extra)
         else:

@@ -24,6 +24,7 @@ from eventing.delivery.connections import exact_url, session
 from eventing.delivery.handshake import Handshakes
 from eventing.delivery.signing import openrouter_headers, signature_headers
 from eventing.delivery.sink_binding import SinkBinding
+from eventing.delivery.tracing import trace_headers
 from eventing.domain.callbacks import OPENROUTER
 from eventing.domain.destinations import S3Object, Sink, Webhook
 from eventing.settings import Settings
@@ -121,7 +122,8 @@ class Sender:
         tls: ssl.SSLContext | bool = True,
     ) -> Try:  # fmt: skip
         kind = JSON_EVENT if '"specversion"' in body[:200] else "application/json"
-        headers = {"Content-Type": f"{kind}; charset=utf-8", "User-Agent": "reelzero", **headers}
+        ours = {"Content-Type": f"{kind}; charset=utf-8", "User-Agent": "reelzero", **trace_headers()}
+        headers = ours | headers
         request = client.post(
             exact_url(url), data=body.encode(), headers=headers, allow_redirects=False, ssl=tls
         )

@@ -16,12 +16,13 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 
+from eventing import traces
 from eventing.contract.catalog import Catalog
 from eventing.contract.errors import ModelUnavailable, StorageError, Unavailable
 from eventing.contract.records.models import Failure, Progress
 from eventing.contract.records.results import VideoResult
 from eventing.contract.storage.s3_http import ObjectClient
-from eventing.contract.telemetry import job_context, tracer
+from eventing.contract.telemetry import exemplar, job_context
 from eventing.dispatch import results
 from eventing.dispatch.endpoints import Endpoints
 from eventing.dispatch.lease import End, Lease
@@ -69,10 +70,12 @@ class Attempts:
         `leave` is called when the device is free and the slot with it, while the job goes on.
         Cancelling this task closes the stream and puts the job back.
         """
-        with job_context(job.id, job.traceparent), tracer.start_as_current_span("attempt") as span:
-            span.set_attributes({"job.id": job.id, "job.attempt": job.attempt, "job.model": job.model})
+        traces.waited(job)
+        with job_context(job.id, traces.attempt_parent(job)):
             log.info("claimed", extra={"attempt": job.attempt, "model": job.model})
-            QUEUE.labels(job.model, job.lane).observe((job.claimed_at or 0) - job.submitted_at)
+            QUEUE.labels(job.model, job.lane).observe(
+                (job.claimed_at or 0) - job.submitted_at, exemplar=exemplar()
+            )
             self._watchers.changed(job.id)
             lease = Lease(self._claims, self._watchers, job, claimed_at=claimed_at, announce=self._announce)
             self._leave[job.id, job.attempt] = leave

@@ -7,6 +7,7 @@ import logging
 import time
 from typing import Any
 
+from eventing import traces
 from eventing.contract.errors import ReelzeroError
 from eventing.dispatch.attempt import Attempts
 from eventing.domain.job import Job
@@ -120,12 +121,14 @@ class Dispatcher:
             await asyncio.sleep(self._poll)
 
     async def _look(self) -> None:
-        due, changes = await self._claims.due(), list[Job]()
-        if due.lapsed:
-            changes += await self._claims.free_lapsed()
-        if due.overdue:
-            changes += await self._claims.fail_overdue()
-        if due.jobs or changes:
+        due = await self._claims.due()
+        lapsed = await self._claims.free_lapsed() if due.lapsed else []
+        overdue = await self._claims.fail_overdue() if due.overdue else []
+        for job in lapsed:
+            traces.attempted(job, "lease_lapsed")
+        for job in overdue:
+            traces.waited(job)
+        if due.jobs or lapsed or overdue:
             self._job_ready.notify()
-        if due.messages or changes:
+        if due.messages or lapsed or overdue:
             self._message_due.notify()

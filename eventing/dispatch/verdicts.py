@@ -7,10 +7,11 @@ import logging
 import time
 from dataclasses import dataclass
 
+from eventing import traces
 from eventing.contract.errors import ReelzeroError
 from eventing.contract.records.models import Failure
 from eventing.contract.records.results import VideoResult
-from eventing.domain.job import Job, LeaseLost
+from eventing.domain.job import Job, LeaseLost, Status
 from eventing.metrics import COLD_START, ENDED, JOB, PUT_BACK, WARM_START
 from eventing.signal import Signal
 from eventing.store.claims import ClaimStore
@@ -46,7 +47,9 @@ class Verdicts:
         deadline = time.monotonic() + self._claims.lease
         while verdict is not None:
             try:
-                _count(await self._write(job, verdict), verdict)
+                ended = await self._write(job, verdict)
+                _count(ended, verdict)
+                _trace(ended, verdict)
                 self._message_due.notify()
                 self._watchers.changed(job.id)
                 return
@@ -82,6 +85,18 @@ def _count(job: Job, verdict: VideoResult | Failure | Retry) -> None:
     ENDED.labels(job.model, job.lane, job.status, code).inc()
     JOB.labels(job.model, job.lane, job.status).observe((job.completed_at or 0) - job.submitted_at)
     log.info("ended", extra={"status": str(job.status), "code": code})
+
+
+def _trace(job: Job, verdict: VideoResult | Failure | Retry) -> None:
+    """Record the span of the attempt. A cancel is no error."""
+    if isinstance(verdict, VideoResult):
+        is_own = verdict.attempt == job.attempt
+        error = None if job.error is None or job.status is Status.cancelled else job.error.code
+        cold = verdict.timings.load > 0 if is_own else None
+        traces.attempted(job, error, cold=cold, adopted=None if is_own else verdict.attempt)
+    else:
+        code = verdict.failure.code if isinstance(verdict, Retry) else verdict.code
+        traces.attempted(job, None if job.status is Status.cancelled else code)
 
 
 def _time_start(job: Job, result: VideoResult) -> None:

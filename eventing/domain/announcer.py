@@ -43,6 +43,7 @@ class Message:
     sequence: int
     destination: Destination
     body: str
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,9 @@ class Announcer:
         return [replace(message, sequence=last.sequence + 1) for message in messages]
 
     def rejected(
-        self, source: str, event_id: str, owner: str, error: Failure, field: str | None
-    ) -> list[Message]:
+        self, source: str, event_id: str, owner: str, error: Failure, field: str | None,
+        traceparent: str | None = None,
+    ) -> list[Message]:  # fmt: skip
         """Return one message about an incoming event that cannot become a job, if there is a sink."""
         data = RejectedEventData(rejected_source=source, rejected_id=event_id, error=error, field=field)
         event: dict[str, Any] = {
@@ -98,7 +100,8 @@ class Announcer:
             "datacontenttype": "application/json",
             "data": data.model_dump(mode="json"),
         }
-        message = Message(event["id"], REJECTED, None, owner, 0, Sink(), json.dumps(event))
+        event |= {"traceparent": traceparent} if traceparent else {}
+        message = Message(event["id"], REJECTED, None, owner, 0, Sink(), json.dumps(event), traceparent)
         return [message] if self.sink else []
 
     def _terminal(self, job: Job) -> list[Message]:
@@ -116,6 +119,7 @@ class Announcer:
                 sequence=job.sequence,
                 destination=destination,
                 body=self._body(job, event, destination),
+                traceparent=job.traceparent,
             )
             for destination in destinations
             if self.sink or not isinstance(destination, Sink)

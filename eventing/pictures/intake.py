@@ -12,6 +12,7 @@ from typing import Any
 from eventing.contract.errors import InvalidRequest, StorageError, Unavailable
 from eventing.contract.records.pictures import Fit, Picture
 from eventing.contract.storage.s3 import Bucket, Folder
+from eventing.contract.telemetry import span
 from eventing.pictures.decoders import Decoders
 from eventing.pictures.fetch import Fetcher, OwnsJob
 
@@ -65,7 +66,9 @@ class PictureIntake:
         self, field: str, address: str, frame: Frame, folders: Sequence[Folder], owns_job: OwnsJob
     ) -> list[Picture]:
         async with self._fetches:
-            file = await self._fetcher.fetch(field, address, owns_job)
+            with span("fetch_input", attributes={"reelzero.field": field}) as work:
+                file = await self._fetcher.fetch(field, address, owns_job)
+                work.set({"reelzero.bytes": len(file)})
             async with self._decodes:
                 head, png = await self._decode(field, file, frame)
         keys = [f"{folder.prefix}{field}.png" for folder in folders]

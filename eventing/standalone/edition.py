@@ -98,6 +98,7 @@ class Edition:
                 await self._template.close()
             if self._s3:
                 await self._s3.stop()
+            telemetry.close()
             self._stack.close()
 
     async def _start(self) -> None:
@@ -222,7 +223,7 @@ async def drop_abandoned(container: Container) -> None:
 
 def log_to(path: Path) -> None:
     """Write this process's log to a file instead of the terminal."""
-    telemetry.configure("reelzero", os.environ.get(PREFIX + "LOG_LEVEL", "INFO"))
+    telemetry.configure_logs(os.environ.get(PREFIX + "LOG_LEVEL", "INFO"))
     if path.exists() and path.stat().st_size > LOG_BYTES:
         path.replace(path.with_suffix(".log.1"))
     handler = LogFile(path, encoding="utf-8")
@@ -230,6 +231,7 @@ def log_to(path: Path) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     logging.captureWarnings(capture=True)
+    telemetry.begin("reelzero-eventing")
 
 
 def _adopt(credentials: dict[str, str]) -> None:

@@ -122,9 +122,12 @@ class JobStore(SubmissionStore):
         await write_transition(connection, old, new, self._announcer)
         return new
 
-    async def reject(self, source: str, event_id: str, owner: str, error: Failure, field: str | None) -> None:
+    async def reject(
+        self, source: str, event_id: str, owner: str, error: Failure, field: str | None,
+        traceparent: str | None = None,
+    ) -> None:  # fmt: skip
         """Announce once per source and id that an event cannot become a job."""
-        messages = self._announcer.rejected(source, event_id, owner, error, field)
+        messages = self._announcer.rejected(source, event_id, owner, error, field, traceparent)
         async with self._database.write() as connection:
             at = await now(connection)
             key = {"owner": owner, "key": event_key(source, event_id, "rejected"), "digest": "", "job_id": ""}

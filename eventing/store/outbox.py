@@ -119,6 +119,7 @@ class OutboxMessage:
     created_at: float
     next_at: float
     delivered_at: float | None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True)

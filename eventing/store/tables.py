@@ -153,6 +153,7 @@ outbox = Table(
     Column("last_error", Text),
     Column("created_at", Double, nullable=False),
     Column("delivered_at", Double),
+    Column("traceparent", String(64)),
     _partial("ix_outbox_due", "next_at", where="status = 'pending'"),
     _partial("ix_outbox_dead", "created_at", "id", where="status = 'dead'"),
     Index("ix_outbox_job_id", "job_id", "destination"),

@@ -12,7 +12,7 @@ from opentelemetry import trace
 from eventing.contract.codecs.stream import CompletedRecord, FailedRecord, Output
 from eventing.contract.errors import Cancelled, ReelzeroError
 from eventing.contract.storage.s3 import Bucket
-from eventing.contract.telemetry import job_context, tracer
+from eventing.contract.telemetry import Failing, job_context, tracer
 from predictor import metrics
 from predictor.device.channel import Terminal
 from predictor.device.run import Run
@@ -49,7 +49,7 @@ class Execution:
         run = self._run
         run.monitor.start()
         with self._context(), metrics.running.labels(self._model).track_inprogress():
-            self._span = tracer.start_span("generate")
+            self._span = tracer.start_span("generate", attributes=self._attributes())
             with trace.use_span(self._span):
                 try:
                     with ExitStack() as stack:
@@ -97,10 +97,19 @@ class Execution:
             log.info("job cancelled", extra={"stage": self._run.monitor.progress.stage.value})
         else:
             log.error("job failed", extra={"code": error.code}, exc_info=error)
-            self._span.set_status(trace.StatusCode.ERROR, error.code)
+        Failing(self._span).fail(error.code)
         self._on_failure(error)
         self._count(error.code)
         return FailedRecord(error=as_failure(error))
+
+    def _attributes(self) -> dict[str, str | int]:
+        """Return what the span tells of the video; of its prompt only if the logs may have it too."""
+        spec, address = self._run.attempt.spec, self._run.attempt.address
+        size = {"width": spec.width, "height": spec.height, "num_frames": spec.num_frames, "fps": spec.fps}
+        attributes: dict[str, str | int] = {f"reelzero.video.{name}": value for name, value in size.items()}
+        attributes |= {"reelzero.job.id": address.job_id, "reelzero.attempt": address.attempt}
+        attributes |= {"gen_ai.request.model": spec.model, "gen_ai.request.seed": spec.seed}
+        return attributes | ({"reelzero.prompt": spec.prompt} if self._settings.log_prompts else {})
 
     def _count(self, outcome: str) -> None:
         seconds = self._run.monitor.elapsed

@@ -73,6 +73,7 @@ class Worker:
         self._on_rank_lost = on_rank_lost
         self._model: Model | None = None
         self._cold_start = 0.0  # seconds; reported by the first attempt only
+        self._load_times: tuple[float, float] | None = None
         self._inbox: queue.SimpleQueue[Run] = queue.SimpleQueue()
         self._run: Run | None = None  # which has the device
         self._device = threading.Lock()  # held from `take` until the device thread has left the attempt
@@ -120,6 +121,11 @@ class Worker:
         self._run = run
         self._inbox.put(run)
         return run
+
+    def take_load(self) -> tuple[float, float] | None:
+        """Return once when the process began and when the weights were loaded, as seconds since the epoch."""
+        times, self._load_times = self._load_times, None
+        return times
 
     def drain(self) -> None:
         """Take no more attempts; the running one goes on."""
@@ -220,7 +226,8 @@ class Worker:
         # The weights live as long as the process: keep the garbage collector from scanning them.
         gc.collect()
         gc.freeze()
-        self._cold_start = time.time() - psutil.Process().create_time()
+        began, ready = psutil.Process().create_time(), time.time()
+        self._cold_start, self._load_times = ready - began, (began, ready)
         metrics.load_seconds.labels(self.entry.name).set(self._cold_start)
         log.info("ready", extra={"model": self.entry.name, "seconds": round(self._cold_start, 3)})
         self._become_ready()

@@ -15,7 +15,7 @@ from typing import Any
 from eventing.contract.errors import Cancelled, GenerationTimeout
 from eventing.contract.records.models import Progress, Stage
 from eventing.contract.records.results import Timings
-from eventing.contract.telemetry import tracer
+from eventing.contract.telemetry import span
 from predictor import metrics
 
 AT_ENGINE = (Stage.engine_queue, Stage.generate, Stage.download)
@@ -91,7 +91,7 @@ class Monitor:
         self._on_stage(stage.value)
         self.check()
         begin = time.monotonic()
-        with tracer.start_as_current_span(stage.value):
+        with span(stage.value, attributes={"reelzero.steps": total} if total else {}):
             yield
         self._seconds[stage.value] = time.monotonic() - begin
         metrics.stage_seconds.labels(self._model, stage.value).observe(self._seconds[stage.value])

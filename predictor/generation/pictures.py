@@ -11,6 +11,7 @@ from eventing.contract.errors import BrokenPicture
 from eventing.contract.records.models import GenerationSpec
 from eventing.contract.records.pictures import Picture
 from eventing.contract.storage.s3 import Bucket
+from eventing.contract.telemetry import span
 from predictor.generation.monitor import Monitor
 from predictor.generation.result_store import patiently
 from predictor.models.pipelines import NO_PICTURES, Pictures
@@ -23,9 +24,10 @@ def read_pictures(spec: GenerationSpec, bucket: Bucket | None, monitor: Monitor)
     """Return the pictures that a video starts and ends with. Raises StorageError, BrokenPicture."""
     if bucket is None or not spec.pictures():
         return NO_PICTURES
-    images = {
-        field: _read(field, picture, spec, bucket, monitor) for field, picture in spec.pictures().items()
-    }
+    images = {}
+    for field, picture in spec.pictures().items():
+        with span("fetch_input", attributes={"reelzero.field": field, "reelzero.bytes": picture.bytes}):
+            images[field] = _read(field, picture, spec, bucket, monitor)
     return Pictures(**images, strength=spec.strength)
 
 

@@ -21,10 +21,11 @@ from eventing.contract.errors import (
     Unavailable,
 )
 from eventing.contract.records.results import VideoResult
+from eventing.contract.telemetry import current_traceparent
 from predictor.device.run import Run
 from predictor.device.worker import Worker
 from predictor.generation.attempt import Attempt, make_attempt
-from predictor.serving import connection, tensors
+from predictor.serving import connection, tensors, tracing
 
 GRPC_STATUS: dict[type[ReelzeroError], StatusCode] = {
     Unavailable: StatusCode.UNAVAILABLE,
@@ -71,7 +72,8 @@ class VideoModel(Model):  # type: ignore[misc] # kserve ships no types
     ) -> InferResponse:
         """Run a V2 inference of gRPC to its end; those of HTTP come through routes.py."""
         try:
-            return await self._infer(payload, (headers or {}).get("traceparent"))
+            with tracing.grpc_call(headers):
+                return await self._infer(payload, current_traceparent())
         except ReelzeroError as error:
             if payload.from_grpc:
                 raise to_grpc(error) from error
@@ -80,6 +82,8 @@ class VideoModel(Model):  # type: ignore[misc] # kserve ships no types
     def begin(self, attempt: Attempt) -> Run:
         """Take the device, and cancel when the client closes its connection. Raises as Worker.take does."""
         run = self.worker.take(attempt)
+        if times := self.worker.take_load():
+            tracing.record_load(times, self.name)
         if (caller := connection.current.get()) is not None:
             caller.when_gone(run.cancel)
         return run

@@ -19,6 +19,7 @@ from predictor.device.run import Run
 from predictor.generation.attempt import Attempt, assigned, make_attempt
 from predictor.serving.connection import check_encoding
 from predictor.serving.model import VideoModel
+from predictor.serving.tracing import traceparent_of
 
 PARAMETERS = {
     "output": "s3 (default) or inline",
@@ -53,7 +54,7 @@ def _router(model: VideoModel) -> APIRouter:
     async def infer(request: Request) -> Response:
         call = v2.decode(await request.body(), request.headers)
         v2.require_model(call.fields, model.name)
-        attempt = make_attempt(model.worker.entry, call.fields, request.headers.get("traceparent"))
+        attempt = make_attempt(model.worker.entry, call.fields, traceparent_of(request))
         result = await model.finish(model.begin(attempt))
         body, headers = v2.encode(call, model.name, model.worker.entry.revision, result)
         return Response(body, headers=headers)
@@ -92,7 +93,7 @@ async def read_attempt(model: VideoModel, request: Request) -> Attempt:
     """
     charset = media_types.json_charset(request.headers.get("content-type", ""))
     body = validated(GenerateBody, strictjson.loads(await request.body(), charset))
-    entry, traceparent = model.worker.entry, request.headers.get("traceparent")
+    entry, traceparent = model.worker.entry, traceparent_of(request)
     if assignment := body.assignment():
         return assigned(entry, assignment, traceparent)
     if "prompt" in body.parameters:

@@ -55,6 +55,7 @@ def main(on_stage: Callable[[str], None] = ignore) -> None:
     worker.begin()
     server.start([])
     worker.close()
+    telemetry.close()
     is_lost = worker.state is State.lost
     if worker.occupied or is_lost:
         # The device thread is inside torch, where an orderly interpreter exit would crash it.
@@ -142,6 +143,7 @@ def prepare(app: FastAPI, model: VideoModel, predictor_token: str | None) -> Non
     token.install(app, predictor_token)
     app.add_middleware(ConnectionMiddleware)
     app.router.lifespan_context = lifespan(model.worker)
+    telemetry.trace_requests(app)
 
 
 def lifespan(worker: Worker) -> Callable[[Any], Any]:

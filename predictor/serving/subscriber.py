@@ -30,8 +30,10 @@ from eventing.contract.codecs.validation import validated
 from eventing.contract.errors import InvalidRequest, MalformedRequest, UnsupportedMedia
 from eventing.contract.records.events import REQUESTED, TERMINAL, JobEventData
 from eventing.contract.records.models import JobRequest, Status
+from eventing.contract.telemetry import current_traceparent
 from predictor.device.channel import Terminal
 from predictor.generation.attempt import make_attempt
+from predictor.serving import tracing
 from predictor.serving.connection import check_encoding
 from predictor.serving.model import FailedAttempt, VideoModel
 
@@ -49,11 +51,12 @@ def install(app: FastAPI, model: VideoModel) -> None:
         begin = datetime.now(UTC)
         fields = body.model_dump(mode="json", exclude={"metadata", *QUEUE_FIELDS}, exclude_unset=True)
         fields["job_id"] = job_id(event["source"], event["id"])
-        traceparent = event.get("traceparent") or request.headers.get("traceparent")
-        run = model.begin(make_attempt(model.worker.entry, fields, traceparent))
-        record = await run.result(model.heartbeat_seconds)
-        if isinstance(record, FailedRecord) and record.error.retryable:
-            raise FailedAttempt(record)
+        with tracing.process_event(event, tracing.traceparent_of(request)):
+            traceparent = current_traceparent()
+            run = model.begin(make_attempt(model.worker.entry, fields, traceparent))
+            record = await run.result(model.heartbeat_seconds)
+            if isinstance(record, FailedRecord) and record.error.retryable:
+                raise FailedAttempt(record)
         data = outcome(record, model.name, fields["job_id"], body.metadata, begin)
         headers, content = cloudevent.encode_binary(reply(data, model.name, traceparent))
         return Response(content, headers=headers)

@@ -17,7 +17,7 @@ FLOORS: dict[str, list[set[str]]] = {  # the lowest first
     "eventing": [
         {"contract"},
         {"domain", "settings", "signal", "metrics", "testing", "client"},
-        {"store", "served", "pictures", "prompts", "mcp"},
+        {"store", "served", "pictures", "prompts", "mcp", "traces"},
         {"watchers", "drafts", "reuse"},
         {"jobs", "feeds", "delivery"},
         {"container"},

@@ -11,15 +11,18 @@ Delivery, 4). It consents to every origin: a delivery is accepted by its key, to
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from opentelemetry.trace import SpanKind
 
+from eventing import traces
 from eventing.api.dependencies import Container, ContainerDep
 from eventing.api.events.incoming import Incoming, incoming
 from eventing.api.jobs.routes import path_of
 from eventing.api.requests.origin import event_origin
-from eventing.api.requests.trace import traceparent_of, valid
+from eventing.api.requests.trace import traceparent_of
 from eventing.contract.codecs import cloudevent
 from eventing.contract.codecs.cloudevent import Event
 from eventing.contract.errors import (
@@ -33,6 +36,7 @@ from eventing.contract.errors import (
 )
 from eventing.contract.records.events import REQUESTED
 from eventing.contract.records.models import Failure
+from eventing.contract.telemetry import continued, current_traceparent, is_on, link_to, span
 from eventing.jobs import parse_request
 
 router = APIRouter(tags=["events"])
@@ -90,20 +94,31 @@ async def _result(container: Container, item: Incoming, trace: str | None) -> st
     """Return the path of the job or group, or the error. Raises Unavailable, which ends the batch."""
     try:
         owner = item.accountable()
-        try:
-            return await _submit(container, item, owner, trace)
-        except (InvalidRequest, MalformedRequest, UnsupportedMedia, Conflict, NotFound) as error:
-            await _announce(container, item.event, owner, error)
-            if error.status in (404, 409):  # a Trigger would retry these, which cannot help
-                raise InvalidRequest(error.message, field=error.field) from error
-            raise
+        with _process(item.event, trace):
+            try:
+                return await _submit(container, item, owner)
+            except (InvalidRequest, MalformedRequest, UnsupportedMedia, Conflict, NotFound) as error:
+                await _announce(container, item.event, owner, error)
+                if error.status in (404, 409):  # a Trigger would retry these, which cannot help
+                    raise InvalidRequest(error.message, field=error.field) from error
+                raise
     except Unavailable:
         raise
     except ReelzeroError as error:
         return error
 
 
-async def _submit(container: Container, item: Incoming, owner: str, trace: str | None) -> str:
+def _process(event: Event, trace: str | None) -> AbstractContextManager[object]:
+    """Make the span of an event, below that of its producer; it names the request that brought the event.
+
+    The event's own trace goes first: one request of a Broker may carry many events.
+    """
+    own = continued(event.get("traceparent"))
+    links = link_to(trace) if own and is_on() else ()
+    return span("process event", own or trace, traces.of_event(event), SpanKind.CONSUMER, links)
+
+
+async def _submit(container: Container, item: Incoming, owner: str) -> str:
     event = item.event
     cloudevent.check(event)
     if event["type"] != REQUESTED:
@@ -111,9 +126,7 @@ async def _submit(container: Container, item: Incoming, owner: str, trace: str |
     if address := cloudevent.reference(event):
         event = cloudevent.with_data(event, await container.jobs.fetch("dataref", address, owner))
     request = parse_request(cloudevent.json_data(event))
-    # The event's own trace goes first: one request of a Broker may carry many events.
-    traceparent = valid(event.get("traceparent")) or trace
-    origin = event_origin(owner, event["source"], event["id"], traceparent, item.max_priority)
+    origin = event_origin(owner, event["source"], event["id"], current_traceparent(), item.max_priority)
     job, _ = await container.jobs.submit(request, origin)
     return path_of(job)
 

@@ -32,7 +32,7 @@ class Rank:
     def live(self) -> None:
         """Load, join, and run videos until rank 0 ends. Returns after a failure that it cannot outlive."""
         weights: Weights = self._inbox.get()
-        telemetry.configure("reelzero-predictor", weights.settings.log_level)
+        telemetry.configure_logs(weights.settings.log_level)  # rank 0 makes the spans
         logging.captureWarnings(True)
         try:
             follower = self._prepared(weights)

@@ -28,12 +28,17 @@ class Serving:
         self._url = url
         self._http = http
 
-    async def submit(self, **fields: Any) -> str:
+    async def submit(self, headers: dict[str, str] | None = None, **fields: Any) -> str:
         """A new job's id."""
         body = {"prompt": "a red circle", **fields}
-        async with self._http.post(f"{self._url}/v1/jobs", json=body) as answer:
+        async with self._http.post(f"{self._url}/v1/jobs", json=body, headers=headers) as answer:
             assert answer.status == 202, await answer.text()
             return str((await answer.json())["id"])
+
+    async def post(self, path: str, status: int, **arguments: Any) -> None:
+        """POST what is answered with this status."""
+        async with self._http.post(self._url + path, **arguments) as answer:
+            assert answer.status == status, await answer.text()
 
     async def job(self, job_id: str) -> Job:
         async with self._http.get(f"{self._url}/v1/jobs/{job_id}") as answer:

@@ -44,6 +44,10 @@ def test_a_traceback_is_inside_the_object() -> None:
     assert "ValueError: the cause" in entry["traceback"]
 
 
+def test_a_message_with_the_colours_of_a_terminal_is_left_out() -> None:
+    assert "color_message" not in line("Started", color_message="\x1b[36mStarted\x1b[0m")
+
+
 def test_what_json_does_not_know_is_written_as_text() -> None:
     assert line("x", path=object)["path"].startswith("<class")
 
