@@ -76,8 +76,9 @@ bench: $(VENV)/.installed-dev ## Compare with peers and write docs/benchmarks.md
 format: $(VENV)/.installed-dev ## Format the code
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-pages: $(VENV)/.installed-dev ## Write all generated pages: settings, fields, errors, rules, schemas, AsyncAPI, config, the chart's README
+pages: $(VENV)/.installed-dev ## Write all generated pages: settings, metrics, fields, errors, rules, schemas, AsyncAPI, config, the chart's README
 	$(BIN)/python -m tests.support.settings_table
+	$(BIN)/python -m tests.support.metrics_page
 	$(BIN)/python -m tests.support.fields_page
 	$(BIN)/python -m tests.support.errors_page
 	$(BIN)/python -m tests.support.llms_text

@@ -29,6 +29,7 @@ from eventing.store.database.engine import Database
 from eventing.store.dead_letters import DeadLetterStore
 from eventing.store.jobs import JobStore
 from eventing.store.keys import KeyStore
+from eventing.store.levels import LevelStore
 from eventing.store.outbox import OutboxStore
 from eventing.store.overview import OverviewStore
 from eventing.store.watched import WatchStore
@@ -57,6 +58,7 @@ class Container:
     bucket: Bucket
     signals: Signals
     overview: OverviewStore
+    levels: LevelStore
     predictors: Predictors
 
 
@@ -109,5 +111,6 @@ def build_container(
         bucket=bucket,
         signals=signals,
         overview=OverviewStore(database),
+        levels=LevelStore(database, ((each.model, each.lane) for each in settings.endpoints)),
         predictors=predictors,
     )

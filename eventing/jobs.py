@@ -24,7 +24,7 @@ from eventing.contract.telemetry import current_traceparent, span
 from eventing.domain.group import Group
 from eventing.domain.job import Job
 from eventing.drafts import Drafts, Origin
-from eventing.metrics import REUSED, SUBMITTED
+from eventing.metrics.jobs import REUSED, SUBMITTED, count_end
 from eventing.pictures.intake import Frame, PictureIntake
 from eventing.reuse import Reuse
 from eventing.signal import Signals
@@ -224,6 +224,8 @@ class Jobs:
             raise
         if new:
             REUSED.labels(job.model).inc(len(submission.results))
+            for _ in submission.results:
+                count_end(job.model, job.lane, "completed", "", 0.0)
         else:
             await self._discard(folders)
         return job, new

@@ -26,6 +26,7 @@ from eventing.dispatch.attempt import Attempts
 from eventing.dispatch.dispatcher import Dispatcher
 from eventing.dispatch.endpoints import Endpoints
 from eventing.dispatch.predictor_client import PredictorClient
+from eventing.metrics.start import begin_at_zero
 from eventing.settings import Settings
 from eventing.store.schema import check as check_schema
 
@@ -51,6 +52,7 @@ class Service:
         self.failed = asyncio.Event()
         self.container = build_container(settings, endpoints.obstacle, endpoints.predictors)
         self._endpoints = endpoints
+        begin_at_zero((each.model, each.lane) for each in settings.endpoints)
         self._tasks: list[asyncio.Task[None]] = []
         self._server: uvicorn.Server | None = None
         self._serving: asyncio.Task[None] | None = None

@@ -16,6 +16,8 @@ from eventing.api.events import dead_letters
 from eventing.api.events import routes as events
 from eventing.api.jobs import check, deliveries, groups, previews, progress, updates
 from eventing.api.jobs import routes as jobs
+from eventing.api.metrics import routes as metrics
+from eventing.api.metrics.levels import LevelReader
 from eventing.api.operate import routes as operate
 from eventing.api.page import problems as catalogue
 from eventing.api.page import routes as page
@@ -24,11 +26,12 @@ from eventing.api.requests.prefix import PathPrefix
 from eventing.api.videos import openrouter_routes, sync
 from eventing.api.videos import routes as videos
 from eventing.contract.http.http_methods import HeadAndOptions
+from eventing.contract.http.measured import Measured, RouteNote
 from eventing.contract.telemetry import trace_requests
 
 ROUTES = (
     jobs, check, updates, groups, progress, previews, deliveries, videos, sync, openrouter_routes,
-    inference, events, dead_letters, health, caller, operate, mcp, page, catalogue,
+    inference, events, dead_letters, health, metrics, caller, operate, mcp, page, catalogue,
 )  # fmt: skip
 
 
@@ -45,7 +48,9 @@ def create_app(container: Container) -> FastAPI:
     app.state.container = container
     app.state.tokens = TokenVerifier(container.settings)
     app.state.rate_limit = RateLimit(container.settings.rate_per_minute)
+    app.state.levels = LevelReader(container.levels)
     problems.install(app)
+    app.add_middleware(RouteNote)
     app.add_middleware(HeadAndOptions)
     app.add_middleware(
         BodyLimits,
@@ -55,6 +60,7 @@ def create_app(container: Container) -> FastAPI:
     if container.settings.auth == "open":
         app.add_middleware(OriginCheck, allowed_hosts=container.settings.allowed_hosts)
     app.add_middleware(PathPrefix, prefix=container.settings.path_prefix)
+    app.add_middleware(Measured)
     for module in ROUTES:
         app.include_router(module.router)
     app.mount("/static/swagger-ui", page.swagger_ui, name="swagger-ui")

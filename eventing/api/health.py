@@ -1,18 +1,15 @@
-"""Serve liveness, readiness, metrics and the list of models."""
+"""Serve liveness, readiness and the list of models."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from fastapi import APIRouter, Path
 
 from eventing.api.callers.auth import Owner
 from eventing.api.dependencies import Container, ContainerDep
 from eventing.contract.errors import NotFound
-from eventing.contract.records.models import Status
-from eventing.metrics import DEPTH, PAUSED, SLOTS
 from eventing.store.schema import check as check_schema
 
 HIDDEN = {"notes", "bundled", "offload", "vae_tiling", "flow_shift", "engine"}
@@ -35,25 +32,6 @@ async def ready(container: ContainerDep) -> dict[str, str]:
     await container.database.ping()
     await check_schema(container.database)
     return {"status": "ok"}
-
-
-@router.get("/metrics", response_class=Response)
-async def metrics(container: ContainerDep) -> Response:
-    """Return Prometheus metrics. Gauges are read from the database, so every replica shows the same."""
-    depths = await container.job_store.depths()
-    DEPTH.clear()
-    for endpoint in container.settings.endpoints:  # 0 where there is no job: an autoscaler reads it
-        for state in (Status.queued, Status.in_progress):
-            DEPTH.labels(endpoint.model, endpoint.lane, state).set(0)
-    for (model, lane, status), count in depths.items():
-        DEPTH.labels(model, lane, status).set(count)
-    for pool, (free, taken) in (await container.claims.slots()).items():
-        SLOTS.labels(pool, "free").set(free)
-        SLOTS.labels(pool, "taken").set(taken)
-    open_circuits = await container.claims.open_circuits()
-    for endpoint in container.settings.endpoints:
-        PAUSED.labels(endpoint.model, endpoint.lane).set((endpoint.model, endpoint.lane) in open_circuits)
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/v1/models", tags=["models"])

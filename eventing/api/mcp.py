@@ -23,12 +23,13 @@ from eventing.api.jobs.routes import presigned
 from eventing.api.jobs.views import group_view, job_view
 from eventing.api.requests.trace import traceparent_of
 from eventing.client.records import Group, Job, Model, Models, Page
-from eventing.contract.errors import InvalidRequest, NotFound
+from eventing.contract.errors import InvalidRequest, NotFound, ReelzeroError
 from eventing.contract.records.models import Status
 from eventing.contract.records.pictures import FIELDS, SCHEMES
 from eventing.domain import job as domain
 from eventing.drafts import Origin
 from eventing.jobs import parse_request
+from eventing.metrics.requests import count_refusal
 from eventing.store.listing import cursor_of
 
 if TYPE_CHECKING:
@@ -54,6 +55,13 @@ class LocalDoor:
 
     async def submit(self, request: Mapping[str, Any]) -> Job | Group:
         """Submit a request, within the owner's rate. Raises InvalidRequest for the path of a file."""
+        try:
+            return await self._submit(request)
+        except ReelzeroError as error:
+            count_refusal(error.status)
+            raise
+
+    async def _submit(self, request: Mapping[str, Any]) -> Job | Group:
         _refuse_paths(request)
         limit: RateLimit = self.request.app.state.rate_limit
         limit.take(self.owner)

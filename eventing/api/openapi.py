@@ -18,7 +18,7 @@ from eventing.api.videos.openrouter import VideoGenerationRequest
 from eventing.contract.records.models import JobRequest
 
 REF = "#/components/schemas/{model}"
-OPEN = ("/healthz", "/readyz", "/metrics", "/v2", "/v2/health/live", "/v2/health/ready")
+OPEN = ("/healthz", "/readyz", "/metrics", "/metrics/targets", "/v2", "/v2/health/live", "/v2/health/ready")
 METHODS = ("get", "put", "post", "delete", "head", "options")
 CLOUD_EVENT = {
     "type": "object",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 
 from eventing.contract.errors import ReelzeroError, StorageError
 from eventing.contract.records.events import TERMINAL
@@ -18,10 +19,10 @@ from eventing.delivery.sender import Sender
 from eventing.delivery.tracing import mark, sending
 from eventing.domain.destinations import S3Object
 from eventing.domain.room import Room, line_of
-from eventing.metrics import DELIVERIES
+from eventing.metrics.deliveries import count_try
 from eventing.signal import IDLE, Signal
 from eventing.store.database.shielded import shielded
-from eventing.store.outbox import OutboxMessage, OutboxStore
+from eventing.store.outbox import SCHEDULE, OutboxMessage, OutboxStore, Try
 
 IN_FLIGHT = 32
 LAST = frozenset(TERMINAL.values())
@@ -104,7 +105,7 @@ class Relay:
             outcome = await self._sender.send(message)
             mark(work, outcome)
         kind = message.destination.kind
-        DELIVERIES.labels(kind, "delivered" if outcome.ok else "failed").inc()
+        count_try(kind, _end(message, outcome), outcome.seconds, time.time() - message.created_at)
         extra = {"event_id": message.event_id, "destination": kind}
         if outcome.ok:
             log.info("event delivered", extra=extra)
@@ -120,3 +121,10 @@ class Relay:
             log.warning("a file of a deleted job stays in S3: %s", error, extra=extra)
         except ReelzeroError:
             log.warning("a delivery could not be recorded and will be repeated", extra=extra, exc_info=True)
+
+
+def _end(message: OutboxMessage, outcome: Try) -> str:
+    """Return how a try ended, as metrics name it."""
+    if outcome.ok:
+        return "delivered"
+    return "dead" if outcome.final or message.tries >= len(SCHEDULE) else "failed"

@@ -29,10 +29,11 @@ from eventing.dispatch.lease import End, Lease
 from eventing.dispatch.predictor_client import Broken, CutAtStart, Failed, NotStarted, PredictorClient
 from eventing.dispatch.previews import Previews
 from eventing.dispatch.results import WrongResult
+from eventing.dispatch.slot_time import SlotTime
 from eventing.dispatch.verdicts import Retry, Verdict, Verdicts
 from eventing.domain import job as state
 from eventing.domain.job import Job, LeaseLost
-from eventing.metrics import ADOPTED, QUEUE
+from eventing.metrics.jobs import ADOPTED, QUEUE, START_FAILURES, code_label
 from eventing.settings import Settings
 from eventing.signal import Signal
 from eventing.store.claims import ClaimStore
@@ -78,13 +79,18 @@ class Attempts:
             )
             self._watchers.changed(job.id)
             lease = Lease(self._claims, self._watchers, job, claimed_at=claimed_at, announce=self._announce)
-            self._leave[job.id, job.attempt] = leave
+            slot = SlotTime(job, claimed_at, leave)
+            self._leave[job.id, job.attempt] = slot.leave
             holding = asyncio.create_task(lease.hold())
             try:
-                await self._verdicts.settle(job, await self._held(job, lease, holding))
+                verdict = await self._held(job, lease, holding)
+                slot.count(verdict if await self._verdicts.settle(job, verdict) else None)
             except asyncio.CancelledError:
-                stopped = Failure(code="stopped", message="the service was stopped", retryable=True)
-                await finish(self._verdicts.settle(job, Retry(stopped, 0.0)))
+                stopped = Retry(
+                    Failure(code="stopped", message="the service was stopped", retryable=True), 0.0
+                )
+                await finish(self._verdicts.settle(job, stopped))
+                slot.count(stopped)
                 raise
             finally:
                 self._leave.pop((job.id, job.attempt), None)
@@ -229,6 +235,7 @@ class Attempts:
         if refusal.code == "busy":
             await self._claims.close_circuit(job)
             return Retry(failure, state.backoff(1, self._retry))
+        START_FAILURES.labels(job.model, job.lane, code_label(refusal.code)).inc()
         probe_after = state.backoff(job.attempt, self._retry * 5)
         failures = await self._claims.start_failed(job, str(refusal), probe_after)
         if failures < OPEN_AFTER:

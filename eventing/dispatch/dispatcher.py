@@ -12,6 +12,7 @@ from eventing.contract.errors import ReelzeroError
 from eventing.dispatch.attempt import Attempts
 from eventing.domain.job import Job
 from eventing.domain.pool import Pool
+from eventing.metrics.jobs import LAPSED
 from eventing.signal import IDLE, Signals
 from eventing.store.claims import ClaimStore
 from eventing.store.database.shielded import shielded
@@ -125,6 +126,7 @@ class Dispatcher:
         lapsed = await self._claims.free_lapsed() if due.lapsed else []
         overdue = await self._claims.fail_overdue() if due.overdue else []
         for job in lapsed:
+            LAPSED.labels(job.model, job.lane).inc()
             traces.attempted(job, "lease_lapsed")
         for job in overdue:
             traces.waited(job)

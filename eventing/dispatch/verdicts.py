@@ -12,7 +12,7 @@ from eventing.contract.errors import ReelzeroError
 from eventing.contract.records.models import Failure
 from eventing.contract.records.results import VideoResult
 from eventing.domain.job import Job, LeaseLost, Status
-from eventing.metrics import COLD_START, ENDED, JOB, PUT_BACK, WARM_START
+from eventing.metrics.jobs import COLD_START, PUT_BACK, WARM_START, code_label
 from eventing.signal import Signal
 from eventing.store.claims import ClaimStore
 from eventing.watchers import Watchers
@@ -42,8 +42,11 @@ class Verdicts:
         self._message_due = message_due
         self._watchers = watchers
 
-    async def settle(self, job: Job, verdict: Verdict) -> None:
-        """Write the verdict. Try again while the database is away, at most for one lease; log a refusal."""
+    async def settle(self, job: Job, verdict: Verdict) -> bool:
+        """Write the verdict and return whether it is written.
+
+        Try again while the database is away, at most for one lease; log a refusal.
+        """
         deadline = time.monotonic() + self._claims.lease
         while verdict is not None:
             try:
@@ -52,16 +55,17 @@ class Verdicts:
                 _trace(ended, verdict)
                 self._message_due.notify()
                 self._watchers.changed(job.id)
-                return
+                return True
             except LeaseLost as error:
                 log.warning("a late report was refused: %s", error)
-                return
+                return False
             except ReelzeroError as error:
                 if time.monotonic() > deadline:
                     log.exception("the verdict could not be written; another attempt will find it")
-                    return
+                    return False
                 log.warning("the verdict cannot be written yet: %s", error)
                 await asyncio.sleep(REPORT_RETRY)
+        return False
 
     async def _write(self, job: Job, verdict: VideoResult | Failure | Retry) -> Job:
         if isinstance(verdict, VideoResult):
@@ -76,14 +80,12 @@ class Verdicts:
 def _count(job: Job, verdict: VideoResult | Failure | Retry) -> None:
     if not job.status.is_terminal:
         code = verdict.failure.code if isinstance(verdict, Retry) else ""
-        PUT_BACK.labels(job.model, job.lane, code).inc()
+        PUT_BACK.labels(job.model, job.lane, code_label(code)).inc()
         log.info("put back into the queue", extra={"code": code})
         return
     if isinstance(verdict, VideoResult):
         _time_start(job, verdict)
     code = job.error.code if job.error else ""
-    ENDED.labels(job.model, job.lane, job.status, code).inc()
-    JOB.labels(job.model, job.lane, job.status).observe((job.completed_at or 0) - job.submitted_at)
     log.info("ended", extra={"status": str(job.status), "code": code})
 
 

@@ -17,8 +17,12 @@ class Pool:
 
 @dataclass(frozen=True)
 class PredictorState:
-    """A predictor that this process started or lends: its process or address, and whether it works."""
+    """A predictor that this process started or lends: its process or address, and whether it works.
+
+    `address` is the host and port of one that this process started and that serves.
+    """
 
     model: str
     name: str
     state: Literal["starting", "working", "idle", "stopping"]
+    address: str = ""

@@ -79,14 +79,6 @@ class JobStore(SubmissionStore):
         async with self._database.read() as connection:
             return int((await connection.execute(query)).scalar_one())
 
-    async def depths(self) -> dict[tuple[str, str, str], int]:
-        """Return the number of jobs that have not ended by (model, lane, status), for metrics."""
-        columns = (jobs.c.model, jobs.c.lane, jobs.c.status)
-        live = jobs.c.status.in_(["queued", "in_progress"])
-        async with self._database.read() as connection:
-            rows = await connection.execute(select(*columns, func.count()).where(live).group_by(*columns))
-            return {(model, lane, status): count for model, lane, status, count in rows}
-
     async def cancel(self, job_id: str, owner: str | None = None) -> Job:
         """Request a job's end: at once if it waits, by its holder if it runs. Raises NotFound."""
         job = await self.get(job_id, owner)

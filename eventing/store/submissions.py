@@ -19,6 +19,7 @@ from eventing.domain.announcer import Announcer
 from eventing.domain.group import GROUP_PREFIX
 from eventing.domain.job import Job
 from eventing.domain.turns import EQUAL, Shares
+from eventing.metrics.requests import QUOTA, REFUSED
 from eventing.store import listing
 from eventing.store.database.direct import fixed
 from eventing.store.database.engine import Database, db_now, insert_once
@@ -151,6 +152,7 @@ class SubmissionStore:
     def _check_quota(self, waiting: int, more: int) -> None:
         """Raise TooMany, which undoes the transaction, if more jobs would wait than may."""
         if more and waiting + more > self._quota:
+            REFUSED.labels(QUOTA).inc()
             waits = f"{waiting} jobs are waiting; {self._quota} may wait at once"
             raise TooMany(waits, retry_after=30)
 

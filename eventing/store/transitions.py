@@ -19,6 +19,7 @@ from eventing.contract.records.events import PROGRESSED
 from eventing.domain.announcer import Announcer, Message
 from eventing.domain.group import Group
 from eventing.domain.job import Job, LeaseLost, Status
+from eventing.metrics.jobs import count_end
 from eventing.store.database.direct import fixed
 from eventing.store.database.engine import Transactions, db_now
 from eventing.store.lanes import circuit_breaker
@@ -148,7 +149,10 @@ async def transition(
         new = change(old, at)
         if new != old:
             await write_transition(connection, old, new, announcer)
-        return new
+    if new.status.is_terminal and not old.status.is_terminal:
+        code = new.error.code if new.error else ""
+        count_end(new.model, new.lane, new.status, code, (new.completed_at or 0) - new.submitted_at)
+    return new
 
 
 async def drop_progress(connection: AsyncConnection, job_id: str) -> None:

@@ -13,11 +13,11 @@ from eventing.contract.codecs.stream import CompletedRecord, FailedRecord, Outpu
 from eventing.contract.errors import Cancelled, ReelzeroError
 from eventing.contract.storage.s3 import Bucket
 from eventing.contract.telemetry import Failing, job_context, tracer
-from predictor import metrics
 from predictor.device.channel import Terminal
 from predictor.device.run import Run
 from predictor.generation.failures import as_failure, explain
 from predictor.generation.scratch import job_folder
+from predictor.metrics.jobs import GENERATION, JOBS, RUNNING, WASTED
 from predictor.models.loading import Model
 from predictor.settings import PredictorSettings
 
@@ -31,12 +31,14 @@ class Execution:
     """One attempt. `on_failure` gets the error of a failure before its record is made."""
 
     def __init__(
-        self, run: Run, settings: PredictorSettings, on_failure: Callable[[ReelzeroError], None]
+        self, run: Run, settings: PredictorSettings, on_failure: Callable[[ReelzeroError], None], devices: int
     ) -> None:
         self._run, self._settings, self._on_failure = run, settings, on_failure
+        self._devices = devices
         self._span: trace.Span = trace.INVALID_SPAN
         self._model = run.attempt.spec.model
         self._rest: Callable[[], CompletedRecord] | None = None
+        self._device_seconds: float | None = None  # None while the attempt is on the device
         self._kept = ExitStack()  # what the rest needs, such as the folder on the scratch disk
 
     def on_device(
@@ -48,7 +50,7 @@ class Execution:
         """
         run = self._run
         run.monitor.start()
-        with self._context(), metrics.running.labels(self._model).track_inprogress():
+        with self._context(), RUNNING.labels(self._model).track_inprogress():
             self._span = tracer.start_span("generate", attributes=self._attributes())
             with trace.use_span(self._span):
                 try:
@@ -56,6 +58,7 @@ class Execution:
                         self._rest = self._begin(model, finish, cold_start, stack)
                         reserve(run)
                         self._kept = stack.pop_all()
+                        self._device_seconds = run.monitor.elapsed
                 except Exception as error:
                     return self._failed(explain(error))
         return None
@@ -113,7 +116,10 @@ class Execution:
 
     def _count(self, outcome: str) -> None:
         seconds = self._run.monitor.elapsed
-        metrics.jobs.labels(self._model, outcome).inc()
-        metrics.generation_seconds.labels(self._model, outcome).observe(seconds)
+        JOBS.labels(self._model, outcome).inc()
+        GENERATION.labels(self._model, outcome).observe(seconds)
+        if outcome != "completed":
+            wasted = seconds if self._device_seconds is None else self._device_seconds
+            WASTED.labels(self._model, outcome).inc(wasted * self._devices)
         log.info("job ended", extra={"outcome": outcome, "seconds": round(seconds, 3)})
         self._span.end()

@@ -27,7 +27,6 @@ from eventing.contract.errors import (
     ReelzeroError,
     Unavailable,
 )
-from predictor import metrics
 from predictor.device.execution import Execution
 from predictor.device.run import Run
 from predictor.device.tail import Tail
@@ -35,6 +34,8 @@ from predictor.generation.attempt import Attempt
 from predictor.generation.failures import as_failure, explain
 from predictor.generation.monitor import ignore
 from predictor.generation.scratch import sweep
+from predictor.metrics.device_time import DeviceTime, Use
+from predictor.metrics.jobs import BUSY, LOAD
 from predictor.models.loading import LoadedModel, Model
 from predictor.models.ranks.processes import Ranks
 from predictor.settings import PredictorSettings
@@ -74,6 +75,7 @@ class Worker:
         self._model: Model | None = None
         self._cold_start = 0.0  # seconds; reported by the first attempt only
         self._load_times: tuple[float, float] | None = None
+        self.device_time = DeviceTime(max(1, entry.gpus), time.monotonic() - _age())
         self._inbox: queue.SimpleQueue[Run] = queue.SimpleQueue()
         self._run: Run | None = None  # which has the device
         self._device = threading.Lock()  # held from `take` until the device thread has left the attempt
@@ -114,7 +116,7 @@ class Worker:
         self._require_ready()
         self._loaded_model().require_exact(attempt.spec)
         if not self._device.acquire(blocking=False):
-            metrics.busy.labels(self.entry.name).inc()
+            BUSY.labels(self.entry.name).inc()
             raise Busy(f"{self.entry.name} is busy with another job", retry_after=1)
         limit = self.entry.budget.predictor_limit
         run = Run(attempt, self.entry.name, limit, self._on_stage, self._lose)
@@ -175,9 +177,10 @@ class Worker:
 
     def _execute(self, run: Run) -> None:
         """Run an attempt on the device, then hand it to the tail."""
-        execution = Execution(run, self._settings, self._look_at)
+        execution = Execution(run, self._settings, self._look_at, self.device_time.devices)
         cold_start, self._cold_start = self._cold_start, 0.0
-        terminal = execution.on_device(self._loaded_model(), self._finish, cold_start, self._tail.reserve)
+        with self.device_time.busy():
+            terminal = execution.on_device(self._loaded_model(), self._finish, cold_start, self._tail.reserve)
         self._release()
         self._run = None
         self._device.release()
@@ -210,6 +213,7 @@ class Worker:
 
     def _become_ready(self) -> None:
         if self.state is State.loading:
+            self.device_time.become(Use.idle)
             self.state, self.cause = State.ready, ""
 
     def _loaded(self) -> bool:
@@ -222,13 +226,14 @@ class Worker:
         except Exception as error:
             log.exception("the model could not be loaded")
             self.state, self.cause = State.failed, self._load_failure(error)
+            self.device_time.become(Use.idle)
             return False
         # The weights live as long as the process: keep the garbage collector from scanning them.
         gc.collect()
         gc.freeze()
         began, ready = psutil.Process().create_time(), time.time()
         self._cold_start, self._load_times = ready - began, (began, ready)
-        metrics.load_seconds.labels(self.entry.name).set(self._cold_start)
+        LOAD.labels(self.entry.name).set(self._cold_start)
         log.info("ready", extra={"model": self.entry.name, "seconds": round(self._cold_start, 3)})
         self._become_ready()
         if ranks := self._ranks():
@@ -249,6 +254,12 @@ class Worker:
             self._loaded_model().release()
         except Unavailable as error:
             if self.state is State.ready:
+                self.device_time.become(Use.loading)
                 self.state, self.cause = State.loading, error.message
         except Exception as error:
             self._lose(explain(error).message)
+
+
+def _age() -> float:
+    """Return the seconds since this process began."""
+    return time.time() - float(psutil.Process().create_time())

@@ -16,7 +16,7 @@ from eventing.contract.errors import Cancelled, GenerationTimeout
 from eventing.contract.records.models import Progress, Stage
 from eventing.contract.records.results import Timings
 from eventing.contract.telemetry import span
-from predictor import metrics
+from predictor.metrics.jobs import STAGE, STEP_RATE, STEPS, UPLOADED
 
 AT_ENGINE = (Stage.engine_queue, Stage.generate, Stage.download)
 
@@ -82,6 +82,8 @@ class Monitor:
     def step(self, done: int, total: int) -> None:
         """Check, then publish that `done` of `total` steps of the stage are finished."""
         self.check()
+        if self.progress.stage is Stage.denoise:
+            STEPS.labels(self._model).inc(max(0, done - self.progress.step))
         self._show(self.progress.stage, min(done, total), total)
 
     @contextmanager
@@ -94,7 +96,13 @@ class Monitor:
         with span(stage.value, attributes={"reelzero.steps": total} if total else {}):
             yield
         self._seconds[stage.value] = time.monotonic() - begin
-        metrics.stage_seconds.labels(self._model, stage.value).observe(self._seconds[stage.value])
+        STAGE.labels(self._model, stage.value).observe(self._seconds[stage.value])
+        if stage is Stage.denoise and self._seconds[stage.value]:
+            STEP_RATE.labels(self._model).set(self.progress.step / self._seconds[stage.value])
+
+    def uploaded(self, size: int) -> None:
+        """Count the bytes of a file that is in S3 now."""
+        UPLOADED.labels(self._model).inc(size)
 
     def pass_point(self, name: str) -> None:
         """Report a point between stages, where a test may hold the attempt."""

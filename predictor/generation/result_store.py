@@ -53,6 +53,7 @@ class ResultStore:
         digest = sha256_of(path)
         patiently(lambda: self._bucket.upload(key, str(path), content_type), monitor)
         size = path.stat().st_size
+        monitor.uploaded(size)
         return StoredFile(uri=self._bucket.uri(key), sha256=digest, bytes=size, content_type=content_type)
 
     def manifest_uri(self) -> str:

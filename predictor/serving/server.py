@@ -22,10 +22,11 @@ from eventing.contract.env import read
 from eventing.contract.errors import ReelzeroError
 from eventing.contract.http.bounded_http import BoundedHttp
 from eventing.contract.http.http_methods import HeadAndOptions
+from eventing.contract.http.measured import Measured, RouteNote
 from predictor.device.worker import State, Worker
 from predictor.generation.monitor import ignore
 from predictor.models.loading import open_model
-from predictor.serving import errors, routes, subscriber, token
+from predictor.serving import errors, metrics, routes, subscriber, token
 from predictor.serving.absent import AbsentRoutes, NoRepository
 from predictor.serving.connection import ConnectionMiddleware
 from predictor.serving.dataplane import OneModel, PredictorDataPlane
@@ -122,6 +123,7 @@ class Server(ModelServer):  # type: ignore[misc] # kserve ships no types
         self.model_repository_extension = NoRepository(self.registered_models)
         self.dataplane = PredictorDataPlane(self.registered_models, model)
         prepare(kserve.model_server.app, model, settings.predictor_token)
+        metrics.install(model.worker, settings)
 
     async def _serve(self) -> None:
         config = self._rest_server.config
@@ -138,10 +140,12 @@ def prepare(app: FastAPI, model: VideoModel, predictor_token: str | None) -> Non
     routes.install(app, model)
     errors.install(app)
     subscriber.install(app, model)
+    app.add_middleware(RouteNote)
     app.add_middleware(HeadAndOptions)
     app.add_middleware(AbsentRoutes)
     token.install(app, predictor_token)
     app.add_middleware(ConnectionMiddleware)
+    app.add_middleware(Measured)
     app.router.lifespan_context = lifespan(model.worker)
     telemetry.trace_requests(app)
 

@@ -28,7 +28,7 @@ FLOORS: dict[str, list[set[str]]] = {  # the lowest first
         {"__main__"},
     ],
     "eventing.contract": [
-        {"errors", "causes", "telemetry", "certificates"},
+        {"errors", "causes", "telemetry", "certificates", "metrics"},
         {"problems"},
         {"http", "storage"},
         {"records"},
@@ -43,7 +43,7 @@ FLOORS: dict[str, list[set[str]]] = {  # the lowest first
         {"callers"},
         {"requests"},
         {"jobs", "page"},
-        {"events", "videos", "health", "inference", "operate"},
+        {"events", "videos", "health", "inference", "operate", "metrics"},
         {"mcp"},
         {"openapi"},
         {"app"},
@@ -54,7 +54,7 @@ FLOORS: dict[str, list[set[str]]] = {  # the lowest first
         {"rows", "schema"},
         {"lanes"},
         {"transitions", "listing", "watched"},
-        {"claims", "submissions", "outbox", "dead_letters", "keys", "overview", "migrations"},
+        {"claims", "submissions", "outbox", "dead_letters", "keys", "overview", "levels", "migrations"},
         {"jobs"},
     ],
     "eventing.cli.terminal": [

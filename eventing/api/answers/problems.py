@@ -22,6 +22,7 @@ from eventing.contract.errors import (
 )
 from eventing.contract.http.http_methods import allowed_methods
 from eventing.contract.records.models import JobRequest
+from eventing.metrics.requests import count_refusal
 
 log = logging.getLogger(__name__)
 PREFIX = "reelzero.prefix"  # of a request's scope: the path that a proxy puts before ours
@@ -46,6 +47,7 @@ class PlainHttp(ReelzeroError):
 def answer(error: ReelzeroError, scope: Scope, headers: dict[str, str] | None = None) -> JSONResponse:
     """Return the response for an error of a request, in the error format of its path."""
     headers = dict(headers or {})
+    count_refusal(error.status)
     if error.retry_after is not None:
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     if error.status == 401:

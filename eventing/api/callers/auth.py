@@ -13,6 +13,7 @@ from eventing.api.dependencies import Container, ContainerDep
 from eventing.contract.errors import Forbidden, TooLarge, TooMany, Unauthorized
 from eventing.contract.records.models import HIGHEST_PRIORITY
 from eventing.domain.job import LOCAL_OWNER
+from eventing.metrics.requests import RATE, REFUSED
 
 MAX_BUCKETS = 10_000
 
@@ -36,6 +37,7 @@ class RateLimit:
         if max(counts.values(), default=0) > self._burst:
             raise TooLarge(f"one request may hold {self._burst:g} submissions at most, the limit per minute")
         if (short := -min(left.values(), default=0)) > 0:
+            REFUSED.labels(RATE).inc()
             limit = f"{self._burst:g} submissions a minute"
             raise TooMany(f"more than {limit}", retry_after=short / self._rate)
         for owner, tokens in left.items():

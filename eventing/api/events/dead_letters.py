@@ -23,6 +23,7 @@ from eventing.contract.codecs.cloudevent import Event
 from eventing.contract.errors import MalformedRequest, ReelzeroError, Unauthorized
 from eventing.contract.records.models import JOB_ID_PATTERN, Frozen
 from eventing.domain.announcer import timestamp
+from eventing.metrics.requests import DEAD_LETTERS
 from eventing.store.dead_letters import DeadLetter, letter_id
 from eventing.store.listing import CURSOR_PATTERN
 
@@ -94,6 +95,7 @@ async def _keep(container: Container, item: Incoming) -> ReelzeroError | None:
     except (MalformedRequest, Unauthorized) as error:
         return error
     if await container.dead_letters.add(letter):
+        DEAD_LETTERS.inc()
         log.warning(
             "dead letter",
             extra={"dead_letter": letter.id, "event_id": letter.event_id[:256],

@@ -37,7 +37,10 @@ async def look(container: Container) -> OperateView:
         at=timestamp(work.at),
         lanes=tuple(_lane(container, route, work, circuits.get(route)) for route in _routes(container, work)),
         pools=tuple(PoolView(name=pool, free=free, taken=taken) for pool, (free, taken) in slots.items()),
-        predictors=tuple(PredictorView(**vars(each)) for each in container.predictors()),
+        predictors=tuple(
+            PredictorView(model=each.model, name=each.name, state=each.state)
+            for each in container.predictors()
+        ),
         running=tuple(_running(job, work.at) for job in work.running),
         recent=tuple(_recent(container, route, jobs) for route, jobs in _by_route(work.ended)),
         deliveries_pending=work.messages["pending"],

@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.handlers import add_expect_header
 
 from eventing.contract.errors import StorageError
+from eventing.contract.storage.s3_measured import measure
 
 T = TypeVar("T")
 
@@ -59,6 +60,7 @@ def client(endpoint: str | None, region: str) -> Any:
     s3 = boto3.session.Session().client("s3", endpoint_url=endpoint, region_name=region, config=config)
     # No `Expect: 100-continue`: botocore never stops reading when a connection ends inside that answer.
     s3.meta.events.unregister("before-call.s3", add_expect_header)
+    measure(s3)
     return s3
 
 

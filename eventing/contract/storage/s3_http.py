@@ -30,12 +30,14 @@ from botocore.httpsession import ProxyConfiguration, where
 from botocore.utils import get_environ_proxies
 from yarl import URL
 
+from eventing.contract.metrics.calls import S3_SECONDS
 from eventing.contract.storage.s3 import Bucket
 
 PAUSE = 30.0
 CHUNK = 256 << 10
 # Short: boto3 has the long ones. Total has no limit, since an object may be large.
 TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=10)
+OPERATIONS = {"GET": "GetObject", "PUT": "PutObject"}  # as botocore names them
 AS_STORED = {"Accept-Encoding": "identity"}
 # Among them what botocore raises when credentials cannot be renewed: a refusal, and a RuntimeError.
 FAILURES = (
@@ -108,6 +110,7 @@ class ObjectClient:
         """Send a request; give its answer if that is 200. Raises one of FAILURES."""
         if time.monotonic() < self._pause_until:
             raise _Refused("S3 is used by way of boto3 for a while")
+        begin = time.monotonic()
         url, signed = await self._signer.sign(method, key, body, headers or {})
         if self._session is None:
             self._session = _session(url)
@@ -118,6 +121,7 @@ class ObjectClient:
             if answer.status != 200:
                 raise _Refused(f"S3 answered {answer.status}")
             yield answer
+        S3_SECONDS.labels(OPERATIONS[method]).observe(time.monotonic() - begin)
 
     def _step_back(self, error: Exception) -> None:
         """Leave the next calls to boto3. A missing object is no failure."""

@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from contextvars import Context
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from eventing.contract.catalog import Catalog, CatalogEntry
 from eventing.contract.errors import ModelUnavailable
@@ -45,7 +46,8 @@ class Slot:
         name = f"process {self.predictor.process.pid}"
         if self.stopping:
             return PredictorState(self.model, name, "stopping")
-        return PredictorState(self.model, name, "working" if self.idle_since is None else "idle")
+        state: Literal["working", "idle"] = "working" if self.idle_since is None else "idle"
+        return PredictorState(self.model, name, state, urlsplit(self.predictor.url).netloc)
 
 
 class LocalPredictors:

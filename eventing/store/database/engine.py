@@ -24,6 +24,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from eventing.contract.errors import ConfigurationError, Unavailable
+from eventing.metrics.database import measured
 from eventing.store.database.connections import BUSY_SECONDS, POOL_SECONDS, is_pooled, make_engine, parse
 from eventing.store.database.direct import Direct, fixed
 from eventing.store.database.failures import NO_CONNECTION_FREE, RETRY_AFTER, TEXTS, code_of, translated
@@ -72,16 +73,18 @@ class Transactions:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """Open a transaction that commits at the end, or rolls back on any error."""
-        async with translated(), self._in_turn(), self._connected() as raw:
-            connection = await raw.execution_options(immediate=True) if self.is_sqlite else raw
-            async with connection.transaction() if isinstance(connection, Direct) else connection.begin():
-                yield connection
+        with measured("write"):
+            async with translated(), self._in_turn(), self._connected() as raw:
+                connection = await raw.execution_options(immediate=True) if self.is_sqlite else raw
+                async with connection.transaction() if isinstance(connection, Direct) else connection.begin():
+                    yield connection
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Take a connection for reading only. Each statement sees what is committed at its start."""
-        async with translated(), self._connected() as connection:
-            yield connection
+        with measured("read"):
+            async with translated(), self._connected() as connection:
+                yield connection
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[AsyncConnection]:

@@ -10,6 +10,7 @@ from sqlalchemy import ClauseElement, Select, func, insert, literal_column, sele
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventing.domain.pool import Pool
+from eventing.store import levels
 from eventing.store.database.engine import Database
 from eventing.store.lanes import due, turns
 from eventing.store.lanes.candidates import head_of, pairs_of
@@ -17,6 +18,7 @@ from eventing.store.rows import job_values
 from eventing.store.tables import jobs
 from tests.support.builders import POOL, make_job
 
+OF_WAITING = ("ix_jobs_turns", "ix_jobs_queue", "ix_jobs_waiting", "ix_jobs_start_by")
 ROWS = 2000  # of each status; enough that a planner prefers an index
 
 
@@ -43,6 +45,13 @@ async def test_a_look_at_what_is_due_walks_indexes(database: Database) -> None:
     assert len(steps) == 3, steps  # jobs that may go out, lapsed leases, start deadlines
     assert all("ix_jobs_" in step for step in steps), steps
     assert any("ix_jobs_start_by" in step for step in steps), steps
+
+
+async def test_a_scrape_walks_indexes_of_waiting_jobs(database: Database) -> None:
+    async with database.write() as connection:
+        await _fill(connection)
+        steps = await _steps(connection, levels.queued([POOL.routes[0], ("tiny", "long")]))
+    assert steps and all(any(index in step for index in OF_WAITING) for step in steps), steps
 
 
 def _position() -> Select[Any]:

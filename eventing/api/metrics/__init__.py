@@ -1,0 +1,1 @@
+"""Serve Prometheus metrics, and where those of this machine's predictors are."""

@@ -1,0 +1,47 @@
+"""Time how long an attempt uses its slot, and count how the attempt ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from eventing.contract.records.models import Failure
+from eventing.contract.records.results import VideoResult
+from eventing.dispatch.verdicts import Retry, Verdict
+from eventing.domain.job import Job
+from eventing.metrics.jobs import ATTEMPT, ATTEMPTS
+
+
+class SlotTime:
+    """The time from a claim to the end of the use of its slot. `claimed_at` is monotonic.
+
+    `leave` is called when the device is free, while the job goes on.
+    """
+
+    def __init__(self, job: Job, claimed_at: float, leave: Callable[[], None]) -> None:
+        self._job = job
+        self._leave = leave
+        self._begin = claimed_at
+        self._end: float | None = None
+        ATTEMPTS.labels(job.model, job.lane).inc()
+
+    def leave(self) -> None:
+        """Stop the time: the device is free."""
+        self._end = time.monotonic()
+        self._leave()
+
+    def count(self, verdict: Verdict) -> None:
+        """Count the attempt by its verdict; None if no verdict is written."""
+        seconds = (self._end or time.monotonic()) - self._begin
+        ATTEMPT.labels(self._job.model, self._job.lane, self._outcome(verdict)).observe(seconds)
+
+    def _outcome(self, verdict: Verdict) -> str:
+        match verdict:
+            case VideoResult():
+                return "completed" if verdict.attempt == self._job.attempt else "adopted"
+            case Failure():
+                return "cancelled" if verdict.code == "cancelled" else "failed"
+            case Retry():
+                return "put_back"
+            case None:
+                return "lost"

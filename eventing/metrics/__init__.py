@@ -1,0 +1,1 @@
+"""Declare the metrics of the eventing service, by what they measure."""

@@ -1,0 +1,1 @@
+"""Measure the predictor, on the registry that KServe's `/metrics` serves."""
