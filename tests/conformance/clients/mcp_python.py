@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import Any
+from typing import Any, Literal
 
+import mcp_types as types
 from mcp import StdioServerParameters
 from mcp.client.client import Client
+from mcp.client.extension import ClientExtension, ResultClaim
 
 from tests.conformance.clients.report import PROMPT, URL, call
 
@@ -39,6 +41,62 @@ def _() -> object:
 @call("standard input and output: the same")
 def _() -> object:
     return asyncio.run(made(COMMAND))
+
+
+class Made(types.Result):
+    """A task, which a call answers with instead of its result."""
+
+    result_type: Literal["task"] = "task"
+    task_id: str
+    poll_interval_ms: int
+
+
+class Seen(types.Result):
+    """What a look at a task shows."""
+
+    status: str
+    result: types.CallToolResult | None = None
+
+
+class GetTask(types.Request[dict[str, Any], str]):
+    """A look at a task."""
+
+    name_param = "taskId"
+    method: str = "tasks/get"
+
+
+class Tasks(ClientExtension):
+    """The extension, as a client has it."""
+
+    identifier = "io.modelcontextprotocol/tasks"
+
+    def claims(self) -> list[ResultClaim[Any]]:
+        """Return what becomes of a task."""
+        return [ResultClaim(result_type="task", model=Made, resolve=self.finish)]
+
+    async def finish(self, made: Made, context: Any) -> types.CallToolResult:
+        """Look until the task has ended."""
+        for _ in range(100):
+            seen = await context.session.send_request(GetTask(params={"taskId": made.task_id}), Seen)
+            if seen.status == "completed":
+                return seen.result
+            await asyncio.sleep(made.poll_interval_ms / 1000)
+        raise TimeoutError(made.task_id)
+
+
+@call("Tasks extension, over both: a call becomes a task, and the task the video")
+def _() -> object:
+    async def ended() -> str:
+        kinds = []
+        for where in (f"{URL}/mcp", COMMAND):
+            async with Client(where, extensions=[Tasks()]) as client:
+                answer: Any = await client.call_tool("make_video", {"prompt": PROMPT, "seed": 3})
+                assert answer.structured_content["status"] == "completed", answer
+                kinds.append([content.type for content in answer.content])
+        assert kinds == [["text", "image"]] * 2, kinds
+        return "completed, with thumbnails"
+
+    return asyncio.run(ended())
 
 
 @call("what the model cannot do is an error in words")
