@@ -77,8 +77,8 @@ class Tasks(ClientExtension):
     async def finish(self, made: Made, context: Any) -> types.CallToolResult:
         """Look until the task has ended."""
         for _ in range(100):
-            seen = await context.session.send_request(GetTask(params={"taskId": made.task_id}), Seen)
-            if seen.status == "completed":
+            seen: Seen = await context.session.send_request(GetTask(params={"taskId": made.task_id}), Seen)
+            if seen.result:
                 return seen.result
             await asyncio.sleep(made.poll_interval_ms / 1000)
         raise TimeoutError(made.task_id)
