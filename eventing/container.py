@@ -7,6 +7,7 @@ import secrets
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from eventing.contract.catalog import Catalog, load_catalog
 from eventing.contract.http.ssrf import AddressPolicy
@@ -60,10 +61,14 @@ class Container:
     overview: OverviewStore
     levels: LevelStore
     predictors: Predictors
+    logs: Path | None  # folder of the logs of this machine, where this process knows of one
 
 
 def build_container(
-    settings: Settings, obstacle: Obstacle = no_obstacle, predictors: Predictors = list
+    settings: Settings,
+    obstacle: Obstacle = no_obstacle,
+    predictors: Predictors = list,
+    logs: Path | None = None,
 ) -> Container:
     """Make the parts. Opens no connection yet. Raises ConfigurationError."""
     database = Database(settings.database_url, settings.database_connections)
@@ -113,4 +118,5 @@ def build_container(
         overview=OverviewStore(database),
         levels=LevelStore(database, ((each.model, each.lane) for each in settings.endpoints)),
         predictors=predictors,
+        logs=logs,
     )

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import socket
+from pathlib import Path
 
 import uvicorn
 
@@ -38,7 +39,7 @@ log = logging.getLogger(__name__)
 class Service:
     """One replica."""
 
-    def __init__(self, settings: Settings, endpoints: Endpoints) -> None:
+    def __init__(self, settings: Settings, endpoints: Endpoints, logs: Path | None = None) -> None:
         check_secrets(settings.webhook_secrets)
         if settings.auth == "open" and settings.host not in LOOPBACK:
             raise ConfigurationError(
@@ -50,7 +51,7 @@ class Service:
         settings = settings.model_copy(update={"sink_url": self._binding.url})
         self.settings = settings
         self.failed = asyncio.Event()
-        self.container = build_container(settings, endpoints.obstacle, endpoints.predictors)
+        self.container = build_container(settings, endpoints.obstacle, endpoints.predictors, logs)
         self._endpoints = endpoints
         begin_at_zero((each.model, each.lane) for each in settings.endpoints)
         self._tasks: list[asyncio.Task[None]] = []

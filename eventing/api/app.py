@@ -14,7 +14,7 @@ from eventing.api.callers.origins import OriginCheck
 from eventing.api.dependencies import Container
 from eventing.api.events import dead_letters
 from eventing.api.events import routes as events
-from eventing.api.jobs import check, deliveries, groups, previews, progress, updates
+from eventing.api.jobs import check, deliveries, groups, log, previews, progress, updates
 from eventing.api.jobs import routes as jobs
 from eventing.api.metrics import routes as metrics
 from eventing.api.metrics.levels import LevelReader
@@ -30,7 +30,7 @@ from eventing.contract.http.measured import Measured, RouteNote
 from eventing.contract.telemetry import trace_requests
 
 ROUTES = (
-    jobs, check, updates, groups, progress, previews, deliveries, videos, sync, openrouter_routes,
+    jobs, check, updates, groups, progress, previews, deliveries, log, videos, sync, openrouter_routes,
     inference, events, dead_letters, health, metrics, caller, operate, mcp, page, catalogue,
 )  # fmt: skip
 

@@ -156,7 +156,7 @@ class Edition:
         weights = self._weights(settings, data, catalog)
         await asyncio.to_thread(weights.check)
         predictors = self._local_predictors(settings, data, catalog, weights)
-        service = Service(settings, predictors)
+        service = Service(settings, predictors, data.logs)
         await drop_abandoned(service.container)
         starting = asyncio.ensure_future(service.start())
         try:

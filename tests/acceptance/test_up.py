@@ -70,6 +70,10 @@ async def test_a_running_service_is_used_goes_to_zero_and_finishes_its_job(home:
 
         job = call(f"{url}/v1/jobs", {"prompt": "a red dot"})
         await eventually(lambda: [each.model for each in predictors_of(up.process.pid)] == ["tiny"])
+        lines = call(f"{url}{job['links']['log']}")["data"]
+        assert [(line["source"], line["message"], line["attempt"]) for line in lines] == [
+            ("service", "claimed", 1)
+        ]
         up.interrupt(signal.SIGTERM)
         up.until("stopping when 1 job finished")
         assert up.end() == 0, up.text

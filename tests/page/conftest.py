@@ -18,6 +18,16 @@ from tests.page.files import make_files
 from tests.page.server import Site, site
 from tests.page.tab import FLAGS, Tab
 
+INK = """
+kind: lora
+name: ink
+title: Drawn in ink
+models: [shapes-tiny]
+folder: /adapters
+file: ink.safetensors
+scale: {min: 0, max: 2, default: 0.5}
+licence: Apache-2.0
+"""
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
@@ -35,7 +45,9 @@ async def server(
     tmp_path_factory: pytest.TempPathFactory, bucket: Bucket, playing_files: None
 ) -> AsyncIterator[Site]:
     """The service that all tests share. It wants no key."""
-    async with site(tmp_path_factory.mktemp("page"), bucket) as running:
+    catalog = tmp_path_factory.mktemp("catalog")
+    (catalog / "ink.yaml").write_text(INK)
+    async with site(tmp_path_factory.mktemp("page"), bucket, catalog_dir=catalog) as running:
         yield running
 
 

@@ -33,6 +33,7 @@ class Site:
     settings: Settings
     predictor: FakePredictor
     hook: str
+    logs: Path
     service: Service = field(init=False)
 
     @property
@@ -41,7 +42,7 @@ class Site:
 
     async def start(self) -> None:
         endpoints = RemoteEndpoints(self.settings.endpoints, load_catalog(None))
-        self.service = Service(self.settings, endpoints)
+        self.service = Service(self.settings, endpoints, self.logs)
         await migrate(self.service.container.database)
         self.predictor.bucket = self.service.container.bucket
         await self.service.start()
@@ -101,7 +102,9 @@ async def site(folder: Path, bucket: Bucket, **overrides: Any) -> AsyncIterator[
             "endpoints": (Endpoint(model=MODEL, url=predictor.url),), "max_attempts": 1,
             "webhook_secrets": (SECRET,), "webhook_allow": (f"127.0.0.1:{port}",),
         }  # fmt: skip
-        running = Site(read(Settings, **chosen | overrides), predictor, f"http://127.0.0.1:{port}/hook")
+        hook, logs = f"http://127.0.0.1:{port}/hook", folder / "logs"
+        logs.mkdir()
+        running = Site(read(Settings, **chosen | overrides), predictor, hook, logs)
         await running.start()
         try:
             yield running

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 FLOORS: dict[str, list[set[str]]] = {  # the lowest first
     "eventing": [
         {"contract"},
-        {"domain", "settings", "signal", "metrics", "testing", "client"},
+        {"domain", "settings", "signal", "metrics", "testing", "client", "job_log"},
         {"store", "served", "pictures", "prompts", "mcp", "traces"},
         {"watchers", "drafts", "reuse"},
         {"jobs", "feeds", "delivery"},

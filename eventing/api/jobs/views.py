@@ -148,6 +148,7 @@ def job_view(job: Job, container: Container, position: int | None = None) -> Job
             "events": f"{address}/events",
             "result": f"{address}/result",
             "deliveries": f"{address}/deliveries",
+            **({"log": f"{address}/log"} if container.logs else {}),
             **({"preview": preview} if (preview := preview_link(job, prefix)) else {}),
         },
     )

@@ -50,11 +50,26 @@ class PoolView(Frozen):
 
 
 class PredictorView(Frozen):
-    """A predictor that this replica started or uses. Pods behind Knative's gateway are not among them."""
+    """A predictor that this replica started or uses. Those behind Knative's gateway are in `endpoints`."""
 
     model: str
     name: str
     state: Literal["starting", "working", "idle", "stopping"]
+
+
+class EndpointView(Frozen):
+    """A lane's predictors behind a gateway that starts their pods: what their jobs tell of them."""
+
+    model: str
+    lane: str
+    address: str = Field(description="Host and port that jobs are sent to.")
+    starting: int = Field(description="Jobs that wait for a pod or for its weights.")
+    working: int = Field(description="Jobs that a pod has begun.")
+    free: int = Field(description="Slots, as in `pools`.")
+    taken: int
+    cold_start_at: datetime | None = Field(description="When a pod last answered after loading its weights.")
+    cold_start_seconds: float | None = Field(description="How long that took, from the claim of its job.")
+    state: Literal["starting", "working", "idle"] = Field(description="idle: no pod needs to be there.")
 
 
 class RunningView(Frozen):
@@ -93,6 +108,7 @@ class OperateView(Frozen):
     lanes: tuple[LaneView, ...]
     pools: tuple[PoolView, ...]
     predictors: tuple[PredictorView, ...]
+    endpoints: tuple[EndpointView, ...] = Field(description="On a cluster; empty on one machine.")
     running: tuple[RunningView, ...] = Field(description="100 at most.")
     recent: tuple[RecentView, ...] = Field(description="Of the 200 jobs that ended last.")
     deliveries_pending: int = Field(description="Messages that wait to be delivered; counted up to 1000.")

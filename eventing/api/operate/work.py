@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import groupby
 from statistics import median
+from urllib.parse import urlsplit
 
 from eventing import __version__
 from eventing.api.dependencies import Container
 from eventing.api.operate.views import (
+    EndpointView,
     FlowView,
     LaneView,
     OperateView,
@@ -21,6 +23,7 @@ from eventing.api.operate.views import (
 from eventing.contract.records.models import Status
 from eventing.domain.announcer import seconds, timestamp
 from eventing.domain.job import Job
+from eventing.settings import Endpoint
 from eventing.store.lanes.circuit_breaker import Circuit
 from eventing.store.overview import Flow, Work
 
@@ -40,6 +43,11 @@ async def look(container: Container) -> OperateView:
         predictors=tuple(
             PredictorView(model=each.model, name=each.name, state=each.state)
             for each in container.predictors()
+        ),
+        endpoints=tuple(
+            _endpoint(endpoint, slots[pool], work)
+            for endpoint in container.settings.endpoints
+            if (pool := f"{endpoint.model}/{endpoint.lane}") in slots
         ),
         running=tuple(_running(job, work.at) for job in work.running),
         recent=tuple(_recent(container, route, jobs) for route, jobs in _by_route(work.ended)),
@@ -82,6 +90,28 @@ def _pause(circuit: Circuit | None) -> PauseView | None:
     return PauseView(
         reason=circuit.reason, failures=circuit.failures, next_probe_at=timestamp(circuit.next_probe_at)
     )
+
+
+def _endpoint(endpoint: Endpoint, slots: tuple[int, int], work: Work) -> EndpointView:
+    """Return what the jobs of a lane tell of its predictors."""
+    free, taken = slots
+    route = (endpoint.model, endpoint.lane)
+    mine = [job for job in work.running if (job.model, job.lane) == route]
+    working = sum(job.started_at is not None for job in mine)
+    starting = len(mine) - working
+    cold = [
+        job
+        for job in work.ended
+        if (job.model, job.lane) == (endpoint.model, endpoint.lane) and _was_cold(job)
+    ]
+    last = max(cold, key=lambda job: job.started_at or 0.0, default=None)
+    return EndpointView(
+        model=endpoint.model, lane=endpoint.lane, address=urlsplit(endpoint.url).netloc.rpartition("@")[2],
+        starting=starting, working=working, free=free, taken=taken,
+        cold_start_at=timestamp(last.started_at) if last and last.started_at else None,
+        cold_start_seconds=seconds(last.claimed_at, last.started_at) if last else None,
+        state="working" if working else "starting" if starting else "idle",
+    )  # fmt: skip
 
 
 def _running(job: Job, at: float) -> RunningView:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from eventing import job_log
 from eventing.cli.terminal.screen.output import Output
 from eventing.cli.terminal.screen.progress import describe
 from eventing.cli.terminal.servers.exit_status import ExitStatus
@@ -57,10 +56,7 @@ async def logs(session: Session, ids: Ids = None) -> None:
             f"{folder} does not exist: call this where `reelzero up` runs, or set REELZERO_DATA_DIR"
         )
     job_ids = {name for job in await session.jobs(ids) for name in _names(job)}
-    lines = sorted(
-        await asyncio.to_thread(lambda: list(_lines(folder, job_ids))), key=lambda line: line["time"]
-    )
-    for line in lines:
+    for line in await asyncio.to_thread(job_log.read, folder, job_ids):
         if session.output.as_json:
             session.output.json(line)
         else:
@@ -108,21 +104,6 @@ def _names(job: Job) -> set[str]:
     if job.result and (row := re.search(r"/jobs/([^/]+)/", job.result.manifest_uri)):
         names.add(row[1])  # of any owner; before the end only that of callers without a key is known
     return names
-
-
-def _lines(folder: Path, job_ids: set[str]) -> Iterator[dict[str, Any]]:
-    """Yield the lines of all logs that name one of the jobs."""
-    for path in folder.glob("*.log*"):
-        with path.open(encoding="utf-8", errors="replace") as file:
-            for text in file:
-                if not any(job_id in text for job_id in job_ids):
-                    continue
-                try:
-                    line = json.loads(text)
-                except ValueError:
-                    continue
-                if isinstance(line, dict) and line.get("job_id") in job_ids and "time" in line:
-                    yield line
 
 
 def _sentence(line: dict[str, Any]) -> str:

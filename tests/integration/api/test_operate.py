@@ -105,13 +105,31 @@ async def test_the_view_shows_who_waits_what_runs_and_what_ended_without_a_promp
     assert lane["owners"][0]["oldest_seconds"] == lane["oldest_seconds"] >= 0
     assert view["pools"] == [{"name": "tiny/default", "free": 0, "taken": 1}]
     assert [(job["id"], job["owner"], job["attempt"]) for job in view["running"]] == [(first["id"], "ann", 1)]
+    (behind,) = view["endpoints"]  # its one job may still be one that waits for its pod
+    assert behind["starting"] + behind["working"] == behind["taken"] == 1 and behind["free"] == 0
+    assert behind["state"] == ("working" if behind["working"] else "starting")
+    assert behind["address"] == callers.service.predictor.url.removeprefix("http://")
     gate.set()
     headers = {"Authorization": f"Bearer {callers.bob}"}
     await callers.service.ended(second["id"], headers=headers)
     view = await callers.look()
     (recent,) = view["recent"]
     assert recent["completed"] >= 2 and view["lanes"][0]["queued"] == 0
+    (behind,) = view["endpoints"]
+    assert behind["taken"] == 0 and behind["state"] == "idle"
+    assert (behind["cold_start_seconds"] is None) == (recent["cold_starts"] == 0)
     assert PROMPT not in json.dumps(view)
+
+
+async def test_a_server_without_logs_of_its_own_says_where_they_are(callers: Callers) -> None:
+    _, job = await callers.call(callers.operator, "POST", "/v1/jobs", prompt=PROMPT)
+    assert "log" not in job["links"]
+    status, problem = await callers.call(callers.operator, "GET", f"/v1/jobs/{job['id']}/log")
+    assert (status, problem["code"]) == (404, "not_found") and "pods" in problem["detail"]
+    _, mine = await callers.call(callers.ann, "POST", "/v1/jobs", prompt=PROMPT)
+    for key, refused in ((callers.ann, 403), (callers.operator, 404)):
+        status, problem = await callers.call(key, "GET", f"/v1/jobs/{mine['id']}/log")
+        assert status == refused, problem
 
 
 async def test_a_paused_lane_shows_its_reason_and_is_tried_at_once(callers: Callers) -> None:

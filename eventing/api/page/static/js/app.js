@@ -1,6 +1,6 @@
 // Start the page. Each part is a module with one purpose, and draws into one element of index.html:
 //   #form      form.js     the new video: prompt.js, pictures.js, choices.js, more.js (models.js: what is served)
-//   #detail    detail.js   one video: timeline.js, player.js, facts.js, deliveries.js, compare.js
+//   #detail    detail.js   one video: timeline.js, player.js, facts.js, deliveries.js, log.js, compare.js
 //   #gallery   gallery.js  all videos: card.js
 //   #operate   operate.js  the operator's view (an interface of its own, see there)
 //   #session   session.js  sign in and out      codes.js  a request as code

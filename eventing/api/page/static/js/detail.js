@@ -9,6 +9,7 @@ import { h, icon, fill } from "./dom.js";
 import * as draft from "./draft.js";
 import * as facts from "./facts.js";
 import * as jobs from "./jobs.js";
+import * as log from "./log.js";
 import * as media from "./media.js";
 import * as models from "./models.js";
 import { stage } from "./player.js";
@@ -96,7 +97,7 @@ function settle(job) {
     remarks(job),
     times.length > 0 && h("section", {}, h("h3", {}, "Where the time went"), times),
     h("section", {}, h("h3", {}, "Settings"), facts.settings(job)),
-    fold("Details", facts.names(job)), deliveries.section(job), code(job));
+    fold("Details", facts.names(job)), deliveries.section(job), log.section(job), code(job));
 }
 
 function play(job) {

@@ -119,12 +119,26 @@ function metadata(id) {
 function adapters(model) {
   const chosen = new Map((draft.fields.loras ?? []).map((lora) => [lora.name, lora.scale]));
   const change = () => draft.set("loras", chosen.size ? [...chosen].map(([name, scale]) => ({ name, scale })) : undefined);
-  return h("div", { class: "adapters" }, model.loras.map((lora) => {
-    const box = h("input", { type: "checkbox", checked: chosen.has(lora.name) });
-    const scale = h("input", { type: "number", step: "any", value: chosen.get(lora.name) ?? lora.scale, "aria-label": `Scale of ${lora.title}` });
-    const update = () => { if (box.checked) chosen.set(lora.name, scale.valueAsNumber); else chosen.delete(lora.name); change(); };
-    box.addEventListener("change", update);
-    scale.addEventListener("input", update);
-    return h("div", { class: "adapter" }, h("label", { class: "check" }, box, h("span", {}, lora.title, h("small", { class: "hint" }, ` ${lora.licence}`))), scale);
-  }));
+  return h("div", { class: "adapters" }, model.loras.map((lora) => adapter(lora, chosen, change)));
+}
+
+// One adapter as a card: what it is, its licence, and once it is on, how strongly it is used.
+function adapter(lora, chosen, change) {
+  const { min, max, default: usual } = lora.scale;
+  const id = `adapter-${lora.name}`;
+  const box = h("input", { type: "checkbox", id, checked: chosen.has(lora.name) });
+  const scale = h("input", { type: "range", min, max, step: (max - min) / 20 || 1, value: chosen.get(lora.name) ?? usual, "aria-label": `Scale of ${lora.title}` });
+  const output = h("output", { class: "soft" }, scale.value);
+  const strength = h("div", { class: "adapter-scale", hidden: !box.checked }, h("span", { class: "hint" }, "Scale"), scale, output);
+  const update = () => {
+    strength.hidden = !box.checked;
+    output.textContent = scale.value;
+    if (box.checked) chosen.set(lora.name, scale.valueAsNumber); else chosen.delete(lora.name);
+    change();
+  };
+  box.addEventListener("change", update);
+  scale.addEventListener("input", update);
+  const face = h("span", { class: "face" }, h("span", { class: "face-title" }, h("strong", {}, lora.title)),
+    h("small", {}, `${lora.name} · ${lora.licence}`), lora.licence_notes && h("small", {}, lora.licence_notes));
+  return h("div", { class: "adapter" }, h("label", { class: "check", htmlFor: id }, box, face), strength);
 }

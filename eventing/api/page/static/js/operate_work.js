@@ -4,7 +4,7 @@ import { post } from "./api.js";
 import { announce } from "./announce.js";
 import { h, icon } from "./dom.js";
 import { panel, redraw, table } from "./tables.js";
-import { STAGES, count, seconds } from "./words.js";
+import { STAGES, ago, count, seconds } from "./words.js";
 
 export function create(again) {
   const parts = Object.fromEntries(["figures", "paused", "lanes", "running", "machines", "recent"].map((name) => [name, h("div", { class: `operate-${name}` })]));
@@ -35,9 +35,16 @@ function figures(view) {
   return h("dl", { class: "figures" },
     figure("Waiting", waiting, waiting ? `oldest ${seconds(oldest)}` : "no job waits"),
     figure("Running", sum(view.lanes, "in_progress"), `${taken} of ${taken + sum(view.pools, "free")} slots`),
-    figure("Predictors", view.predictors.length, view.predictors.length ? `${view.predictors.filter((each) => each.state === "working").length} at work` : "scaled to zero"),
+    figure("Predictors", ...predictors(view)),
     figure("Device time", seconds(sum(view.recent, "device_seconds")), "of the last 200 jobs"),
     figure("Dead deliveries", dead >= 1000 ? "1000+" : dead, `${view.deliveries_pending} to be sent`, dead ? "bad" : ""));
+}
+
+// How many are there, and how many of them work. Of those behind a gateway, those that have a job are known.
+function predictors(view) {
+  const working = sum(view.endpoints, "working") || view.predictors.filter((each) => each.state === "working").length;
+  const number = view.predictors.length || sum(view.endpoints, "working") + sum(view.endpoints, "starting");
+  return [number, number ? `${working} at work` : view.endpoints.length ? "none has a job" : "scaled to zero"];
 }
 
 function figure(name, value, words, state = "") {
@@ -96,7 +103,16 @@ function machines(view) {
   const meters = view.pools.map((pool) => h("li", { class: "meter" },
     h("span", {}, pool.name), h("meter", { min: 0, max: pool.taken + pool.free, value: pool.taken, "aria-label": `Slots of ${pool.name}` }), h("span", { class: "soft" }, `${pool.taken} of ${pool.taken + pool.free} taken`)));
   const rows = view.predictors.map((each) => [each.name, each.model, h("span", { class: "badge", dataset: { status: STATES[each.state] } }, each.state)]);
-  return [h("ul", { class: "meters" }, meters), rows.length ? table("Predictors", ["Predictor", "Model", "State"], rows) : none("This replica knows of no predictor: none is started, or they stay behind Knative's gateway.")];
+  const empty = !rows.length && !view.endpoints.length && none("No predictor is started: the next job starts one.");
+  return [h("ul", { class: "meters" }, meters), rows.length > 0 && table("Predictors", ["Predictor", "Model", "State"], rows), view.endpoints.length > 0 && services(view.endpoints), empty];
+}
+
+// Predictors behind a gateway, which starts and stops their pods: what their jobs tell of them.
+function services(all) {
+  const heads = ["Model", "Lane", "Address", number("Starting"), number("Working"), number("Slots taken"), "Last cold start", "State"];
+  return table("Predictors behind their gateway", heads, all.map((each) => [
+    h("strong", {}, each.model), each.lane, h("span", { class: "address" }, each.address || "–"), String(each.starting), String(each.working), `${each.taken} of ${each.taken + each.free}`,
+    each.cold_start_at ? `${seconds(each.cold_start_seconds)}, ${ago(each.cold_start_at)}` : "–", h("span", { class: "badge", dataset: { status: STATES[each.state] } }, each.state)]));
 }
 
 function recent(rows) {
