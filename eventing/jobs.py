@@ -31,7 +31,7 @@ from eventing.signal import Signals
 from eventing.store.database.shielded import finish, shielded
 from eventing.store.dead_letters import DeadLetterStore
 from eventing.store.jobs import JobStore
-from eventing.store.outbox import OutboxStore
+from eventing.store.outbox import OutboxMessage, OutboxStore
 from eventing.store.submissions import Submission
 from eventing.watchers import Watchers
 
@@ -162,6 +162,12 @@ class Jobs:
             raise Conflict(f"job {job_id} is {job.status}; only an ended job can be deleted", field="id")
         await self._remove(job.id)
         await self._remove_objects(job.id)  # a relay may have written the event meanwhile
+
+    async def send_again(self, message_id: str, job_id: str | None = None) -> OutboxMessage:
+        """Send an outgoing message again now, with its id; with a job, only one of that job. Raises NotFound."""
+        message = await self._retention.outbox.replay(message_id, job_id)
+        self._signals.message_due.notify()
+        return message
 
     async def remove_expired(self) -> None:
         """Delete what has outlived its retention. Raises StorageError, Unavailable."""

@@ -76,13 +76,12 @@ async def replay(
 ) -> DeliveryView:
     """Send a message of the job again now. The event keeps its id, by which receivers recognise it."""
     job = await container.job_store.get(job_id, owner)
-    message = await container.outbox.replay(delivery, job.id)
-    container.signals.message_due.notify()
+    message = await container.jobs.send_again(delivery, job.id)
     return _view(job, message, [_try(row) for row in await container.outbox.tries(message.id)])
 
 
 def _view(job: Job, message: OutboxMessage, log: list[TryView]) -> DeliveryView:
-    fields = {name: value for name, value in vars(message).items() if name not in ("body", "owner")}
+    fields = {name: value for name, value in vars(message).items() if name in DeliveryView.model_fields}
     where = message.destination
     return DeliveryView.model_validate(
         fields | {"job_id": job.public_id, "destination": where.kind, "target": target_of(where), "log": log}

@@ -72,9 +72,7 @@ async def dead_deliveries(
 @router.post("/deliveries/{delivery}/replay", status_code=202)
 async def replay_delivery(delivery: Id, container: ContainerDep) -> OperatedDelivery:
     """Send a message again now. The event keeps its id, by which receivers recognise it."""
-    message = await container.outbox.replay(delivery)
-    container.signals.message_due.notify()
-    return _delivery(message)
+    return _delivery(await container.jobs.send_again(delivery))
 
 
 @router.get("/dead-letters")
