@@ -164,7 +164,7 @@ class Jobs:
         await self._remove_objects(job.id)  # a relay may have written the event meanwhile
 
     async def send_again(self, message_id: str, job_id: str | None = None) -> OutboxMessage:
-        """Send an outgoing message again now, with its id; with a job, only one of that job. Raises NotFound."""
+        """Send a message again now, under its id; with a job, only one of that job. Raises NotFound."""
         message = await self._retention.outbox.replay(message_id, job_id)
         self._signals.message_due.notify()
         return message
