@@ -43,6 +43,7 @@ COMMANDS = {
     "deliveries": Entry(
         "eventing.cli.admin", "deliveries", "Deliveries that wait or failed for good.", OPERATOR
     ),
+    "size": Entry("eventing.cli.size", "size", "Compute predictors, waits and cost from arrivals.", OPERATOR),
     "keys": Entry("eventing.cli.admin", "keys", "API keys: each has an owner.", OPERATOR),
 }
 

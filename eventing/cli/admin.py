@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +21,7 @@ from eventing.contract.env import read
 from eventing.contract.errors import ConfigurationError, ReelzeroError
 from eventing.contract.records.models import HIGHEST_PRIORITY
 from eventing.domain.job import Job, Status
+from eventing.orphans import Orphans
 from eventing.settings import Settings
 from eventing.standalone.data.data_dir import DATA_DIR, DataDir
 
@@ -131,6 +132,28 @@ def cancel(job_id: Annotated[str, typer.Argument()], data_dir: Folder = None) ->
         typer.echo(
             f"job {job.id} is {job.status}" + ("" if job.status.is_terminal else "; it ends at its next step")
         )
+
+    _run(work, data_dir)
+
+
+@jobs.command("orphans")
+def orphans(
+    hours: Annotated[float, typer.Option(min=0, help="Leave out what has a younger file.")] = 24.0,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete their files.")] = False,
+    data_dir: Folder = None,
+) -> None:
+    """Show ids in the bucket without a row, as after a restore; --delete removes their files.
+
+    It reads the bucket of the REELZERO_S3_… settings and lists every object below jobs/.
+    """
+
+    async def work(container: Container) -> None:
+        sweep = Orphans(container.bucket, container.job_store)
+        ids = await sweep.find(timedelta(hours=hours))
+        for job_id in ids:
+            typer.echo(job_id)
+        if delete:
+            typer.echo(f"{await sweep.delete(ids)} files of {len(ids)} jobs are deleted", err=True)
 
     _run(work, data_dir)
 

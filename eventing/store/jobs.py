@@ -132,6 +132,12 @@ class JobStore(SubmissionStore):
             due = jobs.c.expires_at < await now(connection)
             return (await connection.execute(select(jobs.c.id).where(due).limit(limit))).scalars().all()
 
+    async def known(self, ids: Sequence[str]) -> set[str]:
+        """Return which of some ids have a row."""
+        async with self._database.read() as connection:
+            rows = await connection.execute(select(jobs.c.id).where(jobs.c.id.in_(ids)))
+            return set(rows.scalars())
+
     async def drop(self, job_id: str) -> None:
         """Delete a job's rows, except messages that still have to be delivered, and keep its position."""
         mine = outbox.c.job_id == job_id

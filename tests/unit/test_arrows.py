@@ -19,7 +19,7 @@ FLOORS: dict[str, list[set[str]]] = {  # the lowest first
         {"domain", "settings", "signal", "metrics", "testing", "client", "job_log"},
         {"store", "served", "pictures", "prompts", "mcp", "traces"},
         {"watchers", "drafts", "reuse"},
-        {"jobs", "feeds", "delivery"},
+        {"jobs", "feeds", "delivery", "orphans"},
         {"container"},
         {"dispatch", "api", "doctor"},
         {"service"},

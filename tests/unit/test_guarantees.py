@@ -13,8 +13,10 @@ from tests.faults.registry import load
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/guarantees.md").read_text()
 ROWS = [line for line in TEXT.splitlines() if line.startswith("| ") and not line.startswith("| Promise")]
-NAMED = sorted({name for row in ROWS for name in re.findall(r"`(tests/\S+?)`", row)})
-FAULTS = sorted({name for row in ROWS for name in re.findall(r"`fault:(\S+?)`", row)})
+# The pages for operators name what shows their lines in the same way.
+LINES = [*ROWS, *(line for page in ROOT.glob("docs/operate/*.md") for line in page.read_text().splitlines())]
+NAMED = sorted({name for line in LINES for name in re.findall(r"`(tests/\S+?::\S+?)`", line)})
+FAULTS = sorted({name for line in LINES for name in re.findall(r"`fault:(\S+?)`", line)})
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[2:40])

@@ -91,9 +91,12 @@ class Manifest(Received):
     created_at: str
 
 
+JOBS = "jobs/"  # prefix of the objects of all jobs
+
+
 def job_prefix(job_id: str) -> str:
     """Return the key prefix of a job's objects."""
-    return f"jobs/{job_id}/"
+    return f"{JOBS}{job_id}/"
 
 
 def preview_key(job_id: str) -> str:

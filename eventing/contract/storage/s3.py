@@ -7,8 +7,9 @@ S3-compatible servers need beyond it has a REELZERO_S3_… setting.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -154,11 +155,16 @@ class Bucket:
 
     def keys(self, prefix: str) -> list[str]:
         """List all keys under a prefix."""
-        try:
-            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
-            return [item["Key"] for page in pages for item in page.get("Contents", [])]
-        except (BotoCoreError, ClientError) as error:
-            raise self._failure("list_objects_v2", prefix, error) from error
+        return [item["Key"] for item in self._objects(prefix)]
+
+    def newest(self, prefix: str) -> dict[str, datetime]:
+        """Return the folders right below a prefix, and when the newest object of each was written."""
+        folders: dict[str, datetime] = {}
+        for item in self._objects(prefix):
+            name, _, rest = str(item["Key"]).removeprefix(prefix).partition("/")
+            if rest:
+                folders[name] = max(item["LastModified"], folders.get(name, item["LastModified"]))
+        return folders
 
     def delete(self, key: str) -> None:
         """Delete one object; a missing one is no error."""
@@ -194,6 +200,14 @@ class Bucket:
             self._call("create_bucket")
         except BotoCoreError as error:
             raise self._failure("head_bucket", "", error) from error
+
+    def _objects(self, prefix: str) -> Iterator[dict[str, Any]]:
+        try:
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
+            for page in pages:
+                yield from page.get("Contents", [])
+        except (BotoCoreError, ClientError) as error:
+            raise self._failure("list_objects_v2", prefix, error) from error
 
     def _existing(self, operation: str, key: str, take: Callable[[Any], T], **arguments: Any) -> T | None:
         """Return what `take` reads from the answer about an object; None if there is no object."""
