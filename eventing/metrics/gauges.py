@@ -31,6 +31,9 @@ OUTBOX_AGE = family(
     OURS, SAME, "reelzero_outbox_oldest_age_seconds",
     "Seconds since the oldest pending message was made; 0 without one.", "destination",
 )  # fmt: skip
+DEAD_LETTERS = family(
+    OURS, SAME, "reelzero_dead_letters", "Dead letters that are kept; 10000 at most are counted."
+)
 DATABASE_UP = family(
     OURS, EACH, "reelzero_database_up",
     "1 if the gauges of the database were read for this scrape; 0 if they are the last known ones.",
@@ -38,6 +41,10 @@ DATABASE_UP = family(
 UNAVAILABLE = family(
     OURS, EACH, "reelzero_model_unavailable", "1 where a model cannot start at all.", "model", "lane"
 )
+QUEUE_GOAL = family(
+    OURS, EACH, "reelzero_queue_goal_seconds",
+    "How long the oldest queued job may wait: one cold start and two of the longest videos.", "model", "lane",
+)  # fmt: skip
 GPUS = family(
     OURS, EACH, "reelzero_model_gpus", "GPUs that one predictor of a model takes; 0: a CPU.", "model"
 )

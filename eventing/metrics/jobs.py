@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from eventing.contract.errors import GenerationError
 from eventing.contract.metrics.declare import Service, counter, histogram
 from eventing.contract.problems import TEXTS
 
 OURS = Service.eventing
+FAILURES = {  # the codes with which a job may fail
+    "attempts_exhausted", "internal_error", "predictor_lost", "rejected_by_predictor",
+    "start_deadline_passed",
+    GenerationError.code, *(error.code for error in GenerationError.__subclasses__()),
+}  # fmt: skip
 OUTCOMES = ("completed", "failed", "cancelled", "put_back", "adopted", "lost")  # of attempts
 
 SUBMITTED = counter(OURS, "reelzero_jobs_submitted_total", "Jobs stored.", "model", "lane", "way")
@@ -69,8 +75,11 @@ def begin_at_zero(model: str, lane: str) -> None:
         each.labels(model, lane)
     for each in (ADOPTED, REUSED):
         each.labels(model)
-    for status, code in (("completed", ""), ("failed", "generation_failed"), ("cancelled", "cancelled")):
-        ENDED.labels(model, lane, status, code)
+    ends = {("completed", ""), ("cancelled", "cancelled"), *(("failed", code) for code in FAILURES)}
+    for status, code in ends:
+        ENDED.labels(model, lane, status, code_label(code))
         JOB.labels(model, lane, status)
+    for code in ("unreachable", "model_unavailable"):
+        START_FAILURES.labels(model, lane, code_label(code))
     for outcome in OUTCOMES:
         ATTEMPT.labels(model, lane, outcome)

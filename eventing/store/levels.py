@@ -1,7 +1,7 @@
-"""Read the levels that metrics show: jobs, slots, failed starts and messages. No part grows with the tables.
+"""Read the levels that metrics show: jobs, slots, failed starts, messages and dead letters.
 
-A count stops at COUNTED rows of a partial index. The oldest job of a lane is the first row of an index walk.
-Running jobs, slots and circuits are as many as the operator's endpoints allow.
+No part grows with the tables. A count stops at COUNTED rows of an index. The oldest job of a lane is the
+first row of an index walk. Running jobs, slots and circuits are as many as the operator's endpoints allow.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from eventing.store.database.direct import fixed
 from eventing.store.database.engine import Database, db_now
 from eventing.store.database.shielded import shielded_methods
 from eventing.store.lanes.circuit_breaker import OPEN_AFTER
-from eventing.store.tables import jobs, model_state, outbox, slots
+from eventing.store.tables import dead_letters, jobs, model_state, outbox, slots
 
 COUNTED = 10_000
 Route = tuple[str, str]  # model, lane
@@ -53,6 +53,7 @@ class Levels:
     lanes: dict[Route, LaneLevel] = field(default_factory=dict)
     slots: dict[str, tuple[int, int]] = field(default_factory=dict)
     messages: dict[tuple[str, str], tuple[int, float]] = field(default_factory=dict)
+    dead_letters: int = 0
 
 
 @shielded_methods
@@ -76,11 +77,12 @@ class LevelStore:
                 for status, query in (("pending", _UNSENT), ("dead", _GIVEN_UP))
                 for kind, count, age in await connection.execute(query)
             }
+            letters = (await connection.execute(_LETTERS)).scalar_one()
         lanes = {
             route: LaneLevel(count, running.get(route, 0), age, failures.get(route, 0))
             for route, (count, age) in waiting.items()
         }
-        return Levels(lanes, taken, messages)
+        return Levels(lanes, taken, messages, letters)
 
     async def _waiting(self, connection: AsyncConnection) -> dict[Route, tuple[int, float]]:
         """Return how many jobs of each lane are queued, and the age of the oldest in seconds."""
@@ -120,3 +122,8 @@ def _messages(status: str, *order: Any) -> Select[Any]:
 
 _UNSENT = fixed(_messages("pending", outbox.c.next_at))
 _GIVEN_UP = fixed(_messages("dead", outbox.c.created_at, outbox.c.id))
+_LETTERS = fixed(
+    select(func.count()).select_from(
+        select(dead_letters.c.id).limit(literal_column(str(COUNTED))).subquery()  # a walk of one index
+    )
+)

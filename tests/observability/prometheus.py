@@ -18,7 +18,7 @@ import yaml
 
 from tests.support.ports import free_port
 
-PATIENCE = 180.0  # seconds; only a hang gets there
+PATIENCE = 300.0  # seconds; only a hang gets there
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Sample:
-    """One series of an answer, and its value now."""
+class Series:
+    """One series of an answer: its labels, and its values with their times."""
 
     labels: dict[str, str]
-    value: float
+    points: list[tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -45,30 +45,18 @@ class Prometheus:
     url: str
     http: aiohttp.ClientSession
 
-    async def query(self, expression: str) -> list[Sample]:
-        """What an expression gives now."""
-        answer = await self._get("query", query=expression)
-        return [Sample(series["metric"], float(series["value"][1])) for series in answer["result"]]
-
-    async def history(self, expression: str, seconds: float, step: float) -> list[dict[str, Any]]:
-        """The series of an expression over the last seconds, with their pairs of time and value."""
-        now = time.time()
-        answer = await self._get("query_range", query=expression, start=now - seconds, end=now, step=step)
-        series: list[dict[str, Any]] = answer["result"]
-        return series
+    async def history(self, expression: str, begin: float, end: float) -> list[Series]:
+        """What an expression gave each second from one time to another, in seconds since the epoch."""
+        answer = await self._get("query_range", query=expression, start=begin, end=end, step=1)
+        return [
+            Series(each["metric"], [(float(at), float(value)) for at, value in each["values"]])
+            for each in answer["result"]
+        ]
 
     async def alerts(self) -> list[dict[str, Any]]:
         """The alerts whose expression is true now, with their texts; they fire after their `for`."""
         alerts: list[dict[str, Any]] = (await self._get("alerts"))["alerts"]
         return alerts
-
-    async def until(self, expression: str) -> list[Sample]:
-        """The result of an expression, once it has one."""
-        end = time.monotonic() + PATIENCE
-        while not (samples := await self.query(expression)):
-            assert time.monotonic() < end, f"never had a result: {expression}"
-            await asyncio.sleep(0.2)
-        return samples
 
     async def ready(self) -> None:
         """Wait until it answers."""

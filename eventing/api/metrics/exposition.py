@@ -51,7 +51,14 @@ def _replica(container: Container) -> Iterator[Metric]:
     obstacles, served = container.served.obstacles(), container.served
     lanes = [(model, lane) for model in served.models() for lane in served.lanes(model)]
     yield gauges.UNAVAILABLE.of((route, float(route in obstacles)) for route in lanes)
+    yield gauges.QUEUE_GOAL.of((route, _goal(container, route[0])) for route in lanes)
     yield gauges.GPUS.of(((model,), container.catalog.get(model).gpus) for model in served.models())
+
+
+def _goal(container: Container, model: str) -> float:
+    """Return how long the oldest job of a model may wait, in seconds."""
+    budget = container.catalog.get(model).budget
+    return budget.cold_start_seconds + 2 * budget.generation_seconds
 
 
 def _database(levels: Levels) -> Iterator[Metric]:
@@ -69,6 +76,7 @@ def _database(levels: Levels) -> Iterator[Metric]:
         for kind in KINDS
         for status in ("pending", "dead")
     )
+    yield gauges.DEAD_LETTERS.of([((), levels.dead_letters)])
     yield gauges.OUTBOX_AGE.of(
         ((kind,), levels.messages.get((kind, "pending"), (0, 0.0))[1]) for kind in KINDS
     )

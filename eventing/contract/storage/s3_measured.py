@@ -38,5 +38,6 @@ def _fail(context: dict[str, Any], event_name: str, **_: Any) -> None:
 
 
 def _observe(operation: str, context: dict[str, Any]) -> None:
+    S3_ERRORS.labels(operation)  # at 0 from the first call on, so that the first error can be seen
     if BEGIN in context:
         S3_SECONDS.labels(operation).observe(time.monotonic() - context[BEGIN])
