@@ -39,6 +39,7 @@ class ReelzeroError(Exception):
     code = "internal_error"
     status = 500
     retryable = False
+    may_repeat = True  # False: the call must not be sent again by itself, since it would make another job
 
     def __init__(self, message: str, *, field: str | None = None, retry_after: float | None = None) -> None:
         super().__init__(message)

@@ -50,6 +50,8 @@ def answer(error: ReelzeroError, scope: Scope, headers: dict[str, str] | None = 
     count_refusal(error.status)
     if error.retry_after is not None:
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+    if not error.may_repeat:
+        headers["x-should-retry"] = "false"  # OpenAI's SDKs repeat 409 and 5xx otherwise
     if error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="reelzero"'
     form = format_of(scope["path"])

@@ -38,6 +38,7 @@ class JobFailed(ReelzeroError):
         )
         self.code = code
         self.status = 409 if cancelled else 503 if code in AWAY else 500
+        self.may_repeat = code in AWAY
 
 
 def preference(request: Request) -> tuple[bool, float | None]:

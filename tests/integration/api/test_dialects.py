@@ -173,6 +173,7 @@ async def test_a_failure_while_the_caller_waits_is_an_error(service: Deployment)
     service.predictor.scripts = [Script(failure=Failure(code="out_of_memory", message="too large"))]
     answer, body = await service.call("POST", "/v1/videos/sync", json=PROMPT)
     assert (answer.status, body["error"]["code"]) == (500, "out_of_memory")
+    assert answer.headers["x-should-retry"] == "false", "an SDK would make the same job again"
     assert "too large" in body["error"]["message"]
     answer, body = await service.call("POST", "/v1/videos/sync", json=PROMPT | {"n": 2})
     assert (answer.status, body["error"]["param"]) == (400, "n")

@@ -148,6 +148,7 @@ async def test_a_failed_job_is_an_error_of_v2(service: Deployment, failure: str,
     answer, body = await service.call("POST", INFER, json=request())
     assert (answer.status, body["code"]) == (status, failure)
     assert "it did not work" in body["error"]
+    assert answer.headers.get("x-should-retry") == ("false" if status == 500 else None)
 
 
 WHOLE = json.dumps(request()).encode()
