@@ -17,7 +17,9 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy.engine import make_url
+from typer.testing import CliRunner
 
+from eventing.cli import app
 from eventing.contract.records.results import job_prefix
 from eventing.contract.storage.s3 import Bucket, client
 from eventing.orphans import Orphans
@@ -156,6 +158,13 @@ async def test_after_the_loss_of_everything_jobs_and_results_agree(
         sweep = Orphans(container.bucket, container.job_store)
         assert await sweep.find(timedelta(hours=1)) == [], "young files may be of a submission"
         assert await sweep.find(timedelta(0)) == [newer["id"]]
-        assert await sweep.delete([newer["id"], done["id"]]) > 0
+        env = {
+            "REELZERO_DATABASE_URL": fresh,
+            "REELZERO_S3_BUCKET": videos.name,
+            "REELZERO_S3_ENDPOINT": videos.location.endpoint,
+        }
+        command = ["jobs", "orphans", "--hours", "0", "--delete"]
+        swept = await asyncio.to_thread(CliRunner().invoke, app, command, env=env)
+        assert swept.exit_code == 0 and swept.stdout == f"{newer['id']}\n", swept.output
         assert videos.keys(job_prefix(newer["id"])) == []
         assert videos.keys(job_prefix(done["id"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -113,3 +114,10 @@ def test_the_command_takes_the_budgets_of_a_model() -> None:
 def test_a_wrong_call_is_named(arguments: list[str], words: str) -> None:
     code, text = _command(*arguments)
     assert code == 2 and words in text
+
+
+def test_the_page_shows_what_the_command_prints() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "operate" / "sizing.md").read_text()
+    call = next(line for line in page.splitlines() if line.startswith("    reelzero size "))
+    code, text = _command(*call.split()[2:])
+    assert code == 0 and f"```text\n{text}```" in page
