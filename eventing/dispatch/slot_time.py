@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from eventing.contract.records.models import Failure
 from eventing.contract.records.results import VideoResult
+from eventing.contract.telemetry import exemplar
 from eventing.dispatch.verdicts import Retry, Verdict
 from eventing.domain.job import Job
 from eventing.metrics.jobs import ATTEMPT, ATTEMPTS
@@ -33,7 +34,9 @@ class SlotTime:
     def count(self, verdict: Verdict) -> None:
         """Count the attempt by its verdict; None if no verdict is written."""
         seconds = (self._end or time.monotonic()) - self._begin
-        ATTEMPT.labels(self._job.model, self._job.lane, self._outcome(verdict)).observe(seconds)
+        ATTEMPT.labels(self._job.model, self._job.lane, self._outcome(verdict)).observe(
+            seconds, exemplar=exemplar()
+        )
 
     def _outcome(self, verdict: Verdict) -> str:
         match verdict:

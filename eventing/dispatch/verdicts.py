@@ -11,6 +11,7 @@ from eventing import traces
 from eventing.contract.errors import ReelzeroError
 from eventing.contract.records.models import Failure
 from eventing.contract.records.results import VideoResult
+from eventing.contract.telemetry import exemplar
 from eventing.domain.job import Job, LeaseLost, Status
 from eventing.metrics.jobs import COLD_START, PUT_BACK, WARM_START, code_label
 from eventing.signal import Signal
@@ -109,4 +110,4 @@ def _time_start(job: Job, result: VideoResult) -> None:
     if job.started_at is None or job.claimed_at is None or result.attempt != job.attempt:
         return  # adopted: another attempt started it
     histogram = COLD_START if result.timings.load > 0 else WARM_START
-    histogram.labels(job.model, job.lane).observe(job.started_at - job.claimed_at)
+    histogram.labels(job.model, job.lane).observe(job.started_at - job.claimed_at, exemplar=exemplar())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from eventing.contract.metrics.declare import CALL_SECONDS, Service, counter, histogram
+from eventing.contract.telemetry import exemplar
 
 OURS = Service.eventing
 
@@ -21,9 +22,9 @@ OUTCOMES = ("delivered", "failed", "dead")  # failed: it is tried again, if it i
 def count_try(destination: str, outcome: str, seconds: float, age: float) -> None:
     """Count a try that took some seconds, of a message of some age in seconds."""
     DELIVERIES.labels(destination, outcome).inc()
-    SECONDS.labels(destination, outcome).observe(seconds)
+    SECONDS.labels(destination, outcome).observe(seconds, exemplar=exemplar())
     if outcome == "delivered":
-        LAG.labels(destination).observe(max(0.0, age))
+        LAG.labels(destination).observe(max(0.0, age), exemplar=exemplar())
 
 
 def begin_at_zero() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from eventing.contract.errors import GenerationError
 from eventing.contract.metrics.declare import Service, counter, histogram
 from eventing.contract.problems import TEXTS
+from eventing.contract.telemetry import exemplar
 
 OURS = Service.eventing
 FAILURES = {  # the codes with which a job may fail
@@ -66,7 +67,7 @@ def code_label(code: str) -> str:
 def count_end(model: str, lane: str, status: str, code: str, seconds: float) -> None:
     """Count a job that has ended, and the seconds since its submission."""
     ENDED.labels(model, lane, status, code_label(code)).inc()
-    JOB.labels(model, lane, status).observe(seconds)
+    JOB.labels(model, lane, status).observe(seconds, exemplar=exemplar())
 
 
 def begin_at_zero(model: str, lane: str) -> None:

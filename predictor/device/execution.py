@@ -12,7 +12,7 @@ from opentelemetry import trace
 from eventing.contract.codecs.stream import CompletedRecord, FailedRecord, Output
 from eventing.contract.errors import Cancelled, ReelzeroError
 from eventing.contract.storage.s3 import Bucket
-from eventing.contract.telemetry import Failing, job_context, tracer
+from eventing.contract.telemetry import Failing, exemplar, job_context, tracer
 from predictor.device.channel import Terminal
 from predictor.device.run import Run
 from predictor.generation.failures import as_failure, explain
@@ -117,7 +117,7 @@ class Execution:
     def _count(self, outcome: str) -> None:
         seconds = self._run.monitor.elapsed
         JOBS.labels(self._model, outcome).inc()
-        GENERATION.labels(self._model, outcome).observe(seconds)
+        GENERATION.labels(self._model, outcome).observe(seconds, exemplar=exemplar())
         if outcome != "completed":
             wasted = seconds if self._device_seconds is None else self._device_seconds
             WASTED.labels(self._model, outcome).inc(wasted * self._devices)

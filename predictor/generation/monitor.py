@@ -15,7 +15,7 @@ from typing import Any
 from eventing.contract.errors import Cancelled, GenerationTimeout
 from eventing.contract.records.models import Progress, Stage
 from eventing.contract.records.results import Timings
-from eventing.contract.telemetry import span
+from eventing.contract.telemetry import exemplar, span
 from predictor.metrics.jobs import STAGE, STEP_RATE, STEPS, UPLOADED
 
 AT_ENGINE = (Stage.engine_queue, Stage.generate, Stage.download)
@@ -96,7 +96,7 @@ class Monitor:
         with span(stage.value, attributes={"reelzero.steps": total} if total else {}):
             yield
         self._seconds[stage.value] = time.monotonic() - begin
-        STAGE.labels(self._model, stage.value).observe(self._seconds[stage.value])
+        STAGE.labels(self._model, stage.value).observe(self._seconds[stage.value], exemplar=exemplar())
         if stage is Stage.denoise and self._seconds[stage.value]:
             STEP_RATE.labels(self._model).set(self.progress.step / self._seconds[stage.value])
 

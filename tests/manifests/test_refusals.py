@@ -55,6 +55,10 @@ REFUSED = {
         model() | {"predictorToken": {"secretName": "t"}, "metrics": {"scrape": "annotations"}},
         ["metrics.scrape", "predictorToken.secretName", "podMonitor"],
     ),
+    "a variable of telemetry that is not OpenTelemetry's": (
+        model() | {"telemetry": {"otel": {"REELZERO_PORT": "1"}}},
+        ["/telemetry/otel", "REELZERO_PORT"],
+    ),
     "no S3 secret": (model() | {"s3": {}}, ["s3.secretName", "workloadIdentity"]),
     "two models of one name": (with_values(models=TWICE), ["models[1].name", '"tiny"', "lanes"]),
     "two lanes of one name": (

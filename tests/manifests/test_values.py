@@ -7,11 +7,12 @@ from typing import Any
 
 import yaml
 
-from config.render import CHART
+from config.render import CHART, render
 from config.values_table import documented
 from eventing.contract.catalog import load_catalog
 from eventing.settings import Settings
 from predictor.settings import PredictorSettings
+from tests.manifests.value_sets import model
 
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
 SCHEMA = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
@@ -61,6 +62,33 @@ PREDICTOR_SET_BY_THE_CHART = {
     "s3_public_endpoint",
     "s3_region",
 }
+
+
+def test_both_services_get_the_variables_of_opentelemetry() -> None:
+    otel = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_TRACES_SAMPLER_ARG": 0.1}
+    bodies = render(model() | {"telemetry": {"otlpEndpoint": "http://c:4317", "otel": otel}})
+    named = {
+        body["kind"]: {item["name"]: item.get("value") for item in variables}
+        for body in bodies
+        for variables in containers_of(body)
+    }
+    wanted = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4317",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+        "OTEL_TRACES_SAMPLER_ARG": "0.1",
+    }
+    for kind in ("Deployment", "InferenceService"):
+        assert wanted.items() <= named[kind].items()
+
+
+def containers_of(body: Any) -> list[Any]:
+    """The variables of every container of an object."""
+    if isinstance(body, list):
+        return [variables for item in body for variables in containers_of(item)]
+    if not isinstance(body, dict):
+        return []
+    mine = [body["env"]] if isinstance(body.get("env"), list) else []
+    return mine + [variables for value in body.values() for variables in containers_of(value)]
 
 
 def leaves(value: Any, path: str = "") -> set[str]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -264,6 +265,29 @@ async def test_a_caller_that_samples_nothing_gets_no_spans(installation: Install
     delivery = await installation.receiver.wait_for(lambda delivery: delivery.path == "/unsampled")
     assert delivery.headers["traceparent"].split("-")[1::2] == ["8" * 32, "00"]
     assert not [span for span in installation.collector.spans if span.trace == "8" * 32]
+
+
+async def test_a_collector_that_hangs_delays_no_job(installation: Installation) -> None:
+    collector = installation.collector
+    collector.held, collector.hangs = 0, asyncio.Event()
+    job_id = await installation.service.submit({"traceparent": traceparent("9")}, prompt=PROMPT, model="tiny")
+    await collector.when(lambda _: collector.held > 0)
+    assert (await installation.service.ended(job_id))["status"] == "completed"
+    collector.hangs.set()
+    collector.hangs = None
+    assert await collector.until("9" * 32, "attempt", "deliver s3")
+
+
+async def test_histograms_name_traces_as_exemplars(installation: Installation) -> None:
+    text = await installation.service.metrics()
+    for name in ("reelzero_job_seconds", "reelzero_delivery_seconds", "reelzero_http_request_seconds"):
+        traces = set(re.findall(rf'{name}_bucket.* # {{.*trace_id="(\w+)"', text))
+        assert traces
+        await installation.collector.when(has_all(traces))
+
+
+def has_all(traces: set[str]) -> Callable[[list[Span]], bool]:
+    return lambda spans: traces <= {span.trace for span in spans}
 
 
 async def test_every_line_of_the_logs_is_json_without_colour_or_prompt(installation: Installation) -> None:

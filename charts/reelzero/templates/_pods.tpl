@@ -50,6 +50,9 @@ seccompProfile: { type: RuntimeDefault }
 {{- with .Values.telemetry.otlpEndpoint }}
 - { name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ . | quote }} }
 {{- end }}
+{{- range $name, $value := .Values.telemetry.otel }}
+- { name: {{ $name }}, value: {{ (kindIs "float64" $value | ternary ($value | toJson) (toString $value)) | quote }} }
+{{- end }}
 {{- end }}
 
 {{/* Settings by their own names: {rate_per_minute: 60} becomes REELZERO_RATE_PER_MINUTE. */}}

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from eventing.contract.http.http_methods import METHODS
 from eventing.contract.metrics.calls import HTTP_REQUESTS, HTTP_SECONDS
+from eventing.contract.telemetry import exemplar
 
 NOTE = "reelzero.route"
 UNMATCHED = "unmatched"  # no route: an unknown path, or a request that was refused before the router
@@ -39,7 +40,7 @@ class Measured:
             method = scope["method"] if scope["method"] in METHODS else "other"
             route = note.get("template", UNMATCHED)
             HTTP_REQUESTS.labels(method, route, str(status)).inc()
-            HTTP_SECONDS.labels(method, route).observe(time.monotonic() - begin)
+            HTTP_SECONDS.labels(method, route).observe(time.monotonic() - begin, exemplar=exemplar())
 
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -10,10 +10,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
-from opentelemetry import context as otel_context
 from opentelemetry import trace
 
-from eventing.contract.telemetry.spans import context_of
+from eventing.contract.telemetry.spans import inside
 
 _job_id: ContextVar[str | None] = ContextVar("job_id", default=None)
 # uvicorn repeats its message in color_message, with the colours of a terminal.
@@ -56,11 +55,8 @@ def configure_logs(level: str = "INFO") -> None:
 def job_context(job_id: str | None, traceparent: str | None = None) -> Iterator[None]:
     """Give the job id to every log line inside, and make every span inside continue a trace."""
     job = _job_id.set(job_id)
-    parent = context_of(traceparent)
-    token = otel_context.attach(parent) if parent is not None else None
     try:
-        yield
+        with inside(traceparent):
+            yield
     finally:
-        if token is not None:
-            otel_context.detach(token)
         _job_id.reset(job)

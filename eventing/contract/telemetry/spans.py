@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from opentelemetry import trace
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
 from opentelemetry.trace import Link, Span, SpanKind, StatusCode
@@ -49,8 +50,11 @@ def turn_on(provider: trace.TracerProvider) -> None:
 
 def context_of(traceparent: object) -> Context | None:
     """Return the context of a W3C traceparent. A malformed one has none: it starts a new trace."""
-    if not isinstance(traceparent, str):
-        return None
+    return _context_of(traceparent) if isinstance(traceparent, str) else None
+
+
+@lru_cache(maxsize=1024)  # the trace of a job is read for each of its steps and deliveries
+def _context_of(traceparent: str) -> Context | None:
     context = _propagator.extract({"traceparent": traceparent})
     return context if trace.get_current_span(context).get_span_context().is_valid else None
 
@@ -62,9 +66,10 @@ def continued(traceparent: object) -> str | None:
 
 def current_traceparent(context: Context | None = None) -> str | None:
     """Return the W3C traceparent of the current span; None outside any span."""
-    carrier: dict[str, str] = {}
-    _propagator.inject(carrier, context)
-    return carrier.get("traceparent")
+    current = trace.get_current_span(context).get_span_context()
+    if not current.is_valid:
+        return None
+    return f"00-{current.trace_id:032x}-{current.span_id:016x}-{current.trace_flags:02x}"
 
 
 def outer_traceparent() -> str | None:
@@ -91,10 +96,10 @@ def link_to(traceparent: str | None) -> tuple[Link, ...]:
 
 def exemplar() -> dict[str, str] | None:
     """Return the labels of an exemplar for the current span; None if no span of it is exported."""
-    span = trace.get_current_span().get_span_context()
-    if not (is_on() and span.is_valid and span.trace_flags.sampled):
+    current = trace.get_current_span().get_span_context()
+    if not (is_on() and current.is_valid and current.trace_flags.sampled):
         return None
-    return {"trace_id": format(span.trace_id, "032x"), "span_id": format(span.span_id, "016x")}
+    return {"trace_id": format(current.trace_id, "032x"), "span_id": format(current.span_id, "016x")}
 
 
 @dataclass
@@ -115,6 +120,19 @@ class Failing:
 
 
 @contextmanager
+def inside(parent: str | None) -> Iterator[None]:
+    """Run a piece of work in the context of a span; without a valid one, in the current context."""
+    if (context := context_of(parent)) is None:
+        yield
+        return
+    token = attach(context)
+    try:
+        yield
+    finally:
+        detach(token)
+
+
+@contextmanager
 def span(
     name: str, parent: str | None = None, attributes: Attributes = _NONE,
     kind: SpanKind = SpanKind.INTERNAL, links: Sequence[Link] = (),
@@ -124,7 +142,7 @@ def span(
     Without tracing, the work runs in the context of `parent`.
     """
     if not is_on():
-        with trace.use_span(trace.get_current_span(context_of(parent))):
+        with inside(parent):
             yield Failing(trace.INVALID_SPAN)
         return
     with tracer.start_as_current_span(

@@ -40,6 +40,12 @@ class Serving:
         async with self._http.post(self._url + path, **arguments) as answer:
             assert answer.status == status, await answer.text()
 
+    async def metrics(self) -> str:
+        """The metrics in OpenMetrics, with their exemplars."""
+        accept = {"accept": "application/openmetrics-text; version=1.0.0"}
+        async with self._http.get(f"{self._url}/metrics", headers=accept) as answer:
+            return await answer.text()
+
     async def job(self, job_id: str) -> Job:
         async with self._http.get(f"{self._url}/v1/jobs/{job_id}") as answer:
             return dict(await answer.json())
