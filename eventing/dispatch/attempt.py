@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -26,6 +25,7 @@ from eventing.contract.telemetry import exemplar, job_context
 from eventing.dispatch import results
 from eventing.dispatch.endpoints import Endpoints
 from eventing.dispatch.lease import End, Lease
+from eventing.dispatch.places import Place
 from eventing.dispatch.predictor_client import Broken, CutAtStart, Failed, NotStarted, PredictorClient
 from eventing.dispatch.previews import Previews
 from eventing.dispatch.results import WrongResult
@@ -63,12 +63,11 @@ class Attempts:
         self._watchers = watchers
         self._sink = bool(settings.sink_url)
         self._verdicts = Verdicts(claims, message_due, watchers)
-        self._leave: dict[tuple[str, int], Callable[[], None]] = {}  # by job and attempt
 
-    async def run(self, job: Job, claimed_at: float, leave: Callable[[], None]) -> None:
+    async def run(self, job: Job, claimed_at: float, place: Place) -> None:
         """Bring a job to a verdict and write it. `claimed_at` is the monotonic time before the claim.
 
-        `leave` is called when the device is free and the slot with it, while the job goes on.
+        `place` is left when the device is free and the slot with it, while the job goes on.
         Cancelling this task closes the stream and puts the job back.
         """
         traces.waited(job)
@@ -79,26 +78,25 @@ class Attempts:
             )
             self._watchers.changed(job.id)
             lease = Lease(self._claims, self._watchers, job, claimed_at=claimed_at, announce=self._announce)
-            slot = SlotTime(job, claimed_at, leave)
-            self._leave[job.id, job.attempt] = slot.leave
+            slot = SlotTime(job, claimed_at)
             holding = asyncio.create_task(lease.hold())
             try:
-                verdict = await self._held(job, lease, holding)
-                slot.count(verdict if await self._verdicts.settle(job, verdict) else None)
+                verdict = await self._held(job, lease, holding, place)
+                is_written = await self._verdicts.settle(lease.job, verdict, place)
+                slot.count(verdict if is_written else None, place.left_at)
             except asyncio.CancelledError:
                 stopped = Retry(
                     Failure(code="stopped", message="the service was stopped", retryable=True), 0.0
                 )
-                await finish(self._verdicts.settle(job, stopped))
-                slot.count(stopped)
+                await finish(self._verdicts.settle(job, stopped, place))
+                slot.count(stopped, place.left_at)
                 raise
             finally:
-                self._leave.pop((job.id, job.attempt), None)
                 holding.cancel()
 
-    async def _held(self, job: Job, lease: Lease, holding: asyncio.Task[End]) -> Verdict:
+    async def _held(self, job: Job, lease: Lease, holding: asyncio.Task[End], place: Place) -> Verdict:
         """Return the verdict of the work. If the lease ends first, stop the work at once."""
-        working = asyncio.create_task(self._work(job, lease))
+        working = asyncio.create_task(self._work(job, lease, place))
         try:
             await asyncio.wait({working, holding}, return_when=asyncio.FIRST_COMPLETED)
             if working.done():
@@ -112,13 +110,13 @@ class Attempts:
                 working.cancel()
                 await asyncio.wait({working})  # close the stream before the slot is free again
 
-    async def _work(self, job: Job, lease: Lease) -> Verdict:
+    async def _work(self, job: Job, lease: Lease, place: Place) -> Verdict:
         try:
             if job.attempt > 1 and (result := await self._adopt(job, job.attempt - 1)):
                 return result
             if job.attempts_used >= self._max_attempts:
                 return job.error or Failure(code="attempts_exhausted", message="all attempts are used up")
-            return await self._attempt(job, lease)
+            return await self._attempt(job, lease, place)
         except (StorageError, Unavailable) as error:
             failure = Failure(code=error.code, message=error.message, retryable=True)
             return Retry(failure, state.backoff(job.attempt, self._retry))
@@ -130,9 +128,9 @@ class Attempts:
             failure = Failure(code="internal_error", message="an internal error; see the log", retryable=True)
             return self._judge(failure, job.attempts_used + 1)
 
-    async def _attempt(self, job: Job, lease: Lease) -> Verdict:
+    async def _attempt(self, job: Job, lease: Lease, place: Place) -> Verdict:
         try:
-            return await self._generate(job, lease)
+            return await self._generate(job, lease, place)
         except Failed as failed:
             return self._judge(failed.failure, job.attempts_used + 1)
         except NotStarted as refusal:
@@ -141,7 +139,7 @@ class Attempts:
             lost = Failure(code="predictor_lost", message=str(broken), retryable=True)
             return await self._adopt(job, job.attempt) or self._judge_loss(job, lost, broken)
 
-    async def _generate(self, job: Job, lease: Lease) -> VideoResult:
+    async def _generate(self, job: Job, lease: Lease, place: Place) -> VideoResult:
         is_started = False
         previews = Previews(self._objects, job.id, lease.report)
 
@@ -149,25 +147,24 @@ class Attempts:
             nonlocal is_started
             if progress:
                 previews.take(progress, preview)
-            is_started = is_started or await self._started(job)
+            is_started = is_started or await self._started(lease)
 
         budget = self._catalog.get(job.model).budget
         async with AsyncExitStack() as stack, AsyncExitStack() as device:
             stack.push_async_callback(previews.close)
             url = await self._open(job, device)
-            result = await self._client.generate(
-                url, job.spec, job.id, job.attempt, budget, report, partial(self._device_free, job, device)
-            )
+            free = partial(self._device_free, job, device, place)
+            result = await self._client.generate(url, job.spec, job.id, job.attempt, budget, report, free)
         return await self._verified(job, result)
 
-    async def _device_free(self, job: Job, device: AsyncExitStack) -> None:
+    async def _device_free(self, job: Job, device: AsyncExitStack, place: Place) -> None:
         """Let the next job have the device and the slot. This one goes on: files, upload, verdict."""
         await device.aclose()
         try:
-            await self._claims.free_slot(job)
+            await place.free(job)
         except Unavailable as error:
             log.warning("the slot stays taken until the job ends: %s", error)
-        self._leave[job.id, job.attempt]()
+            place.leave()
 
     async def _verified(self, job: Job, result: VideoResult) -> VideoResult:
         """Return the result in the manifest. Raises Broken if the predictor reported another one."""
@@ -190,10 +187,11 @@ class Attempts:
         except Unavailable as error:
             raise NotStarted(error.code, error.message) from error
 
-    async def _started(self, job: Job) -> bool:
+    async def _started(self, lease: Lease) -> bool:
         """Store that the predictor took the job. Return False if the database is away; the work goes on."""
+        job = lease.job
         try:
-            await self._claims.start(job)
+            lease.job = await self._claims.start(job)
         except Unavailable as error:
             log.warning("the start cannot be stored yet: %s", error)
             return False

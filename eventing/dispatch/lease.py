@@ -43,7 +43,7 @@ class Lease:
     ) -> None:
         self._claims = claims
         self._watchers = watchers
-        self._job = job
+        self.job = job  # as the row was when this process wrote it last
         self._safe_until = claimed_at + claims.lease * SHARE
         self._progress: Progress | None = None
         self._stored: Progress | None = None
@@ -74,7 +74,7 @@ class Lease:
         if not fresh and now - self._renewed_at < min(self._claims.lease / 3, 2.0):
             return None
         progress = self._progress
-        renewing = asyncio.ensure_future(self._claims.renew(self._job, progress))
+        renewing = asyncio.ensure_future(self._claims.renew(self.job, progress))
         renewing.add_done_callback(_read_outcome)
         # asyncio.wait, because wait_for would also wait for a hanging transaction, past the lease.
         await asyncio.wait({renewing}, timeout=max(0.1, self._safe_until - now))
@@ -85,7 +85,7 @@ class Lease:
         except (LeaseLost, NotFound) as error:
             log.warning("the lease is lost: %s", error)
             return End.lost
-        self._stored, self._renewed_at = progress, now
+        self.job, self._stored, self._renewed_at = job, progress, now
         if fresh:
             self._watchers.changed(job.id)
         self._safe_until = now + self._claims.lease * SHARE

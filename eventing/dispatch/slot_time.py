@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 from eventing.contract.records.models import Failure
 from eventing.contract.records.results import VideoResult
@@ -14,26 +13,19 @@ from eventing.metrics.jobs import ATTEMPT, ATTEMPTS
 
 
 class SlotTime:
-    """The time from a claim to the end of the use of its slot. `claimed_at` is monotonic.
+    """The time from a claim to the end of the use of its slot. `claimed_at` is monotonic."""
 
-    `leave` is called when the device is free, while the job goes on.
-    """
-
-    def __init__(self, job: Job, claimed_at: float, leave: Callable[[], None]) -> None:
+    def __init__(self, job: Job, claimed_at: float) -> None:
         self._job = job
-        self._leave = leave
         self._begin = claimed_at
-        self._end: float | None = None
         ATTEMPTS.labels(job.model, job.lane).inc()
 
-    def leave(self) -> None:
-        """Stop the time: the device is free."""
-        self._end = time.monotonic()
-        self._leave()
+    def count(self, verdict: Verdict, left_at: float | None) -> None:
+        """Count the attempt by its verdict; None if no verdict is written.
 
-    def count(self, verdict: Verdict) -> None:
-        """Count the attempt by its verdict; None if no verdict is written."""
-        seconds = (self._end or time.monotonic()) - self._begin
+        `left_at` is the monotonic time at which it left its slot, None if it has it still.
+        """
+        seconds = (left_at or time.monotonic()) - self._begin
         ATTEMPT.labels(self._job.model, self._job.lane, self._outcome(verdict)).observe(
             seconds, exemplar=exemplar()
         )

@@ -12,6 +12,7 @@ from eventing.contract.errors import ReelzeroError
 from eventing.contract.records.models import Failure
 from eventing.contract.records.results import VideoResult
 from eventing.contract.telemetry import exemplar
+from eventing.dispatch.places import Place
 from eventing.domain.job import Job, LeaseLost, Status
 from eventing.metrics.jobs import COLD_START, PUT_BACK, WARM_START, code_label
 from eventing.signal import Signal
@@ -43,15 +44,15 @@ class Verdicts:
         self._message_due = message_due
         self._watchers = watchers
 
-    async def settle(self, job: Job, verdict: Verdict) -> bool:
-        """Write the verdict and return whether it is written.
+    async def settle(self, job: Job, verdict: Verdict, place: Place) -> bool:
+        """Write the verdict and return whether it is written. With the end, the slot goes to the next job.
 
         Try again while the database is away, at most for one lease; log a refusal.
         """
         deadline = time.monotonic() + self._claims.lease
         while verdict is not None:
             try:
-                ended = await self._write(job, verdict)
+                ended = await self._write(job, verdict, place)
                 _count(ended, verdict)
                 _trace(ended, verdict)
                 self._message_due.notify()
@@ -68,14 +69,12 @@ class Verdicts:
                 await asyncio.sleep(REPORT_RETRY)
         return False
 
-    async def _write(self, job: Job, verdict: VideoResult | Failure | Retry) -> Job:
-        if isinstance(verdict, VideoResult):
-            return await self._claims.complete(job, verdict)
-        if isinstance(verdict, Failure):
-            return await self._claims.fail(job, verdict)
-        return await self._claims.put_back(
-            job, verdict.failure, verdict.delay, used=verdict.used, cut=verdict.cut
-        )
+    async def _write(self, job: Job, verdict: VideoResult | Failure | Retry, place: Place) -> Job:
+        if isinstance(verdict, Retry):
+            return await self._claims.put_back(
+                job, verdict.failure, verdict.delay, used=verdict.used, cut=verdict.cut
+            )
+        return await place.end(job, verdict)
 
 
 def _count(job: Job, verdict: VideoResult | Failure | Retry) -> None:

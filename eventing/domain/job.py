@@ -26,6 +26,7 @@ class LeaseLost(Exception):
 
 
 QUEUED = Progress(stage=Stage.queued)
+STARTING = Progress(stage=Stage.starting)
 LOCAL_OWNER = "local"  # of the jobs of callers without a key, where none is needed
 EARLY_CUTS = 2  # streams of a job that may be cut at their start without using up an attempt
 
@@ -117,7 +118,7 @@ def claim(job: Job, holder: str, now: float, lease: float) -> Job:
         lease_until=now + lease,
         claimed_at=now,
         started_at=None,
-        progress=Progress(stage=Stage.starting),
+        progress=STARTING,
     )
 
 

@@ -30,9 +30,11 @@ from eventing.store.lanes.candidates import Route, head_of, lock_owners, pairs_o
 from eventing.store.lanes.due import LAPSED, OVERDUE, Due, look
 from eventing.store.lanes.turns import set_clock
 from eventing.store.rows import job_from_row, job_values
+from eventing.store.single.holder import Change, SingleStatements
 from eventing.store.tables import jobs, slots
 from eventing.store.transitions import (
     add_messages,
+    count_if_ended,
     drop_progress,
     free_slot,
     locked,
@@ -71,6 +73,7 @@ class ClaimStore:
         self._holder = holder
         self._keep = keep_seconds
         self._cap = shares.most_running
+        self._single = SingleStatements(self._database, announcer, holder, lease)
 
     async def prepare(self, pools: tuple[Pool, ...]) -> None:
         """Make the slots of the pools, and drop free ones that a pool of an earlier, larger capacity left."""
@@ -90,11 +93,12 @@ class ClaimStore:
 
     async def claim(self, pool: Pool, most: int = 1) -> list[Job]:
         """Take up to `most` free slots and, in their order, the jobs that may use them."""
+        claimed = await self._single.claim(pool, most) if self._is_simple(pool) else None
+        if claimed:
+            return claimed
         async with self._database.write() as connection:
-            if len(pool.routes) == 1 and self._cap is None:
-                claimed = await self._take(connection, pool, pool.routes[0], most)
-            else:
-                claimed = await self._one_by_one(connection, pool, most)
+            if claimed is None:
+                claimed = await self._claim(connection, pool, most)
             return claimed or await self._probe(connection, pool)
 
     async def renew(self, job: Job, progress: Progress | None) -> Job:
@@ -103,6 +107,8 @@ class ClaimStore:
 
     async def start(self, job: Job) -> Job:
         """Record the predictor's first answer: the attempt counts, the circuit closes. Raises LeaseLost."""
+        if short := await self._single.write(job, lambda j, at: state.start(j, job.attempt, at)):
+            return short[0]
         async with self._database.write() as connection:
             old, at, has_failed = await locked_to_start(connection, job.id)
             new = state.start(old, job.attempt, at)
@@ -111,18 +117,44 @@ class ClaimStore:
                 await circuit_breaker.close(connection, job.model, job.lane)
             return new
 
-    async def free_slot(self, job: Job) -> None:
-        """Let another job have the slot of an attempt that has left its device."""
+    async def free_slot(self, job: Job, pool: Pool | None = None) -> list[Job]:
+        """Free the slot of an attempt that has left its device; with its pool, give it to the next job.
+
+        Return the next job, if there is one.
+        """
+        pool = pool if pool and self._is_simple(pool) else None
+        if pool and (short := await self._single.hand_on(job, pool)) is not None:
+            return short
         async with self._database.write() as connection:
             await free_slot(connection, job)
+            return await self._take(connection, pool, pool.routes[0], 1) if pool else []
+
+    async def end(
+        self, job: Job, verdict: VideoResult | Failure, pool: Pool | None = None
+    ) -> tuple[Job, list[Job]]:
+        """End with a result or without, or as cancelled if a cancel was requested before.
+
+        With its pool, the slot of the attempt goes to the next job in the same transaction. Return the job,
+        and the next one, if there is one. Raises LeaseLost.
+        """
+
+        def change(known: Job, at: float) -> Job:
+            if isinstance(verdict, VideoResult):
+                return state.complete(known, job.attempt, verdict, at, self._keep)
+            return state.fail(known, job.attempt, verdict, at, self._keep)
+
+        pool = pool if pool and self._is_simple(pool) else None
+        ended, following = await self._single.write(job, change, pool) or await self._end(job, change, pool)
+        count_if_ended(ended)
+        return ended, following
 
     async def complete(self, job: Job, result: VideoResult) -> Job:
         """End with a result, or as cancelled if a cancel was requested before. Raises LeaseLost."""
-        return await self._change(job, lambda j, at: state.complete(j, job.attempt, result, at, self._keep))
+        return (await self.end(job, result))[0]
 
     async def fail(self, job: Job, failure: Failure) -> Job:
         """End without a result. Raises LeaseLost."""
-        return await self._change(job, lambda j, at: state.fail(j, job.attempt, failure, at, self._keep))
+        return (await self.end(job, failure))[0]
 
     async def put_back(
         self, job: Job, cause: Failure, delay: float, *, used: bool = False, cut: bool = False
@@ -181,6 +213,22 @@ class ClaimStore:
     async def fail_overdue(self) -> list[Job]:
         """Fail the waiting jobs whose start deadline has passed; return them."""
         return await self._each(_OVERDUE, lambda job, at: state.miss_deadline(job, at, self._keep))
+
+    async def _end(self, job: Job, change: Change, pool: Pool | None) -> tuple[Job, list[Job]]:
+        async with self._database.write() as connection:
+            old, at = await locked(connection, job.id)
+            new = change(old, at)
+            await write_transition(connection, old, new, self._announcer)
+            return new, await self._take(connection, pool, pool.routes[0], 1) if pool else []
+
+    async def _claim(self, connection: AsyncConnection, pool: Pool, most: int) -> list[Job]:
+        if self._is_simple(pool):
+            return await self._take(connection, pool, pool.routes[0], most)
+        return await self._one_by_one(connection, pool, most)
+
+    def _is_simple(self, pool: Pool) -> bool:
+        """Tell whether the next job of a pool is the first of one index walk."""
+        return len(pool.routes) == 1 and self._cap is None
 
     async def _one_by_one(self, connection: AsyncConnection, pool: Pool, most: int) -> list[Job]:
         """Take jobs of several routes, or under a cap: which one is next depends on those taken before."""

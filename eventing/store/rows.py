@@ -37,8 +37,13 @@ def job_values(job: Job) -> dict[str, Any]:
     values = {field.name: getattr(job, field.name) for field in dataclasses.fields(job)}
     for name in _RECORDS:
         if values[name] is not None:
-            values[name] = values[name].model_dump(mode="json", exclude_none=True)
+            values[name] = record_values(values[name])
     return values | {"status": str(job.status)}
+
+
+def record_values(record: Frozen) -> dict[str, Any]:
+    """Return the value of a column that holds a record."""
+    return record.model_dump(mode="json", exclude_none=True)
 
 
 def changed_values(old: Job, new: Job) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -63,6 +64,10 @@ _WRITE = fixed(
     )
 )
 _ADD = fixed(insert(outbox))
+_NEW_MESSAGE = dict.fromkeys(("lease_until", "last_error", "delivered_at")) | {
+    "status": "pending",
+    "tries": 0,
+}
 _LOCK_GROUP = text("SELECT pg_advisory_xact_lock(CAST(:kind AS integer), hashtext(:group_id))")
 _GROUP_LOCKS = 7263536  # any number that no other program on this database uses
 _OF_GROUP = fixed(
@@ -125,19 +130,17 @@ async def read_group(connection: AsyncConnection, group_id: str) -> Group | None
 
 async def add_messages(connection: AsyncConnection, messages: Iterable[Message], at: float) -> None:
     """Put messages into the outbox, due at once."""
-    rows = [
-        message_values(message)
-        | {
-            "id": f"msg_{secrets.token_hex(12)}",
-            "status": "pending",
-            "tries": 0,
-            "next_at": at,
-            "created_at": at,
-        }
-        for message in messages
-    ]
-    if rows:
+    if rows := outbox_rows(messages, at):
         await connection.execute(_ADD, rows)
+
+
+def outbox_rows(messages: Iterable[Message], at: float) -> list[dict[str, Any]]:
+    """Return the rows of messages that are due at once."""
+    return [_NEW_MESSAGE | message_values(one) | _own_values(at) for one in messages]
+
+
+def _own_values(at: float) -> dict[str, Any]:
+    return {"id": f"msg_{secrets.token_hex(12)}", "next_at": at, "created_at": at}
 
 
 async def transition(
@@ -149,10 +152,16 @@ async def transition(
         new = change(old, at)
         if new != old:
             await write_transition(connection, old, new, announcer)
-    if new.status.is_terminal and not old.status.is_terminal:
-        code = new.error.code if new.error else ""
-        count_end(new.model, new.lane, new.status, code, (new.completed_at or 0) - new.submitted_at)
+    if not old.status.is_terminal:
+        count_if_ended(new)
     return new
+
+
+def count_if_ended(job: Job) -> None:
+    """Count a job that has just ended, once that is committed."""
+    if job.status.is_terminal:
+        code = job.error.code if job.error else ""
+        count_end(job.model, job.lane, job.status, code, (job.completed_at or 0) - job.submitted_at)
 
 
 async def drop_progress(connection: AsyncConnection, job_id: str) -> None:

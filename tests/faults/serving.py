@@ -13,7 +13,8 @@ import datetime
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,6 +27,7 @@ from eventing.delivery import sender
 from eventing.store import outbox
 from eventing.store.claims import ClaimStore
 from eventing.store.database import connections, engine
+from eventing.store.database.direct import Direct
 from eventing.store.jobs import JobStore
 from eventing.store.outbox import OutboxStore
 
@@ -34,7 +36,7 @@ CRASH_POINTS: dict[str, tuple[type, str]] = {
     "insert": (JobStore, "submit"),
     "claim": (ClaimStore, "claim"),
     "start": (ClaimStore, "start"),
-    "finish": (ClaimStore, "complete"),
+    "finish": (ClaimStore, "end"),
     "outbox-claim": (OutboxStore, "claim"),
     "outbox-record": (OutboxStore, "record_all"),
 }
@@ -99,8 +101,20 @@ def plan_crash(point: str, when: str, number: signal.Signals, arm: Path) -> None
 
 
 def watch_commits(crash: Callable[[], None]) -> None:
-    """Crash at the first commit after the armed call began: its statements have run, nothing is stored."""
-    make, execute = connections.make_engine, asyncpg.Connection.execute
+    """Crash at the first commit after the armed call began: its statements have run, nothing is stored.
+
+    A statement that commits by itself gets a transaction around it, for this moment to exist.
+    """
+    make, execute, alone = connections.make_engine, asyncpg.Connection.execute, Direct.alone
+
+    @asynccontextmanager
+    async def watched_alone(connection: Direct) -> AsyncIterator[None]:
+        async with alone(connection):
+            if not armed:
+                yield
+                return
+            async with connection.transaction():
+                yield
 
     async def watched_execute(connection: Any, query: str, *arguments: Any, **named: Any) -> Any:
         if armed and query == "COMMIT":
@@ -113,4 +127,6 @@ def watch_commits(crash: Callable[[], None]) -> None:
         return made
 
     vars(engine)["make_engine"] = watched
+    # A test's stand-in for a method.
+    Direct.alone = watched_alone  # type: ignore[assignment,method-assign]
     asyncpg.Connection.execute = watched_execute

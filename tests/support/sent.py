@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 from asyncpg.connection import LoggedQuery
@@ -13,6 +14,7 @@ from sqlalchemy import Engine, event
 from eventing.store.database.engine import Database
 
 ENDS = ("COMMIT", "ROLLBACK")
+WRITING = ("INSERT INTO ", "UPDATE ", "DELETE FROM ")
 Note = Callable[[str], None]
 
 
@@ -77,20 +79,36 @@ def _of_sqlite(note: Note) -> dict[str, Callable[..., None]]:
 
 
 def _of_postgresql(note: Note) -> dict[str, Callable[..., None]]:
-    """Listen to SQLAlchemy, and to the driver for what does not go by way of it."""
+    """Listen to SQLAlchemy, and to the driver for what does not go by way of it.
+
+    A statement that writes without BEGIN commits by itself; it is noted as a statement and a commit.
+    """
+    open_ = set[int]()  # sessions in a transaction
 
     def statement(_connection: Any, _cursor: Any, text: str, *_: Any) -> None:
         note(" ".join(text.split()))
 
-    def logged(record: LoggedQuery) -> None:
-        if record.query != "BEGIN":
-            note(" ".join(record.query.split()))
+    def logged(session: int, record: LoggedQuery) -> None:
+        if record.query == "BEGIN":
+            open_.add(session)
+            return
+        note(" ".join(record.query.split()))
+        if record.query in ENDS:
+            open_.discard(session)
+        elif session not in open_ and any(word in record.query for word in WRITING):
+            note("COMMIT")
+
+    loggers: dict[int, Callable[[LoggedQuery], None]] = {}
 
     def checkout(connection: Any, *_: Any) -> None:
-        connection.driver_connection.add_query_logger(logged)
+        driver = connection.driver_connection
+        loggers[id(driver)] = partial(logged, id(driver))
+        driver.add_query_logger(loggers[id(driver)])
 
     def checkin(connection: Any, *_: Any) -> None:
-        if connection is not None and not connection.driver_connection.is_closed():
-            connection.driver_connection.remove_query_logger(logged)
+        driver = None if connection is None else connection.driver_connection
+        logger = loggers.pop(id(driver), None)
+        if logger and driver is not None and not driver.is_closed():
+            driver.remove_query_logger(logger)
 
     return {"before_cursor_execute": statement, "checkout": checkout, "checkin": checkin}

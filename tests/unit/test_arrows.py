@@ -54,6 +54,7 @@ FLOORS: dict[str, list[set[str]]] = {  # the lowest first
         {"rows", "schema"},
         {"lanes"},
         {"transitions", "listing", "watched"},
+        {"single"},
         {"claims", "submissions", "outbox", "dead_letters", "keys", "overview", "levels", "migrations"},
         {"jobs"},
     ],

@@ -40,7 +40,9 @@ class _Compiled:
     """A statement as asyncpg takes it, with the order and the encoding of its values."""
 
     def __init__(self, statement: Any, dialect: Dialect, names: Sequence[str]) -> None:
-        compiled = statement.compile(dialect=dialect, column_keys=list(names))
+        # A query that writes in its CTEs names its columns itself.
+        columns = list(names) if statement.is_dml else None
+        compiled = statement.compile(dialect=dialect, column_keys=columns)
         assert isinstance(compiled, SQLCompiler)  # noqa: S101 -- every statement of the store is one
         self._compiled = compiled
         self._order = compiled.positiontup or []
@@ -86,6 +88,15 @@ class Direct(AsyncConnection):
         try:
             yield
             await self._driver.execute("COMMIT")
+        except BaseException as error:
+            await self._undo(error)
+            raise
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """Let one statement commit by itself."""
+        try:
+            yield
         except BaseException as error:
             await self._undo(error)
             raise

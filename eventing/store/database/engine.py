@@ -86,6 +86,20 @@ class Transactions:
             async with translated(), self._connected() as connection:
                 yield connection
 
+    @property
+    def is_direct(self) -> bool:
+        """Tell whether `single` can be used: on PostgreSQL without a pooler."""
+        return self._connection is Direct
+
+    @asynccontextmanager
+    async def single(self) -> AsyncIterator[AsyncConnection]:
+        """Take a connection for one writing statement, which is a transaction of its own."""
+        with measured("write"):
+            async with translated(), self._connected() as connection:
+                assert isinstance(connection, Direct)  # noqa: S101 -- see is_direct
+                async with connection.alone():
+                    yield connection
+
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[AsyncConnection]:
         """Take a connection. Wait if the server has none free, until one of the pool or of the server is."""

@@ -47,7 +47,7 @@ async def lock_owners(connection: AsyncConnection) -> None:
 @lru_cache(maxsize=1024)
 def pairs_of(pool: Pool, route: Route, cap: int | None, *, probe: bool = False) -> Select[Any]:
     """Return the query of up to `most` pairs of a free slot and a job. A probe passes an open circuit."""
-    eligible = _is_next(route, cap, probe=probe)
+    eligible = is_next(route, cap, probe=probe)
     free = (slots.c.pool == pool.name) & (slots.c.n <= pool.capacity) & slots.c.job_id.is_(None)
     # Ordered, not EXISTS: for that a planner may read the whole table up to the first job that waits.
     first = select(jobs.c.id).where(eligible).order_by(*ORDER).limit(1).scalar_subquery()
@@ -87,7 +87,7 @@ def _head(route: Route, cap: int | None) -> Select[Any]:
     model, lane = route
     next_job = (
         select(jobs.c.submitted_at, jobs.c.id)
-        .where(_is_next(route, cap, probe=False))
+        .where(is_next(route, cap, probe=False))
         .order_by(*ORDER)
         .limit(1)
         .subquery()
@@ -95,7 +95,7 @@ def _head(route: Route, cap: int | None) -> Select[Any]:
     return select(literal(model).label("model"), literal(lane).label("lane"), next_job)
 
 
-def _is_next(route: Route, cap: int | None, *, probe: bool) -> ColumnElement[bool]:
+def is_next(route: Route, cap: int | None, *, probe: bool) -> ColumnElement[bool]:
     """Return SQL: whether a job of this route may be claimed. One route: its index then gives the order."""
     model, lane = route
     conditions = circuit_breaker.is_ready() & (jobs.c.model == model) & (jobs.c.lane == lane)

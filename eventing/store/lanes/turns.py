@@ -37,7 +37,7 @@ from eventing.store.tables import jobs, turns
 
 ORDER = (jobs.c.turn, jobs.c.submitted_at, jobs.c.id)
 CLOCK = {"owner": "", "priority": 0}  # no owner has an empty name
-_KEY = ("model", "lane", "owner", "priority")
+KEY = ("model", "lane", "owner", "priority")
 _clock = turns.alias("clock")
 _NOW = func.coalesce(
     select(_clock.c.turn)
@@ -46,9 +46,9 @@ _NOW = func.coalesce(
     .scalar_subquery(),
     0.0,
 )
-_IS_FLOW = [turns.c[name] == bindparam(f"of_{name}") for name in _KEY]
+_IS_FLOW = [turns.c[name] == bindparam(f"of_{name}") for name in KEY]
 _WAITING = select(jobs.c.turn).where(
-    jobs.c.status == literal_column("'queued'"), *(jobs.c[name] == bindparam(f"of_{name}") for name in _KEY)
+    jobs.c.status == literal_column("'queued'"), *(jobs.c[name] == bindparam(f"of_{name}") for name in KEY)
 )
 _LAST = union_all(select(_NOW.label("turn")), _WAITING).subquery()
 _END = select(func.max(_LAST.c.turn)).scalar_subquery() + turns.c.step
@@ -111,14 +111,14 @@ def _advance(dialect: str) -> Any:
     """Return the statement that moves the end of a flow by `advance` and returns it."""
     advance: ColumnElement[float] = bindparam("advance", type_=Double())
     step: ColumnElement[float] = bindparam("of_step", type_=Double())
-    start: dict[str, Any] = {name: bindparam(f"of_{name}") for name in _KEY} | {
+    start: dict[str, Any] = {name: bindparam(f"of_{name}") for name in KEY} | {
         "step": step,
         "turn": _NOW + advance,
     }
     later = case((turns.c.turn > _NOW, turns.c.turn), else_=_NOW) + advance
     statement = _insert(dialect).values(**start)
     change = {"turn": later, "step": step}
-    moved = statement.on_conflict_do_update(index_elements=list(_KEY), set_=change)
+    moved = statement.on_conflict_do_update(index_elements=list(KEY), set_=change)
     return fixed(moved.returning(turns.c.turn))
 
 
@@ -127,7 +127,7 @@ def _move(dialect: str) -> Any:
     statement = _insert(dialect)
     later = statement.excluded.turn
     change, is_later = {"turn": later}, turns.c.turn < later
-    return fixed(statement.on_conflict_do_update(index_elements=list(_KEY), set_=change, where=is_later))
+    return fixed(statement.on_conflict_do_update(index_elements=list(KEY), set_=change, where=is_later))
 
 
 def _insert(dialect: str) -> Any:
@@ -135,4 +135,4 @@ def _insert(dialect: str) -> Any:
 
 
 def _flow_of(job: Job) -> dict[str, Any]:
-    return {f"of_{name}": getattr(job, name) for name in _KEY}
+    return {f"of_{name}": getattr(job, name) for name in KEY}
