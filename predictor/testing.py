@@ -1,4 +1,4 @@
-"""Run a predictor that stops at a stage, for tests only.
+"""Run a predictor that stops at a stage, and cards without a driver, for tests only.
 
 `python -m predictor.testing` is `python -m predictor`, with one addition. If REELZERO_HOLD_STAGE and
 REELZERO_HOLD_FILE are set, the device thread touches `FILE.reached` at that stage and waits for FILE.
@@ -11,10 +11,47 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 from predictor.serving.server import main
 
+MEMORY = 80 << 30  # bytes of a fake card
 POLL = 0.01  # seconds between two looks at the file
+
+
+class FakeNvml:
+    """What the module `pynvml` answers, for cards of an 80 GiB kind. A test of a real card holds it to that.
+
+    Of each card `used` has the bytes in use; None stands for one that does not answer.
+    """
+
+    NVMLError = RuntimeError
+
+    def __init__(self, *used: int | None) -> None:
+        self._used = used
+
+    def nvmlDeviceGetCount(self) -> int:  # noqa: N802 - NVML's name
+        """Return the number of cards."""
+        return len(self._used)
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:  # noqa: N802
+        """Return what names a card in the other calls."""
+        return index
+
+    def nvmlDeviceGetUUID(self, handle: int) -> str:  # noqa: N802
+        """Return the name of a card that no order of cards changes."""
+        return f"GPU-{handle:08d}-0000-0000-0000-000000000000"
+
+    def nvmlDeviceGetMemoryInfo(self, handle: int) -> SimpleNamespace:  # noqa: N802
+        """Return the memory of a card in bytes."""
+        used = self._used[handle]
+        if used is None:
+            raise self.NVMLError("GPU is lost")
+        return SimpleNamespace(total=MEMORY, free=MEMORY - used, used=used)
+
+    def nvmlDeviceGetUtilizationRates(self, _handle: int) -> SimpleNamespace:  # noqa: N802
+        """Return the share of the last moment in which a card worked, in percent."""
+        return SimpleNamespace(gpu=50, memory=10)
 
 
 def hold_at(stage: str, file: Path) -> Callable[[str], None]:

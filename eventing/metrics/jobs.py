@@ -13,6 +13,8 @@ FAILURES = {  # the codes with which a job may fail
     "start_deadline_passed",
     GenerationError.code, *(error.code for error in GenerationError.__subclasses__()),
 }  # fmt: skip
+STARTS = {"unreachable", "unavailable", "model_unavailable", "other"}  # with which attempts do not start
+KNOWN = {"", *TEXTS, *FAILURES, *STARTS}
 OUTCOMES = ("completed", "failed", "cancelled", "put_back", "adopted", "lost")  # of attempts
 
 SUBMITTED = counter(OURS, "reelzero_jobs_submitted_total", "Jobs stored.", "model", "lane", "way")
@@ -61,7 +63,7 @@ ATTEMPT = histogram(
 
 def code_label(code: str) -> str:
     """Return an error code as a label. A predictor may send any text, so one that is not ours is `other`."""
-    return code if not code or code in TEXTS else "other"
+    return code if code in KNOWN else "other"
 
 
 def count_end(model: str, lane: str, status: str, code: str, seconds: float) -> None:
@@ -76,11 +78,12 @@ def begin_at_zero(model: str, lane: str) -> None:
         each.labels(model, lane)
     for each in (ADOPTED, REUSED):
         each.labels(model)
-    ends = {("completed", ""), ("cancelled", "cancelled"), *(("failed", code) for code in FAILURES)}
+    failures = (("failed", code) for code in {*FAILURES, "other"})
+    ends = {("completed", ""), ("cancelled", "cancelled"), *failures}
     for status, code in ends:
-        ENDED.labels(model, lane, status, code_label(code))
+        ENDED.labels(model, lane, status, code)
         JOB.labels(model, lane, status)
-    for code in ("unreachable", "model_unavailable"):
-        START_FAILURES.labels(model, lane, code_label(code))
+    for code in STARTS:
+        START_FAILURES.labels(model, lane, code)
     for outcome in OUTCOMES:
         ATTEMPT.labels(model, lane, outcome)

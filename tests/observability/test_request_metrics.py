@@ -77,6 +77,7 @@ async def test_a_dead_letter_is_counted_once(service: Deployment) -> None:
         await service.call("POST", "/events/dead-letter", data=json.dumps(EVENT), headers=headers)
     after = await scrape(service)
     assert rise(before, after, "reelzero_dead_letters_total") == 1
+    assert rise(before, after, "reelzero_dead_letters") == 1
     assert "zanzibar" not in after.text
 
 

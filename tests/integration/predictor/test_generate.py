@@ -6,6 +6,8 @@ import base64
 import hashlib
 import io
 import json
+import secrets
+import shutil
 from fractions import Fraction
 from typing import Any
 
@@ -16,9 +18,13 @@ from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 from PIL import Image
 
+from eventing import __version__
+from eventing.contract.metrics.declare import Service
 from eventing.contract.records.results import Manifest, VideoResult, attempt_prefix
 from eventing.contract.storage.s3 import Bucket
 from tests.integration.predictor.process import Predictor
+from tests.support import metrics_page
+from tests.support.scrape import Scrape, lint, rise
 
 STAGES = ["encode_prompt", "denoise", "decode", "encode_video"]
 
@@ -319,11 +325,50 @@ def test_grpc_loads_and_unloads_nothing(shared: Predictor) -> None:
         assert stub.ModelReady(pb.ModelReadyRequest(name="tiny")).ready
 
 
-def test_metrics_count_stages_and_jobs(shared: Predictor) -> None:
+def test_metrics_count_stages_steps_bytes_and_device_seconds(shared: Predictor) -> None:
+    before = Scrape.of(shared.get("/metrics")[1])
+    job_id = f"measured-{secrets.token_hex(4)}"
+    shared.stream(job_id=job_id, num_inference_steps=3).last()
+    assert shared.get("/zanzibar/marked")[0] == 404
+    after = Scrape.of(shared.get("/metrics")[1])
+    tiny = {"model": "tiny"}
+    assert rise(before, after, "reelzero_predictor_jobs_total", **tiny, outcome="completed") == 1
+    assert rise(before, after, "reelzero_generation_seconds_count", **tiny, outcome="completed") == 1
+    for stage in ("encode_prompt", "denoise", "decode", "encode_video", "upload"):
+        assert rise(before, after, "reelzero_stage_seconds_count", **tiny, stage=stage) == 1, stage
+    assert rise(before, after, "reelzero_denoise_steps_total", **tiny) == 3
+    assert (after.value("reelzero_denoise_steps_per_second", **tiny) or 0) > 0
+    assert rise(before, after, "reelzero_upload_bytes_total", **tiny) > 1000
+    assert rise(before, after, "reelzero_gpu_seconds_total", **tiny, state="busy") > 0
+    assert rise(before, after, "reelzero_gpu_seconds_total", **tiny, state="loading") == 0
+    assert after.value("reelzero_predictor_state", **tiny, state="ready") == 1
+    assert after.value("reelzero_predictor_state", **tiny, state="loading") == 0
+    assert after.value("reelzero_gpus", **tiny) == 1
+    unknown = {"method": "GET", "route": "unmatched", "status": "404"}
+    assert rise(before, after, "reelzero_http_requests_total", **unknown) == 1
+    route = {"method": "POST", "route": "/v2/models/{name}/generate_stream", "status": "200"}
+    assert rise(before, after, "reelzero_http_requests_total", **route) == 1
+    assert rise(before, after, "reelzero_s3_request_seconds_count", operation="PutObject") >= 4
+    assert not {"zanzibar", "red circle", job_id} & set(after.text.split()) and job_id not in after.text
+
+
+def test_the_scrape_is_what_the_page_says_and_clean_for_promtool(shared: Predictor) -> None:
     shared.stream(output="inline").last()
-    text = shared.get("/metrics")[1]
-    assert 'reelzero_predictor_jobs_total{model="tiny",outcome="completed"}' in text
-    assert 'reelzero_stage_seconds_bucket{le="1800.0",model="tiny",stage="denoise"}' in text
+    shown = Scrape.of(shared.get("/metrics")[1])
+    declared = {one.name: one.service for one in metrics_page.declarations()}
+    names = {name for name in shown.names() if name.startswith("reelzero_")}
+    assert {declared[name] for name in names} <= {Service.predictor, Service.both}
+    missing = {name for name, service in declared.items() if service is Service.predictor} - names
+    rare = {"reelzero_gpu_wasted_seconds_total"}  # with the first job that fails
+    cards = {name for name in missing if name.startswith("reelzero_gpu_") and name not in rare}
+    assert missing - cards <= rare
+    assert cards <= {
+        "reelzero_gpu_memory_used_bytes", "reelzero_gpu_memory_size_bytes", "reelzero_gpu_utilization_ratio",
+    }  # fmt: skip
+    assert shown.value("reelzero_build_info", component="predictor", version=__version__) == 1
+    assert (shown.value("reelzero_volume_free_bytes", volume="scratch") or 0) > 0
+    if shutil.which("promtool"):
+        assert lint(shown.text) == ""
 
 
 def test_the_callers_trace_goes_on(shared: Predictor) -> None:
