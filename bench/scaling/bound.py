@@ -1,11 +1,12 @@
 """The proof: what no policy of Knative's knobs can go below for bursts that are far apart.
 
-Let bursts of n jobs of J seconds come at once, each at least C + n x J seconds after the one before, where C
-is a cold start. A share q of all jobs is to begin within C and a tick of its burst. Take a pod and a burst of
-which it begins jobs within that time. It begins at most k = 1 + floor((C + tick) / J) of them, one after the
-other. If it made videos of an earlier burst, it idled at least C seconds in between: one burst has n x J
-seconds of work in all. If it made none before, it started for C seconds. Either way it cost C seconds without
-a video. There are at least q x N / k such pairs of a pod and a burst among N jobs, so
+Let bursts of n jobs of J seconds come at once, each at least 2 x C + n x J seconds after the one before;
+C is a cold start, longer than a tick. So even one pod is done with a burst before the next one comes. A share
+q of all jobs is to begin within C and a tick of its burst. Take a pod and a burst of which it begins jobs
+within that time. It begins at most k = 1 + floor((C + tick) / J) of them, one after the other. If it made no
+video of an earlier burst, it started for C seconds before. If it did, it idled at least C seconds since the
+burst before: starting and n x J seconds of work leave as much of the time in between. Either way the pair
+cost C seconds without a video that no other pair counts. N jobs make at least q x N / k such pairs:
 
     paid / used >= 1 + q x C / (k x J).
 
