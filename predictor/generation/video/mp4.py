@@ -28,8 +28,8 @@ from predictor.models.sound import Waveform
 BT709 = 1  # ITU-T H.273 code point, the same number for matrix, primaries and transfer
 LIMITED_RANGE = 1  # AVCOL_RANGE_MPEG: 16..235, which every player assumes
 # Chosen by `python -m bench.encode`. mbtree stays off: its sums of floats differ between kinds of processors.
-X264 = {"preset": "superfast", "crf": "22", "x264-params": "mbtree=0:subme=2"}
-THREADS = 4  # of x264, fixed: another number makes other bytes
+X264 = {"preset": "superfast", "crf": "21.5", "x264-params": "mbtree=0:subme=2:b-adapt=0"}
+THREADS = 3  # of x264, fixed: another number makes other bytes
 
 
 @dataclass(frozen=True)
