@@ -223,6 +223,10 @@ class Worker:
                 return False
             import_module("predictor.generation.generate")  # PyAV: import it here, not in the first attempt
             self._finish = import_module("predictor.generation.finish").load_finish(self._settings)
+        except DeviceLost as error:  # a rank is gone, which no later attempt can mend
+            self._lose(error.message)
+            self._on_rank_lost(error.message)
+            return False
         except Exception as error:
             log.exception("the model could not be loaded")
             self.state, self.cause = State.failed, self._load_failure(error)

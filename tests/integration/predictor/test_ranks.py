@@ -47,6 +47,13 @@ class Family(wan.Family):
         finally:
             hook.remove()
 """
+# One that ends its process as soon as rank 1 loads it.
+DEADLY = """
+import os, sys
+from predictor.models.pipelines.wan import Family as Family
+if "ranks" in sys.argv[0]:
+    os._exit(7)
+"""
 STYLE = {"name": "style", "scale": 1.0}
 JOB = {"output": "inline", "seed": 3, "num_frames": 9}
 
@@ -66,7 +73,7 @@ class Pair:
         style_entry = adapters.entry("style", style).model_dump(mode="json", exclude_none=True)
         (folder / "catalog/style.yaml").write_text(yaml.safe_dump(style_entry))
         (folder / "ranked_family.py").write_text(FAMILY)
-        env = {
+        self._env = {
             "REELZERO_MODEL_DIR": str(folder / "weights"),
             "REELZERO_CATALOG_DIR": str(folder / "catalog"),
             "REELZERO_DEVICE": "cpu",
@@ -74,8 +81,14 @@ class Pair:
             "REELZERO_FAMILIES": "wan=ranked_family",
             "PYTHONPATH": str(folder),
         }
-        self.predictor = Predictor(env, folder / "log", alone=True)  # PYTHONPATH
+        self.predictor = Predictor(self._env, folder / "log", alone=True)  # PYTHONPATH
         self.predictor.wait()
+
+    def again(self, name: str, family: str) -> Predictor:
+        """A second predictor of the same weights, with another family."""
+        (self._folder / f"{name}.py").write_text(family)
+        env = self._env | {"REELZERO_FAMILIES": f"wan={name}"}
+        return Predictor(env, self._folder / f"{name}.log", alone=True)  # PYTHONPATH
 
     def ranks(self) -> list[psutil.Process]:
         """The processes beside rank 0."""
@@ -188,3 +201,10 @@ def test_a_killed_rank_ends_the_job_and_the_process(pair: Pair) -> None:
     assert (error["code"], error["retryable"]) == ("device_lost", True)
     assert "rank 1 was ended by signal 9" in error["message"]
     assert pair.predictor.process.wait(START_LIMIT) == 1
+
+
+def test_a_rank_that_dies_in_the_load_ends_the_process(pair: Pair) -> None:
+    """A supervisor starts it again. The weights and the entry are those of the pair."""
+    predictor = pair.again("deadly", DEADLY)
+    assert predictor.process.wait(START_LIMIT) == 1
+    assert "rank 1 ended with status 7" in predictor.log.read_text()
