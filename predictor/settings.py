@@ -34,6 +34,11 @@ class PredictorSettings(SharedSettings, WeightsSettings):
     engine_token: str | None = Field(
         None, pattern=r"^[!-~]+$", repr=False, description="Bearer token that the engine wants; empty: none."
     )
+    weights_loader: Literal["mapped", "runai", "fastsafetensors", "instanttensor"] = Field(
+        "mapped",
+        description="What reads weights: mapped (safetensors), or runai, fastsafetensors or instanttensor, "
+        "where they are installed and the model is on a GPU without offloading.",
+    )
     torch_threads: int | None = Field(None, ge=1, description="CPU threads of torch; empty: torch decides.")
     scratch_dir: Path = Field(
         Path(tempfile.gettempdir()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,24 @@ def load_pipeline(entry: CatalogEntry, settings: PredictorSettings, folder: Path
     _prepare_torch(device, settings.torch_threads)
     _quiet_libraries()
     log.info("loading weights", extra={"model": entry.name, "folder": str(folder), "device": device})
-    return _load(find_family(entry, settings.family_modules()), entry, folder, device)
+    with _loader(entry, settings, device):
+        return _load(find_family(entry, settings.family_modules()), entry, folder, device)
+
+
+def _loader(entry: CatalogEntry, settings: PredictorSettings, device: str) -> AbstractContextManager[None]:
+    """Let the library of REELZERO_WEIGHTS_LOADER read weights that go straight to a GPU.
+
+    On a CPU it reads to memory, for tests; weights that are offloaded or split over GPUs stay mapped.
+    """
+    name = settings.weights_loader
+    is_direct = device.startswith("cuda") and entry.offload == "none"
+    if name == "mapped" or not (is_direct or settings.device == "cpu"):
+        if name != "mapped":
+            log.warning("weights are mapped: no loader is used for an offloaded model, or for several GPUs")
+        return nullcontext()
+    from predictor.models.pipelines.loading import loaders  # noqa: PLC0415 - see predictor/models/devices.py
+
+    return loaders.reading_with(name, device)
 
 
 def _prepare_torch(device: str, threads: int | None) -> None:

@@ -15,6 +15,7 @@ from diffusers.models.modeling_utils import no_init_weights
 
 from eventing.contract.errors import ModelUnavailable
 from eventing.contract.storage.weights import WEIGHTS, read_object
+from predictor.models.pipelines.loading import loaders
 
 INDEX = "model_index.json"
 SHOWN = 3  # tensors named in a message; more are only counted
@@ -88,6 +89,7 @@ def load_model(folder: Path, library: str, kind: type[Any], dtype: torch.dtype) 
         raise ModelUnavailable(f"{file} has no {listed(missing)}, which {kind.__name__} needs")
     if unexpected := sorted(info["unexpected_keys"]):
         raise ModelUnavailable(f"{file} has {listed(unexpected)}, which {kind.__name__} does not know")
+    loaders.fill(model, file)
     return model
 
 
