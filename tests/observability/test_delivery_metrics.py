@@ -25,8 +25,8 @@ async def until(service: Deployment, before: Scrape, **labels: str) -> Scrape:
 
 
 async def make_with_webhook(service: Deployment, path: str, status: int) -> None:
-    """Make a video whose webhook is answered with a status once."""
-    service.receiver.answers[path] = [web.Response(status=status)]
+    """Make a video whose webhook is answered with a status, also when it is tried again."""
+    service.receiver.answers[path] = [web.Response(status=status) for _ in range(5)]
     body = {"prompt": "a red circle", "callback_url": f"{service.receiver.url}{path}"}
     _, job = await service.call("POST", "/v1/jobs", json=body)
     await service.ended(job["id"])
@@ -49,8 +49,9 @@ async def test_a_refused_delivery_waits_and_one_that_is_gone_is_dead(service: De
     await make_with_webhook(service, "/later", 500)
     now = await until(service, before, destination="webhook", outcome="failed")
     pending = {"destination": "webhook", "status": "pending"}
-    while now.value("reelzero_outbox_messages", **pending) != 1:
-        now = await scrape(service)
+    async with asyncio.timeout(PATIENCE):
+        while now.value("reelzero_outbox_messages", **pending) != 1:
+            now = await scrape(service)
     assert (now.value("reelzero_outbox_oldest_age_seconds", destination="webhook") or 0) > 0
     await make_with_webhook(service, "/gone", 410)
     now = await until(service, before, destination="webhook", outcome="dead")

@@ -54,6 +54,11 @@ async def test_a_scraper_that_accepts_openmetrics_gets_it(service: Deployment) -
     assert text.endswith(b"# EOF\n")
 
 
+async def test_no_predictor_of_a_cluster_is_a_target(service: Deployment) -> None:
+    answer, targets = await service.call("GET", "/metrics/targets")
+    assert (answer.status, targets) == (200, [])
+
+
 async def test_what_lapses_and_what_fills_up_is_shown(service: Deployment) -> None:
     shown = await scrape(service)
     assert shown.value("reelzero_token_expiry_timestamp_seconds", purpose="sink") == LAPSE.timestamp()

@@ -287,3 +287,9 @@ async def test_a_model_that_cannot_be_built(make: Make, tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailable, match="tiny could not be built: no space"):
         await opened(predictors, "tiny")
     assert not (tmp_path / "models" / "tiny").exists()
+
+
+async def test_a_predictor_shows_where_its_metrics_are(make: Make) -> None:
+    predictors = make()
+    async with predictors.open("tiny", "default") as url:
+        assert [f"http://{each.address}" for each in predictors.predictors()] == [url]
