@@ -105,6 +105,11 @@ class Service:
                 log.warning("the start waits: %s", error, exc_info=error)
             await asyncio.sleep(self.settings.poll_seconds)
 
+    @property
+    def open_attempts(self) -> int:
+        """Count the attempts that `stop` waits for. Call it only after `start`."""
+        return self._dispatcher.open_attempts
+
     def hurry(self) -> None:
         """Make `stop` wait for no open attempt; it still does the rest. Call it only after `start`."""
         self._dispatcher.hurry()

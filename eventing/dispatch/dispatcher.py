@@ -42,6 +42,11 @@ class Dispatcher:
         self._loops.append(asyncio.create_task(self._sweep(), name="lease sweep"))
         return self._loops
 
+    @property
+    def open_attempts(self) -> int:
+        """Count the attempts that have not ended, also those that only upload."""
+        return len(self._tails.union(*self._running.values()))
+
     def hurry(self) -> None:
         """End a drain now: open attempts get no more time."""
         self._hurry.set()

@@ -102,7 +102,7 @@ async def _until_stopped(edition: Edition, stop: asyncio.Event) -> bool:
 
 async def _stop(edition: Edition) -> None:
     """Stop after the running jobs, or at once after another signal."""
-    running = edition.predictors.working() if edition.predictors else 0
+    running = edition.service.open_attempts if edition.service else 0
     if running:
         jobs = "1 job" if running == 1 else f"{running} jobs"
         typer.echo(f"stopping when {jobs} finished; once more (Ctrl-C) to stop now and keep them queued")

@@ -55,6 +55,7 @@ async def test_the_next_job_has_the_device_while_the_first_is_uploaded(
     stack, predictor, jobs = held
     states = [(await (await stack.get(f"/v1/jobs/{job}")).json())["status"] for job in jobs]
     assert states == ["in_progress", "in_progress"]
+    assert stack.service.open_attempts == 2, "a stop waits for the upload too"
     assert predictor.most_at_once == 1, "one device has one job"
     predictor.go.set()
     ended = [await stack.ended(job) for job in jobs]

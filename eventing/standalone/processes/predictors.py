@@ -82,10 +82,6 @@ class LocalPredictors:
         """Return the predictors of this machine, also those that start or stop."""
         return [slot.shown() for slot in self._slots]
 
-    def working(self) -> int:
-        """Return how many slots run a job now."""
-        return sum(slot.idle_since is None for slot in self._slots)
-
     @asynccontextmanager
     async def open(self, model: str, lane: str) -> AsyncIterator[str]:
         """Lend a ready predictor of the model to one caller. Raises ModelUnavailable with the reason."""
