@@ -45,7 +45,7 @@ class Dispatcher:
     @property
     def open_attempts(self) -> int:
         """Count the attempts that have not ended, also those that only upload."""
-        return len(self._tails.union(*self._running.values()))
+        return len(self._tasks())
 
     def hurry(self) -> None:
         """End a drain now: open attempts get no more time."""
