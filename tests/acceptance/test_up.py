@@ -71,8 +71,8 @@ async def test_a_running_service_is_used_goes_to_zero_and_finishes_its_job(home:
         job = call(f"{url}/v1/jobs", {"prompt": "a red dot"})
         await eventually(lambda: [each.model for each in predictors_of(up.process.pid)] == ["tiny"])
         lines = call(f"{url}{job['links']['log']}")["data"]
-        assert [(line["source"], line["message"], line["attempt"]) for line in lines] == [
-            ("service", "claimed", 1)
+        assert ("service", "claimed", 1) in [
+            (line["source"], line["message"], line["attempt"]) for line in lines
         ]
         up.interrupt(signal.SIGTERM)
         up.until("stopping when 1 job finished")
