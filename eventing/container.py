@@ -12,10 +12,12 @@ from pathlib import Path
 from eventing.contract.catalog import Catalog, load_catalog
 from eventing.contract.http.ssrf import AddressPolicy
 from eventing.contract.storage.s3 import Bucket
+from eventing.costs import Costs
 from eventing.domain.announcer import Announcer
 from eventing.domain.pool import PredictorState
 from eventing.domain.turns import Shares
 from eventing.drafts import Drafts
+from eventing.estimates import Estimates
 from eventing.feeds import Feeds
 from eventing.jobs import Jobs, Retention
 from eventing.pictures.fetch import Fetcher
@@ -28,11 +30,13 @@ from eventing.signal import Signals
 from eventing.store.claims import ClaimStore
 from eventing.store.database.engine import Database
 from eventing.store.dead_letters import DeadLetterStore
+from eventing.store.forecast import ForecastStore
 from eventing.store.jobs import JobStore
 from eventing.store.keys import KeyStore
 from eventing.store.levels import LevelStore
 from eventing.store.outbox import OutboxStore
 from eventing.store.overview import OverviewStore
+from eventing.store.usage import UsageStore
 from eventing.store.watched import WatchStore
 from eventing.watchers import Watchers
 
@@ -62,6 +66,9 @@ class Container:
     levels: LevelStore
     predictors: Predictors
     logs: Path | None  # folder of the logs of this machine, where this process knows of one
+    costs: Costs
+    usage: UsageStore
+    estimates: Estimates
 
 
 def build_container(
@@ -92,6 +99,10 @@ def build_container(
         catalog, served, has_webhooks=bool(settings.webhook_secrets),
         most_videos=min(settings.max_videos, settings.queue_quota), reuse=settings.reuse,
     )  # fmt: skip
+    claims = ClaimStore(
+        database, announcer, holder, lease=settings.lease_seconds, keep_seconds=keep, shares=shares
+    )
+    costs = Costs(settings, catalog)
     return Container(
         settings=settings,
         catalog=catalog,
@@ -100,14 +111,7 @@ def build_container(
         database=database,
         jobs=Jobs(drafts, store, pictures, Reuse(store, bucket), retention, signals, watchers),
         job_store=store,
-        claims=ClaimStore(
-            database,
-            announcer,
-            holder,
-            lease=settings.lease_seconds,
-            keep_seconds=keep,
-            shares=shares,
-        ),
+        claims=claims,
         outbox=outbox,
         keys=KeyStore(database),
         dead_letters=dead_letters,
@@ -119,4 +123,9 @@ def build_container(
         levels=LevelStore(database, ((each.model, each.lane) for each in settings.endpoints)),
         predictors=predictors,
         logs=logs,
+        costs=costs,
+        usage=UsageStore(database),
+        estimates=Estimates(
+            settings, catalog, drafts, store, claims, ForecastStore(database), costs, predictors
+        ),
     )

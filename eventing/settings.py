@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -36,6 +37,10 @@ class Endpoint(Frozen):
     scaler: Literal["knative", "keda"] = Field(
         "knative", description="What starts a pod: knative, a request; keda, a job in the database."
     )
+    idle_seconds: float = Field(
+        0.0, ge=0, description="How long a predictor stays awake after its last job, to report what it cost."
+    )
+    always_on: int = Field(0, ge=0, le=1000, description="Predictors that never stop, of `capacity`.")
 
 
 class Settings(SharedSettings):
@@ -57,7 +62,7 @@ class Settings(SharedSettings):
         description="Base URL by which clients reach the service, with a proxy's path prefix.",
     )
     endpoints: tuple[Endpoint, ...] = Field(
-        (), description="JSON list: model, lane, url, capacity, max_frames, scaler."
+        (), description="JSON list: model, lane, url, capacity, max_frames, scaler, idle_seconds, always_on."
     )
     default_model: str | None = Field(
         None, description="Model for requests that name none; else the first endpoint's."
@@ -161,6 +166,17 @@ class Settings(SharedSettings):
     idempotency_hours: float = Field(
         720, gt=0, description="A key or event id makes no second job for this long, or for the retention."
     )
+    gpu_hour_price: float | None = Field(
+        None,
+        ge=0,
+        allow_inf_nan=False,
+        description="Price of one GPU for one hour; empty: no money is shown.",
+    )
+    gpu_hour_prices: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Comma-separated model=price, for models on other GPUs than REELZERO_GPU_HOUR_PRICE's.",
+    )
+    currency: str = Field("USD", pattern=r"^\S{1,8}$", description="Currency of the prices, as it is shown.")
     presign_seconds: int = Field(3600, ge=60, le=604800, description="Life of presigned URLs.")
     drain_seconds: float | None = Field(
         None, ge=0, description="On SIGTERM, wait this long for open streams; empty: the longest budget."
@@ -176,6 +192,7 @@ class Settings(SharedSettings):
         "owner_weights",
         "model_aliases",
         "oidc_owners",
+        "gpu_hour_prices",
         mode="before",
     )
     @classmethod
@@ -198,6 +215,15 @@ class Settings(SharedSettings):
             owner, _, weight = entry.rpartition("=")
             if not owner or not weight.isascii() or not weight.isdigit() or not 1 <= int(weight) <= 100:
                 raise ValueError(f"{entry!r} must be owner=weight, with a whole number from 1 to 100")
+        return entries
+
+    @field_validator("gpu_hour_prices")
+    @classmethod
+    def _prices(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in entries:
+            model, _, price = entry.rpartition("=")
+            if not model or not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", price, re.ASCII):
+                raise ValueError(f"{entry!r} must be model=price, with a number such as 2.5")
         return entries
 
     @model_validator(mode="after")

@@ -23,6 +23,7 @@ from eventing.api.page import problems as catalogue
 from eventing.api.page import routes as page
 from eventing.api.requests.limits import BodyLimits, Sizes
 from eventing.api.requests.prefix import PathPrefix
+from eventing.api.usage import routes as usage
 from eventing.api.videos import openrouter_routes, sync
 from eventing.api.videos import routes as videos
 from eventing.contract.http.http_methods import HeadAndOptions
@@ -31,7 +32,7 @@ from eventing.contract.telemetry import trace_requests
 
 ROUTES = (
     jobs, check, updates, groups, progress, previews, deliveries, log, videos, sync, openrouter_routes,
-    inference, events, dead_letters, health, metrics, caller, operate, mcp, page, catalogue,
+    inference, events, dead_letters, health, metrics, caller, usage, operate, mcp, page, catalogue,
 )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ COMMANDS = {
     "mcp": Entry(f"{TERMINAL}.mcp", "mcp", "Serve your videos to an agent, over MCP.", VIDEOS),
     "ps": Entry(f"{TERMINAL}.status", "ps", "Show your jobs that wait or run.", SERVER),
     "status": Entry(f"{TERMINAL}.status", "status", "Show queues, slots, predictors and GPUs.", SERVER),
+    "report": Entry(f"{TERMINAL}.report", "report", "Show what jobs have used and cost.", SERVER),
     "login": Entry(f"{TERMINAL}.login", "login", "Store a server and its key.", SERVER),
     "models": Entry("eventing.cli.models", "models", "List models; fetch and check their weights.", SERVER),
     "serve": Entry("eventing.cli.serve", "serve", "Run one replica of the eventing service.", OPERATOR),

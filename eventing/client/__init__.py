@@ -11,13 +11,14 @@
 `AsyncClient` has the same methods as coroutines. `verify_webhook` is for the receiver of webhooks. The
 commands of `reelzero` use this client.
 
-records.py     what a server answers          calls.py      HTTP, and errors as exceptions
+records.py, costs.py   what a server answers  calls.py      HTTP, and errors as exceptions
 stream.py      server-sent events, resumed    download.py   files, whole or not at all
 async_client.py, sync_client.py               webhooks.py   signatures
 """
 
 from eventing.client.async_client import AsyncClient
 from eventing.client.calls import Away, Refused
+from eventing.client.costs import Estimate, Usage
 from eventing.client.records import Group, Job, Model, Page, Update
 from eventing.client.sync_client import Client
 from eventing.client.webhooks import Delivered, verify_webhook
@@ -27,11 +28,13 @@ __all__ = [
     "Away",
     "Client",
     "Delivered",
+    "Estimate",
     "Group",
     "Job",
     "Model",
     "Page",
     "Refused",
     "Update",
+    "Usage",
     "verify_webhook",
 ]

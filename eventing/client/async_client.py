@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 import aiohttp
 
 from eventing.client.calls import Calls
+from eventing.client.costs import Estimate, Usage
 from eventing.client.download import download
 from eventing.client.pictures import with_files
 from eventing.client.records import Deliveries, Group, Job, Link, Model, Models, Page, Update
@@ -72,6 +73,25 @@ class AsyncClient:
             if isinstance(answer, dict) and answer.get("object") == "group"
             else Job.read(answer)
         )
+
+    async def estimate(
+        self, request: JobRequest | Mapping[str, Any] | None = None, **fields: Any
+    ) -> Estimate:
+        """Return what `submit` of the same would take and cost. Nothing is stored, and no picture fetched."""
+        body = with_files({**_fields(request), **fields})
+        checked = _fields(validated(JobRequest, body, whole="request"))
+        params = {"dry_run": "true"}
+        return Estimate.read(await self.calls.json("POST", "/v1/jobs", json=checked, params=params))
+
+    async def usage(self, since: str = "7d", by: Iterable[str] = ()) -> Usage:
+        """Return what jobs have used since `7d`, `24h` or a day such as `2026-11-01`."""
+        return Usage.read(await self.calls.json("GET", "/v1/usage", params=_report(since, by)))
+
+    async def usage_file(self, form: Literal["csv", "svg"], since: str = "7d", by: Iterable[str] = ()) -> str:
+        """Return the same report as CSV or as a picture."""
+        query = [*_report(since, by), ("format", form)]
+        _, content = await self.calls.content("GET", "/v1/usage", params=query)
+        return content.decode()
 
     async def job(self, job_id: str) -> Job:
         """Return a job as it is now."""
@@ -179,6 +199,10 @@ class AsyncClient:
         """Return the latest preview of a running job, a JPEG."""
         _, content = await self.calls.content("GET", f"{_path(job_id)}/preview")
         return content
+
+
+def _report(since: str, by: Iterable[str]) -> list[tuple[str, str]]:
+    return [("since", since), *(("by", each) for each in by)]
 
 
 def _path(job_id: str) -> str:

@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from eventing.client.calls import Refused
+from eventing.client.answer import Answer
+from eventing.client.costs import JobUsage
 from eventing.contract.records.models import Failure, GenerationSpec, Progress, Stage, Status
 from eventing.contract.records.results import VideoResult
-
-
-class Answer(BaseModel):
-    """The base of all records of this client."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=(), hide_input_in_errors=True)
-
-    @classmethod
-    def read(cls, answer: Any) -> Self:
-        """Return the record that an answer holds. Raises Refused for what no reelzero server sends."""
-        try:
-            return cls.model_validate(answer)
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"]) or "it"
-            raise Refused(
-                f"the server's answer is no {cls.__name__} of reelzero ({place}: {first['msg']}); "
-                "is it a reelzero server, and of this release?"
-            ) from error
 
 
 class Job(Answer):
@@ -56,6 +38,7 @@ class Job(Answer):
     queue_seconds: float | None = None
     cold_start_seconds: float | None = None
     group: str | None = None
+    usage: JobUsage | None = Field(None, description="None from a server before 0.2.")
 
 
 class GroupItem(Answer):

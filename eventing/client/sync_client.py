@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from eventing.client.async_client import DEFAULT_SERVER, PATIENCE_SECONDS, AsyncClient, Variant
+from eventing.client.costs import Estimate, Usage
 from eventing.client.records import Group, Job, Model, Page, Update
 from eventing.contract.records.models import JobRequest, Status
 
@@ -35,6 +36,18 @@ class Client:
     ) -> Job | Group:
         """Submit a request and return its job, or its group where `n` is above 1."""
         return self._run(self._client.submit(request, key=key, **fields))
+
+    def estimate(self, request: JobRequest | Mapping[str, Any] | None = None, **fields: Any) -> Estimate:
+        """Return what `submit` of the same would take and cost. Nothing is stored."""
+        return self._run(self._client.estimate(request, **fields))
+
+    def usage(self, since: str = "7d", by: Iterable[str] = ()) -> Usage:
+        """Return what jobs have used since `7d`, `24h` or a day such as `2026-11-01`."""
+        return self._run(self._client.usage(since, by))
+
+    def usage_file(self, form: Literal["csv", "svg"], since: str = "7d", by: Iterable[str] = ()) -> str:
+        """Return the same report as CSV or as a picture."""
+        return self._run(self._client.usage_file(form, since, by))
 
     def job(self, job_id: str) -> Job:
         """Return a job as it is now."""

@@ -60,7 +60,13 @@ class RemoteEndpoints:
     def pools(self) -> tuple[Pool, ...]:
         """Return one pool per endpoint."""
         return tuple(
-            Pool(f"{model}/{lane}", endpoint.capacity, ((model, lane),))
+            Pool(
+                f"{model}/{lane}",
+                endpoint.capacity,
+                ((model, lane),),
+                endpoint.idle_seconds,
+                endpoint.always_on,
+            )
             for (model, lane), endpoint in self._endpoints.items()
         )
 

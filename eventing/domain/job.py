@@ -19,6 +19,7 @@ from typing import Any
 from eventing.contract.records.models import Failure, GenerationSpec, Progress, Stage
 from eventing.contract.records.models import Status as Status  # noqa: PLC0414 - re-exported: it is a word of jobs
 from eventing.contract.records.results import VideoResult
+from eventing.domain.usage import lost, made, wait_class
 
 
 class LeaseLost(Exception):
@@ -28,6 +29,7 @@ class LeaseLost(Exception):
 QUEUED = Progress(stage=Stage.queued)
 STARTING = Progress(stage=Stage.starting)
 LOCAL_OWNER = "local"  # of the jobs of callers without a key, where none is needed
+BUSY = "busy"  # of an attempt whose predictor ran another job, which has that time already
 EARLY_CUTS = 2  # streams of a job that may be cut at their start without using up an attempt
 
 
@@ -71,6 +73,13 @@ class Job:
     reused_from: str | None = None  # the public id of the job whose result was copied
     priority: int = 0
     turn: float = 0.0  # its place in the order of its lane (domain/turns.py)
+    used_seconds: float = 0.0  # these are seconds of one predictor (domain/usage.py)
+    starting_seconds: float = 0.0
+    wasted_seconds: float = 0.0
+    idle_seconds: float = 0.0
+    video_seconds: float = 0.0
+    cold_starts: int = 0
+    wait_class: int | None = None  # of the wait until a predictor took it
 
     @property
     def public_id(self) -> str:
@@ -106,8 +115,11 @@ def owned_id(owner: str, chosen_id: str) -> str:
     return "put_" + hashlib.sha256(f"{owner}\n{chosen_id}".encode()).hexdigest()[:40]
 
 
-def claim(job: Job, holder: str, now: float, lease: float) -> Job:
-    """Give a queued job to a holder. The new attempt number is the fencing token."""
+def claim(job: Job, holder: str, now: float, lease: float, idle: float = 0.0) -> Job:
+    """Give a queued job to a holder. The new attempt number is the fencing token.
+
+    `idle` are the seconds for which a predictor stayed awake before it.
+    """
     if job.status is not Status.queued:
         raise LeaseLost(f"job {job.id} is {job.status}")
     return job.evolve(
@@ -118,6 +130,7 @@ def claim(job: Job, holder: str, now: float, lease: float) -> Job:
         lease_until=now + lease,
         claimed_at=now,
         started_at=None,
+        idle_seconds=job.idle_seconds + idle,
         progress=STARTING,
     )
 
@@ -142,7 +155,12 @@ def start(job: Job, attempt: int, now: float) -> Job:
     if job.started_at is not None:
         return job
     return job.evolve(
-        now, started_at=now, attempts_used=job.attempts_used + 1, sequence=job.sequence + 1, error=None
+        now,
+        started_at=now,
+        attempts_used=job.attempts_used + 1,
+        sequence=job.sequence + 1,
+        error=None,
+        wait_class=wait_class(now - job.submitted_at),
     )
 
 
@@ -151,7 +169,7 @@ def complete(job: Job, attempt: int, result: VideoResult, now: float, keep: floa
     check_lease(job, attempt, now)
     if job.cancel_requested:
         return cancel(job, now, keep)
-    return _end(job, Status.completed, now, keep, result=result, error=None)
+    return _end(job, Status.completed, now, keep, result=result, error=None, **made(job, result, now))
 
 
 def reuse(job: Job, result: VideoResult, now: float, keep: float) -> Job:
@@ -159,7 +177,11 @@ def reuse(job: Job, result: VideoResult, now: float, keep: float) -> Job:
 
     The source has a column of its own: 0.1.0 cannot read a result with a field that it does not know.
     """
-    facts = {"result": result.model_copy(update={"reused_from": None}), "reused_from": result.reused_from}
+    facts = {
+        "result": result.model_copy(update={"reused_from": None}),
+        "reused_from": result.reused_from,
+        "video_seconds": result.duration_seconds,
+    }
     return _end(job, Status.completed, now, keep, **facts)
 
 
@@ -248,12 +270,15 @@ def _requeue(job: Job, cause: Failure, delay: float, now: float, keep: float) ->
         not_before=now + delay,
         error=cause,
         progress=QUEUED,
+        **({} if cause.code == BUSY else lost(job, now)),
     )
 
 
 def _end(job: Job, status: Status, now: float, keep: float, **changes: Any) -> Job:
     if job.status.is_terminal:
         raise LeaseLost(f"job {job.id} already is {job.status}")
+    if job.status is Status.in_progress and status is not Status.completed:
+        changes |= lost(job, now)
     return job.evolve(
         now,
         status=status,

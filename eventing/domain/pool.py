@@ -13,6 +13,12 @@ class Pool:
     name: str
     capacity: int
     routes: tuple[tuple[str, str], ...]
+    idle_seconds: float = 0.0  # how long a predictor stays awake after a job
+    always_on: int = 0  # predictors that never stop: those of the first slots
+
+    def idle(self, slot: int, gap: float) -> float:
+        """Return for how long the predictor of a slot was awake in a gap between two jobs, in seconds."""
+        return max(0.0, gap if slot <= self.always_on else min(gap, self.idle_seconds))
 
 
 @dataclass(frozen=True)

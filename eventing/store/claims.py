@@ -55,6 +55,7 @@ _CLAIM = fixed(update(jobs).where(jobs.c.id == bindparam("old_id")))
 _LAPSED, _OVERDUE = _ids(LAPSED), _ids(OVERDUE)
 _CLAIMED = (
     "status", "attempt", "holder", "lease_until", "claimed_at", "started_at", "progress", "updated_at",
+    "idle_seconds",
 )  # fmt: skip
 
 
@@ -252,9 +253,11 @@ class ClaimStore:
         claimed, taken = list[Job](), []
         for row in rows:
             values = dict(row)
-            slot, at = {"at_pool": pool.name, "at_n": values.pop("slot_n")}, values.pop("at")
+            n, freed_at, at = values.pop("slot_n"), values.pop("slot_freed_at"), values.pop("at")
+            slot = {"at_pool": pool.name, "at_n": n}
+            idle = 0.0 if freed_at is None else pool.idle(n, at - freed_at)
             values.pop("place")
-            job = state.claim(job_from_row(values), self._holder, at, self.lease)
+            job = state.claim(job_from_row(values), self._holder, at, self.lease, idle)
             claimed.append(job)
             taken.append(slot | {"job_id": job.id, "attempt": job.attempt})
         if claimed:

@@ -23,6 +23,7 @@ from eventing.store.rows import job_from_row
 from eventing.store.submissions import Submission, SubmissionStore, event_key, find_job
 from eventing.store.tables import dropped_jobs, idempotency, jobs, outbox
 from eventing.store.transitions import add_messages, locked, read_group, transition, write_transition
+from eventing.store.usage import delete_counted
 
 
 @shielded_methods
@@ -147,7 +148,7 @@ class JobStore(SubmissionStore):
             await connection.execute(delete(outbox).where(mine))
             await connection.execute(delete(dropped_jobs).where(dropped_jobs.c.id == job_id))
             await insert_from(connection, dropped_jobs, _position_of(job_id))
-            await connection.execute(delete(jobs).where(jobs.c.id == job_id))
+            await delete_counted(connection, job_id)
 
     async def forget(self, positions_after: float, keys_after: float) -> None:
         """Delete positions of deleted jobs, and idempotency keys whose job is gone, when they are too old.

@@ -142,6 +142,11 @@ class SubmissionStore:
             existing = None if job.chosen_id is None else await find_job(connection, job.chosen_id, job.owner)
         return None if existing is None else _equal(existing, job)
 
+    async def check_room(self, owner: str, more: int) -> None:
+        """Raise TooMany if an owner may not have so many more jobs waiting now."""
+        async with self._database.read() as connection:
+            self._check_quota(await self._waiting(connection, owner), more)
+
     def _ended(self, job: Job, result: VideoResult | None, at: float) -> Job:
         return job if result is None else state.reuse(job, result, at, self._keep)
 

@@ -74,6 +74,14 @@ jobs = Table(
     Column("reused_from", String(64)),
     Column("priority", Integer, nullable=False, server_default="0"),
     Column("turn", Double, nullable=False, server_default="0"),
+    # What its attempts have used, in seconds of one predictor (domain/usage.py).
+    Column("used_seconds", Double, nullable=False, server_default="0"),
+    Column("starting_seconds", Double, nullable=False, server_default="0"),
+    Column("wasted_seconds", Double, nullable=False, server_default="0"),
+    Column("idle_seconds", Double, nullable=False, server_default="0"),
+    Column("video_seconds", Double, nullable=False, server_default="0"),
+    Column("cold_starts", Integer, nullable=False, server_default="0"),
+    Column("wait_class", Integer),
     Index("ix_jobs_listing", "owner", "submitted_at", "id"),
     # Partial indexes hold live rows only, so claims stay fast with a long history.
     _partial("ix_jobs_turns", "model", "lane", "turn", "submitted_at", "id", where="status = 'queued'"),
@@ -108,7 +116,29 @@ slots = Table(
     Column("n", Integer, primary_key=True),
     Column("job_id", String(64)),
     Column("attempt", Integer),
+    Column("freed_at", Double),
     Index("ix_slots_job_id", "job_id"),
+)
+
+# What deleted jobs have used, by the day of their end (UTC, days since the epoch). Jobs that still have a row
+# are not in it, so nothing is counted twice.
+usage = Table(
+    "usage",
+    metadata,
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("owner", String(128), primary_key=True),
+    Column("model", String(64), primary_key=True),
+    Column("wait_class", Integer, primary_key=True, autoincrement=False),
+    Column("completed", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("cancelled", Integer, nullable=False),
+    Column("reused", Integer, nullable=False),
+    Column("cold_starts", Integer, nullable=False),
+    Column("video_seconds", Double, nullable=False),
+    Column("used", Double, nullable=False),
+    Column("starting", Double, nullable=False),
+    Column("wasted", Double, nullable=False),
+    Column("idle", Double, nullable=False),
 )
 
 # Positions of deleted jobs in the listing, for clients that page by the last id they saw.

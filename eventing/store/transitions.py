@@ -76,7 +76,7 @@ _OF_GROUP = fixed(
 _FREE_SLOT = fixed(
     update(slots)
     .where(slots.c.job_id == bindparam("old_id"), slots.c.attempt == bindparam("old_attempt"))
-    .values(job_id=None, attempt=None)
+    .values(job_id=None, attempt=None, freed_at=db_now())
 )
 _DROP_PROGRESS = fixed(
     delete(outbox).where(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import csv
+import io
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -99,3 +103,8 @@ async def test_an_operator_tries_a_paused_model_and_sends_a_dead_delivery_again(
     await visitor.page.wait_for_selector("[id^='again-']", state="detached")
     await visitor.page.wait_for_selector("tr:has-text('root'):has-text('Yes')")
     assert operator.split("_", 2)[2] not in await visitor.page.content()
+    await visitor.page.wait_for_selector(".operate-cost tr:has-text('A week')")
+    async with visitor.page.expect_download() as saving:
+        await visitor.page.click("#usage-csv")
+    text = await asyncio.to_thread(Path(await (await saving.value).path()).read_text)
+    assert {line["owner"] for line in csv.DictReader(io.StringIO(text))} >= {"ann"}

@@ -172,3 +172,14 @@ async def test_a_model_that_cannot_run_says_why_before_and_after_a_request(
     refused = "document.querySelector('[data-field=model] .wrong')?.textContent"
     await tab.until(f"{refused}?.includes({reason!r})")
     assert await server.call("GET", "/v1/jobs?limit=1") == before
+
+
+async def test_the_form_says_what_a_video_will_take_and_the_video_what_it_took(tab: Tab) -> None:
+    await tab.goto()
+    await tab.submit(PROMPT)
+    await tab.status("completed")
+    await tab.until("document.querySelector('#detail').textContent.includes('GPU-seconds')")
+    await tab.page.fill("#prompt", f"{PROMPT} again")
+    await tab.until("document.querySelector('#estimate').textContent.startsWith('About ')")
+    await tab.page.fill("#prompt", " ")
+    await tab.until("document.querySelector('#estimate').textContent === ''")

@@ -186,6 +186,9 @@ concurrency is no value: capacity = maxReplicas.
 {{- $endpoint := dict "model" .name "lane" .lane "url" .url "capacity" (int .maxReplicas) }}
 {{- if .maxFrames }}{{ $_ := set $endpoint "max_frames" (int .maxFrames) }}{{ end }}
 {{- if eq .scaler "keda" }}{{ $_ := set $endpoint "scaler" .scaler }}{{ end }}
+{{- /* Every end of a pod of Knative's takes 30 s more, in which its GPU is paid. */}}
+{{- $_ := set $endpoint "idle_seconds" (add (int .stableWindowSeconds) (int .keepWarmSeconds) (ternary 0 30 (eq .scaler "keda"))) }}
+{{- if .minReplicas }}{{ $_ := set $endpoint "always_on" (int .minReplicas) }}{{ end }}
 {{- $endpoints = append $endpoints $endpoint }}
 {{- end }}
 {{- $endpoints | toJson }}

@@ -12,9 +12,10 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from eventing.api.answers.content import stream_file, stream_manifest
 from eventing.api.callers.auth import Owner, carries_credentials
 from eventing.api.dependencies import Container, ContainerDep
+from eventing.api.jobs.estimates import EstimateView, estimate_view
 from eventing.api.jobs.views import GroupView, JobPage, JobView, group_view, job_view
 from eventing.api.requests.bodies import JobBody
-from eventing.api.requests.origin import PutOrigin, RestOrigin
+from eventing.api.requests.origin import DryRun, PutOrigin, RestOrigin, SubmitOrigin
 from eventing.contract.errors import Conflict
 from eventing.contract.records.models import JOB_ID_PATTERN, Frozen
 from eventing.contract.records.results import StoredFile, VideoResult
@@ -48,14 +49,23 @@ class ResultView(Frozen):
     result: VideoResult
 
 
-@router.post("/jobs", status_code=202, openapi_extra=JOB_BODY)
+@router.post(
+    "/jobs",
+    status_code=202,
+    response_model=JobView | GroupView,
+    responses={200: {"model": EstimateView}},
+    openapi_extra=JOB_BODY,
+)
 async def submit(
-    origin: RestOrigin, body: JobBody, container: ContainerDep, response: Response
-) -> JobView | GroupView:
+    origin: SubmitOrigin, body: JobBody, container: ContainerDep, response: Response, dry_run: DryRun = False
+) -> JobView | GroupView | Response:
     """Store a job, or a group of `n` jobs, and answer at once.
 
     The same `Idempotency-Key` leads to the same job or group.
     """
+    if dry_run:
+        view = estimate_view(await container.estimates.of(body, origin), container)
+        return JSONResponse(view.model_dump(mode="json"))
     job, _ = await container.jobs.submit(body, origin)
     response.headers["Location"] = path_of(job)
     if job.group_id:

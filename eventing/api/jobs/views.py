@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from eventing.api.dependencies import Container
+from eventing.api.usage.views import JobUsage, job_usage
 from eventing.contract.records.events import GroupCounts
 from eventing.contract.records.models import Failure, Frozen, GenerationSpec, Progress
 from eventing.contract.records.results import VideoResult
@@ -48,6 +49,7 @@ class JobView(Frozen):
     queue_seconds: float | None
     cold_start_seconds: float | None
     remixed_from: str | None
+    usage: JobUsage
     trace_id: str | None = Field(description="Trace that the job continues (W3C Trace Context).")
     group: str | None = Field(description="Id of the group, if the request was for several videos.")
     links: dict[str, str]
@@ -141,6 +143,7 @@ def job_view(job: Job, container: Container, position: int | None = None) -> Job
         queue_seconds=seconds(job.submitted_at, job.claimed_at),
         cold_start_seconds=seconds(job.claimed_at, job.started_at),
         remixed_from=job.remixed_from,
+        usage=job_usage(job, container.costs),
         trace_id=job.traceparent.split("-")[1] if job.traceparent else None,
         group=job.group_id,
         links={

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Query, Request
 
-from eventing.api.callers.auth import Submitter
+from eventing.api.callers.auth import Owner, Submitter, limit_rate
 from eventing.api.requests.trace import traceparent_of
 from eventing.drafts import Origin
 from eventing.store.submissions import event_key
 
 IdempotencyKey = Annotated[str | None, Header(max_length=255, min_length=1)]
+DryRun = Annotated[bool, Query(description="Store nothing; answer 200 with what the request would take.")]
 
 
 def event_origin(
@@ -47,6 +48,18 @@ def _keyed(way: str) -> Callable[..., Awaitable[Origin]]:
     return origin
 
 
+async def _submitted(
+    request: Request, owner: Owner, idempotency_key: IdempotencyKey = None, dry_run: DryRun = False
+) -> Origin:
+    """Return the origin of a submission, which counts against the rate, or of an estimate, which does not."""
+    if not dry_run:
+        await limit_rate(request, owner)
+    key = f"header:{idempotency_key}" if idempotency_key else None
+    most = request.state.max_priority
+    return Origin(owner, "rest", key=key, traceparent=traceparent_of(request), max_priority=most)
+
+
+SubmitOrigin = Annotated[Origin, Depends(_submitted)]
 PutOrigin = Annotated[Origin, Depends(_from("rest"))]  # the id in the path makes a PUT idempotent
 RestOrigin = Annotated[Origin, Depends(_keyed("rest"))]
 OpenAIOrigin = Annotated[Origin, Depends(_keyed("openai"))]

@@ -9,6 +9,7 @@ import typer
 from eventing.cli.terminal.screen.output import Output, ago, coloured
 from eventing.cli.terminal.servers.session import Ids, Session, command
 from eventing.client import Job
+from eventing.client.costs import JobUsage
 from eventing.contract.records.models import Status
 
 Required = Annotated[list[str], typer.Argument(help="Jobs or groups.", metavar="ID...")]
@@ -126,7 +127,17 @@ def _facts(job: Job) -> list[tuple[str, str]]:
     ]  # fmt: skip
     if job.group:
         facts.append(("group", job.group))
+    if job.usage and job.usage.gpu_seconds.paid:
+        facts.append(("GPU-seconds", _cost(job.usage)))
     if job.result:
         file = job.result.video
         facts += [("file", f"{file.uri}  {file.bytes:,} bytes"), ("sha256", file.sha256)]
     return facts + [("note", warning) for warning in job.warnings]
+
+
+def _cost(usage: JobUsage) -> str:
+    """Return what a job has used, with its parts and its price."""
+    seconds = usage.gpu_seconds
+    parts = {name: getattr(seconds, name) for name in ("used", "starting", "wasted", "idle")}
+    money = "" if usage.cost is None else f", {usage.cost:.4f} {usage.currency}"
+    return f"{seconds.paid:.1f}{money} ({', '.join(f'{name} {part:.1f}' for name, part in parts.items())})"

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from eventing.cli.terminal.estimates import show_estimates
 from eventing.cli.terminal.files import fetch, target_of
 from eventing.cli.terminal.follow import PreviewOption, watch_jobs
 from eventing.cli.terminal.requests.fields import request_fields, request_options
@@ -31,6 +32,9 @@ KeyOption = Annotated[
     str | None,
     typer.Option("--key", help="Idempotency key of the call; the same one leads to the same jobs."),
 ]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Make nothing; show what it would take, and its price.")
+]
 WatchOption = Annotated[bool, typer.Option("--watch", "-w", help="Show the progress until the end.")]
 OutOption = Annotated[
     Path | None, typer.Option("--out", "-o", help="Wait, and download the videos to this folder.")
@@ -39,7 +43,7 @@ OutOption = Annotated[
 
 async def _submit(
     session: Session, *, prompt: list[str] | None, file: Path | None, key: str | None, watch: bool,
-    out: Path | None, preview: Mode, **options: Any,
+    out: Path | None, preview: Mode, dry_run: bool, **options: Any,
 ) -> ExitStatus:  # fmt: skip
     """Submit prompts and print the jobs' ids. Several words are one prompt.
 
@@ -49,6 +53,9 @@ async def _submit(
     """
     fields = request_fields(options)
     requests = [{**fields, **request} for request in read_requests(prompt, file)]
+    if dry_run:
+        await show_estimates(session, requests)
+        return ExitStatus.done
     if out is not None:
         target_of(out, sum(_count(request) for request in requests))  # before anything is made
     answers: list[Job | Group] = []
@@ -96,6 +103,7 @@ def _own() -> list[inspect.Parameter]:
     kinds: dict[str, tuple[Any, Any]] = {
         "prompt": (PromptArgument, None), "file": (FileOption, None), "watch": (WatchOption, False),
         "out": (OutOption, None), "preview": (PreviewOption, Mode.auto), "key": (KeyOption, None),
+        "dry_run": (DryRunOption, False),
     }  # fmt: skip
     keyword = inspect.Parameter.KEYWORD_ONLY
     return [

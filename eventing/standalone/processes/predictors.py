@@ -72,7 +72,7 @@ class LocalPredictors:
 
     def pools(self) -> tuple[Pool, ...]:
         """Return one pool with a slot per device, shared by all models and lanes."""
-        return (Pool(POOL, len(self._devices), self._routes),)
+        return (Pool(POOL, len(self._devices), self._routes, self._idle_seconds),)
 
     def running(self) -> Mapping[int, str]:
         """Return process id → model of all running predictors, for tests and logs."""

@@ -52,7 +52,7 @@ def pairs_of(pool: Pool, route: Route, cap: int | None, *, probe: bool = False) 
     # Ordered, not EXISTS: for that a planner may read the whole table up to the first job that waits.
     first = select(jobs.c.id).where(eligible).order_by(*ORDER).limit(1).scalar_subquery()
     slot = (
-        select(slots.c.n)
+        select(slots.c.n, slots.c.freed_at)
         .where(free & first.is_not(None))
         .order_by(slots.c.n)
         .limit(bindparam("most", type_=Integer()))
@@ -68,10 +68,12 @@ def pairs_of(pool: Pool, route: Route, cap: int | None, *, probe: bool = False) 
         .cte("job")
     )
     order = (job.c.turn, job.c.submitted_at, job.c.id)
-    numbered_slot = select(slot.c.n, func.row_number().over(order_by=slot.c.n).label("place")).subquery()
+    number = func.row_number().over(order_by=slot.c.n).label("place")
+    numbered_slot = select(slot.c.n, slot.c.freed_at, number).subquery()
     numbered_job = select(job, func.row_number().over(order_by=order).label("place")).subquery()
     both = numbered_slot.join(numbered_job, numbered_slot.c.place == numbered_job.c.place)
-    columns = (numbered_slot.c.n.label("slot_n"), numbered_job, db_now().label("at"))
+    freed_at = numbered_slot.c.freed_at.label("slot_freed_at")
+    columns = (numbered_slot.c.n.label("slot_n"), freed_at, numbered_job, db_now().label("at"))
     return fixed(select(*columns).select_from(both).order_by(numbered_job.c.place))
 
 

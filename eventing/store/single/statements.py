@@ -27,6 +27,7 @@ from sqlalchemy import (
     String,
     any_,
     bindparam,
+    case,
     delete,
     func,
     insert,
@@ -96,7 +97,7 @@ def handed_on(pool: Pool) -> Select[Any]:
 def claimed(pool: Pool, route: Route) -> Select[Any]:
     """Return the statement that gives up to `most` free slots to the next jobs, which it returns in order."""
     pair = pairs_of(pool, route, None).cte("pair")
-    taken = _taken(pair)
+    taken = _taken(pair, _idle(pair, pool))
     held_slot = (
         update(slots)
         .where(slots.c.pool == pool.name, slots.c.n == pair.c.slot_n, pair.c.id == taken.c.id)
@@ -142,7 +143,17 @@ def _next(pool: Pool, condition: ColumnElement[bool]) -> CTE:
     )
 
 
-def _taken(chosen: CTE) -> CTE:
+def _idle(pair: CTE, pool: Pool) -> ColumnElement[float]:
+    """Return SQL: for how long the predictor of the slot was awake, as `Pool.idle` returns it."""
+    gap = func.greatest(pair.c.at - pair.c.slot_freed_at, literal_column("0.0"))
+    most: ColumnElement[float] = literal_column(repr(float(pool.idle_seconds)), Double())
+    is_on = pair.c.slot_n <= literal_column(str(pool.always_on))
+    idle = case((is_on, gap), else_=func.least(gap, most))
+    known = case((pair.c.slot_freed_at.is_(None), literal_column("0.0", Double())), else_=idle)
+    return select(known).where(pair.c.id == jobs.c.id).scalar_subquery()
+
+
+def _taken(chosen: CTE, idle: ColumnElement[float] | None = None) -> CTE:
     """Return SQL that gives jobs to this holder, as `claim` in eventing/domain/job.py does.
 
     Their ids come as an array. In a join a planner that expects many may read the whole table.
@@ -158,6 +169,7 @@ def _taken(chosen: CTE) -> CTE:
         "updated_at": at,
         "started_at": None,
         "progress": bindparam("starting", type_=jobs.c.progress.type),
+        **({} if idle is None else {"idle_seconds": jobs.c.idle_seconds + idle}),
     }
     change = update(jobs).where(jobs.c.id == any_(ids)).values(**values)
     return change.returning(*jobs.columns).cte("taken")
@@ -165,9 +177,9 @@ def _taken(chosen: CTE) -> CTE:
 
 def _handed_on(following: CTE | None, condition: ColumnElement[bool]) -> CTE:
     """Return SQL that frees the slot of an attempt, or gives it to the next job."""
-    values: dict[str, Any] = {"job_id": None, "attempt": None}
+    values: dict[str, Any] = {"job_id": None, "attempt": None, "freed_at": db_now()}
     if following is not None:
-        values = {
+        values |= {
             "job_id": select(following.c.id).scalar_subquery(),
             "attempt": select(following.c.attempt).scalar_subquery(),
         }

@@ -1,6 +1,7 @@
 // The facts of a video: what was asked for, what came out, where the time went, and its names in other systems.
 //   settings(job)   times(job)   names(job)   → elements
 import { h } from "./dom.js";
+import { money } from "./estimate.js";
 import * as models from "./models.js";
 import { bytes, count, seconds, shortTitle, size } from "./words.js";
 
@@ -52,6 +53,8 @@ export function names(job) {
     ["Group", job.group, true],
     ["Trace", job.trace_id, true],
     ["Attempts", String(job.attempts)],
+    ["GPU-seconds", used(job.usage)],
+    ["Cost", job.usage?.cost > 0 && money(job.usage.cost, job.usage.currency)],
     ["Lane", job.lane],
     ["Priority", job.priority ? String(job.priority) : ""],
     ["Webhook", job.callback_url],
@@ -62,7 +65,12 @@ export function names(job) {
   ]);
 }
 
+function used(usage) {
+  const { paid, ...parts } = usage?.gpu_seconds ?? { paid: 0 };
+  return paid > 0 && `${paid.toFixed(1)} (${Object.entries(parts).filter(([, value]) => value >= 0.05).map(([name, value]) => `${name} ${value.toFixed(1)}`).join(", ")})`;
+}
+
 function list(rows) {
-  return h("dl", { class: "facts" }, rows.filter(([, value]) => value !== null && value !== undefined && value !== "").map(([name, value, isCode]) =>
+  return h("dl", { class: "facts" }, rows.filter(([, value]) => value !== null && value !== undefined && value !== "" && value !== false).map(([name, value, isCode]) =>
     h("div", {}, h("dt", {}, name), h("dd", {}, isCode ? h("code", {}, value) : value))));
 }

@@ -6,6 +6,7 @@ import * as choices from "./choices.js";
 import * as codes from "./codes.js";
 import { h, icon } from "./dom.js";
 import * as draft from "./draft.js";
+import * as estimate from "./estimate.js";
 import * as jobs from "./jobs.js";
 import * as modelCards from "./model_cards.js";
 import * as models from "./models.js";
@@ -30,7 +31,7 @@ export function mount(element) {
   form.append(
     h("h1", { class: "form-title" }, "New video"),
     prompt.create(), pictures.create(), modelCards.create(), choices.create(), more.create(),
-    h("div", { class: "send" }, problemBox, h("div", { class: "send-row" }, button, hint)), code,
+    h("div", { class: "send" }, problemBox, h("div", { class: "send-row" }, button, hint), estimate.create()), code,
   );
   form.addEventListener("submit", (event) => { event.preventDefault(); submit(); });
   document.addEventListener("keydown", (event) => {
@@ -56,14 +57,17 @@ async function check() {
   checking?.abort();
   checking = new AbortController();
   prompt.mark([]);
+  estimate.clear();
   if (!draft.fields.prompt?.trim()) return prompt.warn([]);
   const stand = Object.fromEntries(Object.keys(draft.files).map((name) => [name, "data:,"])); // not sent, only said
-  const options = { method: "POST", signal: checking.signal, headers: { "Content-Type": "application/json" }, body: JSON.stringify({ ...draft.fields, ...stand }) };
+  const fields = { ...draft.fields, ...stand };
+  const options = { method: "POST", signal: checking.signal, headers: { "Content-Type": "application/json" }, body: JSON.stringify(fields) };
   try {
     const answer = await json("v1/check", options);
     prompt.mark(answer.unknown_words);
     prompt.warn(answer.warnings);
     if (answer.problem) showProblem({ ...answer.problem, message: answer.problem.detail });
+    else await estimate.show(fields, options.signal);
   } catch { /* sending the request tells what is wrong */ }
 }
 

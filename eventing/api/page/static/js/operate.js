@@ -5,6 +5,7 @@
 import { json } from "./api.js";
 import { h, icon, fill } from "./dom.js";
 import * as broken from "./operate_broken.js";
+import * as cost from "./operate_cost.js";
 import * as keys from "./operate_keys.js";
 import * as work from "./operate_work.js";
 import * as session from "./session.js";
@@ -15,7 +16,7 @@ export function mount(element) {
   const view = { problem: h("div", { role: "alert" }), at: h("p", { class: "soft", id: "operate-at" }), parts: h("div", { class: "operate-parts" }) };
   const head = h("header", { class: "operate-head" }, h("h1", {}, "Operate"), view.at);
   element.append(head, view.problem, view.parts);
-  Object.assign(view, { work: work.create(() => look(view)), deliveries: broken.deliveries(), letters: broken.letters(), keys: keys.create(), isEmpty: true });
+  Object.assign(view, { work: work.create(() => look(view)), deliveries: broken.deliveries(), letters: broken.letters(), cost: cost.create(), keys: keys.create(), isEmpty: true });
   look(view);
   const timer = setInterval(() => { if (!document.hidden) look(view); }, EVERY_MILLISECONDS);
   return () => { clearInterval(timer); view.isOver = true; };
@@ -29,6 +30,7 @@ async function look(view) {
     if (view.isEmpty) begin(view);
     view.at.textContent = `reelzero ${seen.version} · as of ${new Date(seen.at).toLocaleTimeString()}`;
     view.work.update(seen);
+    view.cost.look();
     view.deliveries.expect(seen.deliveries_dead);
     view.letters.expect(null);
   } catch (problem) {
@@ -38,7 +40,7 @@ async function look(view) {
 
 function begin(view) {
   view.isEmpty = false;
-  fill(view.parts, view.work.element, view.deliveries.element, view.letters.element, view.keys.element);
+  fill(view.parts, view.work.element, view.cost.element, view.deliveries.element, view.letters.element, view.keys.element);
   view.keys.load();
 }
 
