@@ -30,6 +30,8 @@ def pgbouncer(program: str, server: str, folder: Path) -> Iterator[str]:
         "listen_addr": "", "listen_port": PORT, "unix_socket_dir": folder, "pool_mode": "transaction",
         "auth_type": "trust", "auth_file": folder / "users", "max_client_conn": 500,
         "default_pool_size": SERVER_CONNECTIONS, "logfile": folder / "log",
+        # On a busy machine its own limits would end connections that are only slow.
+        "client_login_timeout": 0, "query_wait_timeout": 0, "server_connect_timeout": START_SECONDS,
     }  # fmt: skip
     lines = [f"{name} = {value}" for name, value in settings.items()]
     (folder / "users").write_text('"postgres" ""\n')
