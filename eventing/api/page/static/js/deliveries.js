@@ -26,7 +26,7 @@ const STATES = { delivered: "completed", pending: "queued", dead: "failed" };
 function row(id, message, body) {
   const state = h("span", { class: "badge", dataset: { status: STATES[message.status] ?? "" } }, message.status);
   const tries = (message.log ?? []).map((each) => h("li", { class: "soft" },
-    `${ago(each.at * 1000)}: ${each.http_status ?? "no answer"} after ${seconds(each.seconds)}${each.error ? `, ${each.error}` : ""}`));
+    `${ago(each.at * 1000)}: ${each.http_status ?? (each.error ? "no answer" : "arrived")} after ${seconds(each.seconds)}${each.error ? `, ${each.error}` : ""}`));
   const head = h("div", { class: "delivery-head" }, h("strong", {}, message.event_type.replace(/^.*\.(\w+)\.v\d+$/, "$1")), h("span", { class: "soft" }, message.target ?? message.destination), state);
   if (message.status !== "pending") head.append(replay(id, message, body));
   return h("li", { class: "delivery" }, head, tries.length > 0 && h("details", {}, h("summary", { class: "soft" }, count(tries.length, "try").replace("trys", "tries")), h("ul", {}, tries)));

@@ -34,7 +34,7 @@ async function look(state, figures, words) {
 function row(name, { since, total, currency }) {
   const { paid, used, starting, wasted, idle } = total.gpu_seconds;
   const cost = total.cost === null ? "–" : money(total.cost, currency);
-  return [name, since, String(total.completed), ...[paid, used, starting, wasted, idle].map(seconds), cost];
+  return [name, h("time", {}, since), String(total.completed), ...[paid, used, starting, wasted, idle].map(seconds), cost];
 }
 
 // The key goes in a header, so a link would not do.
