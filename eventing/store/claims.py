@@ -113,7 +113,8 @@ class ClaimStore:
         async with self._database.write() as connection:
             old, at, has_failed = await locked_to_start(connection, job.id)
             new = state.start(old, job.attempt, at)
-            await write_transition(connection, old, new, self._announcer)
+            if new != old:  # else it is stored, but the answer was lost
+                await write_transition(connection, old, new, self._announcer)
             if has_failed:
                 await circuit_breaker.close(connection, job.model, job.lane)
             return new

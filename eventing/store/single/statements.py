@@ -146,11 +146,16 @@ def _next(pool: Pool, condition: ColumnElement[bool]) -> CTE:
 def _idle(pair: CTE, pool: Pool) -> ColumnElement[float]:
     """Return SQL: for how long the predictor of the slot was awake, as `Pool.idle` returns it."""
     gap = func.greatest(pair.c.at - pair.c.slot_freed_at, literal_column("0.0"))
-    most: ColumnElement[float] = literal_column(repr(float(pool.idle_seconds)), Double())
+    most: ColumnElement[float] = _number(pool.idle_seconds)
     is_on = pair.c.slot_n <= literal_column(str(pool.always_on))
     idle = case((is_on, gap), else_=func.least(gap, most))
     known = case((pair.c.slot_freed_at.is_(None), literal_column("0.0", Double())), else_=idle)
     return select(known).where(pair.c.id == jobs.c.id).scalar_subquery()
+
+
+def _number(value: float) -> ColumnElement[float]:
+    """Return a number as SQL. In quotes it may be infinite: a predictor may never stop."""
+    return literal_column(f"'{float(value)}'::double precision", Double())
 
 
 def _taken(chosen: CTE, idle: ColumnElement[float] | None = None) -> CTE:

@@ -75,6 +75,17 @@ async def test_a_renewal_keeps_the_job_and_brings_back_a_cancel(database: Databa
     assert renewed.cancel_requested and renewed.progress == step
 
 
+async def test_a_start_is_stored_once_also_if_its_first_answer_was_lost(database: Database) -> None:
+    store = stores(database)
+    await store.claims.prepare((POOL,))
+    await store.jobs.submit(submission())
+    job = await claim(store)
+    started = await store.claims.start(job)
+    assert await store.claims.start(job) == await store.claims.start(started) == started
+    assert await store.jobs.get(job.id) == started
+    assert len(await store.outbox.messages(job_id=job.id)) == 1
+
+
 async def test_back_off_is_waited_for_and_the_place_is_free_meanwhile(database: Database) -> None:
     store = stores(database)
     await store.claims.prepare((POOL,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections import Counter
 from dataclasses import replace
@@ -138,7 +139,7 @@ async def test_a_claim_records_how_long_the_predictor_of_its_slot_was_awake(data
     store = stores(database)
     pool = Pool("p", 1, POOL.routes, idle_seconds=60.0)
     await store.claims.prepare((pool,))
-    for _ in range(3):
+    for _ in range(4):
         await store.jobs.submit(submission())
     first = await claim(store, pool)
     assert first.idle_seconds == 0.0  # nothing is known of the time before
@@ -151,6 +152,10 @@ async def test_a_claim_records_how_long_the_predictor_of_its_slot_was_awake(data
     third = await claim(store, pool)
     assert third.idle_seconds == 60.0
     assert (await store.jobs.get(third.id)).idle_seconds == 60.0
+    await store.claims.free_slot(third)
+    await freed(database, seconds_ago=4000.0)
+    fourth = await claim(store, Pool("p", 1, POOL.routes, idle_seconds=math.inf))
+    assert fourth.idle_seconds >= 4000.0
 
 
 async def freed(database: Database, seconds_ago: float) -> None:
