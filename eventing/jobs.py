@@ -22,7 +22,7 @@ from eventing.contract.records.results import VideoResult, job_prefix
 from eventing.contract.storage.s3 import Bucket, Folder
 from eventing.contract.telemetry import current_traceparent, span
 from eventing.domain.group import Group
-from eventing.domain.job import Job
+from eventing.domain.job import Job, Status
 from eventing.drafts import Drafts, Origin
 from eventing.metrics.jobs import REUSED, SUBMITTED, count_end
 from eventing.pictures.intake import Frame, PictureIntake
@@ -100,7 +100,10 @@ class Jobs:
 
     async def cancel(self, job_id: str, owner: str | None = None) -> Job:
         """End a waiting job now, and a running one within one denoising step. Raises NotFound."""
+        before = await self._store.get(job_id, owner)
         job = await self._store.cancel(job_id, owner)
+        if before.status is Status.queued and job.status is Status.cancelled:
+            traces.waited(job)
         self._signals.message_due.notify()
         self._watchers.changed(job.id)
         return job

@@ -121,6 +121,10 @@ TEXTS: dict[str, tuple[str, str]] = {  # code: what it means, what to do
         "The header `Range` begins after the end of the file.",
         "Ask for a range within the size that `Content-Range` names.",
     ),
+    "rejected_by_predictor": (
+        "The predictor refused the job, and its answer had no code. The message has the answer.",
+        "Report it to the operator: eventing and the predictor may be of different releases.",
+    ),
     "request_timeout": (
         "The request line and the headers did not arrive in time.",
         "Send it without pauses.",

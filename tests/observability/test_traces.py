@@ -12,8 +12,6 @@ import json
 import os
 import re
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 import grpc
 import pytest
@@ -25,47 +23,21 @@ from eventing.contract.records.models import Failure
 from eventing.contract.storage.s3 import Bucket, S3Location
 from eventing.testing import FakePredictor, Script
 from tests.integration.predictor.process import Predictor
-from tests.integration.predictor.serving import Serving, serving
+from tests.integration.predictor.serving import serving
 from tests.observability.shown import show
+from tests.observability.traced import (
+    AT_PREDICTOR,
+    PRODUCER,
+    PROMPT,
+    SECRET,
+    Installation,
+    otlp,
+    traceparent,
+)
 from tests.support.collector import Collector, Span, draw
 from tests.support.receivers import Receiver
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-SECRET = "whsec_" + "MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDA="
-PROMPT = "a zanzibar circle"
-PRODUCER = "c" * 16  # the producer's span, which this test does not send
-AT_PREDICTOR = "generate", "encode_prompt", "denoise", "decode", "encode_video", "upload"
-
-
-def traceparent(letter: str) -> str:
-    """The header of a producer whose trace is this letter, 32 times."""
-    return f"00-{letter * 32}-{PRODUCER}-01"
-
-
-@dataclass
-class Installation:
-    """Everything that takes part."""
-
-    service: Serving
-    predictor: Predictor
-    fake: FakePredictor
-    collector: Collector
-    receiver: Receiver
-    folder: Path
-
-    def logs(self) -> list[dict[str, object]]:
-        """Every line that both processes have logged."""
-        text = (self.folder / "serve.log").read_text() + self.predictor.log.read_text()
-        return [json.loads(line) for line in text.splitlines()]
-
-
-def otlp(endpoint: str, protocol: str) -> dict[str, str]:
-    """The standard variables."""
-    return {
-        "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
-        "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
-        "OTEL_BSP_SCHEDULE_DELAY": "50",
-    }
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -265,6 +237,28 @@ async def test_a_caller_that_samples_nothing_gets_no_spans(installation: Install
     delivery = await installation.receiver.wait_for(lambda delivery: delivery.path == "/unsampled")
     assert delivery.headers["traceparent"].split("-")[1::2] == ["8" * 32, "00"]
     assert not [span for span in installation.collector.spans if span.trace == "8" * 32]
+
+
+async def test_no_span_has_the_words_of_a_search(installation: Installation) -> None:
+    await installation.service.jobs({"traceparent": traceparent("a")}, search=PROMPT)
+    request = one(await installation.collector.until("a" * 32, "GET /v1/jobs"), "GET /v1/jobs")
+    assert request.attributes["url.query"] == "REDACTED"
+    assert "zanzibar" not in str(request)
+
+
+async def test_a_cancelled_job_that_waited_has_the_span_of_its_wait(installation: Installation) -> None:
+    gate = asyncio.Event()
+    installation.fake.scripts[:] = [Script(gate=gate)]
+    running = await installation.service.submit(prompt=PROMPT, model="tiny")  # takes the only slot
+    headers = {"traceparent": traceparent("b")}
+    waiting = await installation.service.submit(headers, prompt=PROMPT, model="tiny")
+    for _ in range(2):  # the second call finds an ended job
+        await installation.service.cancel(waiting)
+    gate.set()
+    assert (await installation.service.ended(running))["status"] == "completed"
+    spans = await installation.collector.until("b" * 32, "queue", "deliver sink")
+    assert one(spans, "queue").error is None
+    assert not [span for span in spans if span.name == "attempt"]
 
 
 async def test_a_collector_that_hangs_delays_no_job(installation: Installation) -> None:

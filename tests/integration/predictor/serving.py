@@ -40,6 +40,17 @@ class Serving:
         async with self._http.post(self._url + path, **arguments) as answer:
             assert answer.status == status, await answer.text()
 
+    async def jobs(self, headers: dict[str, str], **query: str) -> list[Job]:
+        """The first page of jobs that fit."""
+        async with self._http.get(f"{self._url}/v1/jobs", params=query, headers=headers) as answer:
+            assert answer.status == 200, await answer.text()
+            return list((await answer.json())["data"])
+
+    async def cancel(self, job_id: str) -> None:
+        """End a job that waits, or has ended already."""
+        async with self._http.delete(f"{self._url}/v1/jobs/{job_id}") as answer:
+            assert answer.status == 200, await answer.text()
+
     async def metrics(self) -> str:
         """The metrics in OpenMetrics, with their exemplars."""
         accept = {"accept": "application/openmetrics-text; version=1.0.0"}

@@ -11,7 +11,9 @@ from eventing.contract.problems import catalogue
 
 ROOT = Path(__file__).parents[4]
 WRITTEN = re.compile(
-    r"Failure\(\s*code=\"(\w+)\"|^\s+code = \"([a-z]+_[a-z_]+)\"|else \"(\w+_\w+)\"\)$", re.MULTILINE
+    r"Failure\(\s*code=\"(\w+)\"|^\s+code = \"([a-z]+_[a-z_]+)\"|else \"(\w+_\w+)\"\)$"
+    r"|code or \"(\w+)\"",
+    re.MULTILINE,
 )
 NO_ERRORS = {"encode_prompt", "encode_video", "engine_queue"}
 
