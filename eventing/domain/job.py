@@ -193,11 +193,10 @@ def fail(job: Job, attempt: int, failure: Failure, now: float, keep: float) -> J
     return _end(job, Status.failed, now, keep, error=failure)
 
 
-def cancel(job: Job, now: float, keep: float) -> Job:
+def cancel(job: Job, now: float, keep: float, **changes: Any) -> Job:
     """End as cancelled. Legal from every state that is not terminal."""
-    return _end(
-        job, Status.cancelled, now, keep, error=Failure(code="cancelled", message="cancelled on request")
-    )
+    error = Failure(code="cancelled", message="cancelled on request")
+    return _end(job, Status.cancelled, now, keep, error=error, **changes)
 
 
 def request_cancel(job: Job, now: float, keep: float) -> Job:
@@ -231,19 +230,21 @@ def put_back(
         job = replace(job, attempts_used=job.attempts_used - counted, early_cuts=job.early_cuts + 1)
     elif used and job.started_at is None:
         job = replace(job, attempts_used=job.attempts_used + 1)
-    return _requeue(job, cause, delay, now, keep)
+    wasted = job.wasted_seconds if cause.code == BUSY else lost(job, now)["wasted_seconds"]
+    return _requeue(job, cause, delay, now, keep, wasted_seconds=wasted)
 
 
 def lapse(job: Job, now: float, keep: float) -> Job:
     """Free a job whose lease has ended.
 
     It is queued even if its attempts are used up. The next holder first looks for a finished file to adopt,
-    and only then fails the job.
+    and only then fails the job. No more than the lease is wasted: what lies between its end and `now`, while
+    eventing was stopped, is unknown.
     """
     if job.status is not Status.in_progress or job.lease_until is None or job.lease_until >= now:
         raise LeaseLost(f"job {job.id} is held")
     cause = Failure(code="lease_lapsed", message="the process that held the job went silent", retryable=True)
-    return _requeue(job, cause, 0.0, now, keep)
+    return _requeue(job, cause, 0.0, now, keep, **lost(job, job.lease_until))
 
 
 def miss_deadline(job: Job, now: float, keep: float) -> Job:
@@ -259,9 +260,9 @@ def backoff(tries: int, base: float) -> float:
     return base * min(60.0, 2.0 ** min(tries, 16)) * random.uniform(0.5, 1.0)  # noqa: S311 -- not a secret
 
 
-def _requeue(job: Job, cause: Failure, delay: float, now: float, keep: float) -> Job:
+def _requeue(job: Job, cause: Failure, delay: float, now: float, keep: float, **usage: float) -> Job:
     if job.cancel_requested:
-        return cancel(job, now, keep)
+        return cancel(job, now, keep, **usage)
     return job.evolve(
         now,
         status=Status.queued,
@@ -270,7 +271,7 @@ def _requeue(job: Job, cause: Failure, delay: float, now: float, keep: float) ->
         not_before=now + delay,
         error=cause,
         progress=QUEUED,
-        **({} if cause.code == BUSY else lost(job, now)),
+        **usage,
     )
 
 
@@ -278,7 +279,7 @@ def _end(job: Job, status: Status, now: float, keep: float, **changes: Any) -> J
     if job.status.is_terminal:
         raise LeaseLost(f"job {job.id} already is {job.status}")
     if job.status is Status.in_progress and status is not Status.completed:
-        changes |= lost(job, now)
+        changes = lost(job, now) | changes
     return job.evolve(
         now,
         status=status,

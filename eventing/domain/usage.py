@@ -36,6 +36,10 @@ class Attempt(Protocol):
         """Return its number."""
 
     @property
+    def submitted_at(self) -> float:
+        """Return when the job was submitted."""
+
+    @property
     def claimed_at(self) -> float | None:
         """Return when it began."""
 
@@ -109,27 +113,30 @@ def on_device(timings: Timings) -> float:
     return timings.encode_prompt + timings.denoise + timings.decode + (timings.engine or 0.0)
 
 
-def lost(attempt: Attempt, now: float) -> dict[str, float]:
-    """Return what attempts of a job have wasted once the running one ends without a video."""
-    return {"wasted_seconds": attempt.wasted_seconds + _lasted(attempt, now)}
+def lost(attempt: Attempt, end: float) -> dict[str, float]:
+    """Return what attempts of a job have wasted if the running one ended without a video."""
+    return {"wasted_seconds": attempt.wasted_seconds + _lasted(attempt, end)}
 
 
 def made(attempt: Attempt, result: VideoResult, now: float) -> dict[str, float]:
-    """Return what a video has used. That of an earlier attempt, which is adopted, was not wasted."""
+    """Return what a video has used. That of an earlier attempt, which is adopted, was not wasted.
+
+    Such an attempt may have gone on after its lease, so only the submission bounds it.
+    """
     is_adopted = result.attempt != attempt.attempt
-    lasted = attempt.wasted_seconds if is_adopted else _lasted(attempt, now)
+    lasted = max(0.0, now - attempt.submitted_at) if is_adopted else _lasted(attempt, now)
     used, starting = _split(lasted, result.timings)
     return {
         "used_seconds": used,
         "starting_seconds": 0.0 if is_adopted else starting,
-        "wasted_seconds": attempt.wasted_seconds - (used if is_adopted else 0.0),
+        "wasted_seconds": max(0.0, attempt.wasted_seconds - (used if is_adopted else 0.0)),
         "video_seconds": result.duration_seconds,
         "cold_starts": int(result.timings.load > 0),
     }
 
 
-def _lasted(attempt: Attempt, now: float) -> float:
-    return 0.0 if attempt.claimed_at is None else max(0.0, now - attempt.claimed_at)
+def _lasted(attempt: Attempt, end: float) -> float:
+    return 0.0 if attempt.claimed_at is None else max(0.0, end - attempt.claimed_at)
 
 
 def _split(lasted: float, timings: Timings) -> tuple[float, float]:

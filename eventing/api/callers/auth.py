@@ -122,6 +122,3 @@ async def limit_rate(request: Request, owner: Owner) -> str:
     limit: RateLimit = request.app.state.rate_limit
     limit.take(owner)
     return owner
-
-
-Submitter = Annotated[str, Depends(limit_rate)]

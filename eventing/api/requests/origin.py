@@ -10,8 +10,9 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Query, Request
 
-from eventing.api.callers.auth import Owner, Submitter, limit_rate
+from eventing.api.callers.auth import Owner, limit_rate
 from eventing.api.requests.trace import traceparent_of
+from eventing.contract.errors import InvalidRequest
 from eventing.drafts import Origin
 from eventing.store.submissions import event_key
 
@@ -25,6 +26,16 @@ def event_origin(
     """Return the origin of a CloudEvent."""
     key = event_key(source, event_id)
     return Origin(owner, "event", key=key, traceparent=traceparent, max_priority=max_priority)
+
+
+async def _submitter(request: Request, owner: Owner) -> str:
+    """Return the caller after counting one submission. Refuse `dry_run`, which would else make a job."""
+    if "dry_run" in request.query_params:
+        raise InvalidRequest("dry_run: only POST /v1/jobs takes it", field="dry_run")
+    return await limit_rate(request, owner)
+
+
+Submitter = Annotated[str, Depends(_submitter)]
 
 
 def _from(way: str) -> Callable[..., Awaitable[Origin]]:

@@ -13,9 +13,14 @@ from xml.etree import ElementTree
 import pytest
 import pytest_asyncio
 
+from eventing.api.usage.formats import as_csv
+from eventing.api.usage.views import By, usage_view
 from eventing.contract.records.models import Failure
 from eventing.contract.storage.s3 import Bucket
+from eventing.domain.usage import Usage
 from eventing.settings import Endpoint
+from eventing.store.usage import Entry as UsageEntry
+from eventing.store.usage import Period
 from eventing.testing import Script
 from tests.integration.api.deployment import Deployment, deployment
 
@@ -141,6 +146,15 @@ async def test_the_csv_has_the_rows_of_the_json(bill: Bill) -> None:
         assert int(line["completed"]) == row["completed"]
 
 
+@pytest.mark.parametrize("owner", ['=HYPERLINK("http://x")', "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+async def test_a_spreadsheet_takes_no_owner_for_a_formula(bill: Bill, owner: str) -> None:
+    usage = UsageEntry(20_000, owner, MODEL, Usage(completed=1))
+    view = usage_view(Period(20_000, 20_000, (usage,)), (By.owner,), bill.service.service.container.costs)
+    (line,) = csv.DictReader(io.StringIO(as_csv(view), newline=""))
+    assert line["owner"] == f"'{owner}"
+    assert float(line["gpu_seconds_paid"]) == 0.0
+
+
 async def test_the_picture_draws_each_part_as_long_as_it_is(bill: Bill) -> None:
     view = await bill.get("root", "/v1/usage?by=model")
     picture = ElementTree.fromstring((await bill.get("root", "/v1/usage?by=model&format=svg")).decode())
@@ -189,6 +203,19 @@ async def test_an_estimate_stores_nothing_and_takes_its_time_from_earlier_videos
     assert (view["queue_position"], view["wait_seconds"], view["cold_start"]) == (0, 0.0, False)
     assert view["end_seconds"] == pytest.approx(3 * view["seconds"], abs=0.05)
     assert view["currency"] == "EUR" and view["cost"] is not None
+    assert await bill.get("ann", "/v1/jobs") == before
+
+
+async def test_a_way_in_without_estimates_refuses_to_be_asked_for_one(bill: Bill) -> None:
+    before = await bill.get("ann", "/v1/jobs")
+    headers = {"Authorization": f"Bearer {bill.keys['ann']}"}
+    for method, path in (
+        ("PUT", "/v1/jobs/my-id"), ("POST", "/v1/videos"), ("POST", "/api/v1/videos"),
+        ("POST", f"/v1/jobs/{bill.jobs['free']['id']}/retry"),
+    ):  # fmt: skip
+        body = {"prompt": "a red circle", "model": MODEL}
+        answer, problem = await bill.service.call(method, f"{path}?dry_run=true", json=body, headers=headers)
+        assert answer.status in (400, 422) and "dry_run" in str(problem), (path, problem)
     assert await bill.get("ann", "/v1/jobs") == before
 
 

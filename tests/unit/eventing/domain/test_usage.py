@@ -59,12 +59,27 @@ def test_attempts_without_a_video_are_wasted_and_a_busy_predictor_wastes_nothing
     job = state.put_back(state.claim(job, "h", 250.0, LEASE), 2, BUSY, 0.0, 260.0, KEEP)
     assert used(job) == (0.0, 0.0, 40.0, 0.0)
     job = state.lapse(state.claim(job, "h", 300.0, 5.0, 3.0), 310.0, KEEP)
-    assert used(job) == (0.0, 0.0, 50.0, 3.0)
+    assert used(job) == (0.0, 0.0, 45.0, 3.0)  # up to the end of its lease
     job = state.fail(state.claim(job, "h", 400.0, LEASE), 4, LOST, 420.0, KEEP)
-    assert used(job) == (0.0, 0.0, 70.0, 3.0)
+    assert used(job) == (0.0, 0.0, 65.0, 3.0)
     job = state.request_cancel(state.claim(requeue(job, 430.0), "h", 440.0, LEASE), 441.0, KEEP)
     job = state.complete(job, 5, result(job), 445.0, KEEP)
-    assert (job.status, used(job)) == ("cancelled", (0.0, 0.0, 75.0, 3.0))
+    assert (job.status, used(job)) == ("cancelled", (0.0, 0.0, 70.0, 3.0))
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_an_attempt_that_lapses_while_eventing_is_stopped_wastes_no_more_than_its_lease(
+    cancelled: bool,
+) -> None:
+    job = state.claim(make_job(), "h", 200.0, 30.0)
+    job = state.request_cancel(job, 201.0, KEEP) if cancelled else job
+    job = state.lapse(job, 200.0 + 86_400.0, KEEP)
+    assert used(job) == (0.0, 0.0, 30.0, 0.0)
+
+
+def test_a_cancelled_job_whose_predictor_was_busy_wastes_nothing() -> None:
+    job = state.put_back(state.request_cancel(claimed(), 210.0, KEEP), 1, BUSY, 0.0, 260.0, KEEP)
+    assert (job.status, used(job)) == ("cancelled", (0.0, 0.0, 0.0, 0.0))
 
 
 def test_a_job_that_is_cancelled_in_the_queue_has_used_nothing() -> None:
@@ -76,7 +91,18 @@ def test_an_adopted_video_takes_its_work_out_of_what_its_attempt_seemed_to_waste
     job = state.lapse(claimed(at=200.0).evolve(200.0, lease_until=205.0), 230.0, KEEP)
     job = state.claim(job, "h", 240.0, LEASE)
     job = state.complete(job, 2, result(job, attempt=1, denoise=20.0), 241.0, KEEP)
+    assert used(job) == (20.0, 0.0, 0.0, 0.0)  # it went on after its lease
+    job = state.put_back(claimed(at=200.0), 1, LOST, 0.0, 230.0, KEEP)
+    job = state.claim(job, "h", 240.0, LEASE)
+    job = state.complete(job, 2, result(job, attempt=1, denoise=20.0), 241.0, KEEP)
     assert used(job) == (20.0, 0.0, 10.0, 0.0)
+
+
+def test_an_adopted_video_has_used_no_more_than_the_time_since_the_submission() -> None:
+    job = state.put_back(claimed(at=200.0), 1, LOST, 0.0, 230.0, KEEP)
+    job = state.claim(job, "h", 240.0, LEASE)
+    job = state.complete(job, 2, result(job, attempt=1, denoise=1e9), 241.0, KEEP)
+    assert used(job) == (241.0 - job.submitted_at, 0.0, 0.0, 0.0)
 
 
 def test_a_reused_result_uses_no_predictor() -> None:
