@@ -31,7 +31,9 @@ def text(runs: dict[str, Run]) -> str:
     """Return the page."""
     if not runs:
         return f"{HEAD}\nNo results yet: they are to come from a machine that does nothing else.\n"
-    return "\n".join([HEAD, *(_section(run) for _, run in sorted(runs.items()))])
+    sections = {name: _absent(name) for name in map("bench.{}".format, results.modules())}
+    sections |= {name: _section(run) for name, run in runs.items()}
+    return "\n".join([HEAD, *(sections[name] for name in sorted(sections))])
 
 
 def picture(runs: dict[str, Run]) -> str:
@@ -51,6 +53,11 @@ def _bar(record: Record) -> Bar:
     assert record.target and record.ratio is not None
     label = f"{record.name}: {record.ratio:.3g} ({record.target})"
     return Bar(label, record.ratio / record.target.limit, record.target.met(record.ratio))
+
+
+def _absent(module: str) -> str:
+    command = f"No results yet: `python -m bench.run --only {module.removeprefix('bench.')}` brings them."
+    return f"## {module}\n\n{_purpose(module)}\n\n{command}\n"
 
 
 def _section(run: Run) -> str:

@@ -1,15 +1,15 @@
 """A thousand jobs without generation, end to end: `python -m bench.queue`.
 
 `reelzero serve` on SQLite and on PostgreSQL, with a no-op predictor behind real HTTP. The same run measures
-the design that it replaces: FastAPI + Celery + Redis + PostgreSQL (bench/peers/celery_peer.py). The same
-connections submit to each side as fast as it answers, and the same number of jobs run at once. All commits
-are on disk: SQLite synchronous=FULL, PostgreSQL fsync and synchronous_commit on, Redis appendfsync always.
-jobs/s counts from the first POST until the last row is completed. The product must also announce the end:
-one PUT to S3 and two more commits that the peer does not have. `+ PUT` adds a PUT to the peer. `+
-predictor` makes the peer's task call the same predictor over HTTP. Accept → start is the time from the 202
-until the predictor or the task begins, once in the rush and once with a job every 100 ms on an idle queue.
-Target: at least the jobs/s of Celery + predictor + PUT on PostgreSQL, 0.6 of them on
-SQLite.
+the design that it replaces: FastAPI + Celery + Redis + PostgreSQL (bench/peers/celery_peer.py). A peer whose
+parts are absent is left out, and its line says what it needs. The same connections submit to each side as
+fast as it answers, and the same number of jobs run at once. All commits are on disk: SQLite synchronous=FULL,
+PostgreSQL fsync and synchronous_commit on, Redis appendfsync always. jobs/s counts from the first POST until
+the last row is completed. The product must also announce the end: one PUT to S3 and two more commits that a
+peer does not have. `+ PUT` adds a PUT to a peer. `+ predictor` makes a peer's task call the same predictor
+over HTTP. Accept → start is the time from the 202 until the predictor or the task begins, once in the rush
+and once with a job every 100 ms on an idle queue. Target: at least the jobs/s of Celery + predictor + PUT on
+PostgreSQL, 0.6 of them on SQLite.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ import asyncio
 import http.client
 import itertools
 import json
-import shutil
 import signal
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from bench.harness.process import machine
-from bench.harness.records import Missing, Record, Size, at_least, main
+from bench.harness.records import Missing, Record, Size, at_least, main, not_run
 from bench.peers import queue_sides
-from bench.peers.celery_environment import prepare
 from bench.peers.queue_sides import Running, Side, World
 
 BODY = json.dumps({"prompt": "a red circle moving right", "model": "tiny"})
 PACE = 0.1
-HEAD = "\n{:2} at once                jobs/s accepts/s   accept → start: idle p50 / p99      in the rush"
+HEAD = (
+    "\n{:2} at once                       jobs/s accepts/s   accept → start: idle p50 / p99      in the rush"
+)
 WARM_UP = 20
 SIDES: dict[str, Side] = {
     "reelzero, SQLite": queue_sides.sqlite,
@@ -107,48 +107,62 @@ def waits(side: Running, accepted: dict[str, float]) -> list[float]:
     return [max(0.0, float(starts[job]) - at) for job, at in accepted.items()]
 
 
+async def warm_up(side: Running) -> int:
+    """Submit the first jobs to each port; return how many have ended."""
+    for number, port in enumerate(side.ports, 1):
+        await asyncio.to_thread(submit_many, port, iter(range(WARM_UP)))
+        await until_ended(side, number * WARM_UP)
+    return len(side.ports) * WARM_UP
+
+
 async def measure(world: World, start: Side, slots: int, count: int, callers: int) -> Outcome:
     """Measure one side: warm-up, paced jobs, rush."""
     async with AsyncExitStack() as stack:
         side = await start(world, stack, slots)
-        for number, port in enumerate(side.ports, 1):
-            await asyncio.to_thread(submit_many, port, iter(range(WARM_UP)))
-            await until_ended(side, number * WARM_UP)
-        warm = len(side.ports) * WARM_UP
-        few = max(20, count // 10)
+        warm, few = await warm_up(side), max(20, count // 10)
         paced_jobs = await asyncio.to_thread(submit_many, side.ports[0], iter(range(few)), PACE)
         await until_ended(side, warm + few)
-        idle = waits(side, paced_jobs)
-        turns, begin = iter(range(count)), time.time()
-        pool = stack.enter_context(ThreadPoolExecutor(callers))
+        return await rush(side, warm + few, count, callers, waits(side, paced_jobs))
+
+
+async def rush(side: Running, before: int, count: int, callers: int, idle: list[float]) -> Outcome:
+    """Submit as fast as the side answers, and wait until all have ended."""
+    turns, begin = iter(range(count)), time.time()
+    with ThreadPoolExecutor(callers) as pool:
         loop = asyncio.get_running_loop()
         ports = itertools.islice(itertools.cycle(side.ports), callers)
-        rush = [loop.run_in_executor(pool, submit_many, port, turns) for port in ports]
-        accepted = {job: at for part in await asyncio.gather(*rush) for job, at in part.items()}
-        await until_ended(side, warm + few + count)
-        seconds = time.time() - begin
-        taken = max(accepted.values()) - begin
-        return Outcome(count / seconds, count / taken, waits(side, accepted), idle)
+        callings = [loop.run_in_executor(pool, submit_many, port, turns) for port in ports]
+        accepted = {job: at for part in await asyncio.gather(*callings) for job, at in part.items()}
+    await until_ended(side, before + count)
+    seconds = time.time() - begin
+    taken = max(accepted.values()) - begin
+    return Outcome(count / seconds, count / taken, waits(side, accepted), idle)
 
 
 async def run(options: Load, stack: AsyncExitStack) -> list[Record]:
     """Measure all sides in turn, for each number of slots."""
     records = []
-    programs = await asyncio.to_thread(prepare)
-    world = await queue_sides.opened(stack, programs)
+    world = await queue_sides.opened(stack)
     print(machine())
     print(
         f"PostgreSQL: {await queue_sides.durability(world)}; {options.count} jobs, {options.callers} callers"
     )
     for slots in options.slots:
         print(HEAD.format(slots))
-        outcomes = {}
-        for name in options.sides:
-            outcome = await measure(world, SIDES[name], slots, options.count, options.callers)
-            outcomes[name] = outcome
-            print(f"{name:25}{line(outcome)}", flush=True)
+        outcomes = {name: await one_side(world, name, slots, options) for name in options.sides}
         records += [one for name in outcomes for one in ratios(name, outcomes, slots)]
     return records
+
+
+async def one_side(world: World, name: str, slots: int, options: Load) -> Outcome | Missing:
+    """Measure one side and print its line; return what is missing where it cannot run."""
+    try:
+        outcome = await measure(world, SIDES[name], slots, options.count, options.callers)
+    except Missing as missing:
+        print(f"{name:32} needs {missing}", flush=True)
+        return missing
+    print(f"{name:32}{line(outcome)}", flush=True)
+    return outcome
 
 
 def line(outcome: Outcome) -> str:
@@ -160,19 +174,22 @@ def line(outcome: Outcome) -> str:
     return f"{outcome.rate:8.1f} {outcome.accepted:8.1f}  {idle}   {rush}"
 
 
-def ratios(name: str, outcomes: dict[str, Outcome], slots: int) -> list[Record]:
+def ratios(name: str, outcomes: Mapping[str, Outcome | Missing], slots: int) -> list[Record]:
     """Return the product's jobs per second next to those of each peer."""
-    if name not in OURS:
+    ours = outcomes[name]
+    if name not in OURS or isinstance(ours, Missing):
         return []
-    ours, records = outcomes[name], []
-    for peer in [one for one in PEERS if one in outcomes]:
-        theirs = outcomes[peer]
-        waits = [statistics.median(one) * 1e3 for one in (ours.idle, theirs.idle)]
-        note = f"202 to start on an idle queue {waits[0]:.1f} ms, the peer {waits[1]:.1f} ms"
-        target = TARGETS.get((name, peer)) if slots == 1 else None
-        title = f"no-op jobs, {name}, {slots} at once"
-        records.append(Record(title, "jobs/s", ours.rate, theirs.rate, peer, target, note))
-    return records
+    return [_ratio(name, ours, peer, outcomes[peer], slots) for peer in PEERS if peer in outcomes]
+
+
+def _ratio(name: str, ours: Outcome, peer: str, theirs: Outcome | Missing, slots: int) -> Record:
+    target = TARGETS.get((name, peer)) if slots == 1 else None
+    title = f"no-op jobs, {name}, {slots} at once"
+    if isinstance(theirs, Missing):
+        return not_run(title, "jobs/s", peer, f"[not run] needs {theirs}", target)
+    waits = [statistics.median(one) * 1e3 for one in (ours.idle, theirs.idle)]
+    note = f"202 to start on an idle queue {waits[0]:.1f} ms, the peer {waits[1]:.1f} ms"
+    return Record(title, "jobs/s", ours.rate, theirs.rate, peer, target, note)
 
 
 async def guarded(load: Load) -> list[Record]:
@@ -183,12 +200,10 @@ async def guarded(load: Load) -> list[Record]:
 
 
 def cases(size: Size) -> list[Record]:
-    """Measure all sides; three of them in a quick run."""
-    if shutil.which("redis-server") is None:
-        raise Missing("redis-server: apt-get install -y redis-server (no service has to run)")
+    """Measure all sides; ours and the peer that goes as long a way in a quick run."""
     if size is Size.smallest:
-        raise Missing("its smallest run installs Celery and takes a minute: take quick")
-    few = ("reelzero, SQLite", "reelzero, PostgreSQL", "Celery + predictor + PUT")
+        raise Missing("a size above the smallest, which would make the peers' environments: take quick")
+    few = ("reelzero, SQLite", "reelzero, PostgreSQL", *PEERS[2:])
     return asyncio.run(guarded(size.of(full=Load(1000), quick=Load(200, (1,), few), smallest=Load(20))))
 
 

@@ -24,12 +24,6 @@ from bench.harness.results import Run
 LIMIT = 3600.0  # seconds for one benchmark, against one that hangs
 
 
-def modules() -> list[str]:
-    """Return the names of the benchmarks: the files with a function `cases`."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
-    return [file.stem for file in files if "\ndef cases(" in file.read_text(encoding="utf-8")]
-
-
 def run(name: str, size: Size) -> Run:
     """Run a benchmark in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
@@ -58,7 +52,7 @@ def _with(run: Run, trouble: str) -> Run:
 
 def main() -> int:
     """Run the benchmarks that the command line names, or all; write the results and the page."""
-    names = modules()
+    names = results.modules()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=Size, choices=list(Size), default=Size.full)
     parser.add_argument(

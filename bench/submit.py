@@ -1,12 +1,14 @@
 """How long a caller waits for its 202: `python -m bench.submit`.
 
-The product is a `reelzero serve` process on SQLite (synchronous=FULL: the job is on disk before the answer).
-The peer is the least that stores a job durably: FastAPI with one INSERT and the same fsync. One connection
-submits to both in turns, one request at a time. Target: a p99 of at most 1.3 times the peer's.
+The product is a `reelzero serve` process, on SQLite (synchronous=FULL) and on PostgreSQL (fsync on): the job
+is on disk before the answer. The peer is the least that stores a job durably: FastAPI with one INSERT into
+the same kind of database, by asyncpg on PostgreSQL (bench/peers/insert_peer.py). One connection submits to
+both in turns, one request at a time. Target: a p99 of at most 1.3 times the peer's, on both databases.
 """
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import os
@@ -15,34 +17,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
 from bench.harness.process import ROOT, free_port
 from bench.harness.records import Record, Size, at_most, main
+from tests.faults.databases import PostgresServer
 
 BODY = json.dumps({"prompt": "a red circle moving right", "model": "tiny"})
-PEER = """
-import sqlite3, sys, uuid
-import uvicorn
-from fastapi import FastAPI, Request
-db = sqlite3.connect(sys.argv[1], check_same_thread=False, isolation_level=None)
-db.execute("PRAGMA journal_mode=WAL"); db.execute("PRAGMA synchronous=FULL")
-db.execute("CREATE TABLE jobs (id TEXT PRIMARY KEY, body TEXT)")
-app = FastAPI()
-@app.get("/healthz")
-def live(): return {}
-@app.post("/v1/jobs", status_code=202)
-async def submit(request: Request):
-    job = str(uuid.uuid4())
-    db.execute("INSERT INTO jobs VALUES (?, ?)", (job, (await request.body()).decode()))
-    return {"id": job}
-uvicorn.run(app, port=int(sys.argv[2]), log_level="error")
-"""
 
 
-def service(folder: Path, port: int) -> subprocess.Popen[bytes]:
+def service(url: str, port: int) -> subprocess.Popen[bytes]:
     environment = os.environ | {
-        "REELZERO_DATABASE_URL": f"sqlite+aiosqlite:///{folder}/jobs.db",
+        "REELZERO_DATABASE_URL": url,
         "REELZERO_PORT": str(port),
         "REELZERO_AUTH": "open",
         "REELZERO_RATE_PER_MINUTE": "1000000",
@@ -59,8 +44,11 @@ def service(folder: Path, port: int) -> subprocess.Popen[bytes]:
     )
 
 
-def wait(port: int) -> http.client.HTTPConnection:
+def wait(port: int, process: subprocess.Popen[bytes]) -> http.client.HTTPConnection:
+    """Return a connection to a side that has begun to answer."""
     while True:
+        if process.poll() is not None:
+            raise RuntimeError(f"a side ended with status {process.returncode} before it answered")
         connection = http.client.HTTPConnection("127.0.0.1", port)
         try:
             connection.request("GET", "/healthz")
@@ -80,29 +68,43 @@ def submit(connection: http.client.HTTPConnection) -> float:
     return (time.perf_counter() - begin) * 1000
 
 
-def cases(size: Size) -> list[Record]:
-    """Submit to both in turns."""
-    count = size.of(full=400, quick=100, smallest=3)
-    with tempfile.TemporaryDirectory() as name:
-        folder, ports = Path(name), (free_port(), free_port())
-        peer = subprocess.Popen([sys.executable, "-c", PEER, str(folder / "peer.db"), str(ports[1])])
-        ours = service(folder, ports[0])
-        try:
-            sides = [wait(port) for port in ports]
-            times: list[list[float]] = [[], []]
-            for _ in range(count):
-                for side, connection in enumerate(sides):
-                    times[side].append(submit(connection))
-        finally:
-            for process in (ours, peer):
-                process.kill()
-                process.wait()
+def compare(name: str, ours_url: str, peer_database: str, count: int) -> list[Record]:
+    """Submit to both sides in turns, on one kind of database."""
+    ports = (free_port(), free_port())
+    command = [sys.executable, "-m", "bench.peers.insert_peer", peer_database, str(ports[1])]
+    peer = subprocess.Popen(command, cwd=ROOT)
+    ours = service(ours_url, ports[0])
+    try:
+        sides = [wait(*one) for one in zip(ports, (ours, peer), strict=True)]
+        times: list[list[float]] = [[], []]
+        for _ in range(count):
+            for side, connection in enumerate(sides):
+                times[side].append(submit(connection))
+    finally:
+        for process in (ours, peer):
+            process.kill()
+            process.wait()
     cuts = [statistics.quantiles(values, n=100) for values in times]
     versus = "FastAPI + insert"
     return [
-        Record("202, p50, SQLite", "ms", cuts[0][49], cuts[1][49], versus),
-        Record("202, p99, SQLite", "ms", cuts[0][98], cuts[1][98], versus, at_most(1.3)),
+        Record(f"202, p50, {name}", "ms", cuts[0][49], cuts[1][49], versus),
+        Record(f"202, p99, {name}", "ms", cuts[0][98], cuts[1][98], versus, at_most(1.3)),
     ]
+
+
+async def run(count: int) -> list[Record]:
+    """Compare on a file, then on a server."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = (f"sqlite+aiosqlite:///{folder}/jobs.db", f"{folder}/peer.db")
+        records = await asyncio.to_thread(compare, "SQLite", *files, count)
+    async with PostgresServer(fsync=True) as server:
+        urls = ((await server.fresh()).url, (await server.fresh()).url.replace("+asyncpg", ""))
+        return records + await asyncio.to_thread(compare, "PostgreSQL", *urls, count)
+
+
+def cases(size: Size) -> list[Record]:
+    """Submit to both in turns, on both databases."""
+    return asyncio.run(run(size.of(full=400, quick=100, smallest=3)))
 
 
 if __name__ == "__main__":

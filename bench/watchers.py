@@ -13,6 +13,7 @@ import http.client
 import json
 import os
 import statistics
+import subprocess
 import tempfile
 import time
 from dataclasses import dataclass
@@ -68,9 +69,11 @@ async def sample(pid: int, connection: http.client.HTTPConnection, seconds: floa
     return Sample(percent, milliseconds)
 
 
-async def measure(options: Load, port: int, pid: int) -> tuple[list[Sample], list[Sample]]:
+async def measure(
+    options: Load, port: int, process: subprocess.Popen[bytes]
+) -> tuple[list[Sample], list[Sample]]:
     """Alternate between rounds without and with watchers."""
-    connection = await asyncio.to_thread(wait, port)
+    connection, pid = await asyncio.to_thread(wait, port, process), process.pid
     ids = await asyncio.to_thread(make_jobs, connection, options.watchers)
     alone, watched = [], []
     for _ in range(options.rounds):
@@ -105,9 +108,9 @@ def cases(size: Size) -> list[Record]:
     load = size.of(full=Load(2000, 3, 15, 200), quick=Load(500, 1, 5, 100), smallest=Load(3, 1, 0.1, 2))
     with tempfile.TemporaryDirectory() as name:
         port = free_port()
-        process = service(Path(name), port)
+        process = service(f"sqlite+aiosqlite:///{name}/jobs.db", port)
         try:
-            alone, watched = asyncio.run(measure(load, port, process.pid))
+            alone, watched = asyncio.run(measure(load, port, process))
         finally:
             process.kill()
             process.wait()

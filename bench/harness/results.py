@@ -24,6 +24,12 @@ class Run:
     trouble: str = ""  # what is missing here, or the last line of an error
 
 
+def modules() -> list[str]:
+    """Return the names of the benchmarks: the files with a function `cases`."""
+    files = sorted(FILE.parent.glob("*.py"))
+    return [file.stem for file in files if "\ndef cases(" in file.read_text(encoding="utf-8")]
+
+
 def read(file: Path = FILE) -> dict[str, Run]:
     """Return the runs of a results file by module; none if there is no file yet."""
     if not file.exists():

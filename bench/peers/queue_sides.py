@@ -1,4 +1,4 @@
-"""The sides of bench.queue, as processes: `reelzero serve` on either database, and the design it replaces.
+"""The sides of bench.queue, as processes: `reelzero serve` on either database, and Celery.
 
 Both use the same PostgreSQL server (fsync and synchronous_commit on, its defaults), the same S3 server and
 the same disk. Each start makes a fresh database. Its processes end with the exit stack.
@@ -9,17 +9,21 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
 
 from bench.harness.process import ROOT, call, free_port
+from bench.harness.records import Missing
+from bench.peers.environments import prepare
 from eventing.contract.storage.s3 import S3Location
 from eventing.standalone.processes.process import Process, last_words
 from eventing.standalone.s3.s3server import S3Server
@@ -40,7 +44,6 @@ class World:
     folder: Path
     postgres: PostgresServer
     s3: S3Location
-    programs: Path  # of the peer's environment
 
     async def start(self, stack: AsyncExitStack, name: str, command: list[str], **env: str) -> Process:
         """Start a process with its own log; it ends with the stack."""
@@ -51,7 +54,7 @@ class World:
         return process
 
 
-async def opened(stack: AsyncExitStack, programs: Path | None = None) -> World:
+async def opened(stack: AsyncExitStack) -> World:
     """Start the servers that all sides share, with PostgreSQL as durable as in production."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-queue-")))
     s3 = S3Server(folder / "s3", folder / "s3.log")
@@ -59,7 +62,7 @@ async def opened(stack: AsyncExitStack, programs: Path | None = None) -> World:
     stack.push_async_callback(s3.stop)
     os.environ.update(s3.credentials.environment())
     postgres = await stack.enter_async_context(PostgresServer(fsync=True))
-    return World(folder, postgres, location, programs or folder)
+    return World(folder, postgres, location)
 
 
 @dataclass
@@ -152,13 +155,11 @@ async def _ours(world: World, stack: AsyncExitStack, slots: int, url: str, repli
 
 
 async def _celery(world: World, stack: AsyncExitStack, slots: int, extra: dict[str, str]) -> Running:
-    port, broker = free_port(), free_port()
-    journal = world.folder / f"starts-{port}"
-    folder = world.folder / f"redis-{port}"
-    folder.mkdir()
-    durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
-    here = ["--bind", "127.0.0.1", "--port", str(broker), "--dir", str(folder)]
-    await world.start(stack, f"redis-{port}", ["redis-server", *here, *durable])
+    if shutil.which("redis-server") is None:
+        raise Missing("redis-server: apt-get install -y redis-server (no service has to run)")
+    programs = await asyncio.to_thread(prepare, "celery")
+    broker = await _redis(world, stack)
+    journal = world.folder / f"starts-{broker}"
     url = (await world.postgres.fresh()).url
     env = {
         "PEER_POSTGRES": url.replace("+asyncpg", ""),
@@ -166,19 +167,34 @@ async def _celery(world: World, stack: AsyncExitStack, slots: int, extra: dict[s
         "PEER_JOURNAL": str(journal),
         **extra,
     }
-    serve = [str(world.programs / "uvicorn"), "bench.peers.celery_peer:api", "--port", str(port)]
-    api = await world.start(stack, f"api-{port}", [*serve, "--no-access-log"], **env)
-    await _ready(port, "/healthz", api)
-    work = [
-        str(world.programs / "celery"),
-        "-A",
-        "bench.peers.celery_peer",
-        "worker",
-        f"--concurrency={slots}",
-    ]
-    worker = await world.start(stack, f"worker-{port}", work, **env)
-    await _until(lambda: "[queues]" in worker.log.read_text(), worker)
+    port = await _api(world, stack, programs, "bench.peers.celery_peer:api", env)
+    app = [str(programs / "celery"), "-A", "bench.peers.celery_peer"]
+    worker = await world.start(stack, f"worker-{port}", [*app, "worker", f"--concurrency={slots}"], **env)
+    await _until(partial(_has_written, worker, "[queues]"), worker)
     return Running([port], journal, await _counter(stack, url, ENDED))
+
+
+async def _redis(world: World, stack: AsyncExitStack) -> int:
+    """Start a Redis whose every command is on disk; return its port."""
+    port = free_port()
+    folder = world.folder / f"redis-{port}"
+    folder.mkdir()
+    durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
+    here = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
+    await world.start(stack, f"redis-{port}", ["redis-server", *here, *durable])
+    return port
+
+
+async def _api(world: World, stack: AsyncExitStack, programs: Path, app: str, env: dict[str, str]) -> int:
+    """Start the HTTP service of a peer; return its port."""
+    port = free_port()
+    command = [str(programs / "uvicorn"), app, "--port", str(port), "--no-access-log"]
+    await _ready(port, "/healthz", await world.start(stack, f"api-{port}", command, **env))
+    return port
+
+
+def _has_written(process: Process, words: str) -> bool:
+    return words in process.log.read_text()
 
 
 async def _counter(stack: AsyncExitStack, url: str, query: str) -> Callable[[], Awaitable[int]]:

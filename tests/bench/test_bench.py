@@ -15,7 +15,16 @@ from bench.harness.results import Run
 
 # They start services or predictors, whose starts alone take ten seconds of processor time each: here they are
 # only imported.
-WITH_PROCESSES = {"cold_start", "health_during_job", "job_cost", "memory", "overhead", "submit", "watchers"}
+WITH_PROCESSES = {
+    "cold_start",
+    "health_during_job",
+    "job_cost",
+    "memory",
+    "overhead",
+    "replicas",
+    "submit",
+    "watchers",
+}
 
 
 def require_sound(records: list[Record]) -> None:
@@ -35,7 +44,7 @@ def require_miniature(records: list[Record]) -> None:
     assert not any(one.target for one in records)
 
 
-@pytest.mark.parametrize("name", run.modules())
+@pytest.mark.parametrize("name", results.modules())
 def test_a_benchmark_runs_in_its_smallest_form(name: str) -> None:
     module = import_module(f"bench.{name}")
     if name in WITH_PROCESSES:
@@ -73,6 +82,20 @@ def test_a_target_is_met_on_its_own_side() -> None:
     assert not_run("a time", "s", "a peer", "[not run] needs a GPU", at_most(1)).verdict() == "not run"
 
 
+def test_a_peer_of_the_queue_that_is_absent_is_recorded_with_what_it_needs() -> None:
+    queue = import_module("bench.queue")
+    outcomes = {
+        "reelzero, PostgreSQL": queue.Outcome(70.0, 90.0, [], [0.004]),
+        "Celery + predictor + PUT": Missing("redis-server"),
+        "Celery + PUT": queue.Outcome(35.0, 80.0, [], [0.003]),
+    }
+    put, predictor = queue.ratios("reelzero, PostgreSQL", outcomes, 1)
+    assert predictor.verdict() == "not run" and predictor.note == "[not run] needs redis-server"
+    assert predictor.target == at_least(1.0)
+    assert (put.versus, put.ratio) == ("Celery + PUT", 2.0)
+    require_sound([put, predictor])
+
+
 def test_the_page_of_benchmarks_is_as_its_results() -> None:
     runs = results.read()
     assert (page.DOCS / page.PAGE).read_text() == page.text(runs), "run: python -m bench.page"
@@ -92,6 +115,8 @@ def test_a_page_has_each_number_its_command_and_what_is_missing(tmp_path: Path) 
     for words in ("`python -m bench.mark`", "0.011 s", "their encode: 0.44 s", "| 0.025 | ≤ 0.03 | met"):
         assert words in text
     assert "[not run] needs a GPU" in text and "Not run here: redis-server" in text
+    unmeasured = text[text.index("## bench.replicas") :]
+    assert "Target: 1.7 times one replica's" in unmeasured and "bench.run --only replicas" in unmeasured
     assert page.picture(runs).count("<rect") == 2, "the background, and one bar"
 
 
