@@ -8,7 +8,7 @@ import { seconds } from "./words.js";
 
 const EVERY_MILLISECONDS = 60_000;
 const number = (text) => ({ text, number: true });
-const HEADS = ["", "Since", ...["Videos", "Paid", "Used", "Starting", "Wasted", "Idle", "Cost"].map(number)];
+const HEADS = ["Period", "Since", ...["Videos", "Paid", "Used", "Starting", "Wasted", "Idle", "Cost"].map(number)];
 
 export function create() {
   const figures = h("div", { class: "operate-cost" });
