@@ -12,7 +12,7 @@ SIZE := full
 ONLY :=
 PARTS := chromium curl jq nginx-light pgbouncer prometheus
 
-.PHONY: help run test test-page coverage parts test-faults test-observability manifests-test conformance eval-model train check bench format pages docs lock hashes clean
+.PHONY: help run test test-page coverage parts test-faults test-observability manifests-test conformance eval-model train check bench format pages screenshots docs lock hashes clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -87,6 +87,10 @@ pages: $(VENV)/.installed-dev ## Write all generated pages: settings, metrics, f
 	$(BIN)/python -m bench.page
 	$(BIN)/python -m eventing.contract.records.schemas docs
 	$(BIN)/python -m config.render
+
+screenshots: $(VENV)/.installed-dev ## Take the pictures of the page in docs/images again, in a real Chromium
+	$(BIN)/python -m tests.support.page_screenshots
+	$(BIN)/python -m tests.support.page_pictures
 
 docs: pages build/docs/.installed ## Write all generated pages, and build the documents as a site into build/site
 	NO_MKDOCS_2_WARNING=1 build/docs/bin/mkdocs build --quiet
