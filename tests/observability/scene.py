@@ -82,6 +82,7 @@ async def _played(prometheus: Prometheus, service: Deployment, predictor: Predic
     await prometheus.ready()
     begin = time.time()
     alerts = await seen(prometheus, CALM)
+    await _scraped(prometheus, begin)
     await _jobs(service)
     alerts |= await seen(prometheus, BETWEEN if disks.missing() else BETWEEN | FULL)
     end = time.time()
@@ -90,6 +91,20 @@ async def _played(prometheus: Prometheus, service: Deployment, predictor: Predic
         patch.setattr(LevelStore, "read", _away)
         alerts |= await seen(prometheus, AFTER)
     return Scene(prometheus, alerts, begin, end)
+
+
+async def _scraped(prometheus: Prometheus, begin: float) -> None:
+    """Wait until the counters of both services have a first value: an increase needs one before it."""
+    for counter in ("reelzero_jobs_ended_total", "reelzero_predictor_jobs_total"):
+        await eventually_seen(prometheus, counter, begin)
+
+
+async def eventually_seen(prometheus: Prometheus, expression: str, begin: float) -> None:
+    """Return once an expression has a value after `begin`."""
+    limit = time.monotonic() + PATIENCE
+    while not await prometheus.history(expression, begin, time.time()):
+        assert time.monotonic() < limit, f"Prometheus never had {expression}"
+        await asyncio.sleep(0.2)
 
 
 async def seen(prometheus: Prometheus, names: set[str]) -> dict[str, list[Alert]]:
