@@ -95,16 +95,11 @@ async def _played(prometheus: Prometheus, service: Deployment, predictor: Predic
 
 async def _scraped(prometheus: Prometheus, begin: float) -> None:
     """Wait until the counters of both services have a first value: an increase needs one before it."""
-    for counter in ("reelzero_jobs_ended_total", "reelzero_predictor_jobs_total"):
-        await eventually_seen(prometheus, counter, begin)
-
-
-async def eventually_seen(prometheus: Prometheus, expression: str, begin: float) -> None:
-    """Return once an expression has a value after `begin`."""
     limit = time.monotonic() + PATIENCE
-    while not await prometheus.history(expression, begin, time.time()):
-        assert time.monotonic() < limit, f"Prometheus never had {expression}"
-        await asyncio.sleep(0.2)
+    for counter in ("reelzero_jobs_ended_total", "reelzero_predictor_jobs_total"):
+        while not await prometheus.history(counter, begin, time.time()):
+            assert time.monotonic() < limit, f"Prometheus never had {counter}"
+            await asyncio.sleep(0.2)
 
 
 async def seen(prometheus: Prometheus, names: set[str]) -> dict[str, list[Alert]]:

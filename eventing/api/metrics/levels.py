@@ -1,6 +1,6 @@
 """Read the gauges of the database for a scrape: one read at a time, shared by all who wait for it.
 
-Nothing is read while nobody scrapes. If the database does not answer within PATIENCE seconds, the last known
+Only a scrape causes a read. If the database does not answer within PATIENCE seconds, the last known
 levels are served, so that a scrape never fails with the database.
 """
 

@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from predictor.models.pipelines.decoding import causal
 from predictor.models.pipelines.decoding.pieces import (
     TIME,
     Pieces,
     Stage,
     added,
     chained,
-    convolved,
     frames_of,
     mapped,
 )
@@ -26,47 +26,23 @@ from predictor.models.pipelines.decoding.pieces import (
 def decoded(decoder: Any, latents: Pieces) -> Pieces:
     """Return the frames of pieces of latents."""
     first = added(
-        _convolution(decoder.conv_in),
+        causal.convolution(decoder.conv_in),
         mapped(lambda frames: frames.repeat_interleave(repeats=decoder.repeat, dim=1)),
     )
     stages = [first, *_middle(decoder.mid_block)]
     for block in decoder.up_blocks:
-        stages += [_resnet(resnet) for resnet in block.resnets]
+        stages += [causal.resnet(resnet) for resnet in block.resnets]
         stages += [_upsampler(upsampler) for upsampler in block.upsamplers or ()]
-    stages += [mapped(decoder.norm_out), mapped(decoder.conv_act), _convolution(decoder.conv_out)]
+    stages += [mapped(decoder.norm_out), mapped(decoder.conv_act), causal.convolution(decoder.conv_out)]
     return chained(latents, stages)
 
 
 def _middle(block: Any) -> list[Stage]:
-    stages = [_resnet(block.resnets[0])]
+    stages = [causal.resnet(block.resnets[0])]
     for attention, resnet in zip(block.attentions, block.resnets[1:], strict=True):
         stages += [] if attention is None else [_attention(attention)]
-        stages.append(_resnet(resnet))
+        stages.append(causal.resnet(resnet))
     return stages
-
-
-def _resnet(block: Any) -> Stage:
-    branch = [
-        mapped(block.norm1),
-        mapped(block.nonlinearity),
-        _convolution(block.conv1),
-        mapped(block.norm2),
-        mapped(block.nonlinearity),
-        _convolution(block.conv2),
-    ]
-    shortcut: Stage = iter if block.conv_shortcut is None else mapped(block.conv_shortcut)
-    return added(lambda pieces: chained(pieces, branch), shortcut)
-
-
-def _convolution(layer: Any) -> Stage:
-    *space, before, _ = layer.time_causal_padding
-
-    def convolve(frames: torch.Tensor) -> torch.Tensor:
-        padded = functional.pad(frames, (*space, 0, 0), mode=layer.pad_mode)
-        convolution: torch.Tensor = layer.conv(padded)
-        return convolution
-
-    return convolved(convolve, before, 0)
 
 
 def _attention(block: Any) -> Stage:
@@ -117,7 +93,7 @@ def _upsampler(layer: Any) -> Stage:
         return larger(frames, first).repeat_interleave(repeats=repeats, dim=1)
 
     def convolution(pieces: Pieces) -> Pieces:
-        return _with_first(branch)(_convolution(layer.conv)(pieces))
+        return _with_first(branch)(causal.convolution(layer.conv)(pieces))
 
     return added(convolution, _with_first(shortcut))
 

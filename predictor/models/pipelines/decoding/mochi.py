@@ -8,14 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch.nn import functional
 
+from predictor.models.pipelines.decoding import causal
 from predictor.models.pipelines.decoding.pieces import (
     Pieces,
     Stage,
-    added,
     chained,
-    convolved,
     mapped,
     without_first,
 )
@@ -24,39 +22,17 @@ from predictor.models.pipelines.decoding.pieces import (
 def decoded(vae: Any, latents: Pieces) -> Pieces:
     """Return the frames of pieces of latents."""
     decoder = vae.decoder
-    stages: list[Stage] = [mapped(decoder.conv_in), *map(_resnet, decoder.block_in.resnets)]
+    stages: list[Stage] = [mapped(decoder.conv_in), *map(causal.resnet, decoder.block_in.resnets)]
     for block in decoder.up_blocks:
-        stages += [*map(_resnet, block.resnets), _enlarged(block)]
+        stages += [*map(causal.resnet, block.resnets), _enlarged(block)]
     stages += [
-        *map(_resnet, decoder.block_out.resnets),
+        *map(causal.resnet, decoder.block_out.resnets),
         mapped(decoder.nonlinearity),
         mapped(lambda frames: decoder.proj_out(frames.permute(0, 2, 3, 4, 1)).permute(0, 4, 1, 2, 3)),
     ]
     if vae.drop_last_temporal_frames:
         stages.append(without_first(vae.temporal_compression_ratio - 1))
     return chained(latents, stages)
-
-
-def _resnet(block: Any) -> Stage:
-    branch = [
-        mapped(block.norm1),
-        mapped(block.nonlinearity),
-        _convolution(block.conv1),
-        mapped(block.norm2),
-        mapped(block.nonlinearity),
-        _convolution(block.conv2),
-    ]
-    return added(lambda pieces: chained(pieces, branch), iter)
-
-
-def _convolution(layer: Any) -> Stage:
-    *space, before, _ = layer.time_causal_padding
-
-    def convolve(frames: torch.Tensor) -> torch.Tensor:
-        convolution: torch.Tensor = layer.conv(functional.pad(frames, (*space, 0, 0), mode="replicate"))
-        return convolution
-
-    return convolved(convolve, before, 0)
 
 
 def _enlarged(block: Any) -> Stage:
