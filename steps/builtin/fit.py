@@ -12,7 +12,7 @@ from av.filter import Graph
 from pydantic import Field
 
 from steps import work
-from steps.media import clips, frames
+from steps.media import clips, frames, length
 from steps.media.frames import Clip, Frame, Shape
 from steps.work import Work
 
@@ -29,7 +29,9 @@ class Parameters(work.Parameters):
     width: int | None = Field(None, ge=16, le=8192, multiple_of=2)
     height: int | None = Field(None, ge=16, le=8192, multiple_of=2)
     fps: int | None = Field(None, ge=1, le=120)
-    seconds: float | None = Field(None, gt=0, le=3600, description="A longer clip is cut.")
+    seconds: float | None = Field(
+        None, gt=0, le=3600, description="A longer clip is cut. None: as the clip, or the speech."
+    )
     longer: Literal["hold", "loop"] = Field("hold", description="How a shorter clip gets longer.")
     mode: Literal["crop", "pad"] = Field("crop", description="How another ratio of width to height fits.")
 
@@ -40,8 +42,8 @@ def run(job: Work) -> None:
     clip = clips.opened("clip", job.one("clip"))
     old = clip.shape
     shape = Shape(wanted.width or old.width, wanted.height or old.height, Fraction(wanted.fps or old.rate))
-    seconds = Fraction(wanted.seconds).limit_denominator(1000) if wanted.seconds else clip.seconds
-    count = max(1, round(seconds * shape.rate))
+    seconds = length.seconds(job, wanted.seconds, clip.seconds)
+    count = length.frames(max(seconds, clip.seconds) if wanted.seconds is None else seconds, shape.rate)
     steady = _counted(_scaled(clip, shape, wanted.mode), clip, shape, count, wanted)
     clips.write(
         job.outputs["clip"],

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from pydantic import Field
 
 from steps import work
-from steps.media import frames
+from steps.media import frames, length
 from steps.media.frames import Frame, Shape
 from steps.work import StepError, Work
 
@@ -21,7 +21,7 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom
 class Parameters(work.Parameters):
     """How long, how large, and which movement."""
 
-    seconds: float = Field(4, gt=0, le=600)
+    seconds: float | None = Field(None, gt=0, le=600, description="None: as the speech, else 4.")
     width: int = Field(ge=16, le=8192, multiple_of=2)
     height: int = Field(ge=16, le=8192, multiple_of=2)
     fps: int = Field(ge=1, le=120)
@@ -43,7 +43,7 @@ def run(job: Work) -> None:
 
 def _frames(job: Work, wanted: Parameters, shape: Shape, picture: Image.Image) -> Iterator[Frame]:
     whole = _largest(picture, shape.width / shape.height)
-    count = max(1, round(Fraction(wanted.seconds).limit_denominator(1000) * shape.rate))
+    count = length.frames(length.seconds(job, wanted.seconds, Fraction(4)), shape.rate)
     for number in range(count):
         job.progress(number / count)
         share = number / (count - 1) if count > 1 else 0.0

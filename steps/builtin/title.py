@@ -10,7 +10,7 @@ from PIL import ImageColor
 from pydantic import Field, field_validator
 
 from steps import work
-from steps.media import frames, text
+from steps.media import frames, length, text
 from steps.media.frames import Frame, Shape
 from steps.work import Work
 
@@ -21,7 +21,7 @@ class Parameters(work.Parameters):
     """The text, and the shape of the clip."""
 
     text: str = Field(min_length=1, max_length=500)
-    seconds: float = Field(3, gt=0, le=600)
+    seconds: float | None = Field(None, gt=0, le=600, description="None: as the speech, else 3.")
     width: int = Field(ge=16, le=8192, multiple_of=2)
     height: int = Field(ge=16, le=8192, multiple_of=2)
     fps: int = Field(ge=1, le=120)
@@ -47,7 +47,7 @@ def _frames(job: Work, wanted: Parameters, shape: Shape) -> Iterator[Frame]:
     height = shape.height / 10
     lines = text.wrapped(wanted.text, text.font(height), shape.width * 0.85)
     drawn = text.draw(lines, shape, min(height, shape.height * 0.7 / len(lines)), bottom=None)
-    count = max(1, round(Fraction(wanted.seconds).limit_denominator(1000) * shape.rate))
+    count = length.frames(length.seconds(job, wanted.seconds, Fraction(3)), shape.rate)
     fade = float(min(FADE * shape.rate, Fraction(count, 3)))
     for number in range(count):
         job.progress(number / count)
