@@ -9,7 +9,7 @@ from steps.work import Work
 
 
 def seconds(job: Work, wanted: float | None, usual: Fraction) -> Fraction:
-    """Return the length: `wanted`, else that of the input `speech`, else `usual`. Never shorter than speech."""
+    """Return the length: `wanted`, else that of the input `speech`, else `usual`; no less than speech."""
     spoken = job.maybe("speech")
     heard = (
         Fraction(sum(block.shape[1] for block in sound.read(spoken)), sound.RATE) if spoken else Fraction(0)
