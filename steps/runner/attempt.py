@@ -1,0 +1,139 @@
+"""Take one attempt from its addresses to its manifest: fetch, run the command, upload."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import shutil
+import threading
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+from steps.runner import names, transfer
+from steps.runner.cache import Cache
+from steps.runner.command import Command, kill
+from steps.runner.failures import Failed, Gone, Record, failure
+
+STAGES = ("fetch", "run", "upload")
+
+
+class Attempt:
+    """One attempt: its folder and its command. `records` are for the caller; the last one is terminal."""
+
+    def __init__(self, words: Sequence[str], order: Record, folder: Path, cache: Cache, limit: int) -> None:
+        self._order, self._folder = order, folder
+        self._cache, self._limit = cache, limit
+        self._id = uuid.uuid4().hex
+        self._gone = threading.Event()
+        self._command = Command(names.placed(words, folder), folder, self._id, self._progress)
+        self.records: queue.Queue[Record] = queue.Queue()
+
+    def stop(self) -> None:
+        """End the attempt, its command, and all that this started."""
+        self._gone.set()
+        kill(self._id)
+
+    def work(self) -> None:
+        """Do it all."""
+        try:
+            self.records.put({"type": "completed", "step": self._made()})
+        except Gone:
+            self.records.put(failure("cancelled", "the caller has gone"))
+        except Failed as error:
+            self.records.put({"type": "failed", "error": error.record})
+        except OSError as error:
+            self.records.put(failure("storage_error", f"the scratch disk: {error}", retryable=True))
+        except BaseException as error:
+            problem = f"the runner failed: {type(error).__name__}: {error}"
+            self.records.put(failure("internal_error", problem, retryable=True))
+            raise
+        finally:
+            kill(self._id)
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _made(self) -> Record:
+        times = [time.monotonic()]
+        self._fetch()
+        times.append(time.monotonic())
+        self._report("generate", 0)
+        self._command.call(self._look)
+        self._look()
+        times.append(time.monotonic())
+        outputs = self._upload()
+        times.append(time.monotonic())
+        spans = zip(times, times[1:])  # noqa: B905,RUF007 - for Python 3.9
+        seconds = {name: round(end - begin, 3) for name, (begin, end) in zip(STAGES, spans)}  # noqa: B905 - the same
+        return self._manifest({**self._order["identity"], "outputs": outputs, "seconds": seconds})
+
+    def _check(self) -> None:
+        if self._gone.is_set():
+            raise Gone
+
+    def _look(self) -> None:
+        self._check()
+        if _size(self._folder / "outputs") > self._limit:
+            raise Failed("step_failed", f"the command wrote more than {self._limit} bytes of outputs")
+
+    def _progress(self, share: float) -> None:
+        self._report("generate", share)
+
+    def _report(self, stage: str, share: float) -> None:
+        progress = {"stage": stage, "step": round(share * 100), "total_steps": 100}
+        self.records.put({"type": "progress", "progress": progress})
+
+    def _fetch(self) -> None:
+        self._report("download", 0)
+        for folder in ("inputs", "outputs"):
+            (self._folder / folder).mkdir(parents=True)
+        for name, sources in self._order["inputs"].items():
+            target = self._folder / "inputs" / names.checked(name)
+            if isinstance(sources, dict):
+                self._cache.take(sources, target, self._check)
+                continue
+            target.mkdir()
+            for number, source in enumerate(sources):
+                self._cache.take(source, target / f"{number:04d}", self._check)
+        (self._folder / "parameters.json").write_text(json.dumps(self._order["parameters"]), encoding="utf-8")
+
+    def _upload(self) -> dict[str, Record]:
+        self._report("upload", 0)
+        outputs: dict[str, Record] = {}
+        for name, target in self._order["outputs"].items():
+            path = self._folder / "outputs" / names.checked(name)
+            if path.is_file() and not path.is_symlink():
+                outputs[name] = self._sent(name, target, path)
+            elif target.get("required", True):
+                problem = f"the command has not written the output {name}{self._command.last_words()}"
+                raise Failed("step_failed", problem)
+        return outputs
+
+    def _sent(self, name: str, target: Record, path: Path) -> Record:
+        digest = transfer.digest(path, self._check)
+        transfer.patiently(f"the output {name}", lambda: transfer.put(target, path), self._check)
+        size = path.stat().st_size
+        return {"uri": target["uri"], "sha256": digest, "bytes": size, "content_type": target["content_type"]}
+
+    def _manifest(self, result: Record) -> Record:
+        """Write the manifest, once. Where another run of the attempt was faster, return its result."""
+        target = self._order["manifest"]
+        path, earlier = self._folder / "manifest.json", self._folder / "earlier.json"
+        path.write_text(json.dumps(result), encoding="utf-8")
+        if not transfer.patiently("the manifest", lambda: transfer.put(target, path), self._check):
+            return result
+        address = target["read_url"]
+        transfer.patiently("the manifest", lambda: transfer.fetch(address, earlier, self._check), self._check)
+        first: Record = json.loads(earlier.read_text(encoding="utf-8"))
+        return first
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for place, _, files in os.walk(folder):
+        for file in files:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(place, file)).st_size  # noqa: PTH118 - faster for many files
+    return total

@@ -1,0 +1,116 @@
+"""Run the command of an attempt: read its output, and leave none of its processes behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+from steps.runner.failures import Failed
+
+LAST_LINES = 20
+LINE_BYTES = 2000  # of a line that is kept
+BLOCK = 1 << 16
+LOOK = 0.05  # seconds between two looks at the process
+MARK = "REELZERO_STEP_RUN"  # in the environment of everything that a command starts
+PROGRESS = re.compile(rb"^progress (0(?:\.\d+)?|1(?:\.0+)?)$")
+
+
+class Command:
+    """One run of a command. `progress` gets the shares that it prints, 0 to 1."""
+
+    def __init__(
+        self, words: Sequence[str], folder: Path, run: str, progress: Callable[[float], None]
+    ) -> None:
+        self._words, self._folder, self._run, self._progress = list(words), folder, run, progress
+        self._lines: list[str] = []
+
+    def call(self, look: Callable[[], None]) -> None:
+        """Run it to its end. `look` is called meanwhile, and may raise to stop. Raises Failed."""
+        try:
+            process = subprocess.Popen(  # noqa: S603 - it is the operator's command
+                self._words,
+                cwd=self._folder,
+                env={**os.environ, MARK: self._run},
+                start_new_session=True,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+        except OSError as error:
+            problem = f"the command {self._words[0]} cannot be started: {error.strerror}"
+            raise Failed("step_failed", problem) from error
+        reader = threading.Thread(target=self._read, args=(process.stdout,), daemon=True)
+        reader.start()
+        try:
+            while process.poll() is None:
+                look()
+                time.sleep(LOOK)
+        finally:
+            kill(self._run, process.pid)  # also the children that it left: they would keep its output open
+            process.wait()
+        reader.join(5)
+        if process.returncode:
+            raise Failed(
+                "step_failed", f"the command ended with {_how(process.returncode)}{self.last_words()}"
+            )
+
+    def last_words(self) -> str:
+        """Return the last lines that it wrote, for a message."""
+        return ": " + " | ".join(self._lines) if self._lines else ", and wrote nothing"
+
+    def _read(self, output: IO[bytes]) -> None:
+        """Read the output. Of a line that never ends only its begin is kept."""
+        pending = b""
+        while block := os.read(output.fileno(), BLOCK):
+            *lines, pending = (pending + block).split(b"\n")
+            pending = pending[: LINE_BYTES + 1]
+            for line in lines:
+                self._take(line)
+        self._take(pending)
+
+    def _take(self, line: bytes) -> None:
+        match = PROGRESS.match(line.strip())
+        if match:
+            self._progress(float(match[1]))
+        elif line.strip():
+            self._lines = [*self._lines, line[:LINE_BYTES].decode("utf-8", "replace")][-LAST_LINES:]
+
+
+def kill(run: str, group: int = 0) -> None:
+    """Kill the process group, and every process with the mark of a run, also one that left the group.
+
+    Only Linux shows the marks.
+    """
+    if group:
+        with contextlib.suppress(OSError):
+            os.killpg(group, signal.SIGKILL)
+    wanted = f"{MARK}={run}".encode()
+    for _ in range(100):
+        found = list(_marked(wanted))
+        for pid in found:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        if not found:
+            return
+        time.sleep(0.01)
+
+
+def _how(status: int) -> str:
+    return f"status {status}" if status > 0 else signal.Signals(-status).name
+
+
+def _marked(wanted: bytes) -> Iterator[int]:
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if wanted in (path / "environ").read_bytes().split(b"\0"):
+                state = (path / "stat").read_text().rpartition(")")[2].split()[0]
+                if state != "Z":
+                    yield int(path.name)
