@@ -1,0 +1,143 @@
+"""Stories: steps begin when what they need is there, and every story ends in one way."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eventing.contract.records.models import Failure, Status
+from eventing.domain import story as state
+from eventing.domain.story import Asset, StepState, Story, StoryStep
+
+BROKEN = Failure(code="step_failed", message="it is broken")
+CANCELLED = Failure(code="cancelled", message="cancelled")
+
+
+def step(name: str, *needs: str, seconds: float = 1, **fields: object) -> StoryStep:
+    sources = {"clips": tuple(f"{need}.out" for need in needs)}
+    values = {"uses": "fit", "version": 1, "parameters": {"width": 64}, "sources": sources} | fields
+    return StoryStep(name=name, needs=frozenset(needs), seconds=seconds, **values)  # type: ignore[arg-type] # any of them
+
+
+def story(*steps: StoryStep) -> Story:
+    return Story("s", "ann", steps, 0.0, 0.0)
+
+
+def made(name: str) -> dict[str, Asset]:
+    return {"out": Asset(f"s3://b/{name}", name.encode().hex(), 3, "video/mp4")}
+
+
+def names(steps: tuple[StoryStep, ...]) -> list[str]:
+    return [each.name for each in steps]
+
+
+FILM = story(step("a"), step("b"), step("film", "a", "b", seconds=2))
+
+
+def test_a_step_begins_when_all_that_it_needs_is_there() -> None:
+    assert (names(state.ready(FILM)), FILM.status) == (["a", "b"], Status.queued)
+    one = state.begin(FILM, "a", "job", 1.0)
+    assert (names(state.ready(one)), one.status) == (["b"], Status.in_progress)
+    one = state.complete(one, "a", made("a"), 2.0)
+    assert names(state.ready(one)) == ["b"]
+    both = state.complete(one, "b", made("b"), 3.0, reused=True)
+    assert names(state.ready(both)) == ["film"]
+    over = state.complete(both, "film", made("film"), 4.0)
+    assert (over.status, over.completed_at, over.error) == (Status.completed, 4.0, None)
+
+
+def test_the_share_that_is_done_is_weighed_by_expected_seconds() -> None:
+    one = state.complete(FILM, "a", made("a"), 1.0)
+    assert one.percent({}) == 25
+    assert state.begin(one, "b", "job", 1.0).percent({"b": 50}) == 37
+
+
+def test_a_failed_step_fails_the_story_after_those_that_run() -> None:
+    one = state.begin(state.begin(FILM, "a", "j1", 1.0), "b", "j2", 1.0)
+    failing = state.fail(one, "a", BROKEN, 2.0)
+    assert (failing.status, names(state.ready(failing))) == (Status.in_progress, [])
+    over = state.complete(failing, "b", made("b"), 3.0)
+    assert (over.status, over.completed_at) == (Status.failed, 3.0)
+    assert over.error and over.error.message == "steps.a: it is broken"
+    assert over.by_name["film"].state is StepState.skipped
+
+
+def test_a_cancelled_story_ends_with_its_running_jobs() -> None:
+    one = state.cancel(state.begin(FILM, "a", "job", 1.0), 2.0)
+    assert [each.state for each in one.steps] == [StepState.running, StepState.skipped, StepState.skipped]
+    over = state.fail(one, "a", CANCELLED, 3.0)
+    assert (over.status, over.completed_at) == (Status.cancelled, 3.0)
+    assert state.cancel(over, 4.0) == over
+
+
+def test_the_job_of_a_step_that_is_cancelled_alone_ends_the_story() -> None:
+    over = state.fail(state.begin(FILM, "a", "job", 1.0), "a", CANCELLED, 2.0)
+    assert over.status is Status.cancelled
+
+
+def test_a_retry_continues_from_what_is_completed() -> None:
+    failed = state.fail(state.complete(FILM, "a", made("a"), 1.0), "b", BROKEN, 2.0)
+    again = state.retry(failed, 3.0)
+    assert (again.status, names(state.ready(again))) == (Status.in_progress, ["b"])
+    assert again.by_name["a"].outputs == made("a")
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({}, True),
+        ({"name": "other"}, True),
+        ({"parameters": {"width": 32}}, False),
+        ({"version": 2}, False),
+        ({"uses": "title"}, False),
+        ({"sources": {"clips": ("b.out", "a.out")}}, False),
+    ],
+)
+def test_equal_steps_have_equal_fingerprints(change: dict[str, object], same: bool) -> None:
+    outputs = {name: made(name) for name in "ab"}
+    first, second = step("film", "a", "b"), StoryStep(**(vars(step("film", "a", "b")) | change))
+    prints = [state.fingerprint(each, outputs, {}) for each in (first, second)]
+    assert (prints[0] == prints[1]) is same
+
+
+def test_the_fingerprint_has_the_bytes_of_inputs_and_not_their_places() -> None:
+    there = step("a", sources={"clips": ("https://a/x",)})
+    elsewhere = step("a", sources={"clips": ("https://b/y",)})
+    prints = {
+        state.fingerprint(each, {}, {"https://a/x": "1", "https://b/y": "1"}) for each in (there, elsewhere)
+    }
+    assert len(prints) == 1
+    assert state.fingerprint(there, {}, {"https://a/x": "2"}) not in prints
+
+
+@given(st.integers(0, 10_000))
+def test_every_story_ends_once_in_any_order_of_events(seed: int) -> None:
+    chance = random.Random(seed)
+    size = chance.randint(1, 8)
+    steps = [step(f"s{n}", *(f"s{m}" for m in range(n) if chance.random() < 0.4)) for n in range(size)]
+    one, ends = story(*steps), 0
+    for now in range(200):
+        before = one
+        begun = [each for each in one.steps if each.state is StepState.running]
+        ready = state.ready(one)
+        assert all(
+            {one.by_name[need].state for need in each.needs} <= {StepState.completed} for each in ready
+        )
+        if ready and (not begun or chance.random() < 0.5):
+            one = state.begin(one, chance.choice(ready).name, "job", float(now))
+        elif begun:
+            name = chance.choice(begun).name
+            luck = chance.random()
+            if luck < 0.8:
+                one = state.complete(one, name, made(name), float(now))
+            else:
+                one = state.fail(one, name, BROKEN if luck < 0.9 else CANCELLED, float(now))
+        ends += one.is_over and not before.is_over
+        if one.is_over:
+            break
+    assert (ends, one.is_over) == (1, True)
+    assert one.completed_at is not None
+    assert (one.status is Status.completed) == all(each.state is StepState.completed for each in one.steps)
