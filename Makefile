@@ -105,14 +105,14 @@ $(VENV)/bin/python:
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing reelzero with torch, diffusers and kserve into $(VENV), once. On disk: about 2 GB with torch's CPU"
 	@echo "build, several more with the CUDA build that pip takes on Linux. This takes 3 to 15 minutes."
-	$(PIP) install --compile -c constraints.txt -e '.[predictor,standalone]'
+	$(PIP) install --compile -c constraints.txt -e '.[predictor,standalone,steps]'
 	touch $@
 
 # For tests and CI every file is compared with its hash in the lock. The second step adds what the lock leaves out:
 # reelzero itself, and torch, whose file depends on the device.
 $(VENV)/.installed-dev: pyproject.toml constraints.txt requirements.lock | $(VENV)/bin/python
 	$(PIP) install --compile --require-hashes --no-deps -r requirements.lock
-	$(PIP) install --compile -c constraints.txt -e '.[predictor,standalone,dev]'
+	$(PIP) install --compile -c constraints.txt -e '.[predictor,standalone,steps,dev]'
 	touch $@ $(VENV)/.installed
 
 # The generator of the site has an environment of its own: nothing else needs it.
@@ -123,7 +123,7 @@ build/docs/.installed: docs/site/requirements.txt | $(VENV)/bin/python
 
 lock: $(VENV)/.installed-dev ## Update all versions within the limits of pyproject.toml, and their hashes
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
-	build/lock/bin/pip install --quiet --disable-pip-version-check -e '.[predictor,standalone,dev]'
+	build/lock/bin/pip install --quiet --disable-pip-version-check -e '.[predictor,standalone,steps,dev]'
 	{ sed -n '/^#/p' constraints.txt; build/lock/bin/pip freeze --exclude-editable | sed 's/+cpu$$//'; } > build/lock/new
 	mv build/lock/new constraints.txt && rm -rf build/lock
 	$(MAKE) hashes
