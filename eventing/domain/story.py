@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import Any
 
 from eventing.contract.records.models import Failure, Status
+from eventing.contract.records.results import StoredFile
 
 STORY_PREFIX = "story_"
 
@@ -38,16 +39,6 @@ class StepState(StrEnum):
 
 
 @dataclass(frozen=True)
-class Asset:
-    """A file that a step left: where, which bytes, and of which media type."""
-
-    uri: str
-    sha256: str
-    bytes: int
-    media: str
-
-
-@dataclass(frozen=True)
 class StoryStep:
     """One step of a story. `sources` are its inputs in their order: an output of a step, or an address."""
 
@@ -61,7 +52,7 @@ class StoryStep:
     state: StepState = StepState.waiting
     job_id: str | None = None
     reused: bool = False
-    outputs: Mapping[str, Asset] = field(default_factory=dict)
+    outputs: Mapping[str, StoredFile] = field(default_factory=dict)
     error: Failure | None = None
 
 
@@ -142,7 +133,7 @@ def begin(story: Story, name: str, job_id: str, now: float) -> Story:
 
 
 def complete(
-    story: Story, name: str, outputs: Mapping[str, Asset], now: float, *, reused: bool = False
+    story: Story, name: str, outputs: Mapping[str, StoredFile], now: float, *, reused: bool = False
 ) -> Story:
     """Record the outputs of a step. A step that is over stays as it is."""
     return _changed(story, now, name, state=StepState.completed, outputs=outputs, reused=reused)
@@ -172,7 +163,9 @@ def retry(story: Story, now: float) -> Story:
     return replace(story, steps=steps, cancel_requested=False, completed_at=None, updated_at=now)
 
 
-def fingerprint(step: StoryStep, made: Mapping[str, Mapping[str, Asset]], fetched: Mapping[str, str]) -> str:
+def fingerprint(
+    step: StoryStep, made: Mapping[str, Mapping[str, StoredFile]], fetched: Mapping[str, str]
+) -> str:
     """Return the same text for steps that make the same outputs: type, version, parameters, inputs' bytes.
 
     `made` are the outputs of steps by name, `fetched` the sha256 of each address.
@@ -186,7 +179,7 @@ def fingerprint(step: StoryStep, made: Mapping[str, Mapping[str, Asset]], fetche
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _digest_of(source: str, made: Mapping[str, Mapping[str, Asset]]) -> str:
+def _digest_of(source: str, made: Mapping[str, Mapping[str, StoredFile]]) -> str:
     name, _, output = source.partition(".")
     return made[name][output].sha256
 

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventing.contract.records.models import Failure, Status
+from eventing.contract.records.results import StoredFile
 from eventing.domain import story as state
-from eventing.domain.story import Asset, StepState, Story, StoryStep
+from eventing.domain.story import StepState, Story, StoryStep
 
 BROKEN = Failure(code="step_failed", message="it is broken")
 CANCELLED = Failure(code="cancelled", message="cancelled")
@@ -26,8 +27,10 @@ def story(*steps: StoryStep) -> Story:
     return Story("s", "ann", steps, 0.0, 0.0)
 
 
-def made(name: str) -> dict[str, Asset]:
-    return {"out": Asset(f"s3://b/{name}", name.encode().hex(), 3, "video/mp4")}
+def made(name: str) -> dict[str, StoredFile]:
+    return {
+        "out": StoredFile(uri=f"s3://b/{name}", sha256=name.encode().hex(), bytes=3, content_type="video/mp4")
+    }
 
 
 def names(steps: tuple[StoryStep, ...]) -> list[str]:
