@@ -26,6 +26,11 @@ class Room:
         self.free = places - self._under_way.total()
         self.full = {line for line, number in self._under_way.items() if number >= self.free}
 
+    @property
+    def for_any(self) -> int:
+        """Return how many messages have a place whatever their lines are, also if all are of one line."""
+        return max(0, (self.free - max(self._under_way.values(), default=0) + 1) // 2)
+
     def take(self, line: tuple[str, str]) -> bool:
         """Take a place for a line; False if it has its share."""
         if self._under_way[line] >= self.free:

@@ -14,7 +14,6 @@ from typing import Any
 
 from sqlalchemy import (
     Double,
-    Select,
     bindparam,
     delete,
     func,
@@ -29,12 +28,14 @@ from sqlalchemy.sql import ColumnElement
 
 from eventing.contract.errors import NotFound
 from eventing.contract.records.events import PROGRESSED
-from eventing.domain.destinations import Destination, Webhook, destination
+from eventing.domain.destinations import Destination, destination
 from eventing.domain.room import Room, line_of
 from eventing.store.database.direct import fixed
 from eventing.store.database.engine import Database, db_now
 from eventing.store.database.shielded import shielded_methods
+from eventing.store.due_messages import DELIVERED, read_due, was_tried
 from eventing.store.listing import Position
+from eventing.store.single.deliveries import lease_due, record_delivered
 from eventing.store.tables import deliveries, outbox
 
 SCHEDULE: tuple[float, ...] = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
@@ -56,49 +57,12 @@ _LOG_TRY = fixed(
 # Made once, since making a statement costs more than running it.
 _MINE = outbox.c.id.in_(bindparam("mine", expanding=True))
 _DELIVERED = fixed(
-    update(outbox)
-    .where(_MINE, outbox.c.status == "pending")
-    .values(
-        status="delivered", delivered_at=db_now(), last_error=None, tries=outbox.c.tries + 1, lease_until=None
-    )
-    .returning(outbox.c.id)
+    update(outbox).where(_MINE, outbox.c.status == "pending").values(DELIVERED).returning(outbox.c.id)
 )
 _DROP = fixed(delete(outbox).where(_MINE))
 _THERE = fixed(select(outbox.c.id).where(_MINE))
 _LEASE = fixed(
     update(outbox).where(_MINE).values(lease_until=db_now() + bindparam("seconds", type_=Double()))
-)
-
-
-def _due() -> Select[Any]:
-    """Return the query of messages to send now, in order per job and destination.
-
-    It skips a message if an earlier one is in flight or due: another relay may be about to take that one.
-    """
-    other = outbox.alias("other")
-    # A progress event has the sequence number of the event before it.
-    same = (other.c.sequence == outbox.c.sequence) & (other.c.created_at < outbox.c.created_at)
-    earlier = ((other.c.sequence < outbox.c.sequence) | same) & (other.c.next_at <= db_now())
-    in_flight = (
-        select(other.c.id)
-        .where(other.c.job_id == outbox.c.job_id, other.c.destination == outbox.c.destination)
-        .where(other.c.id != outbox.c.id, other.c.status == "pending")
-        .where((other.c.lease_until > db_now()) | earlier)
-        .exists()
-    )
-    unleased = outbox.c.lease_until.is_(None) | (outbox.c.lease_until < db_now())
-    pending = outbox.c.status == literal_column("'pending'")  # no parameter: it picks the index
-    query = select(outbox).where(pending, outbox.c.next_at <= db_now(), unleased, ~in_flight)
-    query = query.order_by(outbox.c.next_at, outbox.c.sequence)
-    return query.limit(bindparam("most")).with_for_update(skip_locked=True)
-
-
-_DUE = fixed(_due())
-_DUE_OF_OTHERS = fixed(
-    _DUE.where(
-        (outbox.c.destination != Webhook.kind) | outbox.c.owner.not_in(bindparam("owners", expanding=True)),
-        outbox.c.destination.not_in(bindparam("kinds", expanding=True)),
-    )
 )
 
 
@@ -151,10 +115,17 @@ class OutboxStore:
         With a room, each line gets at most its share; `room.full` then has the lines that may have more.
         """
         messages: list[OutboxMessage] = []
+        most = limit if room is None else min(limit, room.for_any)
+        if most and self._reserved.is_direct:
+            leased = await lease_due(self._reserved, most, LEASE_SECONDS)
+            kept = [row for row in leased if not was_tried(row) and (room is None or room.take(_line(row)))]
+            messages += map(_message, kept)
+            if len(leased) < most or most == limit:  # else more may be due
+                return messages
         async with self._reserved.write() as connection:
             while len(messages) < limit:
                 most = limit - len(messages)
-                rows = await _read_due(connection, most, room)
+                rows = await read_due(connection, most, room)
                 chosen = [row for row in rows if room is None or room.take(_line(row))]
                 messages += await _lease(connection, chosen)
                 if len(chosen) == len(rows):  # else other lines may have something due
@@ -170,9 +141,17 @@ class OutboxStore:
 
     async def record_all(self, outcomes: Sequence[Outcome]) -> set[str]:
         """Record the outcomes of many messages; return the ids of those that are gone."""
+        if self._reserved.is_direct and all(outcome.ok for _, outcome in outcomes):
+            tried = [(message.id, outcome.seconds, outcome.http_status) for message, outcome in outcomes]
+            settled = await record_delivered(self._reserved, tried)
+            outcomes = [one for one in outcomes if one[0].id not in settled]
+        if not outcomes:
+            return set()
         async with self._reserved.write() as connection:
             delivered = [message.id for message, outcome in outcomes if outcome.ok]
-            kept = set(await _settle_delivered(connection, delivered)) if delivered else set[str]()
+            kept = set[str]()
+            if delivered:
+                kept.update((await connection.execute(_DELIVERED, {"mine": delivered})).scalars())
             others = [(message, outcome) for message, outcome in outcomes if not outcome.ok]
             dropped = [message.id for message, _ in others if message.event_type == PROGRESSED]
             if dropped:
@@ -240,39 +219,19 @@ class OutboxStore:
             await connection.execute(delete(outbox).where(old & over))
 
 
-def _was_tried(row: Mapping[Any, Any]) -> bool:
-    """Return whether this is a progress message whose relay ended before it recorded the try."""
-    return row["event_type"] == PROGRESSED and row["lease_until"] is not None
-
-
 def _line(row: Mapping[Any, Any]) -> tuple[str, str]:
     return line_of(row["destination"], row["owner"])
 
 
-async def _read_due(connection: AsyncConnection, most: int, room: Room | None) -> Sequence[Mapping[Any, Any]]:
-    """Lock due messages, without those of lines that have their share."""
-    query, values = _DUE, dict[str, Any](most=most)
-    if room and room.full:
-        values["owners"] = [owner for kind, owner in room.full if kind == Webhook.kind]
-        values["kinds"] = [kind for kind, _ in room.full if kind != Webhook.kind]
-        query = _DUE_OF_OTHERS
-    return list((await connection.execute(query, values)).mappings())
-
-
 async def _lease(connection: AsyncConnection, rows: Sequence[Mapping[Any, Any]]) -> list[OutboxMessage]:
     """Lease messages and return them; delete progress whose relay ended before it recorded the try."""
-    if tried := [row["id"] for row in rows if _was_tried(row)]:
+    if tried := [row["id"] for row in rows if was_tried(row)]:
         await connection.execute(_DROP, {"mine": tried})
     messages = [_message(row) for row in rows if row["id"] not in tried]
     if messages:
         lease = {"mine": [message.id for message in messages], "seconds": float(LEASE_SECONDS)}
         await connection.execute(_LEASE, lease)
     return messages
-
-
-async def _settle_delivered(connection: AsyncConnection, ids: list[str]) -> Sequence[str]:
-    """Mark messages as delivered; return the ids of those that were pending."""
-    return list((await connection.execute(_DELIVERED, {"mine": ids})).scalars())
 
 
 async def _settle_failed(connection: AsyncConnection, message: OutboxMessage, outcome: Try) -> bool:

@@ -54,7 +54,7 @@ FLOORS: dict[str, list[set[str]]] = {  # the lowest first
         {"tables"},
         {"rows", "schema"},
         {"lanes"},
-        {"transitions", "listing", "watched"},
+        {"transitions", "listing", "watched", "due_messages"},
         {"single"},
         {"claims", "submissions", "outbox", "dead_letters", "keys", "migrations"},
         {"overview", "levels", "usage", "forecast"},

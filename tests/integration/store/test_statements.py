@@ -16,8 +16,8 @@ BOUNDS = {
     "claim": (1, 1),  # one claim may take several jobs
     "start": (1, 1),
     "complete": (1, 1),  # it may claim the next job
-    "claim the deliveries": (2, 1),
-    "record the deliveries": (2, 1),
+    "claim the deliveries": (1, 1),
+    "record the deliveries": (1, 1),
 }
 
 

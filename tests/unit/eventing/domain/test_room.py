@@ -49,3 +49,14 @@ def test_one_room_serves_a_whole_claim() -> None:
     assert [room.take(line_of("webhook", "a")) for _ in range(3)] == [True, False, False]
     assert room.full == {line_of("webhook", "a")}
     assert room.take(line_of("webhook", "b"))
+
+
+@given(st.lists(st.sampled_from(LINES), max_size=PLACES), st.lists(st.sampled_from(LINES), min_size=PLACES))
+def test_messages_that_have_a_place_for_certain_get_one(
+    under_way: list[tuple[str, str]], due: list[tuple[str, str]]
+) -> None:
+    room = Room(PLACES, under_way)
+    certain = room.for_any
+    assert all(room.take(line) for line in due[:certain])
+    room, most = Room(PLACES, under_way), max(LINES, key=under_way.count)
+    assert [room.take(most) for _ in range(certain + 1)] == [True] * certain + [False]
