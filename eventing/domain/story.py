@@ -5,6 +5,7 @@
 
 A step begins the moment the steps that it needs are completed. A failed step fails the story: steps that run
 go on, since a retry can use what they make, and no further step begins. The story ends with its last job.
+`sequence` counts the events in this order: the start, one for each step that is completed, the end.
 """
 
 from __future__ import annotations
@@ -20,6 +21,12 @@ from eventing.contract.records.models import Failure, Status
 from eventing.contract.records.results import StoredFile
 
 STORY_PREFIX = "story_"
+VIDEO = "video"  # what a step uses that is a video of a model
+Files = Mapping[str, tuple[StoredFile, ...]]
+
+
+class MissingOutput(ValueError):
+    """An input names an output that its step did not write."""
 
 
 class StepState(StrEnum):
@@ -40,7 +47,10 @@ class StepState(StrEnum):
 
 @dataclass(frozen=True)
 class StoryStep:
-    """One step of a story. `sources` are its inputs in their order: an output of a step, or an address."""
+    """One step of a story. `sources` are its inputs in their order: an output of a step, or an address.
+
+    The parameters of a video are its whole spec without pictures, and how these are fitted.
+    """
 
     name: str
     uses: str
@@ -49,11 +59,22 @@ class StoryStep:
     sources: Mapping[str, tuple[str, ...]]
     needs: frozenset[str]
     seconds: float  # expected on an idle worker
+    lane: str = "default"  # of its job
+    fetched: Mapping[str, StoredFile] = field(default_factory=dict)  # the files of the addresses
     state: StepState = StepState.waiting
+    tries: int = 0  # jobs that were made for it
     job_id: str | None = None
     reused: bool = False
+    fingerprint: str | None = None  # the same for steps that make the same outputs
     outputs: Mapping[str, StoredFile] = field(default_factory=dict)
+    used_seconds: float | None = None  # of one worker
+    cost: float | None = None  # None without a price
     error: Failure | None = None
+
+    @property
+    def is_video(self) -> bool:
+        """Tell whether a model makes it."""
+        return self.uses == VIDEO
 
 
 @dataclass(frozen=True)
@@ -65,13 +86,25 @@ class Story:
     steps: tuple[StoryStep, ...]
     submitted_at: float
     updated_at: float
+    document: Mapping[str, Any] = field(default_factory=dict)  # the request as it came
+    digest: str = ""  # of the request
+    chosen_id: str | None = None  # the id that the owner chose, if any
+    version: int = 0  # the number of writes: guards each of them
+    due_at: float | None = None  # when it is to be looked at; None: when a job of it ends
+    started_at: float | None = None
     completed_at: float | None = None
+    expires_at: float | None = None
     cancel_requested: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
     callback_url: str | None = None
-    revised_from: str | None = None
+    revised_from: str | None = None  # the public id of the story that was changed
     traceparent: str | None = None
     sequence: int = 0  # number of events emitted so far
+
+    @property
+    def public_id(self) -> str:
+        """Return the id that the owner sees and uses."""
+        return self.chosen_id or self.id
 
     @property
     def by_name(self) -> dict[str, StoryStep]:
@@ -127,16 +160,29 @@ def ready(story: Story) -> tuple[StoryStep, ...]:
     return tuple(step for step in story.steps if step.state is StepState.waiting and step.needs <= done)
 
 
+def job_id_of(story: Story, step: StoryStep) -> str:
+    """Return the id of the next job of a step. It is the same each time, so no race makes two jobs."""
+    text = f"{story.id}\n{step.name}\n{step.tries + 1}"
+    return ("vid_" if step.is_video else "step_") + hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
 def begin(story: Story, name: str, job_id: str, now: float) -> Story:
     """Record that a step's job is in the queue."""
-    return _changed(story, now, name, state=StepState.running, job_id=job_id)
+    tries = story.by_name[name].tries + 1
+    return _changed(_started(story, now), now, name, state=StepState.running, job_id=job_id, tries=tries)
 
 
 def complete(
-    story: Story, name: str, outputs: Mapping[str, StoredFile], now: float, *, reused: bool = False
-) -> Story:
+    story: Story, name: str, outputs: Mapping[str, StoredFile], now: float, *, reused: bool = False,
+    used_seconds: float | None = None, cost: float | None = None,
+) -> Story:  # fmt: skip
     """Record the outputs of a step. A step that is over stays as it is."""
-    return _changed(story, now, name, state=StepState.completed, outputs=outputs, reused=reused)
+    if story.by_name[name].state.is_over:
+        return story
+    facts = {"outputs": outputs, "reused": reused, "used_seconds": used_seconds, "cost": cost}
+    story = _started(story, now)
+    story = replace(story, sequence=story.sequence + 1)
+    return _changed(story, now, name, state=StepState.completed, **facts)
 
 
 def fail(story: Story, name: str, error: Failure, now: float) -> Story:
@@ -160,28 +206,53 @@ def retry(story: Story, now: float) -> Story:
         else replace(step, state=StepState.waiting, job_id=None, error=None)
         for step in story.steps
     )
-    return replace(story, steps=steps, cancel_requested=False, completed_at=None, updated_at=now)
+    return replace(
+        story,
+        steps=steps,
+        cancel_requested=False,
+        due_at=now,
+        updated_at=now,
+        completed_at=None,
+        expires_at=None,
+    )
 
 
-def fingerprint(
-    step: StoryStep, made: Mapping[str, Mapping[str, StoredFile]], fetched: Mapping[str, str]
-) -> str:
-    """Return the same text for steps that make the same outputs: type, version, parameters, inputs' bytes.
+def inputs_of(story: Story, step: StoryStep) -> Files:
+    """Return the files of a step's inputs, once the steps that it needs are completed.
 
-    `made` are the outputs of steps by name, `fetched` the sha256 of each address.
+    Raises MissingOutput if one of them left an output out that is optional.
     """
-    inputs = {
-        name: [fetched.get(source) or _digest_of(source, made) for source in sources]
+    steps = story.by_name
+    return {
+        name: tuple(_file_of(f"inputs.{name}", source, step, steps) for source in sources)
         for name, sources in step.sources.items()
     }
-    facts = [step.uses, step.version, step.parameters, inputs]
+
+
+def fingerprint(step: StoryStep, inputs: Files, recipe: str = "") -> str:
+    """Return the same text for steps that make the same outputs: type, version, parameters, inputs' bytes.
+
+    `recipe` is what else changes the outputs: of a video its model's entry, with the release.
+    """
+    digests = {name: [file.sha256 for file in files] for name, files in inputs.items()}
+    facts = [step.uses, step.version, step.parameters, digests, recipe]
     text = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _digest_of(source: str, made: Mapping[str, Mapping[str, StoredFile]]) -> str:
+def _file_of(path: str, source: str, step: StoryStep, steps: Mapping[str, StoryStep]) -> StoredFile:
+    if file := step.fetched.get(source):
+        return file
     name, _, output = source.partition(".")
-    return made[name][output].sha256
+    if file := steps[name].outputs.get(output):
+        return file
+    raise MissingOutput(f"{path}: the step {name} left no {output}, which it may leave out")
+
+
+def _started(story: Story, now: float) -> Story:
+    if story.started_at is not None:
+        return story
+    return replace(story, started_at=now, sequence=story.sequence + 1)
 
 
 def _skipped(story: Story, now: float) -> Story:
@@ -206,4 +277,6 @@ def _changed(story: Story, now: float, name: str, **changes: Any) -> Story:
         for step in story.steps
     )
     changed = replace(story, steps=steps, updated_at=now)
-    return replace(changed, completed_at=now) if changed.is_over and not story.is_over else changed
+    if not changed.is_over or story.is_over:
+        return changed
+    return replace(changed, completed_at=now, sequence=story.sequence + 1)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from eventing.contract.records.models import Failure, Status
 from eventing.contract.records.results import StoredFile
 from eventing.domain import story as state
-from eventing.domain.story import StepState, Story, StoryStep
+from eventing.domain.story import MissingOutput, StepState, Story, StoryStep
 
 BROKEN = Failure(code="step_failed", message="it is broken")
 CANCELLED = Failure(code="cancelled", message="cancelled")
@@ -100,20 +100,44 @@ def test_a_retry_continues_from_what_is_completed() -> None:
     ],
 )
 def test_equal_steps_have_equal_fingerprints(change: dict[str, object], same: bool) -> None:
-    outputs = {name: made(name) for name in "ab"}
     first, second = step("film", "a", "b"), StoryStep(**(vars(step("film", "a", "b")) | change))
-    prints = [state.fingerprint(each, outputs, {}) for each in (first, second)]
+    one = story(*(step(name, state=StepState.completed, outputs=made(name)) for name in "ab"))
+    prints = [state.fingerprint(each, state.inputs_of(one, each)) for each in (first, second)]
     assert (prints[0] == prints[1]) is same
 
 
 def test_the_fingerprint_has_the_bytes_of_inputs_and_not_their_places() -> None:
-    there = step("a", sources={"clips": ("https://a/x",)})
-    elsewhere = step("a", sources={"clips": ("https://b/y",)})
-    prints = {
-        state.fingerprint(each, {}, {"https://a/x": "1", "https://b/y": "1"}) for each in (there, elsewhere)
-    }
-    assert len(prints) == 1
-    assert state.fingerprint(there, {}, {"https://a/x": "2"}) not in prints
+    def at(address: str, content: str) -> str:
+        file = made(content)["out"]
+        one = step("a", sources={"clips": (address,)}, fetched={address: file})
+        return state.fingerprint(one, state.inputs_of(story(one), one))
+
+    assert at("https://a/x", "1") == at("https://b/y", "1")
+    assert at("https://a/x", "1") != at("https://a/x", "2")
+
+
+def test_an_input_that_names_an_output_that_was_left_out_is_named() -> None:
+    one = state.complete(FILM, "a", {}, 1.0)
+    with pytest.raises(MissingOutput, match=r"inputs.clips: the step a left no out, which it may leave out"):
+        state.inputs_of(one, one.by_name["film"])
+
+
+def test_each_try_of_a_step_has_a_job_id_of_its_own_which_is_always_the_same() -> None:
+    first = state.job_id_of(FILM, FILM.by_name["a"])
+    again = state.retry(state.fail(state.begin(FILM, "a", first, 1.0), "a", BROKEN, 2.0), 3.0)
+    ids = {state.job_id_of(FILM, FILM.by_name[name]) for name in "ab"}
+    assert (first in ids, len(ids)) == (True, 2)
+    assert state.job_id_of(again, again.by_name["a"]) not in ids
+
+
+def test_the_sequence_counts_the_start_each_completed_step_and_the_end() -> None:
+    one = state.begin(FILM, "a", "job", 1.0)
+    assert (one.sequence, one.started_at) == (1, 1.0)
+    one = state.complete(state.complete(one, "a", made("a"), 2.0), "a", made("a"), 2.0)
+    assert one.sequence == 2
+    one = state.complete(state.complete(one, "b", made("b"), 3.0), "film", made("film"), 4.0)
+    assert (one.sequence, one.started_at) == (5, 1.0)
+    assert state.cancel(FILM, 1.0).sequence == 1
 
 
 @given(st.integers(0, 10_000))
