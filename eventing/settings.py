@@ -43,6 +43,20 @@ class Endpoint(Frozen):
     always_on: int = Field(0, ge=0, le=1000, description="Predictors that never stop, of `capacity`.")
 
 
+class StepEndpoint(Frozen):
+    """Where steps of these types are sent, and how many at once: a runner, or a Service of several.
+
+    On one machine there is no URL: the service starts the runner itself.
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")
+    types: tuple[str, ...] = Field(min_length=1)
+    url: str = ""
+    capacity: int = Field(1, ge=1, le=1000)
+    idle_seconds: float = Field(0.0, ge=0, description="How long a runner stays awake after its last step.")
+    always_on: int = Field(0, ge=0, le=1000, description="Runners' slots that never stop, of `capacity`.")
+
+
 class Settings(SharedSettings):
     """The eventing service."""
 
@@ -64,6 +78,10 @@ class Settings(SharedSettings):
     endpoints: tuple[Endpoint, ...] = Field(
         (), description="JSON list: model, lane, url, capacity, max_frames, scaler, idle_seconds, always_on."
     )
+    step_endpoints: tuple[StepEndpoint, ...] = Field(
+        (), description="JSON list of runners of steps: name, types, url, capacity, idle_seconds, always_on."
+    )
+    steps_dir: Path | None = Field(None, description="Folder with more types of steps (YAML).")
     default_model: str | None = Field(
         None, description="Model for requests that name none; else the first endpoint's."
     )
@@ -237,6 +255,20 @@ class Settings(SharedSettings):
         lanes = [(endpoint.model, endpoint.lane) for endpoint in self.endpoints]
         if len(set(lanes)) != len(lanes):
             raise ValueError("endpoints: a model and lane may appear once")
+        return self
+
+    @model_validator(mode="after")
+    def _one_endpoint_per_step(self) -> Self:
+        names = [each.name for each in self.step_endpoints]
+        if len(set(names)) != len(names):
+            raise ValueError("step_endpoints: a name may appear once")
+        types = [kind for each in self.step_endpoints for kind in each.types]
+        taken = {endpoint.model for endpoint in self.endpoints}
+        for number, kind in enumerate(types):
+            if kind in types[:number]:
+                raise ValueError(f"step_endpoints: the type {kind} may appear once")
+            if kind in taken:
+                raise ValueError(f"step_endpoints: {kind} is a model of REELZERO_ENDPOINTS; rename the type")
         return self
 
 

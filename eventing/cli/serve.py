@@ -13,7 +13,7 @@ from eventing.contract import telemetry
 from eventing.contract.catalog import load_catalog
 from eventing.contract.env import read
 from eventing.contract.errors import ReelzeroError
-from eventing.dispatch.endpoints import RemoteEndpoints
+from eventing.dispatch.endpoints import AllEndpoints, RemoteEndpoints, StepEndpoints
 from eventing.service import Service
 from eventing.settings import Settings
 from eventing.store.database.engine import Database
@@ -40,7 +40,8 @@ def migrate() -> None:
 async def _serve() -> int:
     settings = read(Settings)
     telemetry.configure("reelzero-eventing", settings.log_level)
-    service = Service(settings, RemoteEndpoints(settings.endpoints, load_catalog(settings.catalog_dir)))
+    models = RemoteEndpoints(settings.endpoints, load_catalog(settings.catalog_dir))
+    service = Service(settings, AllEndpoints(models, StepEndpoints(settings.step_endpoints)))
     stop = asyncio.Event()
     _on_signal(stop.set)
     if not await _started(service, stop):
