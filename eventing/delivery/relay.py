@@ -12,7 +12,7 @@ import logging
 import time
 
 from eventing.contract.errors import ReelzeroError, StorageError
-from eventing.contract.records.events import TERMINAL
+from eventing.contract.records.events import STORY_TERMINAL, TERMINAL
 from eventing.contract.telemetry import job_context
 from eventing.delivery.recorder import Pace, Recorder
 from eventing.delivery.sender import Sender
@@ -25,7 +25,7 @@ from eventing.store.database.shielded import shielded
 from eventing.store.outbox import SCHEDULE, OutboxMessage, OutboxStore, Try
 
 IN_FLIGHT = 32
-LAST = frozenset(TERMINAL.values())
+LAST = frozenset({*TERMINAL.values(), *STORY_TERMINAL.values()})
 log = logging.getLogger(__name__)
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from pydantic import Field
 
 from eventing.contract.records.models import Failure, Frozen, Progress, Status
-from eventing.contract.records.results import VideoResult
+from eventing.contract.records.results import StoredFile, VideoResult
 
 PREFIX = "dev.reelzero.video."
 REQUESTED = PREFIX + "requested.v1"
@@ -20,6 +20,16 @@ TERMINAL = {
     Status.failed: PREFIX + "failed.v1",
     Status.cancelled: PREFIX + "cancelled.v1",
 }
+STORY = "dev.reelzero.story."
+STORY_REQUESTED = STORY + "requested.v1"
+STORY_STARTED = STORY + "started.v1"
+STORY_STEP_COMPLETED = STORY + "step.completed.v1"
+STORY_TERMINAL = {
+    Status.completed: STORY + "completed.v1",
+    Status.failed: STORY + "failed.v1",
+    Status.cancelled: STORY + "cancelled.v1",
+}
+INCOMING = (REQUESTED, STORY_REQUESTED)
 
 
 class JobEventData(Frozen):
@@ -85,9 +95,47 @@ class ProgressEventData(Frozen):
 
 
 class RejectedEventData(Frozen):
-    """Payload of rejected: why an incoming event cannot become a job."""
+    """Payload of rejected: why an incoming event cannot become a job or a story."""
 
     rejected_source: str
     rejected_id: str
     error: Failure
     field: str | None = None
+
+
+class StoryStepState(Frozen):
+    """One step of a story, in short."""
+
+    name: str
+    uses: str
+    state: str = Field(description="waiting, running, completed, failed, cancelled or skipped.")
+    reused: bool = Field(description="Whether the outputs are those of an earlier equal step.")
+    error: Failure | None = None
+
+
+class StoryEventData(Frozen):
+    """Payload of story.started, story.completed, story.failed and story.cancelled."""
+
+    story_id: str
+    status: Status
+    steps: tuple[StoryStepState, ...] = Field(description="In an order in which each follows what it needs.")
+    film: StoredFile | None = Field(None, description="Of a completed story that ends in a video.")
+    subtitles: StoredFile | None = None
+    poster: StoredFile | None = None
+    result_url: str | None = Field(None, description="Answers with presigned URLs. It never expires.")
+    error: Failure | None = None
+    revised_from: str | None = Field(None, description="Id of the story of which this is a revision.")
+    metadata: dict[str, str] = Field(default_factory=dict)
+    submitted_at: datetime
+    completed_at: datetime | None = None
+
+
+class StoryStepEventData(Frozen):
+    """Payload of story.step.completed: the files that a step has left."""
+
+    story_id: str
+    step: str
+    uses: str
+    reused: bool = Field(description="Whether the outputs are those of an earlier equal step.")
+    outputs: dict[str, StoredFile]
+    metadata: dict[str, str] = Field(default_factory=dict)

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from eventing.contract.records.events import GROUP_COMPLETED, PROGRESSED, REJECTED, STARTED, TERMINAL
+from eventing.contract.records.events import (
+    GROUP_COMPLETED,
+    PROGRESSED,
+    REJECTED,
+    STARTED,
+    STORY_STARTED,
+    STORY_STEP_COMPLETED,
+    STORY_TERMINAL,
+    TERMINAL,
+)
 from eventing.doctor.findings import Finding, Rule
 from eventing.doctor.objects.destinations import binds, destination
 from eventing.doctor.objects.manifests import Body, Manifest, Manifests, dig, items, near, section
@@ -18,7 +27,10 @@ from eventing.doctor.objects.subscriptions import (
     triggers,
 )
 
-SENT = (*TERMINAL.values(), STARTED, PROGRESSED, REJECTED, GROUP_COMPLETED)  # what eventing itself emits
+SENT = (  # what eventing itself emits
+    *TERMINAL.values(), STARTED, PROGRESSED, REJECTED, GROUP_COMPLETED,
+    *STORY_TERMINAL.values(), STORY_STARTED, STORY_STEP_COMPLETED,
+)  # fmt: skip
 BROKER_RETRIES_BY_DEFAULT = Rule(
     "broker-retries-by-default", "warning",
     "it leaves the retries of its Triggers to Knative",

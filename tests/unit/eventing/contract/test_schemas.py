@@ -9,14 +9,17 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
-from eventing.contract.records import schemas
-from eventing.contract.records.events import REQUESTED
+from eventing.contract import schemas
+from eventing.contract.records.events import INCOMING, REQUESTED, STORY, STORY_REQUESTED
 from eventing.contract.records.models import Failure
+from eventing.domain import story
 from eventing.domain.announcer import Announcer
 from eventing.domain.group import Group
 from eventing.domain.job import cancel, claim, complete, fail, start
+from eventing.domain.story_announcer import StoryAnnouncer
 from eventing.testing import fake_result
 from tests.support.builders import make_job
+from tests.support.stories import files, make_story
 
 DOCS = Path(__file__).parents[4] / "docs"
 ANNOUNCER = Announcer("urn:test", "http://test", sink=True)
@@ -30,7 +33,7 @@ def check(event: dict[str, Any]) -> None:
 
 def test_what_is_published_is_what_the_models_say() -> None:
     for name, text in schemas.documents().items():
-        assert (DOCS / name).read_text() == text, f"{name}: run python -m eventing.contract.records.schemas"
+        assert (DOCS / name).read_text() == text, f"{name}: run python -m eventing.contract.schemas"
     assert {path.name for path in (DOCS / "schemas").iterdir()} == {f"{k}.json" for k in schemas.PAYLOADS}
 
 
@@ -52,7 +55,38 @@ def test_every_event_of_a_job_fits_its_schema() -> None:
     )
     for message in messages:
         check(yaml.safe_load(message.body))
-    assert {message.event_type for message in messages} == set(schemas.PAYLOADS) - {REQUESTED}
+    types = {message.event_type for message in messages}
+    assert types == {kind for kind in schemas.PAYLOADS if not kind.startswith(STORY)} - {REQUESTED}
+
+
+def test_every_event_of_a_story_fits_its_schema() -> None:
+    waiting = make_story()
+    begun = story.begin(waiting, "one", "job-1", 101.0)
+    made = story.complete(begun, "one", files("one", "clip"), 102.0)
+    done = story.complete(made, "two", files("two", "clip"), 103.0)
+    broken = Failure(code="step_failed", message="it is broken")
+    pairs = [
+        (waiting, begun),
+        (begun, made),
+        (done, story.complete(done, "film", files("film", "film", "poster"), 104.0)),
+        (begun, story.fail(begun, "one", broken, 102.0)),
+        (waiting, story.cancel(waiting, 101.0)),
+    ]
+    announcer = StoryAnnouncer("urn:test", "http://test", sink=True)
+    messages = [message for old, new in pairs for message in announcer.transition(old, new)]
+    for message in messages:
+        check(yaml.safe_load(message.body))
+    types = {message.event_type for message in messages}
+    assert types == {kind for kind in schemas.PAYLOADS if kind.startswith(STORY)} - {STORY_REQUESTED}
+    assert set(INCOMING) == {REQUESTED, STORY_REQUESTED}
+
+
+def test_a_request_for_a_story_fits_in_both_forms() -> None:
+    event = {"specversion": "1.0", "id": "1", "source": "/desk", "type": STORY_REQUESTED}
+    check(event | {"data": {"scenes": [{"prompt": "a red circle", "narration": "A circle."}]}})
+    check(event | {"data": {"steps": {"voice": {"uses": "narrate", "with": {"text": "A circle."}}}}})
+    with pytest.raises(ValidationError):
+        check(event | {"data": {"scenes": [{"promt": "a red circle"}]}})
 
 
 def test_a_request_with_a_wrong_field_does_not_fit() -> None:

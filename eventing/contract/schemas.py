@@ -1,6 +1,6 @@
 """Generate the JSON Schemas of all events and the AsyncAPI document from the models.
 
-`python -m eventing.contract.records.schemas` writes docs/schemas and docs/asyncapi.yaml;
+`python -m eventing.contract.schemas` writes docs/schemas and docs/asyncapi.yaml;
 a test compares them.
 """
 
@@ -17,17 +17,27 @@ from pydantic import BaseModel
 from eventing import __version__
 from eventing.contract.records.events import (
     GROUP_COMPLETED,
+    INCOMING,
+    PREFIX,
     PROGRESSED,
     REJECTED,
     REQUESTED,
     STARTED,
+    STORY,
+    STORY_REQUESTED,
+    STORY_STARTED,
+    STORY_STEP_COMPLETED,
+    STORY_TERMINAL,
     TERMINAL,
     GroupEventData,
     JobEventData,
     ProgressEventData,
     RejectedEventData,
+    StoryEventData,
+    StoryStepEventData,
 )
 from eventing.contract.records.models import JobRequest, Status
+from eventing.contract.stories.document import StoryRequest
 
 BASE = "https://reelzero.dev/schemas/"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -40,7 +50,16 @@ PAYLOADS: dict[str, tuple[type[BaseModel], str]] = {
     TERMINAL[Status.failed]: (JobEventData, "No further attempt will be made."),
     TERMINAL[Status.cancelled]: (JobEventData, "The job was cancelled on request."),
     GROUP_COMPLETED: (GroupEventData, "All jobs of a group have ended."),
-    REJECTED: (RejectedEventData, "An event that cannot become a job; once per source and id."),
+    REJECTED: (
+        RejectedEventData,
+        "An event that cannot become a job or a story; once per source and id.",
+    ),
+    STORY_REQUESTED: (StoryRequest, "Ask for a film of several steps."),
+    STORY_STARTED: (StoryEventData, "The first step of a story has begun."),
+    STORY_STEP_COMPLETED: (StoryStepEventData, "A step of a story has left its files in S3."),
+    STORY_TERMINAL[Status.completed]: (StoryEventData, "All steps are completed; the film is in S3."),
+    STORY_TERMINAL[Status.failed]: (StoryEventData, "A step failed, and no further one begins."),
+    STORY_TERMINAL[Status.cancelled]: (StoryEventData, "The story was cancelled on request."),
 }
 TEXT = {"type": "string", "minLength": 1}
 
@@ -48,7 +67,7 @@ TEXT = {"type": "string", "minLength": 1}
 def event_schema(kind: str) -> dict[str, Any]:
     """Return the JSON Schema of one event in its JSON format."""
     model, meaning = PAYLOADS[kind]
-    incoming = kind == REQUESTED
+    incoming = kind in INCOMING
     data = model.model_json_schema(mode="validation" if incoming else "serialization")
     definitions = data.pop("$defs", {})
     properties: dict[str, Any] = {
@@ -56,15 +75,16 @@ def event_schema(kind: str) -> dict[str, Any]:
         "id": TEXT | {"maxLength": 256},
         "source": TEXT | {"maxLength": 256, "format": "uri-reference"},
         "type": {"const": kind},
-        "subject": TEXT | {"description": "The job's or group's id (of a rejected event: that event's id)."},
+        "subject": TEXT
+        | {"description": "Id of the job, group or story (of a rejected event: that event's id)."},
         "time": {"type": "string", "format": "date-time"},
         "datacontenttype": {"type": "string"},
         "traceparent": {"type": "string", "description": "W3C Trace Context."},
         "data": data,
     }
     if not incoming:
-        properties["model"] = TEXT
-        properties["sequence"] = TEXT | {"description": "Zero-padded: sorts as text, per job."}
+        properties |= {} if kind.startswith(STORY) else {"model": TEXT}
+        properties["sequence"] = TEXT | {"description": "Zero-padded: sorts as text, per job or story."}
     schema: dict[str, Any] = {"$schema": DIALECT, "$id": f"{BASE}{kind}.json"}
     schema |= {"title": kind, "description": meaning}
     schema |= {"type": "object", "required": REQUIRED, "properties": properties}
@@ -75,9 +95,9 @@ def event_schema(kind: str) -> dict[str, Any]:
 def asyncapi() -> dict[str, Any]:
     """Return the AsyncAPI 3.0 document: events in and out, by reference to their schemas."""
     messages = {_name(kind): _message(kind) for kind in PAYLOADS}
-    incoming = [_name(REQUESTED)]
+    incoming = [_name(kind) for kind in INCOMING]
     outgoing = [name for name in messages if name not in incoming]
-    webhook = [_name(kind) for kind in (*TERMINAL.values(), GROUP_COMPLETED)]
+    webhook = [_name(kind) for kind in (*TERMINAL.values(), GROUP_COMPLETED, *STORY_TERMINAL.values())]
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -89,8 +109,12 @@ def asyncapi() -> dict[str, Any]:
         "defaultContentType": "application/cloudevents+json",
         "channels": {
             "requests": _channel("/events", "Requests, from a Broker's Trigger or any producer.", incoming),
-            "sink": _channel(None, "All events about jobs (REELZERO_SINK_URL or K_SINK).", outgoing),
-            "webhook": _channel(None, "The end of one job or group, signed as Standard Webhooks.", webhook),
+            "sink": _channel(
+                None, "All events about jobs and stories (REELZERO_SINK_URL or K_SINK).", outgoing
+            ),
+            "webhook": _channel(
+                None, "The end of one job, group or story, signed as Standard Webhooks.", webhook
+            ),
         },
         "operations": {
             "receiveRequest": _operation("receive", "requests"),
@@ -107,7 +131,7 @@ def documents() -> dict[str, str]:
         f"schemas/{kind}.json": json.dumps(event_schema(kind), indent=2, ensure_ascii=False) + "\n"
         for kind in PAYLOADS
     }
-    header = "# Generated by `python -m eventing.contract.records.schemas`.\n"
+    header = "# Generated by `python -m eventing.contract.schemas`.\n"
     return files | {"asyncapi.yaml": header + yaml.safe_dump(asyncapi(), sort_keys=False, width=110)}
 
 
@@ -119,7 +143,7 @@ def main(folder: Path) -> None:
 
 
 def _name(kind: str) -> str:
-    return kind.removeprefix("dev.reelzero.video.").removesuffix(".v1")
+    return kind.removeprefix(PREFIX).removeprefix("dev.reelzero.").removesuffix(".v1")
 
 
 def _message(kind: str) -> dict[str, Any]:
