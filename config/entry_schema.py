@@ -23,7 +23,7 @@ def with_entry(text: str) -> str:
 
 def _parts(name: str, kind: type[Frozen], filled: list[str]) -> dict[str, Any]:
     """Return a schema and those that it refers to, without the keys that the chart fills."""
-    schema = _without_titles(kind.model_json_schema())
+    schema = without_titles(kind.model_json_schema())
     parts = {name: schema, **schema.pop("$defs")}
     for key in filled:
         schema["properties"].pop(key)
@@ -31,16 +31,17 @@ def _parts(name: str, kind: type[Frozen], filled: list[str]) -> dict[str, Any]:
     return parts
 
 
-def _without_titles(schema: Any) -> Any:
+def without_titles(schema: Any) -> Any:
+    """Return a schema without the titles that pydantic makes of names."""
     if isinstance(schema, list):
-        return [_without_titles(item) for item in schema]
+        return [without_titles(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     named = {"properties", "$defs"}  # their keys are names, `title` among them
     return {
-        key: {name: _without_titles(part) for name, part in value.items()}
+        key: {name: without_titles(part) for name, part in value.items()}
         if key in named
-        else _without_titles(value)
+        else without_titles(value)
         for key, value in schema.items()
         if key != "title"
     }

@@ -81,7 +81,9 @@ class Settings(SharedSettings):
     step_endpoints: tuple[StepEndpoint, ...] = Field(
         (), description="JSON list of runners of steps: name, types, url, capacity, idle_seconds, always_on."
     )
-    steps_dir: Path | None = Field(None, description="Folder with more types of steps (YAML).")
+    steps_dir: Path | None = Field(
+        None, description="Folder with more step types (*.yaml) and templates of stories (*.yaml.j2)."
+    )
     default_model: str | None = Field(
         None, description="Model for requests that name none; else the first endpoint's."
     )

@@ -25,10 +25,12 @@ class Parameters(work.Parameters):
     """What belongs to which clip, and how the film looks and sounds."""
 
     transitions: tuple[float, ...] | None = Field(
-        None, description="Seconds of crossfade between each clip and the next; 0 is a cut; none: all cuts."
+        None,
+        description="Seconds of crossfade between each clip and the next; 0 is a cut; left out: all cuts.",
     )
     speech_clips: tuple[int, ...] | None = Field(
-        None, description="The clip, from 0, with which each speech begins; none: one speech for each clip."
+        None,
+        description="The clip, from 0, with which each speech begins; left out: one speech for each clip.",
     )
     subtitles: Literal["file", "burnt", "none"] = Field(
         "file", description="Beside the film, or in its frames."

@@ -30,7 +30,7 @@ class Parameters(work.Parameters):
     height: int | None = Field(None, ge=16, le=8192, multiple_of=2)
     fps: int | None = Field(None, ge=1, le=120)
     seconds: float | None = Field(
-        None, gt=0, le=3600, description="A longer clip is cut. None: as the clip, or the speech."
+        None, gt=0, le=3600, description="A longer clip is cut. Left out: as the clip, or the speech."
     )
     longer: Literal["hold", "loop"] = Field("hold", description="How a shorter clip gets longer.")
     mode: Literal["crop", "pad"] = Field("crop", description="How another ratio of width to height fits.")

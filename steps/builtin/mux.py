@@ -19,7 +19,9 @@ from steps.work import StepError, Work
 class Parameters(work.Parameters):
     """Where speech begins, and how loud everything is."""
 
-    starts: tuple[float, ...] = Field((), description="Seconds at which each speech begins; none: all at 0.")
+    starts: tuple[float, ...] = Field(
+        (), description="Seconds at which each speech begins; left out: all at 0."
+    )
     music_db: float = Field(-12, ge=-60, le=12, description="Of the music where nobody speaks.")
     duck_db: float = Field(12, ge=0, le=60, description="How much softer music is under speech.")
     loudness: float = Field(-16, ge=-40, le=-5, description="LUFS (EBU R128); broadcasters ask for -23.")

@@ -21,7 +21,7 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom
 class Parameters(work.Parameters):
     """How long, how large, and which movement."""
 
-    seconds: float | None = Field(None, gt=0, le=600, description="None: as the speech, else 4.")
+    seconds: float | None = Field(None, gt=0, le=600, description="Left out: as the speech, else 4.")
     width: int = Field(ge=16, le=8192, multiple_of=2)
     height: int = Field(ge=16, le=8192, multiple_of=2)
     fps: int = Field(ge=1, le=120)

@@ -23,7 +23,7 @@ class Parameters(work.Parameters):
 
     starts: tuple[float, ...] = Field(
         (),
-        description="Seconds at which the speech of each file of timings begins; none: each after the last.",
+        description="Seconds at which the speech of each file begins; left out: one after the other.",
     )
 
 

@@ -21,7 +21,7 @@ class Parameters(work.Parameters):
     """The text, and the shape of the clip."""
 
     text: str = Field(min_length=1, max_length=500)
-    seconds: float | None = Field(None, gt=0, le=600, description="None: as the speech, else 3.")
+    seconds: float | None = Field(None, gt=0, le=600, description="Left out: as the speech, else 3.")
     width: int = Field(ge=16, le=8192, multiple_of=2)
     height: int = Field(ge=16, le=8192, multiple_of=2)
     fps: int = Field(ge=1, le=120)

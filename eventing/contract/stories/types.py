@@ -72,6 +72,7 @@ class StepType(Frozen):
     name: Name
     version: int = Field(1, ge=1, description="Another one makes other outputs of the same inputs.")
     title: str
+    notes: str = ""
     inputs: dict[Name, InputRule] = Field(default_factory=dict)
     outputs: dict[Name, OutputRule] = Field(min_length=1)
     parameters: dict[str, Any] = Field(
