@@ -26,6 +26,7 @@ from eventing.store.database.engine import Database, db_now, insert_once
 from eventing.store.database.shielded import shielded_methods
 from eventing.store.lanes.turns import take_turns
 from eventing.store.rows import job_from_row, job_values
+from eventing.store.single import submitted
 from eventing.store.tables import idempotency, jobs
 from eventing.store.transitions import add_messages, end_group
 
@@ -110,6 +111,8 @@ class SubmissionStore:
         It is not new if an equal submission made it before. Raises InvalidRequest if the key was used with
         another body, Conflict if the id was, TooMany if the owner would have too many jobs waiting.
         """
+        if short := await self._submit_at_once(submission):
+            return short, True
         async with self._database.write() as connection:
             if earlier := await _of_earlier_release(connection, submission.job):
                 return _equal(earlier, submission.job), False
@@ -129,6 +132,20 @@ class SubmissionStore:
             self._check_quota(before.waiting, len(stored) - len(submission.results))
             await self._announce(connection, queued, stored)
             return stored[0], True
+
+    async def _submit_at_once(self, submission: Submission) -> Job | None:
+        """Store one new job in one statement. Return None if that is not possible or nothing is written."""
+        job = submission.job
+        is_plain = job.chosen_id is None and job.group_id is None and not submission.results
+        if not is_plain or not self._database.is_direct:
+            return None
+        place = await submitted.submit(
+            self._database, job, submission.key, submission.start_within, self._quota, self._shares
+        )
+        if place is None:
+            return None
+        at, turn = place
+        return replace(_timed(submission, at, 0.0)[0], turn=turn)
 
     async def earlier(self, submission: Submission) -> Job | None:
         """Return the job that an equal submission made before, without storing anything. Raises as `submit`.

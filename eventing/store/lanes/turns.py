@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
+    CTE,
     Double,
+    FromClause,
     bindparam,
     case,
     delete,
@@ -46,6 +48,14 @@ _NOW = func.coalesce(
     .scalar_subquery(),
     0.0,
 )
+_BY: ColumnElement[float] = bindparam("advance", type_=Double())
+_STEP: ColumnElement[float] = bindparam("of_step", type_=Double())
+# The row of a new flow.
+_START: dict[str, ColumnElement[Any]] = {
+    **{name: bindparam(f"of_{name}", type_=turns.c[name].type) for name in KEY},
+    "step": _STEP,
+    "turn": _NOW + _BY,
+}
 _IS_FLOW = [turns.c[name] == bindparam(f"of_{name}") for name in KEY]
 _WAITING = select(jobs.c.turn).where(
     jobs.c.status == literal_column("'queued'"), *(jobs.c[name] == bindparam(f"of_{name}") for name in KEY)
@@ -65,13 +75,17 @@ async def take_turns(connection: AsyncConnection, entries: Sequence[Job], shares
     """Give jobs of one flow the next turns. The row of the flow stays locked until the transaction ends."""
     if not entries:
         return []
-    first = entries[0]
-    step = shares.step(first.owner, first.priority)
-    values = _flow_of(first) | {"of_step": step, "advance": step * len(entries)}
+    step, values = advance_of(entries, shares)
     statement = _advance(connection.dialect.name)
     end = float((await connection.execute(statement, values)).scalar_one())
     order = zip(entries, turns_before(end, step, len(entries)), strict=True)
     return [replace(job, turn=turn) for job, turn in order]
+
+
+def advance_of(entries: Sequence[Job], shares: Shares) -> tuple[float, dict[str, Any]]:
+    """Return the length of a turn of jobs of one flow, and the values of the statement that gives turns."""
+    step = shares.step(entries[0].owner, entries[0].priority)
+    return step, _flow_of(entries[0]) | {"of_step": step, "advance": step * len(entries)}
 
 
 async def lock_flow(connection: AsyncConnection, job: Job) -> None:
@@ -109,17 +123,19 @@ async def forget_idle(connection: AsyncConnection) -> None:
 @lru_cache(maxsize=2)
 def _advance(dialect: str) -> Any:
     """Return the statement that moves the end of a flow by `advance` and returns it."""
-    advance: ColumnElement[float] = bindparam("advance", type_=Double())
-    step: ColumnElement[float] = bindparam("of_step", type_=Double())
-    start: dict[str, Any] = {name: bindparam(f"of_{name}") for name in KEY} | {
-        "step": step,
-        "turn": _NOW + advance,
-    }
-    later = case((turns.c.turn > _NOW, turns.c.turn), else_=_NOW) + advance
-    statement = _insert(dialect).values(**start)
-    change = {"turn": later, "step": step}
+    return fixed(_moved(_insert(dialect).values(**_START)))
+
+
+def advanced(entering: FromClause) -> CTE:
+    """Return SQL that does so where `entering` has a row (PostgreSQL)."""
+    start = select(*(value.label(name) for name, value in _START.items())).select_from(entering)
+    return cast(CTE, _moved(postgresql_insert(turns).from_select(list(_START), start)).cte("moved"))
+
+
+def _moved(statement: Any) -> Any:
+    change = {"turn": case((turns.c.turn > _NOW, turns.c.turn), else_=_NOW) + _BY, "step": _STEP}
     moved = statement.on_conflict_do_update(index_elements=list(KEY), set_=change)
-    return fixed(moved.returning(turns.c.turn))
+    return moved.returning(turns.c.turn)
 
 
 @lru_cache(maxsize=2)
