@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from eventing.contract.catalog import Catalog
-from eventing.contract.records.models import JobRequest
+from eventing.contract.records.models import GenerationSpec, JobRequest
 from eventing.costs import Costs
 from eventing.domain import estimate
 from eventing.domain.estimate import Basis, Expected
@@ -69,6 +69,11 @@ class Estimates:
             cold_start=cold, wait=wait, end=_end(wait, expected, videos, outlook.slots),
             **self._price(job.model, expected, videos, cold or 0.0),
         )  # fmt: skip
+
+    async def history(self, models: Iterable[str]) -> Callable[[GenerationSpec], Expected]:
+        """Return what tells how long videos of these models take, by those that ended last."""
+        samples = {model: await self._store.samples(model) for model in models}
+        return lambda spec: estimate.expect(spec, self._catalog.get(spec.model), samples[spec.model])
 
     def _price(self, model: str, expected: Expected, videos: int, cold: float) -> dict[str, float | None]:
         """Return the GPU-seconds and the cost of the videos and one cold start."""

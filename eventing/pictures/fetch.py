@@ -1,9 +1,9 @@
 """Fetch a file by the address in a request, within bounds of size, time and redirects.
 
 An https address is read through the address guard (contract/ssrf.py), also after each redirect. An s3 address
-must be in the own bucket, below `jobs/` only of the caller's own jobs, or in a bucket on the operator's list.
-What time may heal, such as a host that does not answer, is Unavailable (503): the caller, or a Broker, sends
-the request again. Everything else is InvalidRequest and names the field.
+must be in a bucket on the operator's list, or in the own bucket; below `jobs/` and `stories/` it must be of a
+job or a story of the caller. What time may heal, such as a host that does not answer, is Unavailable (503):
+the caller, or a Broker, sends the request again. Everything else is InvalidRequest and names the field.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CHUNK = 256 << 10
 PASSING = frozenset({408, 425, 429})  # statuses below 500 that time heals
 RETRY_AFTER = 5.0
 INLINE = re.compile(r"data:[^,;]{0,127}(;[^,;]{0,127})*;base64,", re.ASCII)
-OWN_JOB = re.compile(r"jobs/([^/]+)/")
+OWN = re.compile(r"(?:jobs|stories)/([^/]+)/")
 OwnsJob = Callable[[str], Awaitable[bool]]
 
 
@@ -96,8 +96,8 @@ class Fetcher:
                 "and what REELZERO_PICTURE_S3_ALLOW lists",
                 field=field,
             )
-        job = OWN_JOB.match(key)
-        if key.startswith("jobs/") and not (job and await owns_job(job[1])):
+        own = OWN.match(key)
+        if key.startswith(("jobs/", "stories/")) and not (own and await owns_job(own[1])):
             raise InvalidRequest(f"{field}: there is no such file of a job of yours", field=field)
 
     def _read(self, field: str, bucket: Bucket, key: str) -> bytes:

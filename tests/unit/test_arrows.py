@@ -20,6 +20,7 @@ FLOORS: dict[str, list[set[str]]] = {  # the lowest first
         {"store", "served", "costs", "pictures", "prompts", "mcp", "traces"},
         {"watchers", "drafts", "reuse"},
         {"jobs", "estimates", "feeds", "delivery", "orphans"},
+        {"stories"},
         {"container"},
         {"dispatch", "api", "doctor"},
         {"service"},

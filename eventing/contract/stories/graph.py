@@ -145,7 +145,8 @@ def _video(name: str, request: StepRequest, resolve: ResolveVideo) -> Video:
     try:
         return resolve(request.parameters, frozenset(request.inputs))
     except InvalidRequest as error:
-        place = f"steps.{name}.with" + (f".{error.field}" if error.field else "")
+        group = "inputs" if error.field in request.inputs else "with"
+        place = f"steps.{name}.{group}" + (f".{error.field}" if error.field else "")
         raise _wrong(place, error.message.removeprefix(f"{error.field}: ")) from error
 
 
