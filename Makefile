@@ -87,7 +87,6 @@ pages: $(VENV)/.installed-dev ## Write all generated pages: settings, metrics, f
 	$(BIN)/python -m bench.page
 	$(BIN)/python -m eventing.contract.schemas docs
 	$(BIN)/python -m config.step_types
-	$(BIN)/python -m eventing.contract.records.schemas docs
 	$(BIN)/python -m config.render
 
 screenshots: $(VENV)/.installed-dev ## Take the pictures of the page in docs/images again, in a real Chromium
