@@ -17,6 +17,7 @@ from steps.runner import names, transfer
 from steps.runner.cache import Cache
 from steps.runner.command import Command, kill
 from steps.runner.failures import Failed, Gone, Record, failure
+from steps.runner.processes import Start
 
 STAGES = ("fetch", "run", "upload")
 
@@ -24,12 +25,14 @@ STAGES = ("fetch", "run", "upload")
 class Attempt:
     """One attempt: its folder and its command. `records` are for the caller; the last one is terminal."""
 
-    def __init__(self, words: Sequence[str], order: Record, folder: Path, cache: Cache, limit: int) -> None:
+    def __init__(
+        self, start: Start, words: Sequence[str], order: Record, folder: Path, cache: Cache, limit: int
+    ) -> None:
         self._order, self._folder = order, folder
         self._cache, self._limit = cache, limit
         self._id = uuid.uuid4().hex
         self._gone = threading.Event()
-        self._command = Command(names.placed(words, folder), folder, self._id, self._progress)
+        self._command = Command(start, names.placed(words, folder), folder, self._id, self._progress)
         self.records: queue.Queue[Record] = queue.Queue()
 
     def stop(self) -> None:
@@ -38,22 +41,20 @@ class Attempt:
         kill(self._id)
 
     def work(self) -> None:
-        """Do it all."""
+        """Do it all. The terminal record is the last thing: nothing of the attempt is left by then."""
+        end = failure("internal_error", "the runner failed; see its log", retryable=True)
         try:
-            self.records.put({"type": "completed", "step": self._made()})
+            end = {"type": "completed", "step": self._made()}
         except Gone:
-            self.records.put(failure("cancelled", "the caller has gone"))
+            end = failure("cancelled", "the caller has gone")
         except Failed as error:
-            self.records.put({"type": "failed", "error": error.record})
+            end = {"type": "failed", "error": error.record}
         except OSError as error:
-            self.records.put(failure("storage_error", f"the scratch disk: {error}", retryable=True))
-        except BaseException as error:
-            problem = f"the runner failed: {type(error).__name__}: {error}"
-            self.records.put(failure("internal_error", problem, retryable=True))
-            raise
+            end = failure("storage_error", f"the scratch disk: {error}", retryable=True)
         finally:
             kill(self._id)
             shutil.rmtree(self._folder, ignore_errors=True)
+            self.records.put(end)
 
     def _made(self) -> Record:
         times = [time.monotonic()]

@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,12 +13,13 @@ from pathlib import Path
 from typing import IO
 
 from steps.runner.failures import Failed
+from steps.runner.processes import MARK, Start
 
 LAST_LINES = 20
 LINE_BYTES = 2000  # of a line that is kept
 BLOCK = 1 << 16
 LOOK = 0.05  # seconds between two looks at the process
-MARK = "REELZERO_STEP_RUN"  # in the environment of everything that a command starts
+CLOSE_LOOK = 0.002  # seconds, where it is about to end
 PROGRESS = re.compile(rb"^progress (0(?:\.\d+)?|1(?:\.0+)?)$")
 
 
@@ -27,23 +27,16 @@ class Command:
     """One run of a command. `progress` gets the shares that it prints, 0 to 1."""
 
     def __init__(
-        self, words: Sequence[str], folder: Path, run: str, progress: Callable[[float], None]
+        self, start: Start, words: Sequence[str], folder: Path, run: str, progress: Callable[[float], None]
     ) -> None:
-        self._words, self._folder, self._run, self._progress = list(words), folder, run, progress
+        self._start, self._words, self._folder = start, list(words), folder
+        self._run, self._progress = run, progress
         self._lines: list[str] = []
 
     def call(self, look: Callable[[], None]) -> None:
         """Run it to its end. `look` is called meanwhile, and may raise to stop. Raises Failed."""
         try:
-            process = subprocess.Popen(  # noqa: S603 - it is the operator's command
-                self._words,
-                cwd=self._folder,
-                env={**os.environ, MARK: self._run},
-                start_new_session=True,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-            )
+            process = self._start(self._words, self._folder, self._run)
         except OSError as error:
             problem = f"the command {self._words[0]} cannot be started: {error.strerror}"
             raise Failed("step_failed", problem) from error
@@ -52,15 +45,15 @@ class Command:
         try:
             while process.poll() is None:
                 look()
-                time.sleep(LOOK)
+                reader.join(LOOK)  # its output ends with it, as a rule
+                if not reader.is_alive():
+                    time.sleep(CLOSE_LOOK)
         finally:
             kill(self._run, process.pid)  # also the children that it left: they would keep its output open
-            process.wait()
+            status = process.wait()
         reader.join(5)
-        if process.returncode:
-            raise Failed(
-                "step_failed", f"the command ended with {_how(process.returncode)}{self.last_words()}"
-            )
+        if status:
+            raise Failed("step_failed", f"the command ended with {_how(status)}{self.last_words()}")
 
     def last_words(self) -> str:
         """Return the last lines that it wrote, for a message."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import http.server
 import json
@@ -16,7 +17,8 @@ from pathlib import Path
 
 from steps.runner.attempt import Attempt
 from steps.runner.cache import Cache
-from steps.runner.failures import Record
+from steps.runner.failures import Record, failure
+from steps.runner.processes import Start, popen
 from steps.runner.settings import Settings
 
 HEARTBEAT = 10.0  # seconds
@@ -31,9 +33,9 @@ class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, start: Start = popen) -> None:
         super().__init__((settings.host, settings.port), Handler)
-        self.settings = settings
+        self.settings, self.start = settings, start
         self.cache = Cache(settings.cache, settings.cache_bytes)
         self.free = threading.Semaphore(settings.slots)
         self.attempts: list[Attempt] = []
@@ -71,10 +73,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif not self.server.free.acquire(blocking=False):
             self._answer(503, {"error": "all slots are taken", "code": "busy"})
         else:
-            try:
-                self._run(words[self.path], order)
-            finally:
-                self.server.free.release()
+            self._run(words[self.path], order)
 
     def log_message(self, format: str, *args: object) -> None:
         """Write no line for each request."""
@@ -104,26 +103,45 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return order
 
     def _run(self, words: Sequence[str], order: Record) -> None:
-        settings = self.server.settings
-        folder = Path(tempfile.mkdtemp(prefix="step-", dir=settings.scratch))
-        attempt = Attempt(words, order, folder / "run", self.server.cache, settings.output_bytes)
-        worker = threading.Thread(target=attempt.work, daemon=True)
-        self.send_response(200)
-        self.send_header("content-type", "text/event-stream")
-        self.send_header("connection", "close")
-        self.end_headers()
         self.close_connection = True
+        with contextlib.suppress(OSError):  # the caller has gone
+            self._send(self._outcome(words, order))
+
+    def _outcome(self, words: Sequence[str], order: Record) -> Record:
+        """Work with a slot, and return the terminal record: its reader finds the slot free."""
+        try:
+            self.send_response(200)
+            self.send_header("content-type", "text/event-stream")
+            self.send_header("connection", "close")
+            self.end_headers()
+            try:
+                folder = Path(tempfile.mkdtemp(prefix="step-", dir=self.server.settings.scratch))
+            except OSError as error:
+                return failure("storage_error", f"the scratch disk: {error}", retryable=True)
+            try:
+                return self._attempted(words, order, folder / "run")
+            finally:
+                folder.rmdir()
+        finally:
+            self.server.free.release()
+
+    def _attempted(self, words: Sequence[str], order: Record, folder: Path) -> Record:
+        """Stream an attempt, and return its terminal record. Raises OSError once the caller has gone."""
+        server = self.server
+        limit = server.settings.output_bytes
+        attempt = Attempt(server.start, words, order, folder, server.cache, limit)
+        worker = threading.Thread(target=attempt.work, daemon=True)
         worker.start()
         try:
-            self._stream(attempt)
+            return self._stream(attempt)
         except OSError:
             attempt.stop()
+            raise
         finally:
             worker.join()
-            folder.rmdir()
 
-    def _stream(self, attempt: Attempt) -> None:
-        """Send records until the terminal one. Raises OSError once the caller has gone."""
+    def _stream(self, attempt: Attempt) -> Record:
+        """Send records until the terminal one, and return that. Raises OSError without a caller."""
         latest: Record = {"stage": "starting"}
         silence = 0.0
         while True:
@@ -137,9 +155,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 record = {"type": "heartbeat", "progress": latest}
             silence = 0.0
             latest = record.get("progress", latest)
-            self.wfile.write(b"data: " + json.dumps(record).encode() + b"\n\n")
             if record["type"] in ("completed", "failed"):
-                return
+                return record
+            self._send(record)
+
+    def _send(self, record: Record) -> None:
+        self.wfile.write(b"data: " + json.dumps(record).encode() + b"\n\n")
 
     def _require_caller(self) -> None:
         readable, _, _ = select.select([self.connection], [], [], 0)
@@ -155,9 +176,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(data)
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, start: Start = popen) -> None:
     """Serve until SIGTERM, then finish what runs."""
-    server = Server(settings)
+    server = Server(settings, start)
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.drain).start())
     print(f"ready http://{settings.host}:{server.server_address[1]}", flush=True)
     server.serve_forever()

@@ -77,7 +77,14 @@ FLOORS: dict[str, list[set[str]]] = {  # the lowest first
         {"command"},
     ],
     "eventing.doctor.checks": [{"pods"}, {"serving"}, {"events"}, {"settings"}],
-    "steps": [{"work", "bundle"}, {"media", "runner"}, {"builtin"}, {"__main__"}],
+    "steps": [
+        {"work", "bundle"},
+        {"media", "runner"},
+        {"builtin", "forks"},
+        {"__main__"},
+        {"template"},
+        {"box"},
+    ],
     "predictor": [
         {"settings", "metrics", "later", "read_ahead"},
         {"models"},

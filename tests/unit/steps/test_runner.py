@@ -143,7 +143,7 @@ def test_children_that_left_are_gone_with_the_command(runner: Start, store: Stor
 
 
 def test_a_caller_that_goes_takes_the_command_along(runner: Start, tmp_path: Path) -> None:
-    one = runner(step=f"echo progress 0.1; touch {tmp_path}/begun; sleep 297.5")
+    one = runner(step=f"touch {tmp_path}/begun; echo progress 0.1; sleep 297.5")
     answer = one.open("step", one.order())
     while not (tmp_path / "begun").exists():
         answer.readline()
