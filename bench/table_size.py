@@ -65,7 +65,7 @@ async def work(store: Stores, count: int) -> float:
     for _ in range(count):
         await store.jobs.submit(submission())
         job = await store.claims.start(await claim(store))
-        await store.claims.complete(job, fake_result(job.spec, job.id, job.attempt, None))
+        await store.claims.complete(job, fake_result(job.video, job.id, job.attempt, None))
         messages = await store.outbox.claim(10)
         await store.outbox.record_all([(message, Try(True, 0.0, 200)) for message in messages])
     return count / (time.perf_counter() - begin)

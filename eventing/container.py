@@ -12,6 +12,7 @@ from pathlib import Path
 from eventing.contract.catalog import Catalog, load_catalog
 from eventing.contract.http.ssrf import AddressPolicy
 from eventing.contract.storage.s3 import Bucket
+from eventing.contract.stories.catalog import StepTypes, load_step_types
 from eventing.costs import Costs
 from eventing.domain.announcer import Announcer
 from eventing.domain.pool import PredictorState
@@ -49,6 +50,7 @@ class Container:
 
     settings: Settings
     catalog: Catalog
+    step_types: StepTypes
     served: Served
     prompts: Prompts
     database: Database
@@ -106,6 +108,7 @@ def build_container(
     return Container(
         settings=settings,
         catalog=catalog,
+        step_types=load_step_types(settings.steps_dir),
         served=served,
         prompts=Prompts(catalog),
         database=database,

@@ -71,7 +71,7 @@ class Drafts:
     def check_again(self, job: Job, origin: Origin) -> None:
         """Raise InvalidRequest if a job could not be submitted now as it was: its priority, model or lane."""
         _check_priority(job.priority, origin)
-        self._served.lane(job.model, job.spec.num_frames, job.lane)
+        self._served.lane(job.model, job.video.num_frames, job.lane)
 
     def reuses(self, request: JobRequest) -> bool:
         """Tell whether a request may be answered from an earlier result."""
@@ -81,7 +81,7 @@ class Drafts:
     def sealed(self, submission: Submission) -> Submission:
         """Return the jobs with the digest of what they make. Call it when they have their pictures."""
         return submission.of([
-            replace(job, spec_digest=spec_digest(job.spec, self._catalog.get(job.model)))
+            replace(job, spec_digest=spec_digest(job.video, self._catalog.get(job.model)))
             for job in submission.jobs
         ])  # fmt: skip
 

@@ -60,7 +60,7 @@ class Estimates:
         entry, samples = self._catalog.get(job.model), await self._store.samples(job.model)
         pool = await self._pool(job)
         outlook = await self._store.outlook(job, pool)
-        expected = estimate.expect(job.spec, entry, samples)
+        expected = estimate.expect(job.video, entry, samples)
         cold = None if self._is_awake(job, pool, outlook) else estimate.cold_start(samples, entry)
         wait = estimate.queue_wait(outlook.ahead, outlook.free, outlook.slots, expected.seconds)
         wait = None if wait is None else wait + (cold or 0.0)

@@ -30,7 +30,7 @@ from eventing.reuse import Reuse
 from eventing.signal import Signals
 from eventing.store.database.shielded import finish, shielded
 from eventing.store.dead_letters import DeadLetterStore
-from eventing.store.jobs import JobStore
+from eventing.store.jobs import JobStore, check_alone
 from eventing.store.outbox import OutboxMessage, OutboxStore
 from eventing.store.submissions import Submission
 from eventing.watchers import Watchers
@@ -92,7 +92,7 @@ class Jobs:
 
     def check(self, request: JobRequest, origin: Origin) -> GenerationSpec:
         """Return the spec of a request, and store nothing. Raises InvalidRequest naming the field."""
-        return self._drafts.submission(request, origin).job.spec
+        return self._drafts.submission(request, origin).job.video
 
     async def fetch(self, field: str, address: str, owner: str) -> bytes:
         """Return the file at an address in a request. Raises InvalidRequest naming the field, Unavailable."""
@@ -163,6 +163,7 @@ class Jobs:
         job = await self._store.get(job_id, owner)
         if not job.status.is_terminal:
             raise Conflict(f"job {job_id} is {job.status}; only an ended job can be deleted", field="id")
+        check_alone(job)
         await self._remove(job.id)
         await self._remove_objects(job.id)  # a relay may have written the event meanwhile
 
@@ -200,7 +201,7 @@ class Jobs:
         self, request: JobRequest, submission: Submission, folders: list[Folder]
     ) -> Submission:
         """Return the jobs with the records of their pictures, which are in the folders now."""
-        spec, owner = submission.job.spec, submission.job.owner
+        spec, owner = submission.job.video, submission.job.owner
         folders += [_folder(job, "inputs") for job in submission.jobs]
         frame = Frame(spec.width, spec.height, request.image_fit or Fit.crop)
         records = await self._pictures.take(
@@ -208,7 +209,7 @@ class Jobs:
         )
         specs = zip(submission.jobs, records, strict=True)
         return submission.of([
-            replace(job, spec=job.spec.model_copy(update=pictures)) for job, pictures in specs
+            replace(job, spec=job.video.model_copy(update=pictures)) for job, pictures in specs
         ])  # fmt: skip
 
     async def _with_results(self, submission: Submission, folders: list[Folder]) -> Submission:

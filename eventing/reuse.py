@@ -39,9 +39,9 @@ class Reuse:
             raise Unavailable("object storage cannot be reached", retry_after=5) from error
 
     def _copy(self, source: Job, job: Job, folder: Folder) -> VideoResult | None:
-        assert source.result is not None  # noqa: S101 - only a completed job is a source
+        assert source.video_result is not None  # noqa: S101 - only a completed job is a source
         uris: dict[str, str] = {}
-        for name, file in files_of(source.result).items():
+        for name, file in files_of(source.video_result).items():
             if not file.uri.startswith(self._bucket.uri("")):
                 return None
             key = folder.prefix + file.uri.rpartition("/")[2]
@@ -50,6 +50,6 @@ class Reuse:
             uris[name] = self._bucket.uri(key)
         key = f"{folder.prefix}manifest.json"
         result = reused(source, job, uris, self._bucket.uri(key))
-        manifest = Manifest(request=job.spec, result=result, created_at=datetime.now(UTC).isoformat())
+        manifest = Manifest(request=job.video, result=result, created_at=datetime.now(UTC).isoformat())
         self._bucket.put(key, manifest.model_dump_json(exclude_none=True).encode(), "application/json")
         return result

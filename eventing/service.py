@@ -27,6 +27,9 @@ from eventing.dispatch.attempt import Attempts
 from eventing.dispatch.dispatcher import Dispatcher
 from eventing.dispatch.endpoints import Endpoints
 from eventing.dispatch.predictor_client import PredictorClient
+from eventing.dispatch.step_orders import StepOrders
+from eventing.dispatch.work import StepWork, VideoWork, Works
+from eventing.domain.job import Kind
 from eventing.metrics.start import begin_at_zero
 from eventing.settings import Settings
 from eventing.store.schema import check as check_schema
@@ -75,8 +78,8 @@ class Service:
         self._objects = ObjectClient(container.bucket)
         self._sender = Sender(settings, self._objects, self._binding)
         self._attempts = Attempts(
-            container.claims, self._objects, container.catalog, self._endpoints, self._client,
-            settings, container.signals.message_due, container.watchers,
+            container.claims, self._objects, self._endpoints, self._works(), settings, container.signals,
+            container.watchers,
         )  # fmt: skip
         signals, poll = container.signals, settings.poll_seconds
         pools = self._endpoints.pools()
@@ -93,6 +96,13 @@ class Service:
             self._watch(task)
         self._watch(asyncio.create_task(self._relay.run(), name="relay"))
         self._watch(asyncio.create_task(self._sweep(), name="sweep"))
+
+    def _works(self) -> Works:
+        orders = StepOrders(self.container.bucket, self.container.step_types)
+        return {
+            Kind.video: VideoWork(self._client, self._objects, self.container.catalog),
+            Kind.step: StepWork(self._client, self._objects, orders),
+        }
 
     async def _begin(self) -> list[asyncio.Task[None]]:
         """Start the dispatcher once the database serves and has a schema that this release can use."""

@@ -58,3 +58,4 @@ class Signals:
 
     job_ready: Signal = field(default_factory=Signal)  # a queued job may start
     message_due: Signal = field(default_factory=Signal)  # an outbox message may be delivered
+    story_due: Signal = field(default_factory=Signal)  # a job of a story has ended, or a story was changed

@@ -163,7 +163,7 @@ def _accepted(call: v2.InferRequest, job: Job, container: Container) -> Response
     body: dict[str, Any] = {
         "model_name": job.model,
         "parameters": {"job_id": job.public_id, "status": job.status},
-        "warnings": container.prompts.warnings(job.spec),  # beside them: a parameter of V2 is no list
+        "warnings": container.prompts.warnings(job.video),  # beside them: a parameter of V2 is no list
     }
     headers = {"Location": where, "Preference-Applied": "respond-async", "Retry-After": "2"}
     return JSONResponse(body | ({"id": call.id} if call.id is not None else {}), 202, headers)

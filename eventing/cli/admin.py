@@ -100,7 +100,7 @@ def list_jobs(
         page, more = await container.job_store.page(owner, limit=limit, statuses=tuple(status or ()))
         rows = [
             (j.id, j.owner, str(j.status), f"{j.percent} %", j.model, j.lane, str(j.attempts_used),
-             _when(j.submitted_at), _error(j), j.holder or "", j.chosen_id or "", j.spec.prompt)
+             _when(j.submitted_at), _error(j), j.holder or "", j.chosen_id or "", j.video.prompt)
             for j in page
         ]  # fmt: skip
         heads = ("id", "owner", "status", "done", "model", "lane", "attempts", "submitted", "error",

@@ -16,26 +16,24 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from eventing import traces
-from eventing.contract.catalog import Catalog
 from eventing.contract.errors import ModelUnavailable, StorageError, Unavailable
 from eventing.contract.records.models import Failure, Progress
-from eventing.contract.records.results import VideoResult
 from eventing.contract.storage.s3_http import ObjectClient
 from eventing.contract.telemetry import exemplar, job_context
-from eventing.dispatch import results
 from eventing.dispatch.endpoints import Endpoints
 from eventing.dispatch.lease import End, Lease
 from eventing.dispatch.places import Place
-from eventing.dispatch.predictor_client import Broken, CutAtStart, Failed, NotStarted, PredictorClient
+from eventing.dispatch.predictor_client import Broken, CutAtStart, Failed, NotStarted
 from eventing.dispatch.previews import Previews
 from eventing.dispatch.results import WrongResult
 from eventing.dispatch.slot_time import SlotTime
 from eventing.dispatch.verdicts import Retry, Verdict, Verdicts
+from eventing.dispatch.work import Reports, Works
 from eventing.domain import job as state
-from eventing.domain.job import Job, LeaseLost
+from eventing.domain.job import Job, LeaseLost, Result
 from eventing.metrics.jobs import ADOPTED, QUEUE, START_FAILURES, code_label
 from eventing.settings import Settings
-from eventing.signal import Signal
+from eventing.signal import Signals
 from eventing.store.claims import ClaimStore
 from eventing.store.database.shielded import finish
 from eventing.store.lanes.circuit_breaker import OPEN_AFTER
@@ -48,21 +46,20 @@ class Attempts:
     """Runs claimed jobs, one call of `run` each. Holds what all attempts share, and no state of any."""
 
     def __init__(
-        self, claims: ClaimStore, objects: ObjectClient, catalog: Catalog, endpoints: Endpoints,
-        client: PredictorClient, settings: Settings, message_due: Signal, watchers: Watchers,
+        self, claims: ClaimStore, objects: ObjectClient, endpoints: Endpoints, works: Works,
+        settings: Settings, signals: Signals, watchers: Watchers,
     ) -> None:  # fmt: skip
         self._claims = claims
         self._objects = objects
-        self._catalog = catalog
         self._endpoints = endpoints
-        self._client = client
+        self._works = works
         self._max_attempts = settings.max_attempts
         self._retry = settings.retry_seconds
         self._announce = settings.progress_events
-        self._message_due = message_due
+        self._message_due = signals.message_due
         self._watchers = watchers
         self._sink = bool(settings.sink_url)
-        self._verdicts = Verdicts(claims, message_due, watchers)
+        self._verdicts = Verdicts(claims, signals, watchers)
 
     async def run(self, job: Job, claimed_at: float, place: Place) -> None:
         """Bring a job to a verdict and write it. `claimed_at` is the monotonic time before the claim.
@@ -139,7 +136,7 @@ class Attempts:
             lost = Failure(code="predictor_lost", message=str(broken), retryable=True)
             return await self._adopt(job, job.attempt) or self._judge_loss(job, lost, broken)
 
-    async def _generate(self, job: Job, lease: Lease, place: Place) -> VideoResult:
+    async def _generate(self, job: Job, lease: Lease, place: Place) -> Result:
         is_started = False
         previews = Previews(self._objects, job.id, lease.report)
 
@@ -149,12 +146,11 @@ class Attempts:
                 previews.take(progress, preview)
             is_started = is_started or await self._started(lease)
 
-        budget = self._catalog.get(job.model).budget
         async with AsyncExitStack() as stack, AsyncExitStack() as device:
             stack.push_async_callback(previews.close)
             url = await self._open(job, device)
             free = partial(self._device_free, job, device, place)
-            result = await self._client.generate(url, job.spec, job.id, job.attempt, budget, report, free)
+            result = await self._works[job.kind].run(url, job, Reports(report, free))
         return await self._verified(job, result)
 
     async def _device_free(self, job: Job, device: AsyncExitStack, place: Place) -> None:
@@ -166,10 +162,10 @@ class Attempts:
             log.warning("the slot stays taken until the job ends: %s", error)
             place.leave()
 
-    async def _verified(self, job: Job, result: VideoResult) -> VideoResult:
+    async def _verified(self, job: Job, result: Result) -> Result:
         """Return the result in the manifest. Raises Broken if the predictor reported another one."""
         try:
-            manifest_result = await results.find(self._objects, job, job.attempt)
+            manifest_result = await self._works[job.kind].find(job, job.attempt)
         except WrongResult as error:
             raise Broken(f"the predictor reported a result that S3 does not confirm: {error}") from error
         if manifest_result is None:
@@ -200,11 +196,11 @@ class Attempts:
             self._message_due.notify()
         return True
 
-    async def _adopt(self, job: Job, last: int) -> VideoResult | None:
+    async def _adopt(self, job: Job, last: int) -> Result | None:
         """Return the result of the latest finished attempt, from `last` down to 1, whose report was lost."""
         for attempt in range(last, 0, -1):
             try:
-                result = await results.find(self._objects, job, attempt)
+                result = await self._works[job.kind].find(job, attempt)
             except WrongResult as error:
                 log.warning("a result is ignored: %s", error, extra={"attempt": attempt})
                 continue

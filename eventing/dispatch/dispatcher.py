@@ -28,6 +28,7 @@ class Dispatcher:
         self._claims = claims
         self._places = [Places(pool, claims, attempts.run, signals.job_ready) for pool in pools]
         self._job_ready, self._message_due = signals.job_ready, signals.message_due
+        self._story_due = signals.story_due
         self._poll = poll_seconds
         self._hurry = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
@@ -125,3 +126,5 @@ class Dispatcher:
             self._job_ready.notify()
         if due.messages or lapsed or overdue:
             self._message_due.notify()
+        if due.stories or lapsed or overdue:
+            self._story_due.notify()

@@ -13,8 +13,7 @@ from contextvars import Context
 from typing import Protocol
 
 from eventing.contract.records.models import Failure
-from eventing.contract.records.results import VideoResult
-from eventing.domain.job import Job
+from eventing.domain.job import Job, Result
 from eventing.domain.pool import Pool
 from eventing.signal import Signal
 from eventing.store.claims import ClaimStore
@@ -105,7 +104,7 @@ class Place:
         self._leave(await self._places.claims.free_slot(job, self._pool), claimed_at)
 
     @shielded
-    async def end(self, job: Job, verdict: VideoResult | Failure) -> Job:
+    async def end(self, job: Job, verdict: Result | Failure) -> Job:
         """End the job, give the slot to the next one, and return the job. Raises as ClaimStore.end."""
         claimed_at = time.monotonic()
         ended, following = await self._places.claims.end(job, verdict, self._pool)

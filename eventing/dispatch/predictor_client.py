@@ -13,24 +13,22 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
 
 import aiohttp
 from pydantic import ValidationError
 
 from eventing.contract.budget import Budget
 from eventing.contract.codecs.stream import (
-    Assignment,
     CompletedRecord,
     FailedRecord,
-    GenerateBody,
     ProgressRecord,
     StreamRecord,
     stream_record,
 )
 from eventing.contract.codecs.validation import first_problem
-from eventing.contract.records.models import Failure, GenerationSpec, Progress
-from eventing.contract.records.results import VideoResult
+from eventing.contract.records.models import Failure, Progress
 from eventing.contract.telemetry import current_traceparent
 
 LINE_LIMIT = 1 << 20  # bytes of one record
@@ -62,7 +60,7 @@ class CutAtStart(Broken):
     """The connection ended after the first record: a proxy cut it, or the predictor died at its start."""
 
 
-class _NoSpec(Exception):
+class NoSpec(Exception):
     """The predictor is of 0.1.0: it takes the fields of a spec one by one. Nothing has started."""
 
 
@@ -83,29 +81,18 @@ class PredictorClient:
         """Close all connections. A predictor aborts the generation of a closed stream."""
         await self._session.close()
 
-    async def generate(
-        self, url: str, spec: GenerationSpec, job_id: str, attempt: int, budget: Budget,
-        report: OnRecord, device_free: OnFree,
-    ) -> VideoResult:  # fmt: skip
-        """Run one attempt and return the result that the predictor reports.
+    async def stream(
+        self, address: str, body: Mapping[str, Any], budget: Budget, report: OnRecord, device_free: OnFree
+    ) -> CompletedRecord:
+        """Run one attempt and return the record of its result.
 
         `report` gets the progress of each record, and None for a terminal record that is the first; with it
         the preview of the record, if it has one. `device_free` is called when the attempt leaves its device.
-        Raises NotStarted, Failed, CutAtStart, Broken.
+        Raises NotStarted, Failed, CutAtStart, Broken; NoSpec from a predictor of 0.1.0.
         """
-        assignment = Assignment(spec=spec, job_id=job_id, attempt=attempt)
-        address = f"{url}/v2/models/{spec.model}/generate_stream"
-        try:
-            return await self._stream(address, GenerateBody.of(assignment), budget, report, device_free)
-        except _NoSpec:
-            return await self._stream(address, GenerateBody.flat(assignment), budget, report, device_free)
-
-    async def _stream(
-        self, address: str, body: GenerateBody, budget: Budget, report: OnRecord, device_free: OnFree
-    ) -> VideoResult:
         request = self._session.post(
             address,
-            json=body.model_dump(mode="json"),
+            json=body,
             headers={"Accept": "text/event-stream", **_trace_headers()},
             timeout=aiohttp.ClientTimeout(total=budget.client_timeout, sock_connect=30),
             allow_redirects=False,  # a redirect could lead to an address that no setting names
@@ -119,7 +106,7 @@ class PredictorClient:
                     if isinstance(record, CompletedRecord | FailedRecord):
                         if not records:
                             await report(None, None)
-                        return _result(record)
+                        return _completed(record)
                     records += 1
                     preview = record.preview if isinstance(record, ProgressRecord) else None
                     await report(_bounded(record.progress), preview)
@@ -162,12 +149,10 @@ def _bounded(progress: Progress) -> Progress:
     return progress.model_copy(update={"step": step, "elapsed_seconds": seconds})
 
 
-def _result(record: CompletedRecord | FailedRecord) -> VideoResult:
+def _completed(record: CompletedRecord | FailedRecord) -> CompletedRecord:
     if isinstance(record, FailedRecord):
         raise Failed(record.error)
-    if record.result is None:
-        raise Broken("the predictor answered without a result in S3")
-    return record.result
+    return record
 
 
 def _trace_headers() -> dict[str, str]:
@@ -178,7 +163,7 @@ def _trace_headers() -> dict[str, str]:
 async def _refusal(answer: aiohttp.ClientResponse) -> Exception:
     """Return the exception for an answer that is not 200: Failed if no retry can help, else NotStarted.
 
-    _NoSpec if the same attempt can be sent in the form of 0.1.0.
+    NoSpec if the same attempt can be sent in the form of 0.1.0.
     """
     text = (await answer.content.read(4096)).decode("utf-8", "replace")
     try:
@@ -188,7 +173,7 @@ async def _refusal(answer: aiohttp.ClientResponse) -> Exception:
     fields = body if isinstance(body, dict) else {}
     code, message = str(fields.get("code", "")), str(fields.get("error", text[:300]))
     if answer.status == 422 and fields.get("field") == "spec" and "unknown field" in message:
-        return _NoSpec(message)
+        return NoSpec(message)
     if code == "model_unavailable":
         return Failed(Failure(code=code, message=message))
     if answer.status in (400, 413, 415, 422):

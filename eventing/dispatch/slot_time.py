@@ -6,6 +6,7 @@ import time
 
 from eventing.contract.records.models import Failure
 from eventing.contract.records.results import VideoResult
+from eventing.contract.stories.records import StepResult
 from eventing.contract.telemetry import exemplar
 from eventing.dispatch.verdicts import Retry, Verdict
 from eventing.domain.job import Job
@@ -32,7 +33,7 @@ class SlotTime:
 
     def _outcome(self, verdict: Verdict) -> str:
         match verdict:
-            case VideoResult():
+            case VideoResult() | StepResult():
                 return "completed" if verdict.attempt == self._job.attempt else "adopted"
             case Failure():
                 return "cancelled" if verdict.code == "cancelled" else "failed"

@@ -11,11 +11,12 @@ from eventing import traces
 from eventing.contract.errors import ReelzeroError
 from eventing.contract.records.models import Failure
 from eventing.contract.records.results import VideoResult
+from eventing.contract.stories.records import StepResult
 from eventing.contract.telemetry import exemplar
 from eventing.dispatch.places import Place
-from eventing.domain.job import Job, LeaseLost, Status
+from eventing.domain.job import Job, LeaseLost, Result, Status
 from eventing.metrics.jobs import COLD_START, PUT_BACK, WARM_START, code_label
-from eventing.signal import Signal
+from eventing.signal import Signals
 from eventing.store.claims import ClaimStore
 from eventing.watchers import Watchers
 
@@ -33,15 +34,15 @@ class Retry:
     cut: bool = False  # do not count the attempt, although its first record arrived
 
 
-Verdict = VideoResult | Failure | Retry | None  # None: the lease is lost, so there is nothing to write
+Verdict = Result | Failure | Retry | None  # None: the lease is lost, so there is nothing to write
 
 
 class Verdicts:
     """Writes verdicts."""
 
-    def __init__(self, claims: ClaimStore, message_due: Signal, watchers: Watchers) -> None:
+    def __init__(self, claims: ClaimStore, signals: Signals, watchers: Watchers) -> None:
         self._claims = claims
-        self._message_due = message_due
+        self._signals = signals
         self._watchers = watchers
 
     async def settle(self, job: Job, verdict: Verdict, place: Place) -> bool:
@@ -55,8 +56,7 @@ class Verdicts:
                 ended = await self._write(job, verdict, place)
                 _count(ended, verdict)
                 _trace(ended, verdict)
-                self._message_due.notify()
-                self._watchers.changed(job.id)
+                self._wake(ended)
                 return True
             except LeaseLost as error:
                 log.warning("a late report was refused: %s", error)
@@ -69,7 +69,13 @@ class Verdicts:
                 await asyncio.sleep(REPORT_RETRY)
         return False
 
-    async def _write(self, job: Job, verdict: VideoResult | Failure | Retry, place: Place) -> Job:
+    def _wake(self, job: Job) -> None:
+        self._signals.message_due.notify()
+        if job.story_id:
+            self._signals.story_due.notify()
+        self._watchers.changed(job.id)
+
+    async def _write(self, job: Job, verdict: Result | Failure | Retry, place: Place) -> Job:
         if isinstance(verdict, Retry):
             return await self._claims.put_back(
                 job, verdict.failure, verdict.delay, used=verdict.used, cut=verdict.cut
@@ -77,7 +83,7 @@ class Verdicts:
         return await place.end(job, verdict)
 
 
-def _count(job: Job, verdict: VideoResult | Failure | Retry) -> None:
+def _count(job: Job, verdict: Result | Failure | Retry) -> None:
     if not job.status.is_terminal:
         code = verdict.failure.code if isinstance(verdict, Retry) else ""
         PUT_BACK.labels(job.model, job.lane, code_label(code)).inc()
@@ -89,12 +95,12 @@ def _count(job: Job, verdict: VideoResult | Failure | Retry) -> None:
     log.info("ended", extra={"status": str(job.status), "code": code})
 
 
-def _trace(job: Job, verdict: VideoResult | Failure | Retry) -> None:
+def _trace(job: Job, verdict: Result | Failure | Retry) -> None:
     """Record the span of the attempt. A cancel is no error."""
-    if isinstance(verdict, VideoResult):
+    if isinstance(verdict, VideoResult | StepResult):
         is_own = verdict.attempt == job.attempt
         error = None if job.error is None or job.status is Status.cancelled else job.error.code
-        cold = verdict.timings.load > 0 if is_own else None
+        cold = verdict.timings.load > 0 if is_own and isinstance(verdict, VideoResult) else None
         traces.attempted(job, error, cold=cold, adopted=None if is_own else verdict.attempt)
     else:
         code = verdict.failure.code if isinstance(verdict, Retry) else verdict.code

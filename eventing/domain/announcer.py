@@ -29,7 +29,7 @@ from eventing.contract.records.results import job_prefix
 from eventing.domain.callbacks import BODIES
 from eventing.domain.destinations import Destination, S3Object, Sink, Webhook
 from eventing.domain.group import Group
-from eventing.domain.job import Job
+from eventing.domain.job import Job, Kind
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,11 @@ class Announcer:
     sink: bool
 
     def transition(self, old: Job, new: Job) -> list[Message]:
-        """Return the messages of a transition; none if it emits no event."""
-        if new.sequence == old.sequence:
+        """Return the messages of a transition; none if it emits no event.
+
+        The jobs of steps that are no video emit none: their story does (story_announcer.py).
+        """
+        if new.sequence == old.sequence or new.kind is Kind.step:
             return []
         if new.status.is_terminal:
             return self._terminal(new)
@@ -167,7 +170,7 @@ class Announcer:
             GroupMember(
                 job_id=job.public_id,
                 status=job.status,
-                seed=job.spec.seed,
+                seed=job.video.seed,
                 result_url=self._result_url(job),
                 error=job.error,
             )

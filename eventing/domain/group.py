@@ -56,13 +56,13 @@ class Group:
 
 def members(first: Job, group_id: str, ids: list[str]) -> tuple[Job, ...]:
     """Return one job per id, like the first but for the seed: s, s+1, … After the largest seed comes 0."""
-    seed = first.spec.seed
+    seed = first.video.seed
     return tuple(
         replace(
             first,
             id=job_id,
             group_id=group_id,
-            spec=first.spec.model_copy(update={"seed": (seed + number) % (SEED_LIMIT + 1)}),
+            spec=first.video.model_copy(update={"seed": (seed + number) % (SEED_LIMIT + 1)}),
         )
         for number, job_id in enumerate(ids)
     )

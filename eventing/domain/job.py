@@ -14,12 +14,24 @@ from __future__ import annotations
 import hashlib
 import random
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any
 
 from eventing.contract.records.models import Failure, GenerationSpec, Progress, Stage
 from eventing.contract.records.models import Status as Status  # noqa: PLC0414 - re-exported: it is a word of jobs
 from eventing.contract.records.results import VideoResult
+from eventing.contract.stories.records import StepResult, StepSpec
 from eventing.domain.usage import lost, made, wait_class
+
+Spec = GenerationSpec | StepSpec
+Result = VideoResult | StepResult
+
+
+class Kind(StrEnum):
+    """What a job makes: a video of a model, or the outputs of another step of a story."""
+
+    video = "video"
+    step = "step"
 
 
 class LeaseLost(Exception):
@@ -41,7 +53,7 @@ class Job:
     owner: str
     model: str
     lane: str
-    spec: GenerationSpec
+    spec: Spec
     digest: str
     submitted_at: float
     updated_at: float
@@ -65,7 +77,7 @@ class Job:
     cancel_requested: bool = False
     progress: Progress = QUEUED
     error: Failure | None = None
-    result: VideoResult | None = None
+    result: Result | None = None
     sequence: int = 0  # number of events emitted so far
     chosen_id: str | None = None  # the id that the owner chose, if any
     group_id: str | None = None  # the group, if the request was for several videos
@@ -80,6 +92,21 @@ class Job:
     video_seconds: float = 0.0
     cold_starts: int = 0
     wait_class: int | None = None  # of the wait until a predictor took it
+    kind: Kind = Kind.video
+    story_id: str | None = None  # the story that it belongs to
+    step: str | None = None  # its step of the story
+
+    @property
+    def video(self) -> GenerationSpec:
+        """Return the spec of a video. Raises TypeError for the job of another step."""
+        if isinstance(self.spec, GenerationSpec):
+            return self.spec
+        raise TypeError(f"job {self.id} makes no video: it is a step {self.model}")
+
+    @property
+    def video_result(self) -> VideoResult | None:
+        """Return the result of a video; None before its end, and for the job of another step."""
+        return self.result if isinstance(self.result, VideoResult) else None
 
     @property
     def public_id(self) -> str:
@@ -90,7 +117,7 @@ class Job:
     def public_result(self) -> VideoResult | None:
         """Return the result under the public id, with its source. Its URIs stay as they are."""
         facts = {"job_id": self.public_id, "reused_from": self.reused_from}
-        return self.result and self.result.model_copy(update=facts)
+        return self.video_result and self.video_result.model_copy(update=facts)
 
     @property
     def has_preview(self) -> bool:
@@ -164,7 +191,7 @@ def start(job: Job, attempt: int, now: float) -> Job:
     )
 
 
-def complete(job: Job, attempt: int, result: VideoResult, now: float, keep: float) -> Job:
+def complete(job: Job, attempt: int, result: Result, now: float, keep: float) -> Job:
     """End with a result, or as cancelled if that was requested before."""
     check_lease(job, attempt, now)
     if job.cancel_requested:

@@ -56,9 +56,8 @@ def reused(source: Job, job: Job, uris: Mapping[str, str], manifest_uri: str) ->
 
     Its attempt is 0, since no predictor made one. Revision and timings are those of the source.
     """
-    assert source.result is not None  # noqa: S101 - only a completed job is a source
-    files = {
-        name: file.model_copy(update={"uri": uris[name]}) for name, file in files_of(source.result).items()
-    }
+    assert source.video_result is not None  # noqa: S101 - only a completed job is a source
+    result = source.video_result
+    files = {name: file.model_copy(update={"uri": uris[name]}) for name, file in files_of(result).items()}
     facts = {"job_id": job.id, "attempt": 0, "manifest_uri": manifest_uri, "reused_from": source.public_id}
-    return source.result.model_copy(update=files | facts)
+    return result.model_copy(update=files | facts)

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, fields
 from typing import Protocol
 
 from eventing.contract.records.results import Timings, VideoResult
+from eventing.contract.stories.records import StepResult
 
 SHORTEST = 0.01  # seconds: shorter waits are in class 0
 GROWTH = 1.1
@@ -118,13 +119,15 @@ def lost(attempt: Attempt, end: float) -> dict[str, float]:
     return {"wasted_seconds": attempt.wasted_seconds + _lasted(attempt, end)}
 
 
-def made(attempt: Attempt, result: VideoResult, now: float) -> dict[str, float]:
-    """Return what a video has used. That of an earlier attempt, which is adopted, was not wasted.
+def made(attempt: Attempt, result: VideoResult | StepResult, now: float) -> dict[str, float]:
+    """Return what a result has used. That of an earlier attempt, which is adopted, was not wasted.
 
     Such an attempt may have gone on after its lease, so only the submission bounds it.
     """
     is_adopted = result.attempt != attempt.attempt
     lasted = max(0.0, now - attempt.submitted_at) if is_adopted else _lasted(attempt, now)
+    if isinstance(result, StepResult):
+        return {"used_seconds": min(sum(result.seconds.values()), lasted)}
     used, starting = _split(lasted, result.timings)
     return {
         "used_seconds": used,

@@ -16,10 +16,9 @@ from sqlalchemy.sql import ColumnElement
 
 from eventing.contract.errors import Conflict
 from eventing.contract.records.models import Failure, Progress
-from eventing.contract.records.results import VideoResult
 from eventing.domain import job as state
 from eventing.domain.announcer import Announcer
-from eventing.domain.job import Job, LeaseLost
+from eventing.domain.job import Job, LeaseLost, Result
 from eventing.domain.pool import Pool
 from eventing.domain.turns import EQUAL, Shares
 from eventing.store.database.direct import fixed
@@ -132,7 +131,7 @@ class ClaimStore:
             return await self._take(connection, pool, pool.routes[0], 1) if pool else []
 
     async def end(
-        self, job: Job, verdict: VideoResult | Failure, pool: Pool | None = None
+        self, job: Job, verdict: Result | Failure, pool: Pool | None = None
     ) -> tuple[Job, list[Job]]:
         """End with a result or without, or as cancelled if a cancel was requested before.
 
@@ -141,16 +140,16 @@ class ClaimStore:
         """
 
         def change(known: Job, at: float) -> Job:
-            if isinstance(verdict, VideoResult):
-                return state.complete(known, job.attempt, verdict, at, self._keep)
-            return state.fail(known, job.attempt, verdict, at, self._keep)
+            if isinstance(verdict, Failure):
+                return state.fail(known, job.attempt, verdict, at, self._keep)
+            return state.complete(known, job.attempt, verdict, at, self._keep)
 
         pool = pool if pool and self._is_simple(pool) else None
         ended, following = await self._single.write(job, change, pool) or await self._end(job, change, pool)
         count_if_ended(ended)
         return ended, following
 
-    async def complete(self, job: Job, result: VideoResult) -> Job:
+    async def complete(self, job: Job, result: Result) -> Job:
         """End with a result, or as cancelled if a cancel was requested before. Raises LeaseLost."""
         return (await self.end(job, result))[0]
 

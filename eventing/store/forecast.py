@@ -68,7 +68,7 @@ def _made(model: str) -> Select[Any]:
 def _sample(job: Job) -> Sample:
     started, ended = job.started_at or 0.0, job.completed_at or 0.0
     cold = started - (job.claimed_at or started) if job.cold_starts else None
-    return Sample(work_of(job.spec), max(0.0, ended - started), job.used_seconds, cold)
+    return Sample(work_of(job.video), max(0.0, ended - started), job.used_seconds, cold)
 
 
 def _turn(job: Job) -> Select[Any]:

@@ -20,6 +20,7 @@ from eventing.store.database.engine import db_now, insert_from, insert_once, now
 from eventing.store.database.shielded import shielded_methods
 from eventing.store.lanes import turns
 from eventing.store.rows import job_from_row
+from eventing.store.stories import story_exists
 from eventing.store.submissions import Submission, SubmissionStore, event_key, find_job
 from eventing.store.tables import dropped_jobs, idempotency, jobs, outbox
 from eventing.store.transitions import add_messages, locked, read_group, transition, write_transition
@@ -91,6 +92,7 @@ class JobStore(SubmissionStore):
         """Queue a failed or cancelled job again, as its owner's last. Raises NotFound, Conflict."""
         async with self._database.write() as connection:
             old, at = await locked(connection, job_id)
+            check_alone(old)
             return await self._queue_again(connection, old, _allowed(retries.requeue, old, at))
 
     async def retry(self, job: Job, key: str | None) -> tuple[Job, bool]:
@@ -101,6 +103,7 @@ class JobStore(SubmissionStore):
         """
         async with self._database.write() as connection:
             old, at = await locked(connection, job.id)
+            check_alone(old)
             first = _retry_of(old, key)
             if key is not None and not await self._take_key(connection, first, at):
                 return await self._first(connection, first), False
@@ -128,9 +131,9 @@ class JobStore(SubmissionStore):
                 await add_messages(connection, messages, at)
 
     async def expired(self, limit: int = 100) -> Sequence[str]:
-        """Return the ids of jobs whose retention has ended."""
+        """Return the ids of jobs whose retention has ended. Those of a story go with it."""
         async with self._database.read() as connection:
-            due = jobs.c.expires_at < await now(connection)
+            due = (jobs.c.expires_at < await now(connection)) & jobs.c.story_id.is_(None)
             return (await connection.execute(select(jobs.c.id).where(due).limit(limit))).scalars().all()
 
     async def known(self, ids: Sequence[str]) -> set[str]:
@@ -156,7 +159,8 @@ class JobStore(SubmissionStore):
         Both limits are ages in seconds.
         """
         made = idempotency.c.job_id  # a group's id where the request was for several videos
-        job_exists = or_(exists().where(jobs.c.id == made), exists().where(jobs.c.group_id == made))
+        of_job = or_(exists().where(jobs.c.id == made), exists().where(jobs.c.group_id == made))
+        job_exists = or_(of_job, story_exists())
         async with self._database.write() as connection:
             await connection.execute(
                 delete(dropped_jobs).where(dropped_jobs.c.dropped_at < db_now() - positions_after)
@@ -165,6 +169,13 @@ class JobStore(SubmissionStore):
                 delete(idempotency).where(idempotency.c.created_at < db_now() - keys_after, ~job_exists)
             )
             await turns.forget_idle(connection)
+
+
+def check_alone(job: Job) -> None:
+    """Raise Conflict for a job of a story, which keeps, retries and removes its jobs itself."""
+    if job.story_id is not None:
+        problem = f"job {job.public_id} belongs to the story {job.story_id}: retry or delete the story"
+        raise Conflict(problem, field="id")
 
 
 def _allowed(change: Callable[[Job, float], Job], job: Job, at: float) -> Job:

@@ -27,6 +27,7 @@ from eventing.store.tables import dropped_jobs, jobs
 CURSOR_PATTERN = r"^[0-9a-f]{16}~[A-Za-z0-9_-]{1,64}$"
 TICK = 1e-6  # seconds between two submissions of one owner on SQLite
 _LOCK = {"key": 7263535}
+MAKES_VIDEO = jobs.c.kind == literal_column("'video'")  # the jobs of other steps are shown by their stories
 # A session of another role hides its start; a submission never takes as long as a minute.
 _HORIZON = text("""
     SELECT extract(epoch FROM least(statement_timestamp(), min(
@@ -110,7 +111,7 @@ def ids_of(public_id: str, owner: str | None) -> list[str]:
 
 def _conditions(only: Filter) -> list[ColumnElement[bool]]:
     columns = ((jobs.c.owner, only.owner), (jobs.c.model, only.model), (jobs.c.lane, only.lane))
-    conditions = [column == value for column, value in columns if value is not None]
+    conditions = [MAKES_VIDEO, *(column == value for column, value in columns if value is not None)]
     if only.statuses:
         conditions.append(jobs.c.status.in_([str(status) for status in only.statuses]))
     if only.search:

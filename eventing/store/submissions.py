@@ -265,6 +265,6 @@ async def _made(connection: AsyncConnection, made: str) -> Job | None:
 async def find_job(connection: AsyncConnection, job_id: str, owner: str | None) -> Job | None:
     """Return one job; an owner (None: the operator) names it by its public id. None if there is none."""
     query = select(jobs).where(jobs.c.id.in_(listing.ids_of(job_id, owner)))
-    query = query if owner is None else query.where(jobs.c.owner == owner)
+    query = query if owner is None else query.where(jobs.c.owner == owner, listing.MAKES_VIDEO)
     row = (await connection.execute(query)).mappings().first()
     return None if row is None else job_from_row(row)

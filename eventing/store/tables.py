@@ -82,6 +82,9 @@ jobs = Table(
     Column("video_seconds", Double, nullable=False, server_default="0"),
     Column("cold_starts", Integer, nullable=False, server_default="0"),
     Column("wait_class", Integer),
+    Column("kind", String(16), nullable=False, server_default="video"),  # video | step
+    Column("story_id", String(64)),
+    Column("step", String(64)),
     Index("ix_jobs_listing", "owner", "submitted_at", "id"),
     # Partial indexes hold live rows only, so claims stay fast with a long history.
     _partial("ix_jobs_turns", "model", "lane", "turn", "submitted_at", "id", where="status = 'queued'"),
@@ -90,6 +93,7 @@ jobs = Table(
     _partial("ix_jobs_waiting", "owner", where="status = 'queued'"),
     _partial("ix_jobs_start_by", "start_by", where="status = 'queued' AND start_by IS NOT NULL"),
     _partial("ix_jobs_group", "group_id", where="group_id IS NOT NULL"),
+    _partial("ix_jobs_story", "story_id", where="story_id IS NOT NULL"),
     _partial("ix_jobs_reuse", "owner", "spec_digest", where="status = 'completed'"),
     _partial("ix_jobs_leases", "lease_until", where="status = 'in_progress'"),
     Index("ix_jobs_expiry", "expires_at"),
@@ -162,6 +166,47 @@ idempotency = Table(
     Column("job_id", String(64), nullable=False),
     Column("created_at", Double, nullable=False),
     Index("ix_idempotency_created_at", "created_at"),
+)
+
+# Steps that need each other, each made by a job (eventing/domain/story.py). `steps` has all of them.
+stories = Table(
+    "stories",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("owner", String(128), nullable=False),
+    Column("chosen_id", String(64)),  # as in `jobs`
+    Column("digest", String(64), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("document", JSON, nullable=False),  # as the caller sent it
+    Column("steps", JSON, nullable=False),
+    Column("version", Integer, nullable=False),  # rises with each change of the story and each end of a job
+    Column("due_at", Double),  # when its next steps are to be looked for
+    Column("submitted_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Column("started_at", Double),
+    Column("completed_at", Double),
+    Column("expires_at", Double),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("metadata", JSON, nullable=False),
+    Column("callback_url", Text),
+    Column("revised_from", String(64)),
+    Column("traceparent", String(64)),
+    Column("sequence", Integer, nullable=False),
+    Index("ix_stories_listing", "owner", "submitted_at", "id"),
+    _partial("ix_stories_due", "due_at", where="due_at IS NOT NULL"),
+    _partial("ix_stories_expiry", "expires_at", where="expires_at IS NOT NULL"),
+)
+
+# The outputs of completed steps: an equal step of the owner takes a copy of them.
+step_results = Table(
+    "step_results",
+    metadata,
+    Column("owner", String(128), primary_key=True),
+    Column("fingerprint", String(64), primary_key=True),
+    Column("story_id", String(64), nullable=False),
+    Column("outputs", JSON, nullable=False),
+    Column("made_at", Double, nullable=False),
+    Index("ix_step_results_story_id", "story_id"),
 )
 
 outbox = Table(

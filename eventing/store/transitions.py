@@ -3,7 +3,10 @@
 The end of the last job of a group is also the end of the group. Two jobs may end at once in two replicas,
 each in a transaction that does not see the other. So a transaction that ends a job of a group takes the lock
 of the group before it reads the other jobs: the second transaction waits for the commit of the first. It
-takes no lock after that one, so there is no circle of waits. On SQLite the whole transaction is exclusive.
+takes no lock after that one but the row of the story, so there is no circle of waits. On SQLite the whole
+transaction is exclusive.
+
+The end of a job of a story makes the story due: eventing/stories/advance.py looks for its next steps.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import secrets
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, text, update
+from sqlalchemy import bindparam, delete, insert, literal_column, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventing.contract.errors import NotFound
@@ -26,7 +29,7 @@ from eventing.store.database.engine import Transactions, db_now
 from eventing.store.lanes import circuit_breaker
 from eventing.store.lanes.turns import lock_flow, void_turns
 from eventing.store.rows import changed_values, job_from_row, message_values
-from eventing.store.tables import jobs, outbox, slots
+from eventing.store.tables import jobs, outbox, slots, stories
 
 # The clock is read outside the locking part, so it is read after the wait for the row.
 _row = select(jobs).where(jobs.c.id == bindparam("job_id")).with_for_update().cte("row")
@@ -78,6 +81,11 @@ _FREE_SLOT = fixed(
     .where(slots.c.job_id == bindparam("old_id"), slots.c.attempt == bindparam("old_attempt"))
     .values(job_id=None, attempt=None, freed_at=db_now())
 )
+_STORY_DUE = fixed(
+    update(stories)
+    .where(stories.c.id == bindparam("of_story"))
+    .values(due_at=db_now(), version=stories.c.version + literal_column("1"))
+)
 _DROP_PROGRESS = fixed(
     delete(outbox).where(
         outbox.c.job_id == bindparam("of_job"),
@@ -111,6 +119,8 @@ async def write_transition(connection: AsyncConnection, old: Job, new: Job, anno
     await add_messages(connection, announcer.transition(old, new), new.updated_at)
     if new.status.is_terminal and new.group_id:
         await end_group(connection, new, new.group_id, announcer)
+    if new.status.is_terminal and new.story_id:
+        await connection.execute(_STORY_DUE, {"of_story": new.story_id})
 
 
 async def end_group(connection: AsyncConnection, job: Job, group_id: str, announcer: Announcer) -> None:

@@ -18,6 +18,7 @@ from eventing.domain.job import Job
 from eventing.store.database.engine import Database, db_now
 from eventing.store.database.shielded import shielded_methods
 from eventing.store.lanes.turns import ORDER
+from eventing.store.listing import MAKES_VIDEO
 from eventing.store.rows import job_from_row
 from eventing.store.tables import dropped_jobs, jobs
 
@@ -94,7 +95,7 @@ class WatchStore:
 def _newest() -> Any:
     """Select the versions of an owner's newest, running and deleted jobs; each part has an index."""
     owner = bindparam("owner", type_=String())
-    mine = select(jobs.c.id, *_VERSION).where(jobs.c.owner == owner)
+    mine = select(jobs.c.id, *_VERSION).where(jobs.c.owner == owner, MAKES_VIDEO)
     order = (jobs.c.submitted_at.desc(), jobs.c.id.desc())
     newest = mine.order_by(*order).limit(NEWEST).subquery()
     at = dropped_jobs.c.dropped_at

@@ -52,7 +52,7 @@ async def fill(url: str) -> None:
     await store.jobs.submit(submission(id="job-1", prompt="a secret"))
     await store.jobs.submit(submission(id="job-2"))
     job = await claim(store)
-    result = fake_result(make_job().spec, job.id, job.attempt, None)
+    result = fake_result(make_job().video, job.id, job.attempt, None)
     timings = result.timings.model_copy(update={"denoise": 80.0, "load": 42.0})
     await store.claims.complete(job, result.model_copy(update={"timings": timings}))
     await database.close()

@@ -104,8 +104,8 @@ async def test_what_is_not_equal_is_made(make_stack: MakeStack) -> None:
         made += 1
         page, _ = await stack.service.container.job_store.page("ann", limit=100)
         for job in page:
-            assert job.result
-            await asyncio.to_thread(bucket.delete, bucket.key(job.result.poster.uri))
+            assert job.video_result
+            await asyncio.to_thread(bucket.delete, bucket.key(job.video_result.poster.uri))
         fresh = await ended(AGAIN, ann)
         assert fresh["result"]["reused_from"] is None, "files that are gone are no result"
         assert len(stack.predictor.requests) == made + 1

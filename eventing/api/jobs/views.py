@@ -94,7 +94,7 @@ def group_view(group: Group, container: Container) -> GroupView:
     """Return the public face of a group."""
     address = f"{container.settings.path_prefix}/v1/groups/{group.id}"
     items = (
-        GroupItem(id=job.public_id, status=job.status, seed=job.spec.seed, percent=job.percent)
+        GroupItem(id=job.public_id, status=job.status, seed=job.video.seed, percent=job.percent)
         for job in group.jobs
     )
     return GroupView(
@@ -104,7 +104,7 @@ def group_view(group: Group, container: Container) -> GroupView:
         percent=group.percent,
         counts=group.counts,
         jobs=tuple(items),
-        warnings=container.prompts.warnings(group.jobs[0].spec),
+        warnings=container.prompts.warnings(group.jobs[0].video),
         metadata=group.jobs[0].metadata,
         submitted_at=timestamp(group.submitted_at),
         completed_at=_time(group.completed_at),
@@ -121,8 +121,8 @@ def job_view(job: Job, container: Container, position: int | None = None) -> Job
         status=job.status,
         model=job.model,
         lane=job.lane,
-        request=job.spec,
-        warnings=container.prompts.warnings(job.spec),
+        request=job.video,
+        warnings=container.prompts.warnings(job.video),
         metadata=job.metadata,
         callback_url=job.callback_url,
         attempts=job.attempts_used,

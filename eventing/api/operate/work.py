@@ -131,10 +131,9 @@ def _by_route(jobs: Iterable[Job]) -> list[tuple[Route, list[Job]]]:
 def _recent(container: Container, route: Route, jobs: list[Job]) -> RecentView:
     model, lane = route
     devices = container.catalog.get(model).gpus if model in container.catalog.names() else 1
-    made = [job.result.timings for job in jobs if job.result and not job.reused_from]
     cold = [seconds(job.claimed_at, job.started_at) or 0.0 for job in jobs if _was_cold(job)]
     ends = {status: sum(job.status is status for job in jobs) for status in Status}
-    on_device = [each.encode_prompt + each.denoise + each.decode + (each.engine or 0.0) for each in made]
+    on_device = [job.used_seconds for job in jobs if job.result and not job.reused_from]
     return RecentView(
         model=model, lane=lane, completed=ends[Status.completed], failed=ends[Status.failed],
         cancelled=ends[Status.cancelled], cold_starts=len(cold),
@@ -145,7 +144,7 @@ def _recent(container: Container, route: Route, jobs: list[Job]) -> RecentView:
 
 def _was_cold(job: Job) -> bool:
     """Return whether the predictor loaded its weights for this job."""
-    return job.result is not None and not job.reused_from and job.result.timings.load > 0
+    return job.result is not None and not job.reused_from and job.cold_starts > 0
 
 
 def _positive(value: float) -> float:

@@ -165,8 +165,8 @@ def job_request(body: VideoCreate, entry: CatalogEntry) -> JobRequest:
 
 def remix_request(source: Job, prompt: str) -> dict[str, Any]:
     """Return the fields of a job like `source`, seed and pictures included, with a new prompt."""
-    addresses = {field: picture.uri for field, picture in source.spec.pictures().items()}
-    fields = source.spec.model_dump(mode="json", exclude={"flow_shift", "step_cache"})  # of the tier
+    addresses = {field: picture.uri for field, picture in source.video.pictures().items()}
+    fields = source.video.model_dump(mode="json", exclude={"flow_shift", "step_cache"})  # of the tier
     return fields | addresses | {"prompt": prompt}
 
 
@@ -186,9 +186,9 @@ def video(job: Job, warnings: tuple[str, ...]) -> Video:
         created_at=int(job.submitted_at),
         completed_at=None if job.completed_at is None else int(job.completed_at),
         expires_at=None if job.expires_at is None else int(job.expires_at),
-        prompt=job.spec.prompt,
-        seconds=f"{job.spec.num_frames / job.spec.fps:.3f}".rstrip("0").rstrip("."),
-        size=f"{job.spec.width}x{job.spec.height}",
+        prompt=job.video.prompt,
+        seconds=f"{job.video.num_frames / job.video.fps:.3f}".rstrip("0").rstrip("."),
+        size=f"{job.video.width}x{job.video.height}",
         remixed_from_video_id=job.remixed_from,
         error=VideoError(code=job.error.code, message=job.error.message) if is_failed and job.error else None,
         group=job.group_id,

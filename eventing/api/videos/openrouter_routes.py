@@ -70,13 +70,13 @@ async def content(
 ) -> Response:  # fmt: skip
     """Return the file, or the part of it that `Range` names."""
     job = await container.job_store.get(job_id, owner)
-    if job.result is None:
+    if job.video_result is None:
         raise Conflict(f"video {job.public_id} is {openrouter_status(job)}; it has no content")
     if index:
         raise NotFound(f"video {job.public_id} has one file, of index 0", field="index")
-    return await stream_file(container, request, job.result.video, f"{job.public_id}-video.mp4")
+    return await stream_file(container, request, job.video_result.video, f"{job.public_id}-video.mp4")
 
 
 def _shown(job: Job, container: Container, remarks: tuple[str, ...] = ()) -> openrouter.VideoGeneration:
     base = container.settings.public_url.rstrip("/")
-    return openrouter.generation(job, base, remarks + container.prompts.warnings(job.spec))
+    return openrouter.generation(job, base, remarks + container.prompts.warnings(job.video))

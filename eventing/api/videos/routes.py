@@ -169,4 +169,4 @@ def _shown(job: Job, container: Container, response: Response) -> openai.Video:
 
 
 def _video(job: Job, container: Container) -> openai.Video:
-    return openai.video(job, container.prompts.warnings(job.spec))
+    return openai.video(job, container.prompts.warnings(job.video))

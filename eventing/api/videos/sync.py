@@ -49,15 +49,15 @@ def _patience(request: Request) -> float:
 
 
 async def _file(job: Job, container: Container, request: Request) -> Response:
-    if job.result is None:
+    if job.video_result is None:
         raise JobFailed(job)
-    answer = await stream_file(container, request, job.result.video, f"{job.public_id}-video.mp4")
+    answer = await stream_file(container, request, job.video_result.video, f"{job.public_id}-video.mp4")
     answer.headers["Content-Location"] = f"{_path(job, container)}/content"
     return answer
 
 
 def _unfinished(job: Job, container: Container) -> Response:
-    shown = openai.video(job, container.prompts.warnings(job.spec))
+    shown = openai.video(job, container.prompts.warnings(job.video))
     headers = {
         "Location": f"/v1/videos/{job.public_id}",
         "Retry-After": "2",

@@ -24,6 +24,7 @@ from eventing.contract.records.models import (
     Received,
 )
 from eventing.contract.records.results import Mark, Sound, Timings, VideoResult
+from eventing.contract.stories.records import StepResult
 
 PREVIEW_BYTES = 8 << 10  # of the JPEG
 
@@ -134,6 +135,7 @@ class CompletedRecord(Received):
     type: Literal["completed"] = "completed"
     result: VideoResult | None = None
     inline: InlineVideo | None = None
+    step: StepResult | None = Field(None, description="Of a step of a story that is no video.")
 
 
 class FailedRecord(Received):

@@ -192,6 +192,26 @@ class Bucket:
         url: str = public.generate_presigned_url("get_object", Params=params, ExpiresIn=seconds)
         return url
 
+    def signed_get(self, key: str, seconds: int) -> str:
+        """Return a GET URL on the endpoint that this process uses, valid for `seconds`."""
+        params = {"Bucket": self.name, "Key": key}
+        url: str = self._client.generate_presigned_url("get_object", Params=params, ExpiresIn=seconds)
+        return url
+
+    def signed_put(
+        self, key: str, content_type: str, seconds: int, *, once: bool = False
+    ) -> tuple[str, dict[str, str]]:
+        """Return a PUT URL on the endpoint that this process uses, and the headers that go with it.
+
+        With `once` an object that exists is not replaced: the answer is 412.
+        """
+        params = {"Bucket": self.name, "Key": key, "ContentType": content_type}
+        headers = {"content-type": content_type}
+        if once:
+            params, headers = params | {"IfNoneMatch": "*"}, headers | {"if-none-match": "*"}
+        url: str = self._client.generate_presigned_url("put_object", Params=params, ExpiresIn=seconds)
+        return url, headers
+
     def ensure(self) -> None:
         """Create the bucket if it does not exist."""
         try:

@@ -14,21 +14,23 @@ from eventing.store.database.direct import fixed
 from eventing.store.database.engine import db_now
 from eventing.store.lanes import circuit_breaker
 from eventing.store.lanes.turns import ORDER
-from eventing.store.tables import jobs, outbox
+from eventing.store.tables import jobs, outbox, stories
 
 LAPSED = (jobs.c.status == literal_column("'in_progress'")) & (jobs.c.lease_until < db_now())
 OVERDUE = (jobs.c.status == literal_column("'queued'")) & (jobs.c.start_by < db_now())
+STORY_DUE = stories.c.due_at.is_not(None) & (stories.c.due_at <= db_now())
 _PENDING = (outbox.c.status == literal_column("'pending'")) & (outbox.c.next_at <= db_now())
 
 
 @dataclass(frozen=True)
 class Due:
-    """Whether there is work: jobs to claim, messages to send, leases and start deadlines that are over."""
+    """Whether there is work: jobs to claim, messages to send, what is over, and stories that may go on."""
 
     jobs: bool
     messages: bool
     lapsed: bool
     overdue: bool
+    stories: bool
 
 
 async def look(connection: AsyncConnection) -> Due:
@@ -56,5 +58,8 @@ LOOK = fixed(
         .label("messages"),
         _is_there(select(jobs.c.id).where(LAPSED).order_by(jobs.c.lease_until)).is_not(None).label("lapsed"),
         _is_there(select(jobs.c.id).where(OVERDUE).order_by(jobs.c.start_by)).is_not(None).label("overdue"),
+        _is_there(select(stories.c.id).where(STORY_DUE).order_by(stories.c.due_at))
+        .is_not(None)
+        .label("stories"),
     )
 )

@@ -92,8 +92,8 @@ class SingleStatements:
             new = change(job, max(now, job.updated_at))
         except LeaseLost:
             return None
-        ends_group = new.group_id and new.status.is_terminal
-        return None if new == job or ends_group else new
+        ends_more = (new.group_id or new.story_id) and new.status.is_terminal
+        return None if new == job or ends_more else new
 
     def _job(self, row: Mapping[Any, Any]) -> Job:
         job = job_from_row({name: row[name] for name in Job.__dataclass_fields__})

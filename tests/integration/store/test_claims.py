@@ -29,7 +29,7 @@ async def test_jobs_are_claimed_oldest_first_up_to_the_capacity(database: Databa
     ids = await fill(store, 3)
     first, second = await claim(store, pool), await claim(store, pool)
     assert [first.id, second.id, await store.claims.claim(pool)] == [ids[0], ids[1], []]
-    await store.claims.complete(first, fake_result(first.spec, ids[0], 1, None))
+    await store.claims.complete(first, fake_result(first.video, ids[0], 1, None))
     assert (await claim(store, pool)).id == ids[2]
 
 
@@ -52,13 +52,13 @@ async def test_a_late_report_of_a_lapsed_holder_is_refused(database: Database) -
     for call in (
         slow.claims.renew(first, None),
         slow.claims.start(first),
-        slow.claims.complete(first, fake_result(first.spec, first.id, 1, None)),
+        slow.claims.complete(first, fake_result(first.video, first.id, 1, None)),
         slow.claims.fail(first, CAUSE),
         slow.claims.put_back(first, CAUSE, 0),
     ):
         with pytest.raises(LeaseLost):
             await call
-    done = await fast.claims.complete(second, fake_result(second.spec, second.id, 2, None))
+    done = await fast.claims.complete(second, fake_result(second.video, second.id, 2, None))
     assert done.result is not None
     assert (done.status, done.result.attempt) == (Status.completed, 2)
 

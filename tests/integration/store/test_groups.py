@@ -70,7 +70,7 @@ async def test_a_group_whose_last_two_jobs_end_at_once_is_announced_once(databas
     groups = [await grouped(replicas[0]) for _ in range(6)]
     held = [await claim(store, WIDE) for _ in groups for store in both]
     await asyncio.gather(*(
-        store.claims.complete(job, fake_result(job.spec, job.id, 1, None))
+        store.claims.complete(job, fake_result(job.video, job.id, 1, None))
         for job, store in zip(held, both * len(groups), strict=True)
     ))  # fmt: skip
     events = await announced(both[0])
@@ -85,7 +85,7 @@ async def test_every_way_to_end_is_the_end_of_a_group(database: Database) -> Non
     await store.claims.prepare((WIDE,))
     group_id = await grouped(database, 3, metadata={"story": "7"}, callback_url="https://example.com/hook")
     done, failed = await claim(store, WIDE), await claim(store, WIDE)
-    await store.claims.complete(done, fake_result(done.spec, done.id, 1, None))
+    await store.claims.complete(done, fake_result(done.video, done.id, 1, None))
     await store.claims.fail(failed, Failure(code="out_of_memory", message="too large"))
     assert await announced(store) == []
     last = (await store.jobs.group(group_id, "ann")).jobs[2]
@@ -114,7 +114,7 @@ async def test_a_job_that_is_queued_again_ends_its_group_again_under_another_id(
     await store.jobs.requeue(first.id)
     assert (await store.jobs.group(group_id, "ann")).status == "in_progress"
     job = await claim(store, WIDE)
-    await store.claims.complete(job, fake_result(job.spec, job.id, 1, None))
+    await store.claims.complete(job, fake_result(job.video, job.id, 1, None))
     events = await announced(store)
     assert len({event["id"] for event in events}) == len(events) == 2
 

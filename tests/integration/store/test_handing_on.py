@@ -51,7 +51,7 @@ async def test_a_job_takes_three_commits_until_its_end_is_visible(database: Data
         sent = Sent(database)
         await store.jobs.submit(submission())
         first = await store.claims.start(job)
-        ended, (job,) = await store.claims.end(first, fake_result(first.spec, first.id, 1, None), POOL)
+        ended, (job,) = await store.claims.end(first, fake_result(first.video, first.id, 1, None), POOL)
         assert sent.ends == {"COMMIT": 3}
         assert (ended.status, job.status, job.attempt) == (Status.completed, Status.in_progress, 1)
         assert await store.jobs.get(first.id) == ended and await store.jobs.get(job.id) == job
@@ -72,7 +72,7 @@ async def test_a_claimed_job_is_what_the_transition_says(database: Database) -> 
     assert sent.ends == {"COMMIT": 1}
     for job in (by_claim, by_end, by_free):
         assert job == state.claim(waiting[job.id], "me", job.updated_at, 30.0)
-    assert (await store.claims.complete(by_end, fake_result(by_end.spec, by_end.id, 1, None))).result
+    assert (await store.claims.complete(by_end, fake_result(by_end.video, by_end.id, 1, None))).result
     assert await holders(database) == [(by_free.id, 1)], "the end of a job without a slot takes none away"
 
 
@@ -85,7 +85,7 @@ async def test_a_late_end_is_refused_and_claims_nothing(database: Database) -> N
     assert await fast.claims.free_lapsed()
     second = await claim(fast)
     with pytest.raises(LeaseLost):
-        await slow.claims.end(first, fake_result(first.spec, first.id, 1, None), POOL)
+        await slow.claims.end(first, fake_result(first.video, first.id, 1, None), POOL)
     assert await slow.claims.free_slot(first, POOL) == []
     assert await holders(database) == [(second.id, second.attempt)]
     assert sum(job.status is Status.queued for job in await listed(fast)) == 1
@@ -98,10 +98,10 @@ async def test_what_the_holder_does_not_know_is_in_the_end(
     store = await prepared(database, 3)
     job = await claim(store)
     await store.claims.start(job)
-    ended, (job,) = await store.claims.end(job, fake_result(job.spec, job.id, 1, None), POOL)
+    ended, (job,) = await store.claims.end(job, fake_result(job.video, job.id, 1, None), POOL)
     assert (ended.attempts_used, ended.sequence) == (1, 2)
     await store.jobs.cancel(job.id)
-    ended, (job,) = await store.claims.end(job, fake_result(job.spec, job.id, 1, None), POOL)
+    ended, (job,) = await store.claims.end(job, fake_result(job.video, job.id, 1, None), POOL)
     assert ended.status is Status.cancelled
     late = time.monotonic() + 1000.0
     monkeypatch.setattr("eventing.store.database.clock.time.monotonic", lambda: late)

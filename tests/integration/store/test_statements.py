@@ -44,7 +44,7 @@ async def test_a_job_takes_no_more_statements_and_commits_than_it_did(postgres_u
     costs["claim"] = taken(sent)
     job = await store.claims.start(job)
     costs["start"] = taken(sent)
-    spec: GenerationSpec = job.spec
+    spec: GenerationSpec = job.video
     await store.claims.complete(job, fake_result(spec, job.id, job.attempt, None))
     costs["complete"] = taken(sent)
     rows = await store.outbox.claim(10)

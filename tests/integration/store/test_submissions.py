@@ -65,8 +65,8 @@ async def test_ids_of_two_owners_do_not_meet(database: Database) -> None:
     for name in ("shared", ann.id):  # nor can a row's own id be taken
         bob, new = await jobs.submit(JobRequest(prompt="of bob"), Origin("bob", "rest", job_id=name))
         assert new and bob.id != ann.id and bob.public_id == name
-        assert (await store.get(name, "bob")).spec.prompt == "of bob"
-    assert (await store.get("shared", "ann")).spec.prompt == "of ann"
+        assert (await store.get(name, "bob")).video.prompt == "of bob"
+    assert (await store.get("shared", "ann")).video.prompt == "of ann"
     with pytest.raises(NotFound):
         await store.get("shared", "eve")
     assert (await store.cancel("shared", "bob")).status is Status.cancelled

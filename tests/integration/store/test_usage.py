@@ -129,7 +129,7 @@ async def test_a_job_that_has_not_ended_is_not_in_a_report_and_a_retried_one_cou
     await store.jobs.requeue(job.id)
     assert (await reported(usage))[1] == {}
     again = await claim(store)
-    done = await store.claims.complete(again, fake_result(again.spec, again.id, 2, None))
+    done = await store.claims.complete(again, fake_result(again.video, again.id, 2, None))
     (one,) = (await reported(usage))[1].values()
     assert (one.failed, one.completed, one.wasted) == (0, 1, failed.wasted_seconds)
     assert one.paid == pytest.approx(done.wasted_seconds + done.starting_seconds + done.idle_seconds)
@@ -143,7 +143,7 @@ async def test_a_claim_records_how_long_the_predictor_of_its_slot_was_awake(data
         await store.jobs.submit(submission())
     first = await claim(store, pool)
     assert first.idle_seconds == 0.0  # nothing is known of the time before
-    await store.claims.complete(first, fake_result(first.spec, first.id, 1, None))
+    await store.claims.complete(first, fake_result(first.video, first.id, 1, None))
     await freed(database, seconds_ago=20.0)
     second = await claim(store, pool)
     assert second.idle_seconds == pytest.approx(20.0, abs=15.0) and second.idle_seconds >= 20.0

@@ -192,7 +192,7 @@ def test_binary_tensors_are_read_as_they_were_meant_and_outputs_written_so(
     request = v2.decode(head + b"".join(raw), {LENGTH: str(len(head))})
     assert request.fields == {"prompt": prompt, "seed": seed} and request.binary == binary
     job = make_job()
-    result = fake_result(job.spec, job.id, 1, None)
+    result = fake_result(job.video, job.id, 1, None)
     body, headers = v2.encode(request, "tiny", "1", result)
     length = int(headers[LENGTH]) if LENGTH in headers else None
     assert (length is None) == (not binary)

@@ -44,7 +44,7 @@ def test_every_event_of_a_job_fits_its_schema() -> None:
     ends = [
         fail(started, 1, Failure(code="out_of_memory", message="too large"), 103.0, 60.0),
         cancel(started, 103.0, 60.0),
-        complete(started, 1, fake_result(job.spec, job.id, 1, None), 103.0, 60.0),
+        complete(started, 1, fake_result(job.video, job.id, 1, None), 103.0, 60.0),
     ]
     pairs = [(held, started), *((started, end) for end in ends)]
     messages = [message for old, new in pairs for message in ANNOUNCER.transition(old, new)]

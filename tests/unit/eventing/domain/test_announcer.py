@@ -20,7 +20,7 @@ ANNOUNCER = Announcer("urn:test", "http://test", sink=True)
 
 def ended(**changes: Any) -> tuple[Job, Job]:
     job = state.claim(make_job(**changes), "h", 200.0, 30)
-    return job, state.complete(job, 1, fake_result(job.spec, job.id, 1, None), 210.0, 60)
+    return job, state.complete(job, 1, fake_result(job.video, job.id, 1, None), 210.0, 60)
 
 
 def test_the_end_goes_to_the_sink_to_s3_and_to_the_webhook_with_one_id() -> None:

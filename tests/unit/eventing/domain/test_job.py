@@ -25,7 +25,7 @@ def claimed(**changes: Any) -> Job:
 
 
 def result(job: Job) -> VideoResult:
-    return fake_result(job.spec, job.id, job.attempt, None)
+    return fake_result(job.video, job.id, job.attempt, None)
 
 
 def test_a_claim_gives_a_lease_and_a_new_fencing_token() -> None:

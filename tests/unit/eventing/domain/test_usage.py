@@ -29,7 +29,7 @@ def claimed(at: float = 200.0, idle: float = 0.0, **changes: Any) -> Job:
 
 
 def result(job: Job, attempt: int | None = None, **seconds: float) -> VideoResult:
-    made = fake_result(job.spec, job.id, attempt or job.attempt, None)
+    made = fake_result(job.video, job.id, attempt or job.attempt, None)
     fields = ("encode_prompt", "denoise", "decode", "encode_video", "upload", "total")
     return made.model_copy(update={"timings": Timings(**{**dict.fromkeys(fields, 0.0), **seconds})})
 

@@ -26,7 +26,7 @@ def stored(bucket: Bucket, file: bytes, **changes: Any) -> GenerationSpec:
         "uri": bucket.uri(key), "sha256": hashlib.sha256(file).hexdigest(), "bytes": len(file), "width": 64,
         "height": 64, "fit": Fit.crop, "source_width": 128, "source_height": 64, "source_sha256": "",
     }  # fmt: skip
-    spec: GenerationSpec = make_job().spec
+    spec: GenerationSpec = make_job().video
     return spec.model_copy(update={"image": Picture(**fields | changes), "strength": 0.5})
 
 
