@@ -6,7 +6,7 @@ import time
 
 from eventing.contract.records.models import Failure
 from eventing.contract.records.results import VideoResult
-from eventing.contract.stories.records import StepResult
+from eventing.contract.records.steps import StepResult
 from eventing.contract.telemetry import exemplar
 from eventing.dispatch.verdicts import Retry, Verdict
 from eventing.domain.job import Job

@@ -11,9 +11,9 @@ from typing import Any
 from eventing.contract.budget import Budget
 from eventing.contract.errors import ModelUnavailable, StorageError
 from eventing.contract.records.results import StoredFile
+from eventing.contract.records.steps import StepSpec, step_attempt_prefix, step_manifest_key
 from eventing.contract.storage.s3 import Bucket
 from eventing.contract.stories.catalog import StepTypes
-from eventing.contract.stories.records import StepSpec, step_attempt_prefix, step_manifest_key
 from eventing.contract.stories.types import StepType
 from eventing.domain.job import Job
 

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 
 from eventing.contract.codecs.validation import first_problem
 from eventing.contract.records.results import StoredFile
+from eventing.contract.records.steps import StepResult, step_attempt_prefix, step_manifest_key
 from eventing.contract.storage.s3 import Bucket
 from eventing.contract.storage.s3_http import ObjectClient
-from eventing.contract.stories.records import StepResult, step_attempt_prefix, step_manifest_key
 from eventing.dispatch.results import WrongResult
 from eventing.domain.job import Job
 

@@ -11,7 +11,7 @@ from eventing import traces
 from eventing.contract.errors import ReelzeroError
 from eventing.contract.records.models import Failure
 from eventing.contract.records.results import VideoResult
-from eventing.contract.stories.records import StepResult
+from eventing.contract.records.steps import StepResult
 from eventing.contract.telemetry import exemplar
 from eventing.dispatch.places import Place
 from eventing.domain.job import Job, LeaseLost, Result, Status

@@ -9,8 +9,8 @@ from eventing.contract.budget import Budget
 from eventing.contract.catalog import Catalog
 from eventing.contract.codecs.stream import Assignment, CompletedRecord, GenerateBody
 from eventing.contract.records.results import VideoResult
+from eventing.contract.records.steps import StepResult
 from eventing.contract.storage.s3_http import ObjectClient
-from eventing.contract.stories.records import StepResult
 from eventing.dispatch import results, step_results
 from eventing.dispatch.predictor_client import Broken, NoSpec, OnFree, OnRecord, PredictorClient
 from eventing.dispatch.step_orders import StepOrders

@@ -20,7 +20,7 @@ from typing import Any
 from eventing.contract.records.models import Failure, GenerationSpec, Progress, Stage
 from eventing.contract.records.models import Status as Status  # noqa: PLC0414 - re-exported: it is a word of jobs
 from eventing.contract.records.results import VideoResult
-from eventing.contract.stories.records import StepResult, StepSpec
+from eventing.contract.records.steps import StepResult, StepSpec
 from eventing.domain.usage import lost, made, wait_class
 
 Spec = GenerationSpec | StepSpec

@@ -21,7 +21,7 @@ from eventing.contract.records.events import (
     StoryStepState,
 )
 from eventing.contract.records.models import Frozen, Status
-from eventing.contract.stories.records import story_prefix
+from eventing.contract.records.steps import story_prefix
 from eventing.domain.announcer import Message, timestamp
 from eventing.domain.destinations import Destination, S3Object, Sink, Webhook
 from eventing.domain.story import StepState, Story, StoryStep

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, fields
 from typing import Protocol
 
 from eventing.contract.records.results import Timings, VideoResult
-from eventing.contract.stories.records import StepResult
+from eventing.contract.records.steps import StepResult
 
 SHORTEST = 0.01  # seconds: shorter waits are in class 0
 GROWTH = 1.1

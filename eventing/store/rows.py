@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from eventing.contract.records.models import Failure, Frozen, GenerationSpec, Progress
 from eventing.contract.records.results import StoredFile, VideoResult
-from eventing.contract.stories.records import StepResult, StepSpec
+from eventing.contract.records.steps import StepResult, StepSpec
 from eventing.domain.announcer import Message
 from eventing.domain.destinations import target_of
 from eventing.domain.job import Job, Kind, Status

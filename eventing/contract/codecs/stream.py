@@ -24,7 +24,7 @@ from eventing.contract.records.models import (
     Received,
 )
 from eventing.contract.records.results import Mark, Sound, Timings, VideoResult
-from eventing.contract.stories.records import StepResult
+from eventing.contract.records.steps import StepResult
 
 PREVIEW_BYTES = 8 << 10  # of the JPEG
 

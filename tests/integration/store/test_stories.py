@@ -10,7 +10,7 @@ import pytest
 from eventing.contract.errors import Conflict, InvalidRequest, NotFound, TooMany
 from eventing.contract.records.models import Status
 from eventing.contract.records.results import StoredFile
-from eventing.contract.stories.records import StepResult, StepSpec
+from eventing.contract.records.steps import StepResult, StepSpec
 from eventing.domain import story as state
 from eventing.domain.job import Job, Kind
 from eventing.domain.pool import Pool

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from eventing.contract.records.models import Frozen, Received
+from eventing.contract.records.frozen import Frozen, Received
 from eventing.contract.records.results import StoredFile
 
 STORIES = "stories/"  # prefix of the objects of all stories
