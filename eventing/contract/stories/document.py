@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from eventing.contract.http.urls import CallbackUrl
 from eventing.contract.records.models import METADATA_LIMIT, FrameRate, Incoming, Pixels, Prompt
@@ -24,7 +24,16 @@ def _is_source(text: str) -> str:
     return text
 
 
+def _form(value: Any) -> str:
+    return ONE if isinstance(value, str) else MANY
+
+
 Source = Annotated[str, Field(max_length=2048), AfterValidator(_is_source)]
+ONE, MANY = "one", "many"  # forms of an input, which pydantic puts into the paths of errors
+Sources = Annotated[
+    Annotated[Source, Tag(ONE)] | Annotated[tuple[Source, ...], Field(max_length=INPUT_LIMIT), Tag(MANY)],
+    Discriminator(_form),
+]
 
 
 class StepRequest(Incoming):
@@ -32,9 +41,7 @@ class StepRequest(Incoming):
 
     uses: str = Field(max_length=64, description="A step type, or `video`.")
     parameters: dict[str, Any] = Field(default_factory=dict, alias="with")
-    inputs: dict[Name, Source | Annotated[tuple[Source, ...], Field(max_length=INPUT_LIMIT)]] = Field(
-        default_factory=dict
-    )
+    inputs: dict[Name, Sources] = Field(default_factory=dict)
 
     def sources(self, name: str) -> tuple[str, ...]:
         """Return where an input comes from; nothing if it is left out."""
