@@ -46,6 +46,7 @@ FLOORS: dict[str, list[set[str]]] = {  # the lowest first
         {"requests"},
         {"usage"},
         {"jobs", "page"},
+        {"stories"},
         {"events", "videos", "health", "inference", "operate", "metrics"},
         {"mcp"},
         {"openapi"},
