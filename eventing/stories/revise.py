@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from eventing.contract.codecs.validation import validated
 from eventing.contract.errors import InvalidRequest
 from eventing.contract.stories.document import SCENE_LIMIT, StoryRequest
+from eventing.contract.stories.parsing import parse_story
 
 Document = Mapping[str, Any]
 
@@ -23,12 +23,12 @@ def revised(document: Document, change: Any) -> StoryRequest:
     if not isinstance(change, Mapping):
         raise InvalidRequest("body: must be a JSON object")
     if not _is_change(change):
-        return validated(StoryRequest, dict(change))
+        return parse_story(dict(change))
     rest = {key: value for key, value in change.items() if key != "scenes"}
     merged = merge(document, rest)
     if "scenes" in change:
         merged["scenes"] = _scenes(list(document.get("scenes", ())), change["scenes"])
-    return validated(StoryRequest, merged)
+    return parse_story(merged)
 
 
 def merge(old: Document, change: Document) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def test_a_whole_request_replaces_the_old_one() -> None:
         (SCENES, {"scenes": {"7": {"title": "x"}}}, "scenes.7: must be the number of a scene, 1 to 3"),
         (SCENES, {"scenes": {"0": None}}, "scenes.0: must be the number of a scene"),
         (SCENES, {"scenes": {"1": "red"}}, "scenes.1: must be a JSON object, or null"),
-        (SCENES, {"scenes": {"1": {"colour": "red"}}}, "scenes.0.colour: unknown field"),
+        (SCENES, {"scenes": {"1": {"colour": "red"}}}, r"scenes\[0\].colour: unknown field"),
         (STEPS, {"scenes": {"1": {"title": "x"}}}, "this story has steps and no scenes"),
         (SCENES, ["scenes"], "must be a JSON object"),
         (SCENES, {"scenes": {str(n): None for n in (1, 2, 3)}}, "needs either steps or scenes"),
