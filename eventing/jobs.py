@@ -86,7 +86,6 @@ class Jobs:
         if new:
             SUBMITTED.labels(job.model, job.lane, origin.way).inc(len(submission.jobs))
             self._signals.job_ready.notify()
-            self._signals.message_due.notify()
             self._watchers.changed(job.id)
         return job, new
 
@@ -234,6 +233,7 @@ class Jobs:
             raise
         if new:
             REUSED.labels(job.model).inc(len(submission.results))
+            self._signals.message_due.notify()
             for _ in submission.results:
                 count_end(job.model, job.lane, "completed", "", 0.0)
         else:

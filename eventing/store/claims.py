@@ -94,7 +94,7 @@ class ClaimStore:
     async def claim(self, pool: Pool, most: int = 1) -> list[Job]:
         """Take up to `most` free slots and, in their order, the jobs that may use them."""
         claimed = await self._single.claim(pool, most) if self._is_simple(pool) else None
-        if claimed:
+        if claimed or (claimed is not None and not await self._may_probe(pool)):
             return claimed
         async with self._database.write() as connection:
             if claimed is None:
@@ -265,6 +265,11 @@ class ClaimStore:
             await connection.execute(_TAKE_SLOT, taken)
             await set_clock(connection, claimed)
         return claimed
+
+    async def _may_probe(self, pool: Pool) -> bool:
+        """Look without a transaction: where nothing waits and no circuit is open there is no probe."""
+        async with self._database.read() as connection:
+            return await circuit_breaker.due_for_probe(connection, pool.routes) is not None
 
     async def _probe(self, connection: AsyncConnection, pool: Pool) -> list[Job]:
         route = await circuit_breaker.due_for_probe(connection, pool.routes)
