@@ -1,4 +1,4 @@
-"""Take one attempt from its addresses to its manifest: fetch, run the command, upload."""
+"""Take one attempt from its addresses to its manifest: fetch, run the command or call the service, upload."""
 
 from __future__ import annotations
 
@@ -13,26 +13,30 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from steps.runner import names, transfer
+from steps.runner import kinds, names, transfer
 from steps.runner.cache import Cache
 from steps.runner.command import Command, kill
 from steps.runner.failures import Failed, Gone, Record, failure
 from steps.runner.processes import Start
+from steps.runner.service import Service
+from steps.runner.settings import How
 
 STAGES = ("fetch", "run", "upload")
 
 
 class Attempt:
-    """One attempt: its folder and its command. `records` are for the caller; the last one is terminal."""
+    """One attempt in its folder. `records` are for the caller; the last one is terminal."""
 
-    def __init__(
-        self, start: Start, words: Sequence[str], order: Record, folder: Path, cache: Cache, limit: int
-    ) -> None:
+    def __init__(self, start: Start, how: How, order: Record, folder: Path, cache: Cache, limit: int) -> None:
         self._order, self._folder = order, folder
         self._cache, self._limit = cache, limit
         self._id = uuid.uuid4().hex
         self._gone = threading.Event()
-        self._command = Command(start, names.placed(words, folder), folder, self._id, self._progress)
+        self._work: Command | Service = (
+            Service(how, folder, list(order["outputs"]))
+            if isinstance(how, str)
+            else Command(start, names.placed(how, folder), folder, self._id, self._progress)
+        )
         self.records: queue.Queue[Record] = queue.Queue()
 
     def stop(self) -> None:
@@ -61,7 +65,7 @@ class Attempt:
         self._fetch()
         times.append(time.monotonic())
         self._report("generate", 0)
-        self._command.call(self._look)
+        self._work.call(self._look)
         self._look()
         times.append(time.monotonic())
         outputs = self._upload()
@@ -77,7 +81,7 @@ class Attempt:
     def _look(self) -> None:
         self._check()
         if _size(self._folder / "outputs") > self._limit:
-            raise Failed("step_failed", f"the command wrote more than {self._limit} bytes of outputs")
+            raise Failed("step_failed", f"the step wrote more than {self._limit} bytes of outputs")
 
     def _progress(self, share: float) -> None:
         self._report("generate", share)
@@ -93,12 +97,17 @@ class Attempt:
         for name, sources in self._order["inputs"].items():
             target = self._folder / "inputs" / names.checked(name)
             if isinstance(sources, dict):
-                self._cache.take(sources, target, self._check)
+                self._take(f"inputs.{name}", sources, target)
                 continue
             target.mkdir()
             for number, source in enumerate(sources):
-                self._cache.take(source, target / f"{number:04d}", self._check)
+                self._take(f"inputs.{name}[{number}]", source, target / f"{number:04d}")
         (self._folder / "parameters.json").write_text(json.dumps(self._order["parameters"]), encoding="utf-8")
+
+    def _take(self, path: str, source: Record, target: Path) -> None:
+        """Fetch an input. Raises Failed for a kind of file that the step does not take."""
+        self._cache.take(source, target, self._check)
+        _require_kind(path, target, source.get("media", ()))
 
     def _upload(self) -> dict[str, Record]:
         self._report("upload", 0)
@@ -108,11 +117,12 @@ class Attempt:
             if path.is_file() and not path.is_symlink():
                 outputs[name] = self._sent(name, target, path)
             elif target.get("required", True):
-                problem = f"the command has not written the output {name}{self._command.last_words()}"
+                problem = f"there is no output {name}{self._work.last_words()}"
                 raise Failed("step_failed", problem)
         return outputs
 
     def _sent(self, name: str, target: Record, path: Path) -> Record:
+        _require_kind(f"outputs.{name}", path, [target["content_type"]])
         digest = transfer.digest(path, self._check)
         transfer.patiently(f"the output {name}", lambda: transfer.put(target, path), self._check)
         size = path.stat().st_size
@@ -129,6 +139,12 @@ class Attempt:
         transfer.patiently("the manifest", lambda: transfer.fetch(address, earlier, self._check), self._check)
         first: Record = json.loads(earlier.read_text(encoding="utf-8"))
         return first
+
+
+def _require_kind(path: str, file: Path, media: Sequence[str]) -> None:
+    kind = kinds.kind_of(file)
+    if media and not kinds.fits(kind, media):
+        raise Failed("step_failed", f"{path}: is {kind}, and {' or '.join(media)} is needed")
 
 
 def _size(folder: Path) -> int:

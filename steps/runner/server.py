@@ -12,14 +12,14 @@ import signal
 import socket
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from steps.runner.attempt import Attempt
 from steps.runner.cache import Cache
 from steps.runner.failures import Record, failure
 from steps.runner.processes import Start, popen
-from steps.runner.settings import Settings
+from steps.runner.settings import How, Settings
 
 HEARTBEAT = 10.0  # seconds
 LOOK = 0.2  # seconds between two looks whether the caller is there
@@ -64,16 +64,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Run an attempt and stream its records."""
-        words = {PATH.format(name): words for name, words in self.server.settings.commands.items()}
+        ways = {PATH.format(name): how for name, how in self.server.settings.commands.items()}
         order = self._order()
         if order is None:
             return
-        if self.path not in words:
+        if self.path not in ways:
             self._answer(404, {"error": f"there is no {self.path}", "code": "not_found"})
         elif not self.server.free.acquire(blocking=False):
             self._answer(503, {"error": "all slots are taken", "code": "busy"})
         else:
-            self._run(words[self.path], order)
+            self._run(ways[self.path], order)
 
     def log_message(self, format: str, *args: object) -> None:
         """Write no line for each request."""
@@ -102,12 +102,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return None
         return order
 
-    def _run(self, words: Sequence[str], order: Record) -> None:
+    def _run(self, how: How, order: Record) -> None:
         self.close_connection = True
         with contextlib.suppress(OSError):  # the caller has gone
-            self._send(self._outcome(words, order))
+            self._send(self._outcome(how, order))
 
-    def _outcome(self, words: Sequence[str], order: Record) -> Record:
+    def _outcome(self, how: How, order: Record) -> Record:
         """Work with a slot, and return the terminal record: its reader finds the slot free."""
         try:
             self.send_response(200)
@@ -119,17 +119,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
             except OSError as error:
                 return failure("storage_error", f"the scratch disk: {error}", retryable=True)
             try:
-                return self._attempted(words, order, folder / "run")
+                return self._attempted(how, order, folder / "run")
             finally:
                 folder.rmdir()
         finally:
             self.server.free.release()
 
-    def _attempted(self, words: Sequence[str], order: Record, folder: Path) -> Record:
+    def _attempted(self, how: How, order: Record, folder: Path) -> Record:
         """Stream an attempt, and return its terminal record. Raises OSError once the caller has gone."""
         server = self.server
         limit = server.settings.output_bytes
-        attempt = Attempt(server.start, words, order, folder, server.cache, limit)
+        attempt = Attempt(server.start, how, order, folder, server.cache, limit)
         worker = threading.Thread(target=attempt.work, daemon=True)
         worker.start()
         try:

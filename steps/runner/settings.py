@@ -8,16 +8,20 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Union
+from urllib.parse import urlsplit
 
 GIB = 1 << 30
 EXAMPLE = '{"align": ["align", "{inputs}/speech", "{outputs}/words"]}'
+OTHER = '{"align": {"url": "http://aligner:8000/align"}}'
+How = Union[list[str], str]  # noqa: UP007 - evaluated; the words of a command, or the address of a service
 
 
 @dataclass(frozen=True)
 class Settings:
     """What a runner runs, and where."""
 
-    commands: Mapping[str, list[str]]
+    commands: Mapping[str, How]
     host: str
     port: int
     slots: int
@@ -44,21 +48,24 @@ def read(env: Mapping[str, str] = os.environ) -> Settings:
     )
 
 
-def _commands(text: str) -> dict[str, list[str]]:
+def _commands(text: str) -> dict[str, How]:
     try:
-        commands = json.loads(text)
-        right = bool(commands) and all(_is_command(words) for words in commands.values())
+        commands = {name: _how(value) for name, value in json.loads(text).items()}
     except (ValueError, AttributeError):
-        right = False
-    if not right:
-        raise SystemExit(
-            'REELZERO_STEPS: must be like {"align": ["align", "{inputs}/speech", "{outputs}/words"]}'
-        )
-    return {name: list(words) for name, words in commands.items()}
+        commands = {}
+    if not commands or not all(commands.values()):
+        raise SystemExit(f"REELZERO_STEPS: must be like {EXAMPLE} or {OTHER}")
+    return {name: how for name, how in commands.items() if how}
 
 
-def _is_command(words: object) -> bool:
-    return isinstance(words, list) and bool(words) and all(isinstance(word, str) for word in words)
+def _how(value: object) -> How | None:
+    """Return a command or an address; None for anything else."""
+    if isinstance(value, dict) and value.keys() == {"url"}:
+        url = value["url"]
+        parts = urlsplit(url) if isinstance(url, str) else None
+        return url if parts and parts.scheme in ("http", "https") and parts.hostname else None
+    is_command = isinstance(value, list) and all(isinstance(word, str) for word in value)
+    return list(value) if isinstance(value, list) and is_command and value else None
 
 
 def _number(env: Mapping[str, str], name: str, usual: int, least: int) -> int:

@@ -2,87 +2,23 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import sys
-import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from steps.runner import settings
-from steps.runner.server import Server
 from tests.support.waiting import gone, processes_naming
+from tests.unit.steps.running import Runner, Start
 from tests.unit.steps.store import Store
 
-Call = Callable[..., dict[str, Any]]
 COPY = "cp {inputs}/text {outputs}/text"
 FORK = (
     "setsid sleep 300 & echo $! > {outputs}/text; setsid sh -c 'echo $$ > %(file)s; sleep 300' & "
     "while [ ! -s %(file)s ]; do sleep 0.01; done"
 )
-
-
-@pytest.fixture
-def store() -> Iterator[Store]:
-    with Store() as store:
-        yield store
-
-
-class Runner:
-    """A runner in this process, whose steps are lines of shell."""
-
-    def __init__(self, folder: Path, store: Store, **lines: str) -> None:
-        self._store = store
-        commands = {name: ["sh", "-c", line] for name, line in lines.items()}
-        env = {"REELZERO_STEPS": json.dumps(commands), "REELZERO_RUNNER_HOST": "127.0.0.1", "PORT": "0"}
-        env |= {"REELZERO_SCRATCH_DIR": str(folder), "REELZERO_OUTPUT_BYTES": "100000"}
-        self.server = Server(settings.read(env))
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def order(self, **changes: Any) -> dict[str, Any]:
-        text = self._store.add("in", b"a red circle")
-        manifest = self._store.target("manifest", headers={"If-None-Match": "*"})
-        manifest["read_url"] = manifest["url"]
-        order = {
-            "identity": {"job_id": "j", "attempt": 1}, "inputs": {"text": text}, "parameters": {"size": 3},
-            "outputs": {"text": self._store.target("out")}, "manifest": manifest,
-        } | changes  # fmt: skip
-        return {"parameters": {"step": order}}
-
-    def open(self, name: str, order: Any) -> http.client.HTTPResponse:
-        self.connection = http.client.HTTPConnection("127.0.0.1", self.server.server_address[1], timeout=60)
-        self.connection.request("POST", f"/v2/models/{name}/generate_stream", json.dumps(order))
-        return self.connection.getresponse()
-
-    def run(self, name: str, **changes: Any) -> list[dict[str, Any]]:
-        """The records of an attempt."""
-        answer = self.open(name, self.order(**changes))
-        assert answer.status == 200, answer.read()
-        return [json.loads(line[6:]) for line in answer if line.startswith(b"data: ")]
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-
-
-@pytest.fixture
-def runner(tmp_path: Path, store: Store) -> Iterator[Callable[..., Runner]]:
-    started: list[Runner] = []
-
-    def start(**lines: str) -> Runner:
-        started.append(Runner(tmp_path, store, **lines))
-        return started[-1]
-
-    yield start
-    for one in started:
-        one.close()
-    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("step-")] == []
-
-
-Start = Callable[..., Runner]
 
 
 def test_a_command_gets_its_files_and_leaves_its_own(runner: Start, store: Store) -> None:
@@ -110,8 +46,8 @@ def test_many_files_of_one_input_keep_their_order(runner: Start, store: Store) -
     [
         ("echo it is broken; exit 3", "the command ended with status 3: it is broken"),
         ("kill -9 $$", "the command ended with SIGKILL, and wrote nothing"),
-        ("true", "has not written the output text, and wrote nothing"),
-        ("ln -s /etc/hostname {outputs}/text", "has not written the output text"),
+        ("true", "there is no output text, and wrote nothing"),
+        ("ln -s /etc/hostname {outputs}/text", "there is no output text"),
         ("head -c 200000 /dev/zero > {outputs}/text", "wrote more than 100000 bytes of outputs"),
         ("head -c 3000000 /dev/zero | tr '\\0' x; exit 1", "the command ended with status 1: xxxx"),
         ("seq 1 100000; exit 1", "99981 | 99982"),
@@ -125,9 +61,45 @@ def test_a_command_that_misbehaves_fails_with_its_last_words(runner: Start, line
     assert len(last["error"]["message"]) < 50_000
 
 
+PNG = b"\x89PNG\r\n\x1a\n and more"
+WAVE = b"RIFF\0\0\0\0WAVEfmt "
+
+
+@pytest.mark.parametrize(
+    ("data", "media", "words"),
+    [
+        (PNG, ["video/*"], "inputs.text: is image/png, and video/* is needed"),
+        (PNG, ["image/*"], ""),
+        (WAVE, ["video/*", "image/*"], "inputs.text: is audio/wav, and video/* or image/* is needed"),
+        (b"\0\0\0\x20ftypisom", ["audio/*"], ""),  # it may hold sound alone
+        (b"\x1a\x45\xdf\xa3...", ["image/*"], "inputs.text: is video/x-matroska, and image/* is needed"),
+        (b"a red circle", ["audio/*"], "inputs.text: is text/plain, and audio/* is needed"),
+        (b'{"words": []}', ["application/json"], ""),
+        (PNG, ["application/json"], "inputs.text: is image/png, and application/json is needed"),
+        (b"\x93NUMPY\0\xff\xfe", ["video/*"], ""),  # nobody can tell
+        (PNG, ["application/x-npz"], ""),
+    ],
+)
+def test_an_input_of_the_wrong_kind_is_named_with_both_kinds(
+    runner: Start, store: Store, data: bytes, media: list[str], words: str
+) -> None:
+    *_, last = runner(step="cat {inputs}/text >/dev/null; echo a > {outputs}/text").run(
+        "step", inputs={"text": store.add("file", data) | {"media": media}}
+    )
+    assert last.get("error", {}).get("message", "") == words
+
+
+def test_one_wrong_file_of_many_and_a_wrong_output_are_named(runner: Start, store: Store) -> None:
+    files = [store.add(f"file{n}", data) | {"media": ["audio/*"]} for n, data in enumerate((WAVE, PNG))]
+    one = runner(step="printf '\\211PNG\\r\\n\\032\\n' > {outputs}/text")
+    *_, last = one.run("step", inputs={"text": files})
+    assert last["error"]["message"] == "inputs.text[1]: is image/png, and audio/* is needed"
+    *_, last = one.run("step")
+    assert last["error"]["message"] == "outputs.text: is image/png, and text/plain is needed"
+
+
 def test_a_command_that_is_not_there_is_named(tmp_path: Path, store: Store) -> None:
-    one = Runner(tmp_path, store, step="")
-    one.server.settings.commands["step"][:] = ["no-such-program"]
+    one = Runner(tmp_path, store, step=["no-such-program"])
     *_, last = one.run("step")
     one.close()
     assert (
@@ -226,6 +198,8 @@ def test_no_name_leads_out_of_the_folder(runner: Start, store: Store, name: str)
     [
         ({}, "REELZERO_STEPS: must be like"),
         ({"REELZERO_STEPS": '{"a": "b c"}'}, "REELZERO_STEPS: must be like"),
+        ({"REELZERO_STEPS": '{"a": {"url": "ftp://b"}}'}, "REELZERO_STEPS: must be like"),
+        ({"REELZERO_STEPS": '{"a": ["b"], "c": []}'}, "REELZERO_STEPS: must be like"),
         (
             {"REELZERO_STEPS": '{"a": ["b"]}', "REELZERO_SLOTS": "0"},
             "REELZERO_SLOTS: must be a whole",
