@@ -17,7 +17,7 @@ from eventing.api.dependencies import Container, ContainerDep
 
 STATIC = Path(__file__).parent / "static"
 POLICY = (
-    "default-src 'self'; media-src 'self'{media}; img-src 'self' data: blob:{media}; "
+    "default-src 'self'; media-src 'self' blob:{media}; img-src 'self' data: blob:{media}; "
     "object-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 HEADERS = {  # of every page; those that show files of the bucket allow its address too

@@ -35,7 +35,7 @@ export function mount(element) {
   );
   form.addEventListener("submit", (event) => { event.preventDefault(); submit(); });
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); submit(); }
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !form.closest("[hidden]")) { event.preventDefault(); submit(); }
   });
   draft.subscribe(changed);
   models.subscribe(() => { showProblem(models.state.problem); changed(null); });

@@ -14,14 +14,13 @@ export function create() {
   const row = h("div", { class: "pictures" }, Object.entries(FIELDS).map(([field, label]) => box(field, label)));
   models.subscribe(offer);
   draft.subscribe((name) => { if (name === null) offer(); if (name === null || name in FIELDS) show(); });
+  const holdsFiles = (event) => !row.closest("[hidden]") && event.dataTransfer?.types.includes("Files");
   addEventListener("dragover", (event) => { if (holdsFiles(event)) { event.preventDefault(); row.dataset.over = "true"; } });
   addEventListener("dragleave", () => delete row.dataset.over);
   addEventListener("drop", (event) => { if (holdsFiles(event)) { event.preventDefault(); delete row.dataset.over; take(event.dataTransfer.files, event.target); } });
-  addEventListener("paste", (event) => { if (event.clipboardData.files.length && take(event.clipboardData.files)) event.preventDefault(); });
+  addEventListener("paste", (event) => { if (!row.closest("[hidden]") && event.clipboardData.files.length && take(event.clipboardData.files)) event.preventDefault(); });
   return h("div", { class: "field" }, row, problem);
 }
-
-const holdsFiles = (event) => event.dataTransfer?.types.includes("Files");
 
 function box(field, label) {
   const input = h("input", { type: "file", accept: TYPES.join(","), id: `${field}-file` });

@@ -2,9 +2,8 @@
 //   follow({ onJob(job), onDeleted(id), onOpen(), onAway(seconds) })
 //   onOpen runs each time the stream is there; changes from before it are not in the stream, so load the list then.
 //   onAway runs when it breaks off; `seconds` is the time until the next try.
-// It reads with fetch and not with EventSource, which can send no key.
-import { call } from "./api.js";
 import * as session from "./session.js";
+import { read } from "./sse.js";
 
 const SILENT_MILLISECONDS = 35_000; // the server sends a sign of life every 15 s
 const PAUSES = [1, 2, 4, 8, 15]; // seconds before each further try
@@ -36,30 +35,14 @@ async function run(listeners) {
 
 // Read one connection to its end. Return whether it was ever there.
 async function once(listeners, controller) {
-  let watchdog = arm(controller);
-  try {
-    const answer = await call("v1/updates", { signal: controller.signal, cache: "no-store" });
-    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-    listeners.onOpen();
-    for (let rest = ""; ;) {
-      const { value, done } = await reader.read().catch(() => ({ done: true }));
-      if (done) return true;
-      clearTimeout(watchdog);
-      watchdog = arm(controller);
-      const records = (rest + value).split("\n\n");
-      rest = records.pop();
-      for (const record of records) dispatch(record, listeners);
-    }
-  } finally {
-    clearTimeout(watchdog);
-  }
-}
-
-const arm = (controller) => setTimeout(() => controller.abort(), SILENT_MILLISECONDS);
-
-function dispatch(record, listeners) {
-  const name = /^event: (.*)$/m.exec(record)?.[1];
-  const data = /^data: (.*)$/m.exec(record)?.[1];
-  if (name === "job") listeners.onJob(JSON.parse(data));
-  if (name === "deleted") listeners.onDeleted(JSON.parse(data).id);
+  let isThere = false;
+  await read("v1/updates", {
+    signal: controller.signal, silence: SILENT_MILLISECONDS,
+    onOpen: () => { isThere = true; listeners.onOpen(); },
+    onEvent: (name, data) => {
+      if (name === "job") listeners.onJob(data);
+      if (name === "deleted") listeners.onDeleted(data.id);
+    },
+  });
+  return isThere;
 }
