@@ -22,6 +22,7 @@ from eventing.domain.story import STORY_PREFIX, Story, StoryStep
 from eventing.domain.story_length import Pool, least_seconds, pool_of
 from eventing.drafts import Origin, new_id
 from eventing.pictures.fetch import OwnsJob
+from eventing.stories.inline import outside
 from eventing.stories.inputs import InputFiles, uses_of
 from eventing.stories.scenes import Scenes, of_scenes
 from eventing.stories.seeds import seeds
@@ -81,7 +82,8 @@ class Planner:
             files = await self.inputs.take(inputs_folder(plan.story.id), plan.checked, owns)
         except InvalidRequest as error:
             raise of_scenes(error, plan.request) from error
-        return replace(plan.story, steps=tuple(_with_files(step, files) for step in plan.story.steps))
+        story = replace(plan.story, steps=tuple(_with_files(step, files) for step in plan.story.steps))
+        return outside(story, files)
 
     def _check_callback(self, request: StoryRequest) -> None:
         if request.callback_url and not self.has_webhooks:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from eventing.contract.stories.graph import Step
+from eventing.stories.inline import content_of
 
 
 def seeds(steps: Sequence[Step]) -> dict[str, int]:
@@ -38,7 +39,7 @@ def _content(step: Step, contents: Mapping[str, str]) -> str:
 
 def _of_source(source: str, contents: Mapping[str, str]) -> str:
     name, _, output = source.partition(".")
-    return f"{contents[name]}.{output}" if name in contents else source
+    return f"{contents[name]}.{output}" if name in contents else content_of(source)
 
 
 def _digest(facts: object) -> str:

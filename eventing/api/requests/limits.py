@@ -21,7 +21,7 @@ from eventing.settings import Settings
 DISCARD_BYTES = 64 << 20  # of a body over the limit that are read before the connection is closed
 WITH_PICTURES = re.compile(
     r"/v1/jobs(/[^/]+)?|/v1/videos(/sync)?|/api/v1/videos|/v2/models/[^/]+(/versions/[^/]+)?/infer"
-    r"|/events(/dead-letter)?"
+    r"|/v1/stories(/[^/]+(/revise)?)?|/events(/dead-letter)?"
 )
 RELEASE = "reelzero.release"  # in the scope: called by a route that holds its body no longer, but still runs
 LARGE_AT_ONCE = 3  # bodies over the usual limit in one process, and so in its memory

@@ -15,12 +15,17 @@ STEP_LIMIT = 500
 SCENE_LIMIT = 100
 INPUT_LIMIT = 200  # files of one input
 OUTPUT = re.compile(r"^([a-z][a-z0-9_-]{0,62})\.([a-z][a-z0-9_-]{0,62})$")
-ADDRESS = re.compile(r"^(https?|s3)://")
+ADDRESS = re.compile(r"^(?:(https?|s3)://|data:)")
+LONGEST = 2048  # characters of a source that is not the file itself
 
 
 def _is_source(text: str) -> str:
     if not (OUTPUT.match(text) or ADDRESS.match(text)):
-        raise ValueError("must be an output of a step, such as voice.speech, or an address (https or s3)")
+        raise ValueError(
+            "must be an output of a step, such as voice.speech, or an address (https, s3 or data)"
+        )
+    if not text.startswith("data:") and len(text) > LONGEST:
+        raise ValueError(f"an address may have {LONGEST} characters at most")
     return text
 
 
@@ -28,7 +33,7 @@ def _form(value: Any) -> str:
     return ONE if isinstance(value, str) else MANY
 
 
-Source = Annotated[str, Field(max_length=2048), AfterValidator(_is_source)]
+Source = Annotated[str, AfterValidator(_is_source)]
 ONE, MANY = "one", "many"  # forms of an input, which pydantic puts into the paths of errors
 Sources = Annotated[
     Annotated[Source, Tag(ONE)] | Annotated[tuple[Source, ...], Field(max_length=INPUT_LIMIT), Tag(MANY)],
