@@ -29,7 +29,7 @@ from eventing.dispatch.endpoints import Endpoints
 from eventing.dispatch.predictor_client import PredictorClient
 from eventing.dispatch.step_orders import StepOrders
 from eventing.dispatch.work import StepWork, VideoWork, Works
-from eventing.domain.job import Kind
+from eventing.domain.kinds import Kind
 from eventing.metrics.start import begin_at_zero
 from eventing.settings import Settings
 from eventing.store.schema import check as check_schema

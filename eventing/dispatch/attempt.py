@@ -29,8 +29,9 @@ from eventing.dispatch.results import WrongResult
 from eventing.dispatch.slot_time import SlotTime
 from eventing.dispatch.verdicts import Retry, Verdict, Verdicts
 from eventing.dispatch.work import Reports, Works
-from eventing.domain import job as state
-from eventing.domain.job import Job, LeaseLost, Result
+from eventing.domain.job import Job, LeaseLost
+from eventing.domain.kinds import Result
+from eventing.domain.retries import backoff, may_be_cut
 from eventing.metrics.jobs import ADOPTED, QUEUE, START_FAILURES, code_label
 from eventing.settings import Settings
 from eventing.signal import Signals
@@ -116,7 +117,7 @@ class Attempts:
             return await self._attempt(job, lease, place)
         except (StorageError, Unavailable) as error:
             failure = Failure(code=error.code, message=error.message, retryable=True)
-            return Retry(failure, state.backoff(job.attempt, self._retry))
+            return Retry(failure, backoff(job.attempt, self._retry))
         except LeaseLost as error:
             log.warning("the lease is lost: %s", error)
             return None
@@ -214,13 +215,13 @@ class Attempts:
     def _judge(self, failure: Failure, used: int) -> Failure | Retry:
         """Return a retry if the failure is retryable and an attempt is left. `used` includes this attempt."""
         if failure.retryable and used < self._max_attempts:
-            return Retry(failure, state.backoff(used, self._retry), used=True)
+            return Retry(failure, backoff(used, self._retry), used=True)
         return failure
 
     def _judge_loss(self, job: Job, lost: Failure, broken: Broken) -> Failure | Retry:
         """Give the attempt back if its stream was cut at its start and the job may be cut once more."""
-        if isinstance(broken, CutAtStart) and state.may_be_cut(job):
-            return Retry(lost, state.backoff(job.early_cuts, self._retry), cut=True)
+        if isinstance(broken, CutAtStart) and may_be_cut(job):
+            return Retry(lost, backoff(job.early_cuts, self._retry), cut=True)
         return self._judge(lost, job.attempts_used + 1)
 
     async def _not_started(self, job: Job, refusal: NotStarted) -> Retry:
@@ -228,11 +229,11 @@ class Attempts:
         failure = Failure(code=refusal.code, message=str(refusal), retryable=True)
         if refusal.code == "busy":
             await self._claims.close_circuit(job)
-            return Retry(failure, state.backoff(1, self._retry))
+            return Retry(failure, backoff(1, self._retry))
         START_FAILURES.labels(job.model, job.lane, code_label(refusal.code)).inc()
-        probe_after = state.backoff(job.attempt, self._retry * 5)
+        probe_after = backoff(job.attempt, self._retry * 5)
         failures = await self._claims.start_failed(job, str(refusal), probe_after)
         if failures < OPEN_AFTER:
-            return Retry(failure, state.backoff(failures, self._retry))
+            return Retry(failure, backoff(failures, self._retry))
         message = f"the predictor of {job.model} does not start: {refusal}"
         return Retry(Failure(code="model_unavailable", message=message, retryable=True), 0.0)

@@ -13,7 +13,8 @@ from contextvars import Context
 from typing import Protocol
 
 from eventing.contract.records.models import Failure
-from eventing.domain.job import Job, Result
+from eventing.domain.job import Job
+from eventing.domain.kinds import Result
 from eventing.domain.pool import Pool
 from eventing.signal import Signal
 from eventing.store.claims import ClaimStore

@@ -14,7 +14,8 @@ from eventing.contract.records.results import VideoResult
 from eventing.contract.records.steps import StepResult
 from eventing.contract.telemetry import exemplar
 from eventing.dispatch.places import Place
-from eventing.domain.job import Job, LeaseLost, Result, Status
+from eventing.domain.job import Job, LeaseLost, Status
+from eventing.domain.kinds import Result
 from eventing.metrics.jobs import COLD_START, PUT_BACK, WARM_START, code_label
 from eventing.signal import Signals
 from eventing.store.claims import ClaimStore

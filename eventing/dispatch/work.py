@@ -14,7 +14,8 @@ from eventing.contract.storage.s3_http import ObjectClient
 from eventing.dispatch import results, step_results
 from eventing.dispatch.predictor_client import Broken, NoSpec, OnFree, OnRecord, PredictorClient
 from eventing.dispatch.step_orders import StepOrders
-from eventing.domain.job import Job, Kind, Result
+from eventing.domain.job import Job
+from eventing.domain.kinds import Kind, Result
 
 PATH = "{}/v2/models/{}/generate_stream"
 

@@ -29,7 +29,8 @@ from eventing.contract.records.results import job_prefix
 from eventing.domain.callbacks import BODIES
 from eventing.domain.destinations import Destination, S3Object, Sink, Webhook
 from eventing.domain.group import Group
-from eventing.domain.job import Job, Kind
+from eventing.domain.job import Job
+from eventing.domain.kinds import Kind
 
 
 @dataclass(frozen=True)

@@ -12,26 +12,14 @@ transition into the outbox.
 from __future__ import annotations
 
 import hashlib
-import random
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import Any
 
 from eventing.contract.records.models import Failure, GenerationSpec, Progress, Stage
 from eventing.contract.records.models import Status as Status  # noqa: PLC0414 - re-exported: it is a word of jobs
 from eventing.contract.records.results import VideoResult
-from eventing.contract.records.steps import StepResult, StepSpec
+from eventing.domain.kinds import Kind, Result, Spec
 from eventing.domain.usage import lost, made, wait_class
-
-Spec = GenerationSpec | StepSpec
-Result = VideoResult | StepResult
-
-
-class Kind(StrEnum):
-    """What a job makes: a video of a model, or the outputs of another step of a story."""
-
-    video = "video"
-    step = "step"
 
 
 class LeaseLost(Exception):
@@ -42,7 +30,6 @@ QUEUED = Progress(stage=Stage.queued)
 STARTING = Progress(stage=Stage.starting)
 LOCAL_OWNER = "local"  # of the jobs of callers without a key, where none is needed
 BUSY = "busy"  # of an attempt whose predictor ran another job, which has that time already
-EARLY_CUTS = 2  # streams of a job that may be cut at their start without using up an attempt
 
 
 @dataclass(frozen=True)
@@ -235,14 +222,6 @@ def request_cancel(job: Job, now: float, keep: float) -> Job:
     return job.evolve(now, cancel_requested=True)
 
 
-def may_be_cut(job: Job) -> bool:
-    """Return whether one more cut at the start uses up no attempt.
-
-    The bound ends the job of a predictor that dies at every start.
-    """
-    return job.early_cuts < EARLY_CUTS
-
-
 def put_back(
     job: Job, attempt: int, cause: Failure, delay: float, now: float, keep: float,
     *, used: bool = False, cut: bool = False,
@@ -280,11 +259,6 @@ def miss_deadline(job: Job, now: float, keep: float) -> Job:
         raise LeaseLost(f"job {job.id} may still start")
     message = "the job had not started by its start deadline"
     return _end(job, Status.failed, now, keep, error=Failure(code="start_deadline_passed", message=message))
-
-
-def backoff(tries: int, base: float) -> float:
-    """Return the seconds before the next try: they double from `base` up to 60 times it, with jitter."""
-    return base * min(60.0, 2.0 ** min(tries, 16)) * random.uniform(0.5, 1.0)  # noqa: S311 -- not a secret
 
 
 def _requeue(job: Job, cause: Failure, delay: float, now: float, keep: float, **usage: float) -> Job:

@@ -1,11 +1,15 @@
-"""Queue a failed or cancelled job again: the same job under the same id. Pure.
+"""Queue a failed or cancelled job again: the same job under the same id; and the time between two tries.
 
 An operator may queue any such job again; an owner's retry also says what would be right instead.
 """
 
 from __future__ import annotations
 
+import random
+
 from eventing.domain.job import QUEUED, Job, Status
+
+EARLY_CUTS = 2  # streams of a job that may be cut at their start without using up an attempt
 
 
 def requeue(job: Job, now: float) -> Job:
@@ -50,3 +54,16 @@ def retry(job: Job, now: float) -> Job:
             "For another video submit its request again, with another seed"
         )
     return requeue(job, now) if job.status.is_terminal else job
+
+
+def backoff(tries: int, base: float) -> float:
+    """Return the seconds before the next try: they double from `base` up to 60 times it, with jitter."""
+    return base * min(60.0, 2.0 ** min(tries, 16)) * random.uniform(0.5, 1.0)  # noqa: S311 -- not a secret
+
+
+def may_be_cut(job: Job) -> bool:
+    """Return whether one more cut at the start uses up no attempt.
+
+    The bound ends the job of a predictor that dies at every start.
+    """
+    return job.early_cuts < EARLY_CUTS

@@ -18,7 +18,8 @@ from eventing.contract.errors import Conflict
 from eventing.contract.records.models import Failure, Progress
 from eventing.domain import job as state
 from eventing.domain.announcer import Announcer
-from eventing.domain.job import Job, LeaseLost, Result
+from eventing.domain.job import Job, LeaseLost
+from eventing.domain.kinds import Result
 from eventing.domain.pool import Pool
 from eventing.domain.turns import EQUAL, Shares
 from eventing.store.database.direct import fixed

@@ -13,7 +13,8 @@ from eventing.contract.records.results import StoredFile, VideoResult
 from eventing.contract.records.steps import StepResult, StepSpec
 from eventing.domain.announcer import Message
 from eventing.domain.destinations import target_of
-from eventing.domain.job import Job, Kind, Status
+from eventing.domain.job import Job, Status
+from eventing.domain.kinds import Kind
 from eventing.domain.story import Story, StoryStep
 
 _RECORDS: dict[Kind, dict[str, type[Frozen]]] = {

@@ -12,7 +12,8 @@ from eventing.contract.records.models import Status
 from eventing.contract.records.results import StoredFile
 from eventing.contract.records.steps import StepResult, StepSpec
 from eventing.domain import story as state
-from eventing.domain.job import Job, Kind
+from eventing.domain.job import Job
+from eventing.domain.kinds import Kind
 from eventing.domain.pool import Pool
 from eventing.domain.story import StepState, Story, StoryStep
 from eventing.store.database.engine import Database

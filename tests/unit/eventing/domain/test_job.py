@@ -13,7 +13,7 @@ from eventing.contract.records.models import Failure, Progress, Stage
 from eventing.contract.records.results import VideoResult
 from eventing.domain import job as state
 from eventing.domain.job import Job, LeaseLost, Status
-from eventing.domain.retries import requeue, retry
+from eventing.domain.retries import backoff, requeue, retry
 from eventing.testing import fake_result
 from tests.support.builders import make_job
 
@@ -151,7 +151,7 @@ def test_a_retry_leaves_a_job_that_waits_or_runs_and_says_what_would_be_right_fo
 
 def test_backoff_doubles_within_bounds() -> None:
     for tries in range(40):
-        delay = state.backoff(tries, base=0.5)
+        delay = backoff(tries, base=0.5)
         assert min(60.0, 2.0**tries) * 0.25 <= delay <= min(60.0, 2.0**tries) * 0.5
 
 
