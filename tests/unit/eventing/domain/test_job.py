@@ -90,9 +90,9 @@ def test_a_cut_at_the_start_gives_the_attempt_back_and_is_counted_itself() -> No
     for job in (started, claimed()):  # the start could not be stored
         back = state.put_back(job, 1, CAUSE, 0, 202.0, 60, cut=True)
         assert (back.status, back.attempts_used, back.early_cuts) == (Status.queued, 0, 1)
-        assert state.may_be_cut(back)
-    assert not state.may_be_cut(replace(started, early_cuts=state.EARLY_CUTS))
-    failed = state.fail(replace(started, early_cuts=state.EARLY_CUTS), 1, CAUSE, 203.0, 60)
+        assert may_be_cut(back)
+    assert not may_be_cut(replace(started, early_cuts=EARLY_CUTS))
+    failed = state.fail(replace(started, early_cuts=EARLY_CUTS), 1, CAUSE, 203.0, 60)
     assert requeue(failed, 205.0).early_cuts == 0
 
 
