@@ -13,7 +13,7 @@ from eventing.contract.records.models import Failure, Progress, Stage
 from eventing.contract.records.results import VideoResult
 from eventing.domain import job as state
 from eventing.domain.job import Job, LeaseLost, Status
-from eventing.domain.retries import EARLY_CUTS, backoff, may_be_cut, requeue
+from eventing.domain.retries import EARLY_CUTS, backoff, may_be_cut, requeue, retry
 from eventing.testing import fake_result
 from tests.support.builders import make_job
 
