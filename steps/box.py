@@ -21,7 +21,7 @@ def main() -> None:
     from steps import template  # noqa: PLC0415 - it needs what only Linux has
     from steps.forks import Forks  # noqa: PLC0415 - the same
 
-    server.serve(chosen, Forks(template.begin()).start)
+    server.serve(chosen, Forks(template.begin(chosen.commands.values())).start)
 
 
 if __name__ == "__main__":

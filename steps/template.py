@@ -17,14 +17,15 @@ import signal
 import socket
 import sys
 import traceback
+from collections.abc import Iterable
 from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
-from steps import __main__ as box
 from steps.forks import ORDER_BYTES
 from steps.runner.command import kill
 from steps.runner.processes import MARK, TOKEN
+from steps.runner.settings import How
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 NOT_RUNNABLE = 127
@@ -106,7 +107,8 @@ class Template:
 def run(words: list[str]) -> int:
     """Run a step of the box here. Become the command of any other."""
     if words[:3] == OWN:
-        return box.main(words[3:])
+        status: int = import_module("steps.__main__").main(words[3:])
+        return status
     try:
         for number in IGNORED:
             signal.signal(number, signal.SIG_DFL)
@@ -116,8 +118,8 @@ def run(words: list[str]) -> int:
         return NOT_RUNNABLE
 
 
-def begin() -> socket.socket:
-    """Start a template, and return the socket for orders. Call it before there are threads."""
+def begin(commands: Iterable[How]) -> socket.socket:
+    """Start the template of these commands, and return its socket for orders. Call it before any thread."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork():
         theirs.close()
@@ -129,8 +131,10 @@ def begin() -> socket.socket:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         os.environ.pop(TOKEN, None)
         os.environ["OPENBLAS_NUM_THREADS"] = "1"  # numpy would start threads, and a fork has one
-        for name in box.names():
-            import_module(f"steps.builtin.{name}")
+        for words in commands:
+            if list(words[:3]) == OWN:
+                import_module("steps.__main__")
+                import_module(f"steps.builtin.{words[3]}")
         if len(os.listdir("/proc/self/task")) > 1:  # noqa: PTH208 - only their number is wanted
             raise RuntimeError("a library has started threads, and a fork would have one")
         gc.collect()

@@ -24,6 +24,11 @@ ModelsDir = Annotated[
     typer.Option(help="Folder with one folder of weights per model, named as in the catalog.", exists=True,
                  file_okay=False),
 ]  # fmt: skip
+StepsDir = Annotated[
+    Path | None,
+    typer.Option(help="Folder with more types of steps, one YAML file each.", exists=True, file_okay=False,
+                 envvar="REELZERO_STEPS_DIR"),
+]  # fmt: skip
 IdleSeconds = Annotated[
     float,
     typer.Option(min=0, help="Stop a predictor after so many seconds without work, to free its memory."),
@@ -85,7 +90,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option is how typer reads
     raise typer.Exit(run(order, Options(data_dir=data_dir, models_dir=models_dir)))
 
 
-def up(
+def up(  # noqa: PLR0913, PLR0917 - as above
     port: Annotated[
         int,
         typer.Option(min=0, max=65535, help="Port to listen on; 0: a free one.", envvar="REELZERO_PORT"),
@@ -100,6 +105,7 @@ def up(
     ] = None,
     data_dir: DataDir = DATA_DIR,
     models_dir: ModelsDir = None,
+    steps_dir: StepsDir = None,
     idle_seconds: IdleSeconds = 60.0,
     warm_template: WarmTemplate = False,
     opens_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
@@ -116,8 +122,9 @@ def up(
     from eventing.standalone.up import up  # noqa: PLC0415
 
     options = Options(
-        data_dir, host, port, tuple(model or ()), models_dir, idle_seconds, warm_template=warm_template
-    )
+        data_dir, host, port, tuple(model or ()), models_dir, idle_seconds,
+        warm_template=warm_template, steps_dir=steps_dir,
+    )  # fmt: skip
     raise typer.Exit(up(options, opens_page))
 
 

@@ -20,6 +20,8 @@ from eventing.contract.catalog import Catalog, load_catalog
 from eventing.contract.env import PREFIX, S3Settings, WeightsSettings, read
 from eventing.contract.errors import ConfigurationError, ReelzeroError, StorageError
 from eventing.contract.storage.s3 import Bucket, S3Location
+from eventing.contract.stories.catalog import load_step_types
+from eventing.dispatch.endpoints import AllEndpoints, Endpoints, StepEndpoints
 from eventing.domain.job import LOCAL_OWNER, Status
 from eventing.prompts import Prompts
 from eventing.service import Service
@@ -33,6 +35,7 @@ from eventing.standalone.processes.devices import find_devices
 from eventing.standalone.processes.launch import Launcher, inherited, template
 from eventing.standalone.processes.predictors import LocalPredictors
 from eventing.standalone.processes.process import LOOPBACK, free_port, is_free
+from eventing.standalone.processes.steps import LocalSteps, StepLauncher, builtin, commands
 from eventing.standalone.processes.template import Template
 from eventing.standalone.s3.s3server import S3Server
 from eventing.standalone.s3.s3watch import DiskWatch
@@ -156,7 +159,8 @@ class Edition:
         weights = self._weights(settings, data, catalog)
         await asyncio.to_thread(weights.check)
         predictors = self._local_predictors(settings, data, catalog, weights)
-        service = Service(settings, predictors, data.logs)
+        steps = _steps(settings, data, self.options.idle_seconds)
+        service = Service(settings, AllEndpoints(predictors, *steps), data.logs)
         await drop_abandoned(service.container)
         starting = asyncio.ensure_future(service.start())
         try:
@@ -199,6 +203,17 @@ class Edition:
         routes = [(endpoint.model, endpoint.lane) for endpoint in settings.endpoints]
         idle = self.options.idle_seconds
         return LocalPredictors(launcher, catalog, routes, find_devices(), idle, weights.obstacle)
+
+
+def _steps(settings: Settings, data: DataDir, idle_seconds: float) -> tuple[Endpoints, Endpoints]:
+    """Return the runner of this machine's steps, and the operator's at addresses."""
+    types = load_step_types(settings.steps_dir)
+    here = [each for each in settings.step_endpoints if not each.url]
+    runnable = commands(each for each in types.values() if any(each.name in one.types for one in here))
+    places = sum(each.capacity for each in here)
+    launcher = StepLauncher(data.path, inherited(), settings.predictor_token or "", runnable, places)
+    own = LocalSteps(launcher, here, builtin(types.values()), idle_seconds)
+    return own, StepEndpoints(each for each in settings.step_endpoints if each.url)
 
 
 async def _learn(prompts: Prompts, weights: WeightsWatch) -> None:

@@ -14,9 +14,11 @@ from typing import Any
 from eventing.contract.catalog import Catalog
 from eventing.contract.env import PREFIX, read
 from eventing.contract.storage.s3 import S3Location
-from eventing.settings import Endpoint, Settings
+from eventing.contract.stories.catalog import StepTypes, load_step_types
+from eventing.settings import Endpoint, Settings, StepEndpoint
 from eventing.standalone.data.data_dir import DATA_DIR, DataDir
 from eventing.standalone.processes.process import LOOPBACK
+from eventing.standalone.processes.steps import NAME, commands, slots
 
 OWN_NETWORKS = ("127.0.0.0/8", "::1/128")
 FALLBACK_MODEL = "tiny"
@@ -34,6 +36,7 @@ class Options:
     idle_seconds: float = 60.0
     sink_url: str | None = None
     warm_template: bool = False
+    steps_dir: Path | None = None
 
     @property
     def is_private(self) -> bool:
@@ -72,8 +75,12 @@ def build_settings(
     }
     if options.models:
         chosen["endpoints"] = endpoints(catalog, options.models)
+    if options.steps_dir:
+        chosen["steps_dir"] = options.steps_dir
     if options.sink_url:
         chosen["sink_url"] = options.sink_url
+    steps_dir = options.steps_dir or os.environ.get(PREFIX + "STEPS_DIR") or None
+    filled["step_endpoints"] = step_endpoints(load_step_types(Path(steps_dir) if steps_dir else None))
     settings = read(Settings, **(_missing(filled) | chosen))
     # A receiver or a web server under development runs on this machine. A public service must not call
     # addresses inside it.
@@ -88,6 +95,11 @@ def endpoints(catalog: Catalog, models: tuple[str, ...] = ()) -> tuple[Endpoint,
         return tuple(Endpoint(model=catalog.get(name).name) for name in models)
     first = default_model(catalog)
     return tuple(Endpoint(model=name) for name in [first, *(n for n in catalog.names() if n != first)])
+
+
+def step_endpoints(types: StepTypes) -> tuple[StepEndpoint, ...]:
+    """Return one endpoint, of all types that run on this machine."""
+    return (StepEndpoint(name=NAME, types=tuple(commands(types.values())), capacity=slots()),)
 
 
 def default_model(catalog: Catalog) -> str:

@@ -5,6 +5,7 @@ s3/             objects and S3 credentials models/        weights built here
 logs/           one file per process       scratch/       videos that are not uploaded yet
 lock            the process that uses it   service.json   port of the last run
 mark/           certificate that signs the videos, and its key
+cache/          inputs of steps of stories, bounded
 
 Files are 0600 and folders 0700 for any umask, also those that an earlier release made.
 """
@@ -38,7 +39,7 @@ DATABASE_FILE = "reelzero.db"
 SECRET_BYTES = 32
 # Only these are closed to other users: the folder of a data directory may hold other files too.
 OWN_NAMES = (
-    "lock", "secrets.json", "service.json", "s3", "logs", "mark", "models", "scratch",
+    "lock", "secrets.json", "service.json", "s3", "logs", "mark", "models", "scratch", "cache",
     DATABASE_FILE, f"{DATABASE_FILE}-wal", f"{DATABASE_FILE}-shm",
 )  # fmt: skip
 

@@ -55,7 +55,7 @@ class Launcher:
                 await predictor.become_ready(entry.budget.cold_start_seconds)
             except BaseException as error:
                 await predictor.stop(grace=0)
-                if isinstance(error, ModelUnavailable) and _port_was_taken(predictor.process.log):
+                if isinstance(error, ModelUnavailable) and port_was_taken(predictor.process.log):
                     continue
                 raise
             if self.template:
@@ -199,7 +199,8 @@ def _reason(path: Path) -> str:
     return reason
 
 
-def _port_was_taken(path: Path) -> bool:
+def port_was_taken(path: Path) -> bool:
+    """Tell whether a log shows that another process was faster to take the port."""
     return any("address already in use" in line.lower() for line in tail(path, 50))
 
 

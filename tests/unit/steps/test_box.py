@@ -89,7 +89,8 @@ def template_of(pid: int) -> int:
 
 
 def test_a_step_of_the_box_makes_its_file(box: Box, store: Store, tmp_path: Path) -> None:
-    work = {"inputs": {}, "outputs": {"clip": store.target("out")}, "manifest": store.target("manifest")}
+    clip = store.target("out", content_type="video/x-matroska")
+    work = {"inputs": {}, "outputs": {"clip": clip}, "manifest": store.target("manifest")}
     assert end(box.open("title", **work, parameters=TITLE))["type"] == "completed"
     (tmp_path / "clip").write_bytes(store.files["/out"])
     assert frames.measure(tmp_path / "clip").count == 4
