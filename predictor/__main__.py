@@ -4,9 +4,10 @@ from contextlib import suppress
 
 from eventing.contract.env import WeightsSettings, read
 from eventing.contract.errors import ConfigurationError
-from predictor import read_ahead
+from predictor import collector, read_ahead
 
 with suppress(ConfigurationError):  # the server meets it too, and says so
+    collector.rest()  # until the worker has loaded the model
     read_ahead.begin(read(WeightsSettings).weights_folder())
 
 from predictor.serving.server import main

@@ -3,8 +3,8 @@
 `import package.module` runs `package/__init__.py` first, and some of those import everything that the package
 has: kserve its Kubernetes client and pandas, diffusers all models, torch._dynamo a compiler with sympy. That
 was a large part of a cold start, and no job uses it. A package in PACKAGES is made without running its code.
-Its modules can be imported. The first other name that is read from it runs its code, so that nothing is
-missing: `from kserve import KServeClient` works, and takes its time then.
+Its modules can be imported, and PACKAGES can have them too. The first other name that is read from it runs
+its code, so that nothing is missing: `from kserve import KServeClient` works, and takes its time then.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import functools
 import sys
 import threading
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
@@ -24,14 +25,21 @@ PACKAGES = frozenset(
         "kserve",
         "pandas",
         "torch._dynamo",
+        "torch.export",
         "diffusers.models.autoencoders",
         "diffusers.models.transformers",
         "diffusers.models.unets",
+        "peft",
+        "peft.helpers",
+        "peft.tuners",
+        "peft.tuners.tuners_utils",
     }
 )
 # Their modules import each other in the order of the package's code, but for these.
 WHOLE: dict[str, frozenset[str]] = {
     "pandas": frozenset(),
+    "peft": frozenset({"helpers", "tuners"}),
+    "peft.tuners": frozenset({"tuners_utils"}),
     "torch._dynamo": frozenset({"_trace_wrapped_higher_order_op"}),
 }
 _lock = threading.RLock()
@@ -76,6 +84,21 @@ class DataFrame:
         return pandas.DataFrame(*args, **keywords)
 
 
+class Adapters(type):
+    """The class of stand-ins for classes of peft, by which diffusers asks whether a module has an adapter."""
+
+    def __instancecheck__(cls, value: object) -> bool:
+        """Ask the class itself. Nothing has an adapter before peft has run."""
+        module = sys.modules.get(cls.__module__)
+        return not isinstance(module, Package) and isinstance(value, getattr(module, cls.__name__))
+
+
+def disable_input_dtype_casting(*args: Any, **options: Any) -> Any:
+    """Do what peft's function does."""
+    run(sys.modules["peft"])
+    return import_module("peft.helpers").disable_input_dtype_casting(*args, **options)
+
+
 # What libraries read from the compiler without compiling: marks for functions, the class of compiled modules.
 MARKS: dict[tuple[str, str], Any] = {
     ("torch._dynamo", "eval_frame"): SimpleNamespace(OptimizedModule=NotCompiled),
@@ -83,10 +106,20 @@ MARKS: dict[tuple[str, str], Any] = {
     ("torch._dynamo", "assume_constant_result"): constant,
     ("torch._dynamo", "disable"): disabled,
     ("pandas", "DataFrame"): DataFrame,
+    ("peft.helpers", "disable_input_dtype_casting"): disable_input_dtype_casting,
+    ("peft.tuners.tuners_utils", "BaseTunerLayer"): Adapters(
+        "BaseTunerLayer", (), {"__module__": "peft.tuners.tuners_utils"}
+    ),
+    ("peft", "PeftModel"): Adapters("PeftModel", (), {"__module__": "peft"}),
 }
+# The only one that gets the marks of a package; all libraries where none is named.
 READERS = {
-    "pandas": "kserve"
-}  # the only one that gets the marks of a package; all libraries where none is named
+    "pandas": "kserve",
+    "peft": "diffusers",
+    "peft.helpers": "diffusers",
+    "peft.tuners.tuners_utils": "diffusers",
+}
+IMPORT = "importlib."  # asks whether there is a name, before `from package import name` reads it
 
 
 class Package(ModuleType):
@@ -97,10 +130,11 @@ class Package(ModuleType):
         if name.startswith("__") and name != "__version__":
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}", name=name, obj=self)
         reader = str(sys._getframe(1).f_globals.get("__name__"))
-        if (mark := MARKS.get((self.__name__, name))) and reader.startswith(READERS.get(self.__name__, "")):
+        readers = (READERS.get(self.__name__, ""), IMPORT)
+        if (mark := MARKS.get((self.__name__, name))) and reader.startswith(readers):
             return mark
         full = f"{self.__name__}.{name}"
-        if full in sys.modules or find_spec(full) is not None:
+        if "__path__" in vars(self) and (full in sys.modules or find_spec(full) is not None):
             __import__(full)
             return sys.modules[full]
         run(self)
@@ -121,6 +155,22 @@ class PutOff(Loader):
         """Do nothing yet."""
 
 
+class Imported(Loader):
+    """Hands on a module that the code of its package has imported meanwhile."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self.module, self.spec = module, module.__spec__
+        module.__spec__ = None  # the import system would take it in place of the finder's, and run it again
+
+    def create_module(self, _spec: ModuleSpec) -> ModuleType:
+        """Return the module, which must not run twice."""
+        return self.module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Give the module its own spec back, which the import system has replaced."""
+        module.__spec__ = self.spec
+
+
 class Finder(MetaPathFinder):
     """Finds the packages to put off where they are installed."""
 
@@ -131,6 +181,8 @@ class Finder(MetaPathFinder):
         parent, _, name = fullname.rpartition(".")
         if parent in WHOLE and name not in WHOLE[parent] and isinstance(sys.modules.get(parent), Package):
             run(sys.modules[parent])
+            if module := sys.modules.get(fullname):
+                return ModuleSpec(fullname, Imported(module), origin=getattr(module, "__file__", None))
         if fullname not in PACKAGES:
             return None
         spec = PathFinder.find_spec(fullname, path, target)
@@ -140,8 +192,10 @@ class Finder(MetaPathFinder):
 
 
 def run(module: ModuleType) -> None:
-    """Run the code of a package that was put off. Does nothing if it has run."""
+    """Run the code of a package, after that of the package around it. Does nothing if it has run."""
     with _lock:
+        if (parent := module.__name__.rpartition(".")[0]) in WHOLE and parent in sys.modules:
+            run(sys.modules[parent])
         if not isinstance(module, Package):
             return
         spec: ModuleSpec | None = module.__spec__

@@ -26,6 +26,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from predictor import collector
+
 ORDER_BYTES = 1 << 20  # an environment and a command line
 DESCRIPTORS = 2
 CUDA_DEVICE = "/dev/nvidia-uvm"  # open once a process has initialised CUDA; a fork could not use it
@@ -39,6 +41,7 @@ def main(load: Callable[[Sequence[str]], Callable[[], None]] | None = None) -> N
     with socket.socket(fileno=os.dup(0)) as control:
         _replace(0, os.open(os.devnull, os.O_RDONLY))
         before = stamp()
+        collector.rest()  # here and in the predictors, until their worker has loaded the model
         run = (load or load_predictor)(sys.argv[1:])
         if not serve(control, lambda: refusal(before)):
             return
@@ -65,7 +68,6 @@ def load_predictor(families: Sequence[str]) -> Callable[[], None]:
 
 def serve(control: socket.socket, refused: Callable[[], Refusal | None]) -> bool:
     """Fork a process for each order. Returns True in such a process, False when there are no more orders."""
-    gc.collect()
     gc.freeze()  # a collection would write to every page that is shared with the predictors
     ended, wake = os.pipe()
     os.set_blocking(wake, False)

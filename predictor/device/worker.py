@@ -7,7 +7,6 @@ share it. What needs no device happens after that, in the tail (tail.py), while 
 
 from __future__ import annotations
 
-import gc
 import logging
 import queue
 import threading
@@ -27,6 +26,7 @@ from eventing.contract.errors import (
     ReelzeroError,
     Unavailable,
 )
+from predictor import collector
 from predictor.device.execution import Execution
 from predictor.device.run import Run
 from predictor.device.tail import Tail
@@ -208,6 +208,8 @@ class Worker:
                 if error.message != self.cause:
                     log.warning("the model has to wait", extra={"cause": error.message})
                 self.cause = error.message
+            finally:
+                collector.resume()
             time.sleep(AWAY_POLL)
         return False
 
@@ -219,10 +221,10 @@ class Worker:
     def _loaded(self) -> bool:
         try:
             self._on_stage("load")
-            if not self._open():
-                return False
             import_module("predictor.generation.generate")  # PyAV: import it here, not in the first attempt
             self._finish = import_module("predictor.generation.finish").load_finish(self._settings)
+            if not self._open():
+                return False
         except DeviceLost as error:  # a rank is gone, which no later attempt can mend
             self._lose(error.message)
             self._on_rank_lost(error.message)
@@ -232,9 +234,6 @@ class Worker:
             self.state, self.cause = State.failed, self._load_failure(error)
             self.device_time.become(Use.idle)
             return False
-        # The weights live as long as the process: keep the garbage collector from scanning them.
-        gc.collect()
-        gc.freeze()
         began, ready = psutil.Process().create_time(), time.time()
         self._cold_start, self._load_times = ready - began, (began, ready)
         LOAD.labels(self.entry.name).set(self._cold_start)

@@ -17,6 +17,7 @@ from eventing.contract.errors import ModelUnavailable
 from eventing.contract.prompts import Vocabulary, prompt_warnings
 from eventing.contract.records.models import GenerationSpec
 from eventing.contract.storage.weights import check_folder
+from predictor import collector
 from predictor.models.arrival import await_folder
 from predictor.models.devices import pick_device, pick_devices
 from predictor.models.engines.model import EngineModel, load_engine
@@ -79,6 +80,7 @@ def load_model(entry: CatalogEntry, settings: PredictorSettings) -> LoadedModel:
     check_folder(folder)
     vocabulary = Vocabulary.read(folder)
     family = find_family(entry, settings.family_modules())
+    collector.keep_imports()
     if entry.gpus > 1 and getattr(family, "SHARED", False):
         pipeline, ranks, device = _load_shared(entry, settings, folder)
     else:

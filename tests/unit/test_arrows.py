@@ -87,7 +87,7 @@ FLOORS: dict[str, list[set[str]]] = {  # the lowest first
         {"box"},
     ],
     "predictor": [
-        {"settings", "metrics", "later", "read_ahead"},
+        {"settings", "metrics", "later", "read_ahead", "collector"},
         {"models"},
         {"generation"},
         {"device"},

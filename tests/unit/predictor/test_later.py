@@ -36,6 +36,37 @@ def test_a_package_runs_its_code_when_a_name_of_it_is_read(
             del sys.modules[name]
 
 
+def test_modules_run_once_and_in_the_order_of_their_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "ordered"
+    (package / "inner").mkdir(parents=True)
+    (package / "__init__.py").write_text("RUNS = ['ordered']\nfrom ordered.inner import layer\n")
+    (package / "inner" / "__init__.py").write_text("from ordered import RUNS\nRUNS.append('inner')\n")
+    (package / "inner" / "layer.py").write_text(
+        "from ordered import RUNS\nRUNS.append('layer')\nclass Layer: ...\n"
+    )
+    (package / "inner" / "other.py").write_text("from ordered import RUNS\nRUNS.append('other')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(later, "PACKAGES", frozenset({"ordered", "ordered.inner", "ordered.inner.layer"}))
+    monkeypatch.setitem(later.WHOLE, "ordered", frozenset({"inner"}))
+    monkeypatch.setitem(later.WHOLE, "ordered.inner", frozenset({"layer"}))
+    mark = later.Adapters("Layer", (), {"__module__": "ordered.inner.layer"})
+    monkeypatch.setitem(later.MARKS, ("ordered.inner.layer", "Layer"), mark)
+    monkeypatch.setitem(later.READERS, "ordered.inner.layer", "diffusers")
+    try:
+        layer = import_module("ordered.inner.layer")
+        assert "RUNS" not in vars(sys.modules["ordered"]), "nothing has run"
+        assert not isinstance(object(), mark)
+        other = import_module("ordered.inner.other")
+        assert sys.modules["ordered"].RUNS == ["ordered", "inner", "other"] and other.__spec__
+        assert isinstance(layer.Layer(), mark), "it asks the class itself"
+        assert sys.modules["ordered"].RUNS == ["ordered", "inner", "other", "layer"]
+    finally:
+        for name in [name for name in sys.modules if name.startswith("ordered")]:
+            del sys.modules[name]
+
+
 def test_kserve_has_all_its_names() -> None:
     from kserve import KServeClient, ModelServer
     from kserve.model_server import ModelServer as Own

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import io
 import threading
 from functools import partial
@@ -18,6 +19,7 @@ from eventing.contract.budget import Budget
 from eventing.contract.catalog import CatalogEntry
 from eventing.contract.codecs.stream import CompletedRecord, FailedRecord, HeartbeatRecord, ProgressRecord
 from eventing.contract.errors import Busy, ModelUnavailable, Unavailable
+from predictor import collector
 from predictor.device import run as run_module
 from predictor.device.run import Run
 from predictor.device.worker import State, Worker
@@ -46,6 +48,28 @@ async def test_a_second_job_is_refused_and_taken_when_the_first_has_ended(entry:
     # Without waiting: who reads the end of a job may send the next one at once.
     assert isinstance(await finish(worker.take(attempt(entry))), CompletedRecord)
     assert len(pipeline.threads) == 1, "the device has one thread"
+
+
+def is_in(worker: Worker, state: State) -> bool:
+    return worker.state is state
+
+
+async def test_the_garbage_collector_rests_until_the_load_has_ended(entry: CatalogEntry) -> None:
+    working = []
+
+    def load(entry: CatalogEntry, _settings: PredictorSettings) -> Any:
+        working.append(gc.isenabled())
+        if len(working) == 2:
+            raise ModelUnavailable("no such file")
+        return loaded(entry, FakePipeline())
+
+    for state in (State.ready, State.failed):
+        collector.rest()
+        worker = Worker(entry, PredictorSettings(), load)
+        worker.begin()
+        await until(partial(is_in, worker, state))
+        assert gc.isenabled()
+    assert working == [False, False]
 
 
 def held_at_a_step() -> tuple[FakePipeline, threading.Event, threading.Event]:
