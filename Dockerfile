@@ -1,10 +1,11 @@
-# Two images from one file: `--target eventing` (small, no GPU) and `--target predictor` (CUDA by way of torch's
-# own wheels; the node brings the driver). Both: a fixed unprivileged user, a root that can be read-only, bytecode
-# compiled (without it a first import takes three times as long), no C compiler, no pip.
+# Three images from one file: `--target eventing` (small, no GPU), `--target predictor` (CUDA by way of torch's
+# own wheels; the node brings the driver) and `--target steps` (the steps of stories, on a CPU). All: a fixed
+# unprivileged user, a root that can be read-only, bytecode compiled (without it a first import takes three times as
+# long), no C compiler, no pip.
 
 ARG PYTHON=3.11-slim-bookworm
 
-# What both run on: Python without its package tools, with its bytecode, which the official image leaves out.
+# What all run on: Python without its package tools, with its bytecode, which the official image leaves out.
 FROM python:${PYTHON} AS runtime
 RUN python -m pip uninstall --yes --quiet pip setuptools wheel \
  && python -m compileall -q /usr/local/lib \
@@ -24,6 +25,7 @@ WORKDIR /src
 COPY pyproject.toml README.md LICENSE constraints.txt ./
 COPY eventing eventing
 COPY predictor predictor
+COPY steps steps
 RUN python -m venv --without-pip /opt/reelzero
 
 FROM build AS build-eventing
@@ -35,6 +37,13 @@ FROM build AS build-predictor
 RUN python -m pip --python /opt/reelzero/bin/python install --no-cache-dir --no-compile --constraint constraints.txt '.[predictor]' \
  && python -m compileall -q --invalidation-mode unchecked-hash -x torch/testing/ /opt/reelzero/lib
 
+# Only the packages of the extra: a step needs nothing of eventing, and holds no keys.
+FROM build AS build-steps
+RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['steps'], sep='\n')" > /opt/reelzero/steps.txt \
+ && python -m pip --python /opt/reelzero/bin/python install --no-cache-dir --no-compile --constraint constraints.txt --requirement /opt/reelzero/steps.txt \
+ && cp -r --no-preserve=mode steps /opt/reelzero/lib/python3.*/site-packages/ \
+ && python -m compileall -q --invalidation-mode unchecked-hash /opt/reelzero/lib
+
 FROM runtime AS predictor
 COPY --from=build-predictor /opt/reelzero /opt/reelzero
 ENV NVIDIA_VISIBLE_DEVICES=all \
@@ -42,6 +51,15 @@ ENV NVIDIA_VISIBLE_DEVICES=all \
 EXPOSE 8080 8081
 ENTRYPOINT ["python", "-m", "predictor"]
 CMD ["--http_port", "8080", "--enable_grpc", "false"]
+
+# espeak-ng, which the package espeakng-loader brings, is under the GPL-3. A process of its own loads it.
+FROM runtime AS steps
+LABEL org.opencontainers.image.licenses="Apache-2.0 AND GPL-3.0-or-later" \
+      org.opencontainers.image.documentation="https://github.com/reelzero/reelzero/blob/main/docs/stories/README.md"
+COPY --from=build-steps /opt/reelzero /opt/reelzero
+EXPOSE 8080
+ENTRYPOINT ["python", "-m", "steps.runner"]
+CMD []
 
 FROM runtime AS eventing
 COPY --from=build-eventing /opt/reelzero /opt/reelzero

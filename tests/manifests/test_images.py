@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def test_hadolint_has_nothing_to_say() -> None:
     assert lint(DOCKERFILE) == ""
 
 
-@pytest.mark.parametrize("target", ["eventing", "predictor"])
+@pytest.mark.parametrize("target", ["eventing", "predictor", "steps"])
 def test_an_image_runs_unprivileged_and_signals_reach_python(target: str) -> None:
     text = stages()[target]
     assert re.search(r"^ENTRYPOINT \[", text, re.MULTILINE), "a shell in between would swallow SIGTERM"
@@ -68,7 +69,7 @@ def test_the_smaller_image_is_the_default() -> None:
 
 def test_the_lock_decides_every_version() -> None:
     installs = re.findall(r"pip --python .* install (.*) \\$", DOCKERFILE, re.MULTILINE)
-    assert len(installs) == 2
+    assert len(installs) == 3
     assert all("--constraint constraints.txt" in line for line in installs)
 
 
@@ -88,7 +89,21 @@ def copied() -> list[str]:
 
 @pytest.fixture(scope="module")
 def installed() -> Iterator[Path]:
-    """The environment of the eventing image, made by the Dockerfile's own commands as the user `nobody`."""
+    """The environment of the eventing image."""
+    with environment_of("build-eventing") as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def installed_steps() -> Iterator[Path]:
+    """The environment of the image of steps."""
+    with environment_of("build-steps") as folder:
+        yield folder
+
+
+@contextmanager
+def environment_of(stage: str) -> Iterator[Path]:
+    """Make the environment of a stage by the Dockerfile's own commands as the user `nobody`."""
     if not os.environ.get("REELZERO_TEST_IMAGES"):
         pytest.skip("downloads packages; make manifests-test runs it (REELZERO_TEST_IMAGES=1)")
     with tempfile.TemporaryDirectory(prefix="rz-image-") as name:
@@ -101,7 +116,7 @@ def installed() -> Iterator[Path]:
             copy(ROOT / item, source / item)
         _read_only(source)
         python = python_for_nobody()
-        for line in build_commands():
+        for line in build_commands(stage):
             command = line.replace("/opt/reelzero", str(target))
             _must(re.sub(r"^python\b", python, command), source, folder)
         _read_only(target)
@@ -123,9 +138,9 @@ def python_for_nobody() -> str:
     return pytest.skip("no Python 3.11 to 3.13 with pip that an unprivileged user may run")
 
 
-def build_commands() -> list[str]:
-    """The RUN commands up to the eventing environment."""
-    text = stages()["build"] + stages()["build-eventing"]
+def build_commands(stage: str) -> list[str]:
+    """The RUN commands up to an environment."""
+    text = stages()["build"] + stages()[stage]
     joined = re.sub(r" \\\n", " ", text)
     return [part for run in re.findall(r"^RUN (.+)$", joined, re.MULTILINE) for part in run.split(" && ")]
 
@@ -176,6 +191,30 @@ def test_the_environment_holds_what_runs_and_nothing_that_builds(installed: Path
         "mypy",
         "ruff",
     }
+
+
+def test_the_environment_of_steps_is_slim_and_speaks(installed_steps: Path) -> None:
+    packages = {
+        path.name.split("-")[0].lower() for path in installed_steps.glob("lib/*/site-packages/*.dist-info")
+    }
+    assert {"av", "numpy", "pillow", "pydantic", "espeakng_loader"} <= packages
+    assert not packages & {"pip", "reelzero", "fastapi", "boto3", "sqlalchemy", "torch"}
+    work = Path(tempfile.mkdtemp(prefix="rz-step-"))
+    work.chmod(0o777)
+    for name in ("inputs", "outputs"):
+        (work / name).mkdir()
+        (work / name).chmod(0o777)
+    (work / "parameters.json").write_text('{"text": "A red kite over the sea."}')
+    paths = [str(work / name) for name in ("inputs", "outputs", "parameters.json")]
+    done = subprocess.run(
+        [str(installed_steps / "bin" / "python"), "-m", "steps", "narrate", *paths], env=environment(work),
+        cwd=work, capture_output=True, text=True, timeout=120, check=False, **unprivileged(),
+    )  # fmt: skip
+    try:
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert (work / "outputs" / "speech").read_bytes().startswith(b"RIFF")
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def test_bytecode_is_compiled_and_never_looked_up_again(installed: Path) -> None:
