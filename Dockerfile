@@ -58,7 +58,7 @@ LABEL org.opencontainers.image.licenses="Apache-2.0 AND GPL-3.0-or-later" \
       org.opencontainers.image.documentation="https://github.com/reelzero/reelzero/blob/main/docs/stories/README.md"
 COPY --from=build-steps /opt/reelzero /opt/reelzero
 EXPOSE 8080
-ENTRYPOINT ["python", "-m", "steps.runner"]
+ENTRYPOINT ["python", "-m", "steps.box"]
 CMD []
 
 FROM runtime AS eventing

@@ -1,6 +1,6 @@
-"""Write the schemas of catalog entries into the chart's values.schema.json, from the classes that read them.
+"""Write the schemas of catalog entries and step types into the chart's values.schema.json.
 
-It is the end of that file: everything from ENTRY on is generated.
+They come from the classes that read them. It is the end of that file: everything from ENTRY on is generated.
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ from typing import Any
 
 from eventing.contract.catalog import CatalogEntry, LoraEntry
 from eventing.contract.records.frozen import Frozen
+from eventing.contract.stories.types import StepType
 
 ENTRY = '    "entry": '
 
 
 def with_entry(text: str) -> str:
-    """Return values.schema.json with the entries of models and adapters as their classes have them today."""
+    """Return values.schema.json with models, adapters and step types as their classes have them today."""
     parts = _parts("entry", CatalogEntry, ["name"]) | _parts("lora", LoraEntry, ["name", "kind"])
+    parts |= _parts("stepType", StepType, ["name"])
+    del parts["stepType"]["required"]  # of a type in the box one field may be changed
     lines = ",\n".join(f"    {json.dumps(name)}: {json.dumps(part)}" for name, part in parts.items())
     return text.partition(ENTRY)[0] + lines + "\n  }\n}\n"
 

@@ -186,7 +186,7 @@ def test_a_load_balancer_may_reach_the_api() -> None:
 
 def test_rest_only_has_no_events() -> None:
     bodies = render(model() | {"events": {"enabled": False}})
-    assert not [body for body in bodies if "knative.dev" in body["apiVersion"]]
+    assert not [body for body in bodies if "eventing.knative.dev" in body["apiVersion"]]
     policy = named(bodies, "NetworkPolicy", "eventing")
     assert "knative-eventing" not in str(policy)
 

@@ -34,7 +34,8 @@ def pods(bodies: list[Body]) -> Iterator[tuple[str, Body]]:
             "InferenceService": lambda spec=spec: spec["predictor"],
             "Job": lambda spec=spec: spec["template"]["spec"],
             "Pod": lambda spec=spec: spec,
-        }.get(body["kind"])
+            "serving.knative.dev/v1": lambda spec=spec: spec["template"]["spec"],
+        }.get(body["apiVersion"] if body["kind"] == "Service" else body["kind"])
         if found:
             yield body["metadata"]["name"], found()
 
@@ -45,6 +46,11 @@ def eventing_of(bodies: list[Body]) -> Body:
         body for body in of(bodies, "Deployment") if body["metadata"]["name"].endswith("-eventing")
     ]
     return deployment
+
+
+def step_services(bodies: list[Body]) -> list[Body]:
+    """The Knative Services that run steps."""
+    return [body for body in of(bodies, "Service") if body["apiVersion"].startswith("serving.")]
 
 
 def containers(bodies: list[Body]) -> Iterator[Body]:
@@ -166,7 +172,7 @@ def test_every_pod_has_a_network_policy_of_both_directions(bodies: list[dict[str
     covered = {body["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for body in policies}
     assert covered == {"eventing", "predictor", "test"} | {
         body["metadata"]["labels"]["app.kubernetes.io/component"]
-        for body in of(bodies, "DaemonSet") + of(bodies, "Job")
+        for body in of(bodies, "DaemonSet") + of(bodies, "Job") + step_services(bodies)
     }
     assert all(body["spec"]["policyTypes"] == ["Ingress", "Egress"] for body in policies)
     predictor = next(body for body in policies if body["metadata"]["name"].endswith("-predictor"))

@@ -24,6 +24,8 @@ SET_BY_THE_CHART = {
     "source",
     "public_url",
     "endpoints",
+    "step_endpoints",
+    "steps_dir",
     "catalog_dir",
     "sink_url",
     "progress_events",

@@ -44,7 +44,25 @@ PLACED: Values = {
     "extraVolumeMounts": [{"name": "more", "mountPath": "/more"}],
 }
 SPREAD = {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "ScheduleAnyway"}
+ALIGN: Values = {
+    "title": "The time of each word",
+    "inputs": {"speech": {"media": ["audio/*"]}},
+    "outputs": {"timings": {"media": "application/json"}},
+    "run": {
+        "kind": "command",
+        "words": ["align", "{inputs}/speech", "{outputs}/timings"],
+        "image": "registry.example.org/aligner:3",
+    },
+    "gpus": 1,
+    "memory_gib": 6,
+    "budget": {"cold_start_seconds": 120, "generation_seconds": 900},
+}
 ELSEWHERE: Values = with_values(
+    steps=[
+        {"name": "steps", "minReplicas": 1, "topologySpreadConstraints": [SPREAD]},
+        {"name": "align", "types": ["align"], "concurrency": 1, "podLabels": {"cost": "video"}, **PLACED},
+    ],
+    stepTypes={"align": ALIGN, "lips": ALIGN | {"run": {"kind": "http", "url": "http://lips.studio:8000"}}},
     models=[
         {
             "name": "cogvideox-2b",

@@ -42,7 +42,9 @@ equal variables. Call with (list "path" own given): own has the taken keys, each
 {{/* Volumes have names and paths of their own, and every mount has its volume. Call with (list "path" ownVolumes values). */}}
 {{- define "reelzero.checkVolumes" -}}
 {{- $at := index . 0 }}{{ $names := dict }}{{ $values := index . 2 }}
-{{- $paths := ternary (list "/dev/shm" "/scratch" "/etc/reelzero/catalog") (list "/tmp" "/etc/reelzero/catalog") (has "shm" (index . 1)) }}
+{{- $paths := list "/tmp" "/etc/reelzero/catalog" "/etc/reelzero/steps" }}
+{{- if has "shm" (index . 1) }}{{ $paths = list "/dev/shm" "/scratch" "/etc/reelzero/catalog" }}{{ end }}
+{{- if has "cache" (index . 1) }}{{ $paths = list "/scratch" "/cache" "/opt/reelzero/runner" }}{{ end }}
 {{- range index . 1 }}{{ $_ := set $names . "choose another name" }}{{ end }}
 {{- range $i, $volume := $values.extraVolumes }}
 {{- include "reelzero.checkTaken" (list (printf "%s.extraVolumes[%d].name" $at $i) $names (dict $volume.name "")) }}

@@ -14,6 +14,9 @@ resources: {{- toYaml $root.Values.eventing.resources | nindent 2 }}
 volumeMounts:
   - { name: tmp, mountPath: /tmp }
   - { name: catalog, mountPath: /etc/reelzero/catalog, readOnly: true }
+  {{- if $root.Values.steps }}
+  - { name: steps, mountPath: /etc/reelzero/steps, readOnly: true }
+  {{- end }}
   {{- if $root.Values.events.oidc.clusterToken }}
   - { name: cluster, mountPath: /etc/reelzero/cluster, readOnly: true }
   {{- end }}
@@ -38,6 +41,11 @@ volumeMounts:
   valueFrom: { secretKeyRef: { name: {{ .Values.database.secretName | quote }}, key: {{ .Values.database.secretKey | quote }} } }
 - name: REELZERO_ENDPOINTS
   valueFrom: { configMapKeyRef: { name: {{ $name }}-endpoints, key: endpoints } }
+{{- if .Values.steps }}
+- name: REELZERO_STEP_ENDPOINTS
+  valueFrom: { configMapKeyRef: { name: {{ $name }}-endpoints, key: stepEndpoints } }
+- { name: REELZERO_STEPS_DIR, value: /etc/reelzero/steps }
+{{- end }}
 - { name: REELZERO_SOURCE, value: {{ include "reelzero.source" . | quote }} }
 - { name: REELZERO_PUBLIC_URL, value: {{ default $service .Values.eventing.publicUrl | quote }} }
 - { name: REELZERO_PROGRESS_EVENTS, value: {{ .Values.events.progress | quote }} }

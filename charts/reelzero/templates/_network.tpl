@@ -100,3 +100,10 @@ except: {{- toYaml . | nindent 2 }}
 {{- include "reelzero.egress" (list (dict "cidrs" (list "169.254.169.254/32") "ports" (list 80)) (dict "cidrs" (list "169.254.169.252/32") "ports" (list 988))) }}
 {{- end }}
 {{- end }}
+
+{{/* HTTP/1, HTTP/2 and TLS; its metrics for the autoscaler. */}}
+{{- define "reelzero.queueProxyPorts" -}}
+{{- range list 8012 8013 8112 9090 }}
+- { port: {{ . }}, protocol: TCP }
+{{- end }}
+{{- end }}

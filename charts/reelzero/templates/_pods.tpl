@@ -34,6 +34,17 @@ seccompProfile: { type: RuntimeDefault }
   valueFrom: { secretKeyRef: { name: {{ .secretName | quote }}, key: {{ .secretKey | quote }} } }
 {{- end }}
 {{- end }}
+{{- include "reelzero.proxyEnv" . }}
+{{- include "reelzero.caEnv" . }}
+{{- with .Values.telemetry.otlpEndpoint }}
+- { name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ . | quote }} }
+{{- end }}
+{{- range $name, $value := .Values.telemetry.otel }}
+- { name: {{ $name }}, value: {{ (kindIs "float64" $value | ternary ($value | toJson) (toString $value)) | quote }} }
+{{- end }}
+{{- end }}
+
+{{- define "reelzero.proxyEnv" -}}
 {{- with .Values.proxy }}
 {{- if or .http .https }}
 # Full in-cluster names never go through the proxy; short ones do, unless proxy.except has them.
@@ -42,16 +53,13 @@ seccompProfile: { type: RuntimeDefault }
 - { name: NO_PROXY, value: {{ concat (list "localhost" "127.0.0.1" ".svc" (printf ".%s" $.Values.clusterDomain)) .except | join "," | quote }} }
 {{- end }}
 {{- end }}
+{{- end }}
+
+{{- define "reelzero.caEnv" -}}
 {{- if .Values.caBundle.configMapName }}
 {{- range list "SSL_CERT_FILE" "AWS_CA_BUNDLE" "REQUESTS_CA_BUNDLE" }}
 - { name: {{ . }}, value: /etc/reelzero/ca/ca.crt }
 {{- end }}
-{{- end }}
-{{- with .Values.telemetry.otlpEndpoint }}
-- { name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ . | quote }} }
-{{- end }}
-{{- range $name, $value := .Values.telemetry.otel }}
-- { name: {{ $name }}, value: {{ (kindIs "float64" $value | ternary ($value | toJson) (toString $value)) | quote }} }
 {{- end }}
 {{- end }}
 

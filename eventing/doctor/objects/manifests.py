@@ -191,11 +191,25 @@ class Manifests:
 
     def endpoints(self, deployment: Manifest) -> tuple[Endpoint, ...]:
         """Read REELZERO_ENDPOINTS of a Deployment, also by reference to a ConfigMap of the manifests."""
+        return _endpoints(self._list(deployment, "REELZERO_ENDPOINTS"))
+
+    def step_endpoints(self, deployment: Manifest) -> tuple[Endpoint, ...]:
+        """Read REELZERO_STEP_ENDPOINTS in the same way, each with its name as the model."""
+        return _endpoints(
+            [
+                {"model": item["name"], "url": item["url"], "capacity": item["capacity"]}
+                for item in self._list(deployment, "REELZERO_STEP_ENDPOINTS")
+                if isinstance(item, dict) and {"name", "url", "capacity"} <= item.keys()
+            ]
+        )
+
+    def _list(self, deployment: Manifest, name: str) -> list[Any]:
+        """Return the JSON list of a variable; empty if it is none."""
         for container in items(deployment.spec, "template", "spec", "containers"):
             for env in items(container, "env"):
-                if env.get("name") == "REELZERO_ENDPOINTS":
-                    return _endpoints(self._value(env, deployment.namespace))
-        return ()
+                if env.get("name") == name:
+                    return _json_list(self._value(env, deployment.namespace))
+        return []
 
     def setting(self, deployment: Manifest, name: str) -> str:
         """Return a variable of a Deployment's containers; empty unless it is set as a plain value."""
@@ -263,8 +277,15 @@ def _parsed(text: str) -> CatalogEntry | None:
         return None
 
 
-def _endpoints(value: Any) -> tuple[Endpoint, ...]:
+def _json_list(value: Any) -> list[Any]:
     try:
-        return tuple(Endpoint.model_validate(item) for item in json.loads(value or "[]"))
+        return listed(json.loads(value or "[]"))
     except (ValueError, TypeError):
+        return []
+
+
+def _endpoints(entries: list[Any]) -> tuple[Endpoint, ...]:
+    try:
+        return tuple(Endpoint.model_validate(entry) for entry in entries)
+    except ValueError:
         return ()

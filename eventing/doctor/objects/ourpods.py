@@ -44,6 +44,16 @@ class OurPod(View):
         return self.workload is not None or self.by_keda > 0
 
     @property
+    def is_step(self) -> bool:
+        """Tell whether it runs steps of stories, which have signed addresses and no settings of S3."""
+        return self.workload is not None and self.workload.is_step
+
+    @property
+    def component(self) -> str:
+        """Return the label by which the chart selects it."""
+        return "steps" if self.is_step else "predictor" if self.is_predictor else "eventing"
+
+    @property
     def namespace(self) -> str:
         """Return its namespace; empty if the manifest names none."""
         return self.manifest.namespace

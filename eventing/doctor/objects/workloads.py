@@ -26,6 +26,7 @@ from eventing.settings import Endpoint
 
 AUTOSCALING = "autoscaling.knative.dev/"
 MODE = "serving.kserve.io/deploymentMode"
+STEPS = "REELZERO_STEPS"  # a variable that only the runner of steps reads
 ON_KNATIVE = ("Knative", "Serverless")  # the mode's name since KServe 0.16, and before
 
 
@@ -68,6 +69,11 @@ class Workload(View):
     def is_predictor(self) -> bool:
         """Tell whether it runs the predictor of this package."""
         return runs_predictor(self.container) or runs_predictor(section(self.pod, "model"))
+
+    @property
+    def is_step(self) -> bool:
+        """Tell whether it runs steps of stories, several at once."""
+        return STEPS in self.variables
 
     @property
     def is_on_knative(self) -> bool:
@@ -140,10 +146,13 @@ def _is_ours(item: Workload, addresses: list[tuple[str, str]]) -> bool:
 
 
 def served(manifests: Manifests) -> Iterator[tuple[Manifest, Endpoint, Workload | None]]:
-    """Yield each endpoint on Knative of an eventing service with the workload at its URL, or None."""
+    """Yield each endpoint on Knative of an eventing service with the workload at its URL, or None.
+
+    An endpoint of steps has the name of its service as its model.
+    """
     candidates = workloads(manifests)
     for item in eventing(manifests) if candidates else []:
-        for endpoint in manifests.endpoints(item):
+        for endpoint in (*manifests.endpoints(item), *manifests.step_endpoints(item)):
             if endpoint.scaler != "knative":
                 continue
             name, namespace = service_at(endpoint.url)

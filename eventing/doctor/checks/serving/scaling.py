@@ -1,4 +1,4 @@
-"""Check that the autoscaler counts correctly: one request is one job on one pod."""
+"""Check that the autoscaler counts correctly: one request is one job on one pod, or one slot of a step's."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ CONCURRENCY_NOT_ONE = Rule(
     "a predictor runs one job at a time: Knative sends it more, it refuses them as busy, and no further pod"
     " starts",
     "set containerConcurrency to 1",
+)  # fmt: skip
+CONCURRENCY_NOT_SLOTS = Rule(
+    "concurrency-not-slots", "error",
+    "its containerConcurrency is {concurrency}, and REELZERO_SLOTS is {slots}",
+    "Knative sends a pod more steps than it has slots, which it refuses, or fewer, and slots stay empty",
+    "set both to the same number",
 )  # fmt: skip
 REPLICAS_UNLIMITED = Rule(
     "replicas-unlimited", "error",
@@ -72,7 +78,11 @@ def check(manifests: Manifests) -> Iterator[Finding]:
 
 
 def _concurrency(workload: Workload) -> Iterator[Finding]:
-    if workload.concurrency != 1:
+    if workload.is_step:
+        concurrency, slots = workload.concurrency, number(workload.variables.get("REELZERO_SLOTS") or 1)
+        if concurrency != slots:
+            yield CONCURRENCY_NOT_SLOTS.at(workload, concurrency=concurrency or "not set", slots=slots)
+    elif workload.concurrency != 1:
         yield CONCURRENCY_NOT_ONE.at(workload)
     if not workload.max_scale:
         yield REPLICAS_UNLIMITED.at(workload)

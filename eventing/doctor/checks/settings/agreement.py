@@ -93,7 +93,7 @@ def check(manifests: Manifests) -> Iterator[Finding]:
 
 
 def _pair(manifests: Manifests, predictor: OurPod, eventing: OurPod) -> Iterator[Finding]:
-    for name, default in WHERE.items():
+    for name, default in WHERE.items() if not predictor.is_step else ():
         both = [variables(pod.main).get(name, {}) for pod in (predictor, eventing)]
         mine, theirs = (_known(value_of(manifests, pod, name), default) for pod in (predictor, eventing))
         if not any("valueFrom" in one for one in both) and mine != theirs:

@@ -120,7 +120,8 @@ def _out(manifests: Manifests, pod: OurPod, out: Gate) -> Iterator[Finding]:
     yield from _storage(manifests, pod, out)
     if pod.is_predictor:
         return
-    by_gateway = any(endpoint.scaler == "knative" for endpoint in manifests.endpoints(pod.manifest))
+    endpoints = (*manifests.endpoints(pod.manifest), *manifests.step_endpoints(pod.manifest))
+    by_gateway = any(endpoint.scaler == "knative" for endpoint in endpoints)
     if by_gateway and not out.namespaces(WEB) - NO_GATEWAYS - {pod.namespace}:
         yield NETWORK_GATEWAY_SHUT.at(pod)
     to_broker = any(dig(item.spec, "sink", "ref", "kind") == "Broker" for item in bindings(manifests))
@@ -154,8 +155,7 @@ def _idle(manifests: Manifests) -> Iterator[Finding]:
         pods = [
             pod
             for pod in our_pods(manifests)
-            if near(item.namespace, pod.namespace)
-            and component == ("predictor" if pod.is_predictor else "eventing")
+            if near(item.namespace, pod.namespace) and component == pod.component
         ]
         if ours.labelled(item) and pods and not any(selected(item, pod) for pod in pods):
             yield NETWORK_POLICY_IDLE.at(item, component=component)
