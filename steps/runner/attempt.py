@@ -56,7 +56,6 @@ class Attempt:
         except OSError as error:
             end = failure("storage_error", f"the scratch disk: {error}", retryable=True)
         finally:
-            kill(self._id)
             shutil.rmtree(self._folder, ignore_errors=True)
             self.records.put(end)
 

@@ -101,9 +101,14 @@ def _how(status: int) -> str:
 
 
 def _marked(wanted: bytes) -> Iterator[int]:
-    for path in Path("/proc").glob("[0-9]*"):
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():  # noqa: PTH112,PTH208 - at each end of a step
         with contextlib.suppress(OSError):
-            if wanted in (path / "environ").read_bytes().split(b"\0"):
-                state = (path / "stat").read_text().rpartition(")")[2].split()[0]
-                if state != "Z":
-                    yield int(path.name)
+            if name.isdecimal() and wanted in _read(f"/proc/{name}/environ").split(b"\0"):
+                state = _read(f"/proc/{name}/stat").rpartition(b")")[2].split()[0]
+                if state != b"Z":
+                    yield int(name)
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - as above
+        return file.read()
