@@ -81,12 +81,13 @@ pages: $(VENV)/.installed-dev ## Write all generated pages: settings, metrics, f
 	$(BIN)/python -m tests.support.metrics_page
 	$(BIN)/python -m tests.support.fields_page
 	$(BIN)/python -m tests.support.errors_page
-	$(BIN)/python -m tests.support.llms_text
 	$(BIN)/python -m tests.support.rules_page
 	$(BIN)/python -m tests.support.models_page
 	$(BIN)/python -m bench.page
 	$(BIN)/python -m eventing.contract.schemas docs
 	$(BIN)/python -m config.step_types
+	$(BIN)/python -m tests.support.steps_page
+	$(BIN)/python -m tests.support.llms_text
 	$(BIN)/python -m config.render
 
 screenshots: $(VENV)/.installed-dev ## Take the pictures of the page in docs/images again, in a real Chromium

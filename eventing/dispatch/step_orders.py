@@ -14,7 +14,7 @@ from eventing.contract.records.results import StoredFile
 from eventing.contract.records.steps import StepSpec, step_attempt_prefix, step_manifest_key
 from eventing.contract.storage.s3 import Bucket
 from eventing.contract.stories.catalog import StepTypes
-from eventing.contract.stories.types import StepType
+from eventing.contract.stories.types import InputRule, StepType
 from eventing.domain.job import Job
 
 
@@ -54,8 +54,7 @@ class StepOrders:
                 "manifest_uri": self._bucket.uri(manifest),
             },
             "inputs": {
-                name: self._files(files, seconds, many=kind.inputs[name].many)
-                for name, files in spec.inputs.items()
+                name: self._files(files, seconds, kind.inputs[name]) for name, files in spec.inputs.items()
             },
             "outputs": {
                 name: self._target(step_attempt_prefix(*place) + name, rule.media, seconds)
@@ -67,17 +66,18 @@ class StepOrders:
             | {"read_url": self._bucket.signed_get(manifest, seconds)},
         }
 
-    def _files(self, files: tuple[StoredFile, ...], seconds: int, *, many: bool) -> Any:
+    def _files(self, files: tuple[StoredFile, ...], seconds: int, rule: InputRule) -> Any:
         sources = [
             {
                 "url": self._bucket.signed_get(self._bucket.key(file.uri), seconds),
                 "sha256": file.sha256,
                 "bytes": file.bytes,
                 "content_type": file.content_type,
+                "media": list(rule.media),  # the runner refuses a file of another kind
             }
             for file in files
         ]
-        return sources if many else sources[0]
+        return sources if rule.many else sources[0]
 
     def _target(self, key: str, media: str, seconds: int, *, once: bool = False) -> dict[str, Any]:
         url, headers = self._bucket.signed_put(key, media, seconds, once=once)

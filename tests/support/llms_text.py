@@ -35,7 +35,7 @@ it.
 - [Models](/v1/models): names, sizes, frame counts, inputs, and what cannot run here
 - [Errors](/problems): every code, what it means and what to do
 """
-FOLDERS = (("Ways in", "clients"), ("Cookbook", "cookbook"))
+FOLDERS = (("Ways in", "clients"), ("Stories", "stories"), ("Cookbook", "cookbook"))
 PAGES = (
     "tutorial.md",
     "fields.md",

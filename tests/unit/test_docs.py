@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import diagrams, errors_page, fields_page, llms_text, rules_page
+from tests.support import diagrams, errors_page, fields_page, llms_text, rules_page, steps_page
 from tests.support.settings_table import PAGE, filled
 
 ROOT = Path(__file__).parents[2]
@@ -58,8 +58,8 @@ def test_every_rule_of_the_doctor_is_documented_as_it_is() -> None:
     assert text == rules_page.filled(text), "run: python -m tests.support.rules_page"
 
 
-def test_every_field_and_every_error_is_documented_as_it_is() -> None:
-    for page in (fields_page, errors_page):
+def test_every_field_error_and_step_is_documented_as_it_is() -> None:
+    for page in (fields_page, errors_page, steps_page):
         assert page.PAGE.read_text() == page.text(), f"run: python -m {page.__name__}"
 
 

@@ -14,6 +14,15 @@ from steps.runner.server import Server
 from tests.unit.steps.store import Store
 
 
+def attempt(address: tuple[str, int], name: str, order: dict[str, Any]) -> list[dict[str, Any]]:
+    """The records of an attempt of a runner in another process."""
+    connection = http.client.HTTPConnection(*address, timeout=60)
+    body = json.dumps({"parameters": {"step": order}})
+    connection.request("POST", f"/v2/models/{name}/generate_stream", body)
+    answer = connection.getresponse()
+    return [json.loads(line[6:]) for line in answer if line.startswith(b"data: ")]
+
+
 class Runner:
     """A runner in this process, whose steps are lines of shell, or as its setting has them."""
 
