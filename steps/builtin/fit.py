@@ -12,7 +12,7 @@ from av.filter import Graph
 from pydantic import Field
 
 from steps import work
-from steps.media import clips, frames, length
+from steps.media import clips, frames, length, preview
 from steps.media.frames import Clip, Frame, Shape
 from steps.work import Work
 
@@ -37,7 +37,7 @@ class Parameters(work.Parameters):
 
 
 def run(job: Work) -> None:
-    """Write `clip`. Raises StepError, OSError."""
+    """Write `clip` and `preview`. Raises StepError, OSError."""
     wanted = Parameters.model_validate(job.parameters)
     clip = clips.opened("clip", job.one("clip"))
     old = clip.shape
@@ -45,10 +45,11 @@ def run(job: Work) -> None:
     seconds = length.seconds(job, wanted.seconds, clip.seconds)
     count = length.frames(max(seconds, clip.seconds) if wanted.seconds is None else seconds, shape.rate)
     steady = _counted(_scaled(clip, shape, wanted.mode), clip, shape, count, wanted)
+    seen = preview.beside(job, shape, steady, clip.path if clip.has_sound else None)
     clips.write(
         job.outputs["clip"],
         shape,
-        clips.watched(steady, count, job.progress),
+        clips.watched(seen, count, job.progress),
         clips.sound_of(clip, count / shape.rate),
     )
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from pydantic import Field
 
 from steps import work
-from steps.media import frames, length
+from steps.media import frames, length, preview
 from steps.media.frames import Frame, Shape
 from steps.work import StepError, Work
 
@@ -30,7 +30,7 @@ class Parameters(work.Parameters):
 
 
 def run(job: Work) -> None:
-    """Write `clip`. Raises StepError, OSError."""
+    """Write `clip` and `preview`. Raises StepError, OSError."""
     wanted = Parameters.model_validate(job.parameters)
     shape = Shape(wanted.width, wanted.height, Fraction(wanted.fps))
     try:
@@ -38,7 +38,8 @@ def run(job: Work) -> None:
             picture = ImageOps.exif_transpose(opened).convert("RGB")
     except (UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise StepError(f"inputs.image: is no picture that can be read: {error}") from error
-    frames.write_lossless(job.outputs["clip"], shape, _frames(job, wanted, shape, picture))
+    made = preview.beside(job, shape, _frames(job, wanted, shape, picture))
+    frames.write_lossless(job.outputs["clip"], shape, made)
 
 
 def _frames(job: Work, wanted: Parameters, shape: Shape, picture: Image.Image) -> Iterator[Frame]:

@@ -10,7 +10,7 @@ from PIL import ImageColor
 from pydantic import Field, field_validator
 
 from steps import work
-from steps.media import frames, length, text
+from steps.media import frames, length, preview, text
 from steps.media.frames import Frame, Shape
 from steps.work import Work
 
@@ -35,10 +35,11 @@ class Parameters(work.Parameters):
 
 
 def run(job: Work) -> None:
-    """Write `clip`. Raises OSError."""
+    """Write `clip` and `preview`. Raises OSError."""
     wanted = Parameters.model_validate(job.parameters)
     shape = Shape(wanted.width, wanted.height, Fraction(wanted.fps))
-    frames.write_lossless(job.outputs["clip"], shape, _frames(job, wanted, shape))
+    made = preview.beside(job, shape, _frames(job, wanted, shape))
+    frames.write_lossless(job.outputs["clip"], shape, made)
 
 
 def _frames(job: Work, wanted: Parameters, shape: Shape) -> Iterator[Frame]:

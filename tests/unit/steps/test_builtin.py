@@ -23,7 +23,7 @@ from steps.work import StepError, Work
 SMALL = {"width": 64, "height": 48, "fps": 8}
 SHAPE = Shape(64, 48, Fraction(8))
 RED, BLUE = (200, 20, 20), (20, 20, 200)
-OUTPUTS = ("clip", "speech", "timings", "subtitles", "film", "poster")
+OUTPUTS = ("clip", "speech", "timings", "subtitles", "film", "poster", "preview")
 Run = Callable[..., Path]
 
 
@@ -140,6 +140,33 @@ def test_fit_changes_size_rate_and_length_and_keeps_the_sound(run: Run, tmp_path
     assert samples.shape[1] == 2 * sound.RATE
     assert level(samples, 0.1, 0.9) > 0.1
     assert level(samples, 1.1, 2) == 0
+
+
+def test_a_preview_beside_a_clip_plays_in_browsers_and_speaks(run: Run, tmp_path: Path) -> None:
+    clip = plain(tmp_path / "clip", RED, 8, 440)
+    speech = tmp_path / "speech"
+    sound.write_wave(speech, [tone(880, 1.5)])
+    large = {"width": 1280, "height": 720, "fps": 8}
+    for inputs, seconds, hertz in (
+        ({"clip": [clip], "speech": [speech]}, 1.5, 880),
+        ({"clip": [clip]}, 1.0, 440),
+    ):
+        shown = frames.measure(run(fit, inputs, **large) / "preview")
+        assert shown.shape == Shape(480, 270, Fraction(8))
+        assert shown.seconds == seconds
+        assert pitch(shown.path) == pytest.approx(hertz, rel=0.05)
+        assert all(
+            abs(a - b) < 12 for colour in colours(shown.path) for a, b in zip(colour, RED, strict=True)
+        )
+    Image.new("RGB", (640, 480), BLUE).save(tmp_path / "picture.png")
+    silent = frames.measure(run(still, {"image": [tmp_path / "picture.png"]}, seconds=1, **SMALL) / "preview")
+    assert (silent.shape, silent.count, silent.has_sound) == (SHAPE, 8, False)
+
+
+def pitch(path: Path) -> float:
+    """The loudest frequency of the sound of a file, in hertz."""
+    heard = np.concatenate([block[0] for block in sound.read(path)])
+    return float(np.abs(np.fft.rfft(heard)).argmax() * sound.RATE / len(heard))
 
 
 def test_a_fitted_clip_that_is_right_keeps_its_pixels(run: Run, tmp_path: Path) -> None:
