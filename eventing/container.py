@@ -37,8 +37,11 @@ from eventing.store.keys import KeyStore
 from eventing.store.levels import LevelStore
 from eventing.store.outbox import OutboxStore
 from eventing.store.overview import OverviewStore
+from eventing.store.stories import StoryStore
 from eventing.store.usage import UsageStore
 from eventing.store.watched import WatchStore
+from eventing.stories.build import Parts, build_stories, served_types
+from eventing.stories.stories import Stories
 from eventing.watchers import Watchers
 
 Predictors = Callable[[], list[PredictorState]]
@@ -50,7 +53,7 @@ class Container:
 
     settings: Settings
     catalog: Catalog
-    step_types: StepTypes
+    step_types: StepTypes  # that have workers here
     served: Served
     prompts: Prompts
     database: Database
@@ -71,6 +74,7 @@ class Container:
     costs: Costs
     usage: UsageStore
     estimates: Estimates
+    stories: Stories
 
 
 def build_container(
@@ -104,15 +108,26 @@ def build_container(
     claims = ClaimStore(
         database, announcer, holder, lease=settings.lease_seconds, keep_seconds=keep, shares=shares
     )
-    costs = Costs(settings, catalog)
+    step_types = served_types(load_step_types(settings.steps_dir), settings)
+    costs = Costs(settings, catalog, step_types)
+    jobs = Jobs(drafts, store, pictures, Reuse(store, bucket), retention, signals, watchers)
+    estimates = Estimates(
+        settings, catalog, drafts, store, claims, ForecastStore(database), costs, predictors
+    )
+    story_store = StoryStore(database, quota=settings.queue_quota, shares=shares)
+    parts = Parts(
+        settings=settings, catalog=catalog, served=served, types=step_types, store=story_store,
+        job_store=store, jobs=jobs, pictures=pictures, bucket=bucket, costs=costs, estimates=estimates,
+        signals=signals, watchers=watchers,
+    )  # fmt: skip
     return Container(
         settings=settings,
         catalog=catalog,
-        step_types=load_step_types(settings.steps_dir),
+        step_types=step_types,
         served=served,
         prompts=Prompts(catalog),
         database=database,
-        jobs=Jobs(drafts, store, pictures, Reuse(store, bucket), retention, signals, watchers),
+        jobs=jobs,
         job_store=store,
         claims=claims,
         outbox=outbox,
@@ -128,7 +143,6 @@ def build_container(
         logs=logs,
         costs=costs,
         usage=UsageStore(database),
-        estimates=Estimates(
-            settings, catalog, drafts, store, claims, ForecastStore(database), costs, predictors
-        ),
+        estimates=estimates,
+        stories=build_stories(parts),
     )

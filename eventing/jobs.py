@@ -104,6 +104,8 @@ class Jobs:
         if before.status is Status.queued and job.status is Status.cancelled:
             traces.waited(job)
         self._signals.message_due.notify()
+        if job.story_id:
+            self._signals.story_due.notify()
         self._watchers.changed(job.id)
         return job
 
@@ -152,6 +154,10 @@ class Jobs:
         """Announce, once per source and id, that an event cannot become a job."""
         await self._store.reject(source, event_id, owner, error, field, current_traceparent())
         self._signals.message_due.notify()
+
+    async def remove(self, job_id: str) -> None:
+        """Delete a job of a story that is removed, and its objects. Raises StorageError, Unavailable."""
+        await self._remove(job_id)
 
     @shielded  # a cut between the objects and the row would leave a job without its files
     async def delete(self, job_id: str, owner: str) -> None:

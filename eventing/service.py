@@ -95,6 +95,7 @@ class Service:
         for task in tasks:
             self._watch(task)
         self._watch(asyncio.create_task(self._relay.run(), name="relay"))
+        self._watch(asyncio.create_task(container.stories.loop.run(), name="stories"))
         self._watch(asyncio.create_task(self._sweep(), name="sweep"))
 
     def _works(self) -> Works:
@@ -190,6 +191,7 @@ class Service:
         while True:
             try:
                 await self.container.jobs.remove_expired()
+                await self.container.stories.remove_expired()
             except ReelzeroError as error:
                 log.warning("expired jobs cannot be removed yet: %s", error)
             await asyncio.sleep(SWEEP_SECONDS)

@@ -11,7 +11,6 @@ go on, since a retry can use what they make, and no further step begins. The sto
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -19,14 +18,10 @@ from typing import Any
 
 from eventing.contract.records.models import Failure, Status
 from eventing.contract.records.results import StoredFile
+from eventing.domain.job import owned_id
 
 STORY_PREFIX = "story_"
 VIDEO = "video"  # what a step uses that is a video of a model
-Files = Mapping[str, tuple[StoredFile, ...]]
-
-
-class MissingOutput(ValueError):
-    """An input names an output that its step did not write."""
 
 
 class StepState(StrEnum):
@@ -160,35 +155,45 @@ def ready(story: Story) -> tuple[StoryStep, ...]:
     return tuple(step for step in story.steps if step.state is StepState.waiting and step.needs <= done)
 
 
+def owned_story_id(owner: str, chosen_id: str) -> str:
+    """Return the id of the row of a story whose owner chose its id. No job has the same."""
+    return STORY_PREFIX + owned_id(owner, chosen_id)
+
+
 def job_id_of(story: Story, step: StoryStep) -> str:
     """Return the id of the next job of a step. It is the same each time, so no race makes two jobs."""
     text = f"{story.id}\n{step.name}\n{step.tries + 1}"
     return ("vid_" if step.is_video else "step_") + hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def begin(story: Story, name: str, job_id: str, now: float) -> Story:
+def begin(story: Story, name: str, job_id: str, now: float, fingerprint: str | None = None) -> Story:
     """Record that a step's job is in the queue."""
-    tries = story.by_name[name].tries + 1
-    return _changed(_started(story, now), now, name, state=StepState.running, job_id=job_id, tries=tries)
+    facts = {"job_id": job_id, "tries": story.by_name[name].tries + 1, "fingerprint": fingerprint}
+    return _changed(_started(story, now), now, name, state=StepState.running, **facts)
 
 
 def complete(
-    story: Story, name: str, outputs: Mapping[str, StoredFile], now: float, *, reused: bool = False,
+    story: Story, name: str, outputs: Mapping[str, StoredFile], now: float, *,
     used_seconds: float | None = None, cost: float | None = None,
 ) -> Story:  # fmt: skip
     """Record the outputs of a step. A step that is over stays as it is."""
-    if story.by_name[name].state.is_over:
-        return story
-    facts = {"outputs": outputs, "reused": reused, "used_seconds": used_seconds, "cost": cost}
-    story = _started(story, now)
-    story = replace(story, sequence=story.sequence + 1)
-    return _changed(story, now, name, state=StepState.completed, **facts)
+    return _completed(story, name, now, outputs=outputs, used_seconds=used_seconds, cost=cost)
+
+
+def reuse(story: Story, name: str, outputs: Mapping[str, StoredFile], now: float, fingerprint: str) -> Story:
+    """Record copies of the outputs of an earlier equal step. No job has a part in it."""
+    return _completed(story, name, now, outputs=outputs, reused=True, fingerprint=fingerprint)
 
 
 def fail(story: Story, name: str, error: Failure, now: float) -> Story:
     """Record that a step's job has failed or was cancelled. Steps that have not begun are skipped."""
     state = StepState.cancelled if error.code == "cancelled" else StepState.failed
     return _skipped(_changed(story, now, name, state=state, error=error), now)
+
+
+def request_cancel(story: Story, now: float) -> Story:
+    """Ask for the end; the next look at the story does the rest, with its jobs."""
+    return story if story.is_over else replace(story, cancel_requested=True, updated_at=now)
 
 
 def cancel(story: Story, now: float) -> Story:
@@ -203,7 +208,7 @@ def retry(story: Story, now: float) -> Story:
     steps = tuple(
         step
         if step.state is StepState.completed
-        else replace(step, state=StepState.waiting, job_id=None, error=None)
+        else replace(step, state=StepState.waiting, job_id=None, fingerprint=None, error=None)
         for step in story.steps
     )
     return replace(
@@ -217,42 +222,18 @@ def retry(story: Story, now: float) -> Story:
     )
 
 
-def inputs_of(story: Story, step: StoryStep) -> Files:
-    """Return the files of a step's inputs, once the steps that it needs are completed.
-
-    Raises MissingOutput if one of them left an output out that is optional.
-    """
-    steps = story.by_name
-    return {
-        name: tuple(_file_of(f"inputs.{name}", source, step, steps) for source in sources)
-        for name, sources in step.sources.items()
-    }
-
-
-def fingerprint(step: StoryStep, inputs: Files, recipe: str = "") -> str:
-    """Return the same text for steps that make the same outputs: type, version, parameters, inputs' bytes.
-
-    `recipe` is what else changes the outputs: of a video its model's entry, with the release.
-    """
-    digests = {name: [file.sha256 for file in files] for name, files in inputs.items()}
-    facts = [step.uses, step.version, step.parameters, digests, recipe]
-    text = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _file_of(path: str, source: str, step: StoryStep, steps: Mapping[str, StoryStep]) -> StoredFile:
-    if file := step.fetched.get(source):
-        return file
-    name, _, output = source.partition(".")
-    if file := steps[name].outputs.get(output):
-        return file
-    raise MissingOutput(f"{path}: the step {name} left no {output}, which it may leave out")
-
-
 def _started(story: Story, now: float) -> Story:
     if story.started_at is not None:
         return story
     return replace(story, started_at=now, sequence=story.sequence + 1)
+
+
+def _completed(story: Story, name: str, now: float, **facts: Any) -> Story:
+    if story.by_name[name].state.is_over:
+        return story
+    story = _started(story, now)
+    story = replace(story, sequence=story.sequence + 1)
+    return _changed(story, now, name, state=StepState.completed, **facts)
 
 
 def _skipped(story: Story, now: float) -> Story:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from eventing.metrics import database, deliveries, jobs, requests
+from eventing.metrics import database, deliveries, jobs, requests, stories
 
 
 def begin_at_zero(routes: Iterable[tuple[str, str]]) -> None:
@@ -13,4 +13,5 @@ def begin_at_zero(routes: Iterable[tuple[str, str]]) -> None:
         jobs.begin_at_zero(model, lane)
     deliveries.begin_at_zero()
     requests.begin_at_zero()
+    stories.begin_at_zero()
     database.begin_at_zero()

@@ -6,9 +6,8 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventing.contract.errors import Conflict, InvalidRequest, NotFound, TooMany
-from eventing.domain.story import Story
+from eventing.domain.story import Story, owned_story_id
 from eventing.domain.turns import EQUAL, Shares
-from eventing.store import listing
 from eventing.store.database.engine import Database, insert_once, now
 from eventing.store.database.shielded import shielded_methods
 from eventing.store.rows import story_from_row, story_values
@@ -104,7 +103,8 @@ async def found(
     connection: AsyncConnection, story_id: str, owner: str | None, *, lock: bool = False
 ) -> Story:
     """Return a story by its public id, or an operator's by the id of its row. Raises NotFound."""
-    which = stories.c.id.in_(listing.ids_of(story_id, owner))
+    ids = [story_id] if owner is None else [story_id, owned_story_id(owner, story_id)]
+    which = stories.c.id.in_(ids)
     mine = which if owner is None else which & (stories.c.owner == owner)
     story = await find(connection, mine, lock=lock)
     if story is None:

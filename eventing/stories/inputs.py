@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from eventing.contract.errors import InvalidRequest, StorageError, Unavailable
@@ -38,14 +38,19 @@ class InputFiles:
         self._bucket = bucket
         self._pictures = pictures
 
-    async def take(self, folder: str, steps: Sequence[Step], owns: OwnsJob) -> dict[str, StoredFile]:
+    async def take(
+        self, folder: str, steps: Sequence[Step], owns: OwnsJob, kept: Mapping[str, StoredFile]
+    ) -> dict[str, StoredFile]:
         """Return the records of the files by address; they are in the folder now.
 
-        Raises InvalidRequest naming the path of the input, Unavailable.
+        `kept` are files of another story by address, which are copied. Raises InvalidRequest naming the path
+        of the input, Unavailable.
         """
         uses = list(uses_of(steps))
         tasks = {use.address: use for use in reversed(uses)}  # the first place of each
-        fetches = [asyncio.create_task(self._one(folder, use, owns)) for use in tasks.values()]
+        fetches = [
+            asyncio.create_task(self._one(folder, use, owns, kept.get(use.address))) for use in tasks.values()
+        ]
         try:
             files = dict(zip(tasks, await asyncio.gather(*fetches), strict=True))
         finally:
@@ -56,16 +61,21 @@ class InputFiles:
             _check(use, files[use.address].content_type)
         return files
 
-    async def _one(self, folder: str, use: Use, owns: OwnsJob) -> StoredFile:
+    async def _one(self, folder: str, use: Use, owns: OwnsJob, kept: StoredFile | None) -> StoredFile:
+        if kept and await self._stored(self._bucket.copy, self._bucket.key(kept.uri), folder + kept.sha256):
+            return kept.model_copy(update={"uri": self._bucket.uri(folder + kept.sha256)})
         body = await self._pictures.fetch(use.path, use.address, owns)
         media, digest = media_type(body), hashlib.sha256(body).hexdigest()
         _check(use, media)
         key = f"{folder}{digest}"
+        await self._stored(self._bucket.put, key, body, media)
+        return StoredFile(uri=self._bucket.uri(key), sha256=digest, bytes=len(body), content_type=media)
+
+    async def _stored(self, call: Callable[..., object], *arguments: object) -> object:
         try:
-            await asyncio.to_thread(self._bucket.put, key, body, media)
+            return await asyncio.to_thread(call, *arguments)
         except StorageError as error:
             raise Unavailable("object storage cannot be reached", retry_after=5) from error
-        return StoredFile(uri=self._bucket.uri(key), sha256=digest, bytes=len(body), content_type=media)
 
 
 def uses_of(steps: Iterable[Step]) -> Iterator[Use]:

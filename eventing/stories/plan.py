@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 
 from eventing.contract.errors import InvalidRequest
 from eventing.contract.records.results import StoredFile
+from eventing.contract.records.steps import story_prefix
 from eventing.contract.stories.document import StoryRequest
 from eventing.contract.stories.graph import Step, check
 from eventing.contract.stories.types import StepType
 from eventing.contract.telemetry import current_traceparent
 from eventing.costs import Costs
-from eventing.domain.job import owned_id
-from eventing.domain.story import STORY_PREFIX, Story, StoryStep
+from eventing.domain.story import STORY_PREFIX, Story, StoryStep, owned_story_id
 from eventing.domain.story_length import Pool, least_seconds, pool_of
 from eventing.drafts import Origin, new_id
 from eventing.pictures.fetch import OwnsJob
@@ -76,10 +76,13 @@ class Planner:
             expected_cost=None if None in costs else sum(cost or 0.0 for cost in costs),
         )
 
-    async def with_files(self, plan: Plan, owns: OwnsJob) -> Story:
-        """Return the story with the files at its addresses, which are stored now. Raises as `plan`."""
+    async def with_files(self, plan: Plan, owns: OwnsJob, kept: Mapping[str, StoredFile]) -> Story:
+        """Return the story with the files at its addresses, which are stored now. Raises as `plan`.
+
+        `kept` are files of another story by address, which are copied and not fetched again.
+        """
         try:
-            files = await self.inputs.take(inputs_folder(plan.story.id), plan.checked, owns)
+            files = await self.inputs.take(inputs_folder(plan.story.id), plan.checked, owns, kept)
         except InvalidRequest as error:
             raise of_scenes(error, plan.request) from error
         story = replace(plan.story, steps=tuple(_with_files(step, files) for step in plan.story.steps))
@@ -114,14 +117,14 @@ class Planner:
 
 def inputs_folder(story_id: str) -> str:
     """Return the key prefix of the files that were fetched for a story."""
-    return f"stories/{story_id}/inputs/"
+    return f"{story_prefix(story_id)}inputs/"
 
 
 def _story(
     request: StoryRequest, origin: Origin, story_id: str | None, steps: tuple[StoryStep, ...]
 ) -> Story:
     return Story(
-        id=owned_id(origin.owner, story_id) if story_id else new_id(STORY_PREFIX),
+        id=owned_story_id(origin.owner, story_id) if story_id else new_id(STORY_PREFIX),
         chosen_id=story_id,
         owner=origin.owner,
         steps=steps,

@@ -41,7 +41,7 @@ def test_only_a_video_shows_its_job_which_has_a_preview() -> None:
 
 
 def test_files_have_addresses_under_the_id_that_the_owner_chose() -> None:
-    story = state.complete(make_story(chosen_id="news-7"), "one", files("one", "clip"), 101.0, reused=True)
+    story = state.reuse(make_story(chosen_id="news-7"), "one", files("one", "clip"), 101.0, "print")
     first = story_view(story, {}, "/video").steps[0]
     assert (first.reused, first.seconds) == (True, None)
     assert first.outputs["clip"].url == "/video/v1/stories/news-7/files/one/clip"

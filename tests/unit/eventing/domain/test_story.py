@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from eventing.contract.records.models import Failure, Status
 from eventing.contract.records.results import StoredFile
 from eventing.domain import story as state
-from eventing.domain.story import MissingOutput, StepState, Story, StoryStep
+from eventing.domain.story import StepState, Story, StoryStep
+from eventing.domain.story_inputs import MissingOutput, fingerprint, inputs_of
 
 BROKEN = Failure(code="step_failed", message="it is broken")
 CANCELLED = Failure(code="cancelled", message="cancelled")
@@ -46,7 +47,7 @@ def test_a_step_begins_when_all_that_it_needs_is_there() -> None:
     assert (names(state.ready(one)), one.status) == (["b"], Status.in_progress)
     one = state.complete(one, "a", made("a"), 2.0)
     assert names(state.ready(one)) == ["b"]
-    both = state.complete(one, "b", made("b"), 3.0, reused=True)
+    both = state.reuse(one, "b", made("b"), 3.0, "print")
     assert names(state.ready(both)) == ["film"]
     over = state.complete(both, "film", made("film"), 4.0)
     assert (over.status, over.completed_at, over.error) == (Status.completed, 4.0, None)
@@ -102,7 +103,7 @@ def test_a_retry_continues_from_what_is_completed() -> None:
 def test_equal_steps_have_equal_fingerprints(change: dict[str, object], same: bool) -> None:
     first, second = step("film", "a", "b"), StoryStep(**(vars(step("film", "a", "b")) | change))
     one = story(*(step(name, state=StepState.completed, outputs=made(name)) for name in "ab"))
-    prints = [state.fingerprint(each, state.inputs_of(one, each)) for each in (first, second)]
+    prints = [fingerprint(each, inputs_of(one, each)) for each in (first, second)]
     assert (prints[0] == prints[1]) is same
 
 
@@ -110,7 +111,7 @@ def test_the_fingerprint_has_the_bytes_of_inputs_and_not_their_places() -> None:
     def at(address: str, content: str) -> str:
         file = made(content)["out"]
         one = step("a", sources={"clips": (address,)}, fetched={address: file})
-        return state.fingerprint(one, state.inputs_of(story(one), one))
+        return fingerprint(one, inputs_of(story(one), one))
 
     assert at("https://a/x", "1") == at("https://b/y", "1")
     assert at("https://a/x", "1") != at("https://a/x", "2")
@@ -119,7 +120,7 @@ def test_the_fingerprint_has_the_bytes_of_inputs_and_not_their_places() -> None:
 def test_an_input_that_names_an_output_that_was_left_out_is_named() -> None:
     one = state.complete(FILM, "a", {}, 1.0)
     with pytest.raises(MissingOutput, match=r"inputs.clips: the step a left no out, which it may leave out"):
-        state.inputs_of(one, one.by_name["film"])
+        inputs_of(one, one.by_name["film"])
 
 
 def test_each_try_of_a_step_has_a_job_id_of_its_own_which_is_always_the_same() -> None:

@@ -22,7 +22,7 @@ TRACE = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
 def whole_story(**changes: object) -> list[Story]:
     """The states of a story in which the first scene is taken from an earlier one."""
     states = [make_story(**changes)]
-    states.append(state.complete(states[-1], "one", files("one", "clip"), 101.0, reused=True))
+    states.append(state.reuse(states[-1], "one", files("one", "clip"), 101.0, "print"))
     states.append(state.begin(states[-1], "two", "job-2", 102.0))
     states.append(state.complete(states[-1], "two", files("two", "clip"), 103.0))
     states.append(state.begin(states[-1], "film", "job-3", 104.0))
