@@ -25,6 +25,7 @@ def inputs_of(story: Story, step: StoryStep) -> Files:
     return {
         name: tuple(_file_of(f"inputs.{name}", source, step, steps) for source in sources)
         for name, sources in step.sources.items()
+        if sources
     }
 
 
