@@ -13,7 +13,8 @@ from eventing.contract.records.results import job_prefix
 from eventing.contract.records.steps import StepSpec
 from eventing.contract.storage.s3 import Folder
 from eventing.contract.stories.types import StepType
-from eventing.domain.job import Job, Kind
+from eventing.domain.job import Job
+from eventing.domain.kinds import Kind
 from eventing.domain.story import Story, StoryStep, job_id_of
 from eventing.domain.story_inputs import Files, fingerprint
 from eventing.pictures.intake import Frame, PictureIntake
