@@ -159,7 +159,8 @@ def _steps(request: Mapping[str, Any]) -> list[dict[str, Any]]:
             steps.append(_step(f"video-{number}", "video", 20))
         uses = "title" if scene.get("title") else "fit" if scene.get("prompt") else "still"
         steps.append(_step(f"scene-{number}", uses, 2))
-    return [*steps, _step("film", "film", 4)]
+    film = _step("film", "film", 4) | {"needs": [step["name"] for step in steps]}
+    return [*steps, film]
 
 
 def _step(name: str, uses: str, seconds: float) -> dict[str, Any]:

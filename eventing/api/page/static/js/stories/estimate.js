@@ -19,7 +19,7 @@ export function create({ look, onProblem }) {
     if (!wish) { element.textContent = ""; return; }
     asking = new AbortController();
     try {
-      const answer = await store.estimate(wish.document, asking.signal);
+      const answer = await store.estimate(light(wish.document), asking.signal);
       element.textContent = words(answer, wish.open);
       onProblem(null);
     } catch (problem) {
@@ -31,11 +31,17 @@ export function create({ look, onProblem }) {
   return { element, ask, stop };
 }
 
+// Pictures of this device are not sent for a check.
+function light(document) {
+  const scenes = document.scenes.map((scene) => (scene.image?.startsWith("data:") ? { ...scene, image: "data:," } : scene));
+  return { ...document, scenes };
+}
+
 function words(answer, open) {
   const steps = (answer.steps ?? []).filter((step) => !open || open(step.name));
   const work = open ? steps.reduce((sum, step) => sum + (step.expected_seconds ?? 0), 0) : answer.expected_seconds;
   const parts = [count(steps.length, "step")];
-  if (work) parts.push(`about ${seconds(work)} of work`);
+  if (work) parts.push(`about ${seconds(work)}${open ? " of work" : ""}`);
   if (!open && answer.expected_cost > 0) parts.push(`about ${money(answer.expected_cost, answer.currency ?? "")}`.trim());
   return parts.join(", ").replace(/^./, (first) => first.toUpperCase());
 }

@@ -21,7 +21,7 @@ export function create(onProblem) {
 }
 
 function button(story, [name, text, ending, look], onProblem) {
-  const file = steps.film(story)?.outputs?.[name];
+  const file = steps.files(story)[name];
   if (!file && name !== "manifest") return null;
   const note = file ? h("span", { class: "hint" }, bytes(file.bytes)) : null;
   const element = h("button", { class: `${look} small`, type: "button", id: `save-${name}` }, icon("download"), text, note ?? "");
@@ -29,11 +29,12 @@ function button(story, [name, text, ending, look], onProblem) {
   return element;
 }
 
-// A browser saves files of another origin under their own name, so the bytes come through this one.
+// The bytes come by this server, since an address in a link carries no key. The manifest is shown beside the page.
 async function save(story, name, ending) {
-  const file = steps.film(story)?.outputs?.[name];
-  const url = file ? await store.file(file) : (await store.result(story.id))[name].url;
-  const link = h("a", { href: url, download: `${story.id}.${ending}` });
+  const file = steps.files(story)[name];
+  const url = file ? await store.file(file) : (await store.result(story.id))[name]?.url;
+  if (!url) throw new Error(`The ${name} is not there yet. Try again in a moment.`);
+  const link = h("a", file ? { href: url, download: `${story.id}.${ending}` } : { href: url, target: "_blank", rel: "noopener" });
   document.body.append(link);
   link.click();
   link.remove();

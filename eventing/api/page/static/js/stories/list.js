@@ -73,7 +73,7 @@ function update(item, story) {
 }
 
 async function face(item, story, name) {
-  const file = steps.film(story)?.outputs?.poster ?? steps.picture(story, 0);
+  const file = steps.files(story).poster ?? steps.picture(story, 0);
   const key = file?.sha256 ?? story.status;
   if (item.key === key) return;
   item.key = key;

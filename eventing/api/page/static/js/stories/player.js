@@ -4,6 +4,7 @@ import { fill, h, icon } from "../dom.js";
 import * as previews from "./previews.js";
 import * as steps from "./steps.js";
 import * as store from "./store.js";
+import * as thumbnail from "./thumbnail.js";
 
 export function create(shapeOf) {
   const video = h("video", { class: "story-video", controls: true, playsInline: true, hidden: true });
@@ -57,12 +58,11 @@ async function drawItem({ story, at: playing }, button, at) {
   button.disabled = !isReady;
   button.setAttribute("aria-label", `Scene ${at + 1}: ${isReady ? "play from here" : state?.text ?? "waiting"}`);
   button.ariaCurrent = String(playing === at);
-  const poster = steps.picture(story, at);
-  const key = `${poster?.sha256} ${state?.icon}`;
+  const key = `${thumbnail.key(story, at)} ${state?.icon}`;
   if (button.dataset.key === key) return;
   button.dataset.key = key;
-  const url = poster && (await store.file(poster).catch(() => null));
-  if (button.dataset.key === key) fill(button, url ? h("img", { src: url, alt: "" }) : icon(state?.icon ?? "queued"), h("span", { class: "strip-number" }, String(at + 1)));
+  const picture = await thumbnail.create(story, at);
+  if (button.dataset.key === key) fill(button, picture ?? icon(state?.icon ?? "queued"), h("span", { class: "strip-number" }, String(at + 1)));
 }
 
 // The next scene that is there; those that are not are left out.
@@ -101,7 +101,7 @@ function say({ words }, text) {
 // The film, once it is there. A scene that plays goes on to its end.
 async function film(view) {
   const { story, video } = view;
-  const made = steps.film(story)?.outputs?.film;
+  const made = steps.files(story).film;
   if (story.status !== "completed" || !made || view.film === made.sha256) return;
   view.film = made.sha256;
   try {
@@ -121,7 +121,7 @@ async function film(view) {
 
 // By an address of this page: a track of another origin would need that origin's leave.
 async function subtitles(story) {
-  const file = steps.film(story).outputs.subtitles;
+  const file = steps.files(story).subtitles;
   if (!file || (story.request.film?.subtitles ?? "file") !== "file") return null;
   const url = await store.file(file).catch(() => null);
   return url && h("track", { kind: "subtitles", label: "Subtitles", srclang: story.request.film?.voice?.slice(0, 2) ?? "en", src: url, default: true });

@@ -3,7 +3,7 @@
 import { fill, h, icon } from "../dom.js";
 import * as previews from "./previews.js";
 import * as steps from "./steps.js";
-import * as store from "./store.js";
+import * as thumbnail from "./thumbnail.js";
 
 export function create(onPlay) {
   const screen = h("div", { class: "poster scene-screen" });
@@ -25,9 +25,9 @@ export function create(onPlay) {
 }
 
 function keyOf({ scene, story, origin: at }, state) {
-  const file = state && (steps.clip(story, at) ?? steps.picture(story, at));
+  const file = state && thumbnail.key(story, at);
   const preview = state?.status === "in_progress" && previews.key(steps.ofScene(story, at).video);
-  return [state?.status, file?.sha256, preview, !file && scene.kind, !file && scene.image?.length, !file && scene.title].join();
+  return [state?.status, file, preview, !file && scene.kind, !file && scene.image?.length, scene.title].join();
 }
 
 async function draw(screen, look, state, isCurrent) {
@@ -37,12 +37,9 @@ async function draw(screen, look, state, isCurrent) {
     if (!isCurrent()) return;
     if (url) return void fill(screen, h("img", { src: url, alt: "Preview of the unfinished scene", class: "scene-preview" }));
   }
-  const poster = state && steps.picture(story, at);
-  if (poster) {
-    const url = await store.file(poster).catch(() => null);
-    if (isCurrent() && url) fill(screen, h("img", { src: url, alt: "" }));
-    return;
-  }
+  const picture = state && (await thumbnail.create(story, at));
+  if (!isCurrent()) return;
+  if (picture && look.scene.kind !== "title") return void fill(screen, picture);
   fill(screen, still(look.scene, state));
 }
 

@@ -2,7 +2,7 @@
 //   ofScene(story, at)    → { speech, video, clip }: the steps of a scene of the short form, some of them undefined
 //   stateOf(story, at)    → { status, text, icon, percent, reused }: of a scene as a whole
 //   picture(story, at), clip(story, at), sound(story, at)   → the file of a scene that a browser can show; or null
-//   film(story)           → the step that makes the film
+//   files(story)          → { film, subtitles, poster } of the steps that no other one needs, as far as they are there
 //   remaining(story)      → expected seconds of work until the end, if one step runs at a time; null if unknown
 const WORDS = {
   waiting: { text: "Waiting", icon: "queued", status: "queued" }, queued: { text: "In the queue", icon: "queued", status: "queued" },
@@ -14,7 +14,13 @@ const ORDER = ["failed", "running", "queued", "cancelled", "skipped", "waiting"]
 
 export const words = (step) => WORDS[stateOfStep(step)];
 export const named = (story, name) => story?.steps.find((step) => step.name === name);
-export const film = (story) => named(story, "film");
+
+export function files(story) {
+  const needed = new Set((story?.steps ?? []).flatMap((step) => step.needs));
+  const left = (story?.steps ?? []).filter((step) => !needed.has(step.name)).reverse().flatMap((step) => Object.values(step.outputs));
+  const first = (media) => left.find((file) => file.content_type.startsWith(media));
+  return { film: first("video/"), subtitles: first("text/vtt"), poster: first("image/") };
+}
 
 export function ofScene(story, at) {
   const number = at + 1;
