@@ -42,6 +42,7 @@ from eventing.store.usage import UsageStore
 from eventing.store.watched import WatchStore
 from eventing.stories.build import Parts, build_stories, served_types
 from eventing.stories.stories import Stories
+from eventing.story_watchers import StoryWatchers
 from eventing.watchers import Watchers
 
 Predictors = Callable[[], list[PredictorState]]
@@ -75,6 +76,7 @@ class Container:
     usage: UsageStore
     estimates: Estimates
     stories: Stories
+    story_watchers: StoryWatchers
 
 
 def build_container(
@@ -145,4 +147,7 @@ def build_container(
         usage=UsageStore(database),
         estimates=estimates,
         stories=build_stories(parts),
+        story_watchers=StoryWatchers(
+            story_store, (watchers.changes, signals.story_due), settings.poll_seconds
+        ),
     )

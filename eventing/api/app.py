@@ -23,6 +23,10 @@ from eventing.api.page import problems as catalogue
 from eventing.api.page import routes as page
 from eventing.api.requests.limits import BodyLimits, Sizes
 from eventing.api.requests.prefix import PathPrefix
+from eventing.api.stories import files as story_files
+from eventing.api.stories import progress as story_progress
+from eventing.api.stories import routes as stories
+from eventing.api.stories import step_types
 from eventing.api.usage import routes as usage
 from eventing.api.videos import openrouter_routes, sync
 from eventing.api.videos import routes as videos
@@ -31,7 +35,8 @@ from eventing.contract.http.measured import Measured, RouteNote
 from eventing.contract.telemetry import trace_requests
 
 ROUTES = (
-    jobs, check, updates, groups, progress, previews, deliveries, log, videos, sync, openrouter_routes,
+    jobs, check, updates, groups, progress, previews, deliveries, log,
+    stories, story_progress, story_files, step_types, videos, sync, openrouter_routes,
     inference, events, dead_letters, health, metrics, caller, usage, operate, mcp, page, catalogue,
 )  # fmt: skip
 

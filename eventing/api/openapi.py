@@ -13,9 +13,11 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from eventing.api.answers import error_formats
+from eventing.api.stories.requests import StoryRevision
 from eventing.api.videos.openai import VideoCreate, VideoRemix
 from eventing.api.videos.openrouter import VideoGenerationRequest
 from eventing.contract.records.models import JobRequest
+from eventing.contract.stories.document import StoryRequest
 
 REF = "#/components/schemas/{model}"
 OPEN = ("/healthz", "/readyz", "/metrics", "/metrics/targets", "/v2", "/v2/health/live", "/v2/health/ready")
@@ -67,7 +69,9 @@ WRITTEN = {
     "CloudEvent": CLOUD_EVENT,
     "InferRequest": INFER_REQUEST,
 }
-MODELS: tuple[type[BaseModel], ...] = (VideoCreate, VideoRemix, VideoGenerationRequest, JobRequest)
+MODELS: tuple[type[BaseModel], ...] = (
+    VideoCreate, VideoRemix, VideoGenerationRequest, JobRequest, StoryRequest, StoryRevision,
+)  # fmt: skip
 
 
 def install(app: FastAPI) -> None:

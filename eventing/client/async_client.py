@@ -13,9 +13,10 @@ import aiohttp
 
 from eventing.client.calls import Calls
 from eventing.client.costs import Estimate, Usage
-from eventing.client.download import download
+from eventing.client.download import download, place_of
 from eventing.client.pictures import with_files
 from eventing.client.records import Deliveries, Group, Job, Link, Model, Models, Page, Update
+from eventing.client.stories import AsyncStories
 from eventing.client.stream import follow
 from eventing.contract.codecs.validation import validated
 from eventing.contract.errors import Conflict, InvalidRequest
@@ -55,6 +56,11 @@ class AsyncClient:
         if self._opened is None:
             raise RuntimeError("open the client first: async with AsyncClient(…) as client")
         return self._opened
+
+    @property
+    def stories(self) -> AsyncStories:
+        """Return the stories of the server. Only inside `async with`."""
+        return AsyncStories(self.calls)
 
     async def submit(
         self, request: JobRequest | Mapping[str, Any] | None = None, *, key: str | None = None, **fields: Any
@@ -177,7 +183,7 @@ class AsyncClient:
             cause = f": {job.error.message}" if job.error else ""
             raise Conflict(f"job {job.id} is {job.status} and has no {variant}{cause}")
         file: StoredFile = getattr(job.result, variant)
-        target = _target(
+        target = place_of(
             path, f"{job.id}{'' if variant == 'video' else '-' + variant}{Path(file.uri).suffix}"
         )
         address = f"/v1/videos/{_segment(job.id)}/content?variant={CONTENT[variant]}"
@@ -220,8 +226,3 @@ def _fields(request: JobRequest | Mapping[str, Any] | None) -> dict[str, Any]:
     if isinstance(request, JobRequest):
         return request.model_dump(mode="json", exclude_unset=True)
     return dict(request or {})
-
-
-def _target(path: str | Path, name: str) -> Path:
-    """Return where a file goes: into a folder under its name, else to the path itself."""
-    return Path(path) / name if Path(path).is_dir() or str(path).endswith("/") else Path(path)

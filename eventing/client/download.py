@@ -44,3 +44,8 @@ async def _write(calls: Calls, address: str, part: Path) -> str:
             file.flush()
             os.fsync(file.fileno())
     return digest.hexdigest()
+
+
+def place_of(path: str | Path, name: str) -> Path:
+    """Return where a file goes: into a folder under its name, else to the path itself."""
+    return Path(path) / name if Path(path).is_dir() or str(path).endswith("/") else Path(path)

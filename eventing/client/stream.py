@@ -1,19 +1,23 @@
-"""Follow a job by server-sent events. A stream that breaks off goes on where it was (`Last-Event-ID`)."""
+"""Follow a job or a story by server-sent events.
+
+A stream that breaks off goes on where it was (`Last-Event-ID`).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import aiohttp
 
 from eventing.client.calls import Away, Calls, Refused
 from eventing.client.records import Job, Update
 
+T = TypeVar("T")
 SILENCE_SECONDS = 60.0  # a server sends a sign of life every 25 s
 PAUSE_SECONDS = 1.0  # before a connection is made again
 OVERLOADED = frozenset({429, 502, 503, 504})
@@ -28,8 +32,31 @@ class Event:
     data: Any
 
 
+@dataclass(frozen=True)
+class Stream(Generic[T]):
+    """What is followed: where its events are, how one is read, and a look at the state without events."""
+
+    path: str
+    read: Callable[[Event], T]
+    look: Callable[[], Awaitable[T]]
+
+
 async def follow(calls: Calls, job_id: str, patience: float) -> AsyncIterator[Update]:
-    """Yield the updates of a job up to its end.
+    """Yield the updates of a job up to its end. Raises as `resumed`."""
+    path = f"/v1/jobs/{job_id}"
+
+    async def look() -> Update:
+        return Update.of_state(Job.read(await calls.json("GET", path)))
+
+    stream = Stream(f"{path}/events", lambda event: Update.of_event(event.name, event.data), look)
+    async for update in resumed(calls, stream, patience, lambda update: update.job is not None):
+        yield update
+
+
+async def resumed(
+    calls: Calls, stream: Stream[T], patience: float, is_last: Callable[[T], bool]
+) -> AsyncIterator[T]:
+    """Yield what the events of a stream hold, up to the last.
 
     A server that is away is tried for `patience` seconds. Raises Away, Refused.
     """
@@ -37,18 +64,17 @@ async def follow(calls: Calls, job_id: str, patience: float) -> AsyncIterator[Up
     away_since: float | None = None
     while True:
         try:
-            async for event in _events(calls, f"/v1/jobs/{job_id}/events", last_id):
+            async for event in _events(calls, stream.path, last_id):
                 if event is None:  # a sign of life
                     away_since = None
                     continue
                 last_id = event.id
-                update = Update.of_event(event.name, event.data)
-                yield update
-                if update.job:
+                state = stream.read(event)
+                yield state
+                if is_last(state):
                     return
-            job = Job.read(await calls.json("GET", f"/v1/jobs/{job_id}"))
-            if job.status.is_terminal:  # it ended between two connections
-                yield Update.of_job(job)
+            if is_last(state := await stream.look()):  # it ended between two connections
+                yield state
                 return
             away_since = None
         except (Away, Refused) as error:

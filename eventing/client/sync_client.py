@@ -10,6 +10,7 @@ from typing import Any, Literal, Self, TypeVar
 from eventing.client.async_client import DEFAULT_SERVER, PATIENCE_SECONDS, AsyncClient, Variant
 from eventing.client.costs import Estimate, Usage
 from eventing.client.records import Group, Job, Model, Page, Update
+from eventing.client.sync_stories import Stories
 from eventing.contract.records.models import JobRequest, Status
 
 T = TypeVar("T")
@@ -30,6 +31,11 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self._run(self._client.__aexit__())
         self._runner.close()
+
+    @property
+    def stories(self) -> Stories:
+        """Return the stories of the server. Only inside `with`."""
+        return Stories(self._client, self._run)
 
     def submit(
         self, request: JobRequest | Mapping[str, Any] | None = None, *, key: str | None = None, **fields: Any

@@ -88,6 +88,12 @@ class StoryStore(StorySubmissions):
                 found[job.story_id or ""][job.id] = job
         return found
 
+    async def by_ids(self, story_ids: Sequence[str]) -> dict[str, Story]:
+        """Return the stories of these rows that exist, by the ids of the rows."""
+        async with self._database.read() as connection:
+            rows = (await connection.execute(select(stories).where(stories.c.id.in_(story_ids)))).mappings()
+            return {story.id: story for story in map(story_from_row, rows)}
+
     async def page(
         self, owner: str | None, *, limit: int, after: str | None = None, statuses: tuple[Status, ...] = ()
     ) -> tuple[list[Story], bool]:

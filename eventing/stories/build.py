@@ -83,7 +83,6 @@ def build_stories(parts: Parts) -> Stories:
         bucket=parts.bucket,
         signals=parts.signals,
         watchers=parts.watchers,
-        poll_seconds=settings.poll_seconds,
     )
 
 

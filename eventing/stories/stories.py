@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,13 +41,12 @@ from eventing.stories.plan import Plan, Planner, inputs_folder
 from eventing.stories.revise import revised
 from eventing.watchers import Watchers
 
-GAP = 0.1  # least seconds between two looks at a story that is followed
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Stories:
-    """The use cases of one replica. `poll_seconds` is how soon changes by other replicas are seen."""
+    """The use cases of one replica."""
 
     planner: Planner
     store: StoryStore
@@ -57,7 +56,6 @@ class Stories:
     bucket: Bucket
     signals: Signals
     watchers: Watchers
-    poll_seconds: float
 
     async def submit(
         self, request: StoryRequest, origin: Origin, story_id: str | None = None
@@ -87,28 +85,6 @@ class Stories:
         """Return stories, newest first, with their jobs by story and id, and whether more follow."""
         stories, more = await self.store.page(owner, limit=limit, after=after, statuses=statuses)
         return stories, await self.store.jobs_of([story.id for story in stories]), more
-
-    async def follow(self, story_id: str, owner: str, beat_seconds: float) -> AsyncIterator[Moment | None]:
-        """Yield a story now and after each change, the last time when it is over. Raises NotFound.
-
-        It yields None when nothing has changed for `beat_seconds`.
-        """
-        seen, mark = None, self.watchers.changes.mark()
-        moment = await self.moment(story_id, owner)
-        last = asyncio.get_running_loop().time()
-        while True:
-            if _face(moment) != seen:
-                seen, last = _face(moment), asyncio.get_running_loop().time()
-                yield moment
-            elif asyncio.get_running_loop().time() - last >= beat_seconds:
-                last = asyncio.get_running_loop().time()
-                yield None
-            if moment.story.is_over:
-                return
-            await asyncio.sleep(GAP)
-            await self.watchers.changes.wait(mark, min(self.poll_seconds, beat_seconds))
-            mark = self.watchers.changes.mark()
-            moment = await self.store.moment(moment.story.id)
 
     async def cancel(self, story_id: str, owner: str) -> Story:
         """Ask for the end of a story and its jobs. One that is over stays as it is. Raises NotFound."""
@@ -232,9 +208,3 @@ def _retried(story: Story, now: float) -> Story:
         problem = f"story {story.public_id} is completed; only a failed or cancelled one can be retried"
         raise Conflict(problem, field="id")
     return state.retry(story, now)
-
-
-def _face(moment: Moment) -> object:
-    """Return what a change of shows: the version of the story, and the progress of its jobs."""
-    jobs = {name: (job.status, job.updated_at, job.error) for name, job in moment.jobs.items()}
-    return moment.story.version, jobs

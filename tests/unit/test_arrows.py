@@ -16,10 +16,10 @@ ROOT = Path(__file__).parents[2]
 FLOORS: dict[str, list[set[str]]] = {  # the lowest first
     "eventing": [
         {"contract"},
-        {"domain", "settings", "signal", "metrics", "testing", "client", "job_log"},
+        {"domain", "settings", "signal", "metrics", "testing", "step_testing", "client", "job_log"},
         {"store", "served", "costs", "pictures", "prompts", "mcp", "traces"},
         {"watchers", "drafts", "reuse"},
-        {"jobs", "estimates", "feeds", "delivery", "orphans"},
+        {"jobs", "estimates", "feeds", "delivery", "orphans", "story_watchers"},
         {"stories"},
         {"container"},
         {"dispatch", "api", "doctor"},

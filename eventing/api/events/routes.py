@@ -1,9 +1,9 @@
-"""Serve `POST /events`: CloudEvents 1.0 in binary, structured and batch mode become jobs.
+"""Serve `POST /events`: CloudEvents 1.0 in binary, structured and batch mode become jobs and stories.
 
 It answers 202 with an empty body (a Trigger takes any other body for a reply event) and a Location once the
-job is stored. Permanent errors are only 400, 401, 413, 415 and 422: Knative retries 404, 408, 409, 429 and
-5xx. The sender behind a Broker sees no answer, so an error is also announced by a `rejected` event, once per
-source and id.
+job or story is stored. Permanent errors are only 400, 401, 413, 415 and 422: Knative retries 404, 408, 409,
+429 and 5xx. The sender behind a Broker sees no answer, so an error is also announced by a `rejected` event,
+once per source and id.
 
 `OPTIONS /events` is the receiver's side of the abuse protection handshake (HTTP 1.1 Web Hooks for Event
 Delivery, 4). It consents to every origin: a delivery is accepted by its key, token or source.
@@ -34,8 +34,9 @@ from eventing.contract.errors import (
     Unavailable,
     UnsupportedMedia,
 )
-from eventing.contract.records.events import REQUESTED
+from eventing.contract.records.events import INCOMING, REQUESTED, STORY_REQUESTED
 from eventing.contract.records.models import Failure
+from eventing.contract.stories.parsing import parse_story
 from eventing.contract.telemetry import continued, current_traceparent, is_on, link_to, span
 from eventing.jobs import parse_request
 
@@ -45,7 +46,12 @@ _EVENT = {
     "specversion": "1.0", "id": "1", "source": "/shop", "type": REQUESTED,
     "datacontenttype": "application/json", "data": _DATA,
 }  # fmt: skip
-_REQUEST = {"schema": {"$ref": "#/components/schemas/JobRequest"}, "example": _DATA}
+_REQUEST = {
+    "schema": {
+        "anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("JobRequest", "StoryRequest")]
+    },
+    "example": _DATA,
+}
 _STRUCTURED = {"schema": {"$ref": "#/components/schemas/CloudEvent"}, "example": _EVENT}
 _BATCH = {
     "schema": {"type": "array", "items": {"$ref": "#/components/schemas/CloudEvent"}},
@@ -69,7 +75,7 @@ _BODY: dict[str, Any] = {
 
 @router.post("/events", status_code=202, response_class=Response, openapi_extra=_BODY)
 async def receive(request: Request, container: ContainerDep) -> Response:
-    """Submit the job of one event, or of each in a batch, and answer when all are stored."""
+    """Submit the job or story of one event, or of each in a batch, and answer when all are stored."""
     trace = traceparent_of(request)
     results = [await _result(container, item, trace) for item in await incoming(request, container)]
     if errors := [result for result in results if isinstance(result, ReelzeroError)]:
@@ -91,7 +97,7 @@ async def consent(request: Request, container: ContainerDep) -> Response:
 
 
 async def _result(container: Container, item: Incoming, trace: str | None) -> str | ReelzeroError:
-    """Return the path of the job or group, or the error. Raises Unavailable, which ends the batch."""
+    """Return the path of the job, group or story, or the error. Raises Unavailable, which ends the batch."""
     try:
         owner = item.accountable()
         with _process(item.event, trace):
@@ -121,13 +127,16 @@ def _process(event: Event, trace: str | None) -> AbstractContextManager[object]:
 async def _submit(container: Container, item: Incoming, owner: str) -> str:
     event = item.event
     cloudevent.check(event)
-    if event["type"] != REQUESTED:
-        raise InvalidRequest(f"type must be {REQUESTED}, not {event['type']}", field="type")
+    if event["type"] not in INCOMING:
+        raise InvalidRequest(f"type must be {' or '.join(INCOMING)}, not {event['type']}", field="type")
     if address := cloudevent.reference(event):
         event = cloudevent.with_data(event, await container.jobs.fetch("dataref", address, owner))
-    request = parse_request(cloudevent.json_data(event))
+    data = cloudevent.json_data(event)
     origin = event_origin(owner, event["source"], event["id"], current_traceparent(), item.max_priority)
-    job, _ = await container.jobs.submit(request, origin)
+    if event["type"] == STORY_REQUESTED:
+        story, _ = await container.stories.submit(parse_story(data), origin)
+        return f"/v1/stories/{story.public_id}"
+    job, _ = await container.jobs.submit(parse_request(data), origin)
     return path_of(job)
 
 

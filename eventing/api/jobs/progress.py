@@ -80,7 +80,7 @@ async def _look(watchers: Watchers, public_id: str, owner: str) -> Snapshot:
 
 
 def _answer(watchers: Watchers, snapshots: list[Snapshot], show: Show, last_id: str | None) -> Response:
-    if _all_ended(snapshots) and _event(*show(snapshots))[0] == last_id:
+    if _all_ended(snapshots) and event_text(*show(snapshots))[0] == last_id:
         return Response(status_code=204)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     stream = _stream(watchers, snapshots, show, last_id)
@@ -96,7 +96,7 @@ async def _stream(
         watched = [stack.enter_context(watchers.follow(snapshot)) for snapshot in snapshots]
         while latest := [each.snapshot for each in watched if each.snapshot is not None]:
             marks = [(each.signal, each.signal.mark()) for each in watched]
-            event_id, text = _event(*show(latest))
+            event_id, text = event_text(*show(latest))
             if event_id != last_id:
                 last_id, silent_since = event_id, time.monotonic()
                 yield text
@@ -114,7 +114,7 @@ def _all_ended(snapshots: list[Snapshot]) -> bool:
     return all(snapshot.job.status.is_terminal for snapshot in snapshots)
 
 
-def _event(name: str, data: str) -> tuple[str, str]:
+def event_text(name: str, data: str) -> tuple[str, str]:
     """Return the id and the text of an event."""
     event_id = hashlib.blake2s(data.encode(), digest_size=8).hexdigest()
     return event_id, f"id: {event_id}\nevent: {name}\ndata: {data}\n\n"

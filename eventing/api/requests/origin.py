@@ -31,7 +31,7 @@ def event_origin(
 async def _submitter(request: Request, owner: Owner) -> str:
     """Return the caller after counting one submission. Refuse `dry_run`, which would else make a job."""
     if "dry_run" in request.query_params:
-        raise InvalidRequest("dry_run: only POST /v1/jobs takes it", field="dry_run")
+        raise InvalidRequest("dry_run: only POST /v1/jobs and POST /v1/stories take it", field="dry_run")
     return await limit_rate(request, owner)
 
 

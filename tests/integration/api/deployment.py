@@ -1,4 +1,4 @@
-"""The eventing service as its callers meet it: real HTTP, SQLite and S3, a fake predictor, a receiver.
+"""The eventing service as its callers meet it: real HTTP, SQLite and S3, fake workers, a receiver.
 
 The receiver keeps what the sink and webhooks get, so that tests wait for events and never sleep.
 """
@@ -20,9 +20,11 @@ from aiohttp import web
 from eventing.contract.catalog import load_catalog
 from eventing.contract.env import read
 from eventing.contract.storage.s3 import Bucket
-from eventing.dispatch.endpoints import RemoteEndpoints
+from eventing.contract.stories.catalog import load_step_types
+from eventing.dispatch.endpoints import AllEndpoints, RemoteEndpoints, StepEndpoints
 from eventing.service import Service
-from eventing.settings import Endpoint, Settings
+from eventing.settings import Endpoint, Settings, StepEndpoint
+from eventing.step_testing import FakeRunner
 from eventing.store.schema import migrate
 from eventing.testing import FakePredictor
 
@@ -86,6 +88,7 @@ class Deployment:
     predictor: FakePredictor
     receiver: Receiver
     http: aiohttp.ClientSession
+    runner: FakeRunner
 
     @property
     def url(self) -> str:
@@ -117,14 +120,19 @@ async def deployment(folder: Path, bucket: Bucket, **overrides: Any) -> AsyncIte
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     receiver.port = runner.addresses[0][1]
     receiver.url = f"http://127.0.0.1:{receiver.port}"
-    async with FakePredictor() as predictor, aiohttp.ClientSession() as http:
+    async with FakePredictor() as predictor, FakeRunner() as steps, aiohttp.ClientSession() as http:
+        types = tuple(load_step_types())
+        overrides = {
+            "step_endpoints": (StepEndpoint(name="steps", types=types, url=steps.url, capacity=4),)
+        } | overrides
         chosen = settings(folder, bucket, predictor, receiver, overrides)
-        service = Service(chosen, RemoteEndpoints(chosen.endpoints, load_catalog(chosen.catalog_dir)))
+        models = RemoteEndpoints(chosen.endpoints, load_catalog(chosen.catalog_dir))
+        service = Service(chosen, AllEndpoints(models, StepEndpoints(chosen.step_endpoints)))
         await migrate(service.container.database)
         predictor.bucket = service.container.bucket
         await service.start()
         try:
-            yield Deployment(service, predictor, receiver, http)
+            yield Deployment(service, predictor, receiver, http, steps)
         finally:
             await service.stop(drain_seconds=0)
             await runner.cleanup()

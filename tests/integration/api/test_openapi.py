@@ -51,22 +51,35 @@ async def test_every_body_has_an_example_that_works(service: Deployment) -> None
     _, document = await service.call("GET", "/openapi.json")
     _, done = await service.call("POST", "/v1/jobs", json={"prompt": "for a remix"})
     finished = await service.ended(done["id"])
+    for example in stories(document):  # for those that revise one
+        await service.call("PUT", f"/v1/stories/{form_of(example)}", json=example)
     tried = 0
     for path, method, operation in operations(document):
         if "requestBody" not in operation or path == "/events/dead-letter":
             continue
-        found = dict(examples(operation))
+        found = list(examples(operation))
         assert found, (method, path)
-        for number, (media, example) in enumerate(found.items()):
+        for number, (media, example) in enumerate(found):
             await try_example(service, method, path, media, example, finished["id"], f"{tried}-{number}")
         tried += 1
     assert tried >= 5
+
+
+def stories(document: dict[str, Any]) -> list[Any]:
+    """The examples of whole stories."""
+    return [example for _, example in examples(document["paths"]["/v1/stories"]["post"])]
+
+
+def form_of(example: Any) -> str:
+    """The form of a story's example, or of what changes in one; the id of that story."""
+    return "scenes" if "scenes" in example else "steps"
 
 
 async def try_example(
     service: Deployment, method: str, path: str, media: str, example: Any, finished: str, fresh: str
 ) -> None:
     url = path.replace("{video_id}", finished).replace("{job_id}", f"job-{fresh}").replace("{model}", "tiny")
+    url = url.replace("{story_id}", form_of(example) if path.endswith("revise") else f"story-{fresh}")
     headers: dict[str, str] = {}
     arguments: dict[str, Any] = {"data": json.dumps(example)}
     if media == "multipart/form-data":

@@ -200,18 +200,3 @@ async def test_an_expired_story_goes_with_its_jobs(world: World) -> None:
     await world.stories.remove_expired()
     with pytest.raises(NotFound):
         await world.stories.get(ended.id, "ann")
-
-
-async def test_a_story_is_followed_to_its_end(world: World) -> None:
-    story = await world.submit(SCENES, story_id="news")
-    seen: list[Status] = []
-
-    async def follow() -> None:
-        async for moment in world.stories.follow("news", "ann", 60):
-            assert moment
-            seen.append(moment.story.status)
-
-    task = asyncio.create_task(follow())
-    await world.ended(story)
-    await task
-    assert seen[-1] is Status.completed
