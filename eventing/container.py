@@ -140,7 +140,7 @@ def build_container(
         bucket=bucket,
         signals=signals,
         overview=OverviewStore(database),
-        levels=LevelStore(database, ((each.model, each.lane) for each in settings.endpoints)),
+        levels=LevelStore(database, settings.routes),
         predictors=predictors,
         logs=logs,
         costs=costs,

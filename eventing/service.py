@@ -10,12 +10,14 @@ import asyncio
 import logging
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import uvicorn
 
 from eventing.api.app import create_app
 from eventing.container import build_container
+from eventing.contract.budget import Budget
 from eventing.contract.errors import ConfigurationError, ReelzeroError, Unavailable
 from eventing.contract.http.bounded_http import BoundedHttp
 from eventing.contract.storage.s3_http import ObjectClient
@@ -56,7 +58,7 @@ class Service:
         self.failed = asyncio.Event()
         self.container = build_container(settings, endpoints.obstacle, endpoints.predictors, logs)
         self._endpoints = endpoints
-        begin_at_zero((each.model, each.lane) for each in settings.endpoints)
+        begin_at_zero(settings.routes)
         self._tasks: list[asyncio.Task[None]] = []
         self._server: uvicorn.Server | None = None
         self._serving: asyncio.Task[None] | None = None
@@ -121,6 +123,13 @@ class Service:
         """Count the attempts that `stop` waits for. Call it only after `start`."""
         return self._dispatcher.open_attempts
 
+    def _budgets(self) -> Iterator[Budget]:
+        """Yield those of all models and types of steps that are served."""
+        catalog, types = self.container.catalog, self.container.step_types
+        yield from (catalog.get(endpoint.model).budget for endpoint in self.settings.endpoints)
+        names = (kind for each in self.settings.step_endpoints for kind in each.types)
+        yield from (types[name].budget for name in names if name in types)
+
     def hurry(self) -> None:
         """Make `stop` wait for no open attempt; it still does the rest. Call it only after `start`."""
         self._dispatcher.hurry()
@@ -130,8 +139,7 @@ class Service:
         if drain_seconds is None:
             drain_seconds = self.settings.drain_seconds
         if drain_seconds is None:
-            entries = [self.container.catalog.get(endpoint.model) for endpoint in self.settings.endpoints]
-            drain_seconds = max((entry.budget.client_timeout for entry in entries), default=0)
+            drain_seconds = max((each.client_timeout for each in self._budgets()), default=0)
         await self._dispatcher.drain(drain_seconds)
         for task in self._tasks:
             task.cancel()

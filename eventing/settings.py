@@ -18,6 +18,8 @@ from eventing.contract.budget import HEARTBEAT_SECONDS, HEARTBEATS_MISSED
 from eventing.contract.env import SharedSettings
 from eventing.contract.records.models import Frozen
 
+STEP_LANE = "default"  # of every type of steps
+
 
 class Endpoint(Frozen):
     """Where jobs of one model and lane are sent, and how many at once.
@@ -227,6 +229,12 @@ class Settings(SharedSettings):
     def path_prefix(self) -> str:
         """Path of `public_url` without a slash at its end; empty if there is none."""
         return urlsplit(self.public_url).path.rstrip("/")
+
+    @property
+    def routes(self) -> tuple[tuple[str, str], ...]:
+        """Return all pairs of model and lane, and of type of step and lane."""
+        models = ((each.model, each.lane) for each in self.endpoints)
+        return (*models, *((kind, STEP_LANE) for each in self.step_endpoints for kind in each.types))
 
     @field_validator("owner_weights")
     @classmethod

@@ -15,9 +15,7 @@ from typing import Protocol
 from eventing.contract.catalog import Catalog
 from eventing.dispatch.pods import Pods
 from eventing.domain.pool import Pool, PredictorState
-from eventing.settings import Endpoint, StepEndpoint
-
-LANE = "default"  # of every step
+from eventing.settings import STEP_LANE, Endpoint, StepEndpoint
 
 
 class Endpoints(Protocol):
@@ -156,7 +154,7 @@ class AllEndpoints:
 
 def step_pool(endpoint: StepEndpoint) -> Pool:
     """Return the pool of an endpoint of steps. No pool of a model has such a name: theirs have a slash."""
-    routes = tuple((kind, LANE) for kind in endpoint.types)
+    routes = tuple((kind, STEP_LANE) for kind in endpoint.types)
     return Pool(
         f"steps:{endpoint.name}", endpoint.capacity, routes, endpoint.idle_seconds, endpoint.always_on
     )

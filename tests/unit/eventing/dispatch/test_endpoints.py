@@ -35,6 +35,7 @@ async def test_steps_have_pools_of_their_own_beside_the_models(settings: Setting
         "steps:cpu": (4, 0, (("narrate", "default"), ("film", "default"))),
         "steps:align": (1, 90, (("align", "default"),)),
     }
+    assert settings.routes == tuple(route for pool in both.pools() for route in pool.routes)
     urls = []
     for model in ("tiny", "film", "align"):
         async with both.open(model, "default") as url:
