@@ -37,9 +37,12 @@ def watched(made: Iterable[Frame], count: int, progress: Callable[[float], None]
 
 
 def write(path: Path, shape: Shape, made: Iterable[Frame], heard: Iterable[sound.Samples] | None) -> int:
-    """Write an intermediate clip, Matroska with FFV1 and PCM. Returns its frames' number. Raises OSError."""
+    """Write an intermediate clip, Matroska with H.264 at qp 0 and PCM.
+
+    Returns the number of frames. Raises OSError.
+    """
     with av.open(str(path), "w", format="matroska") as container:
-        return muxed(container, shape, made, heard, ("ffv1", LOSSLESS), ("pcm_s16le", {}))
+        return muxed(container, shape, made, heard, LOSSLESS, ("pcm_s16le", {}))
 
 
 def muxed(

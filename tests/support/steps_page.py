@@ -18,7 +18,7 @@ video with a model of the catalog. This page is generated from `eventing/contrac
 own](wrap-a-model.md) is one more file like these.
 
 They read and write pictures and sound as streams, by PyAV (FFmpeg) and Pillow. Clips between steps are
-lossless: Matroska with FFV1 and PCM. Sound has 48,000 samples a second, in stereo.
+lossless: Matroska with H.264 (qp 0) and PCM. Sound has 48,000 samples a second, in stereo.
 
 **Licence.** `narrate` speaks with espeak-ng, which is under the GPL-3. A process of its own loads it, and
 only the image of the steps contains it. The rest of reelzero is under Apache-2.0. To keep the

@@ -73,6 +73,13 @@ def level(samples: sound.Samples, start: float, end: float) -> float:
     return float(np.sqrt((samples[:, sound.at(start) : sound.at(end)] ** 2).mean()))
 
 
+def test_a_clip_between_steps_loses_nothing(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    made = [random.integers(0, 256, (72, 64)).astype(np.uint8) for _ in range(5)]
+    clips.write(tmp_path / "clip", SHAPE, made, None)
+    assert all(np.array_equal(a, b) for a, b in zip(made, frames.read(tmp_path / "clip"), strict=True))
+
+
 def test_narration_has_every_word_in_order_and_silence_around(run: Run) -> None:
     text = "Once there was a red circle. It cost $25!"
     folder = run(narrate, text=text, pause_seconds=0.5)
