@@ -27,6 +27,10 @@ COMMANDS = {
     "open": Entry(f"{TERMINAL}.files", "open_video", "Open a video, or the page, in the browser.", VIDEOS),
     "events": Entry(f"{TERMINAL}.events", "events", "Show what was sent about jobs, or follow them.", VIDEOS),
     "logs": Entry(f"{TERMINAL}.events", "logs", "Print the log lines of a job of this machine.", VIDEOS),
+    "story": Entry(f"{TERMINAL}.story", "story", "Make a film of a file with scenes or steps.", VIDEOS),
+    "stories": Entry(
+        f"{TERMINAL}.stories", "stories", "List, show, follow, cancel or retry stories.", VIDEOS
+    ),
     "mcp": Entry(f"{TERMINAL}.mcp", "mcp", "Serve your videos to an agent, over MCP.", VIDEOS),
     "ps": Entry(f"{TERMINAL}.status", "ps", "Show your jobs that wait or run.", SERVER),
     "status": Entry(f"{TERMINAL}.status", "status", "Show queues, slots, predictors and GPUs.", SERVER),
