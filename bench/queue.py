@@ -1,15 +1,16 @@
 """A thousand jobs without generation, end to end: `python -m bench.queue`.
 
 `reelzero serve` on SQLite and on PostgreSQL, with a no-op predictor behind real HTTP. The same run measures
-the design that it replaces: FastAPI + Celery + Redis + PostgreSQL (bench/peers/celery_peer.py). A peer whose
-parts are absent is left out, and its line says what it needs. The same connections submit to each side as
-fast as it answers, and the same number of jobs run at once. All commits are on disk: SQLite synchronous=FULL,
-PostgreSQL fsync and synchronous_commit on, Redis appendfsync always. jobs/s counts from the first POST until
-the last row is completed. The product must also announce the end: one PUT to S3 and two more commits that a
-peer does not have. `+ PUT` adds a PUT to a peer. `+ predictor` makes a peer's task call the same predictor
-over HTTP. Accept → start is the time from the 202 until the predictor or the task begins, once in the rush
-and once with a job every 100 ms on an idle queue. Target: at least the jobs/s of Celery + predictor + PUT on
-PostgreSQL, 0.6 of them on SQLite.
+the design that it replaces: FastAPI + Celery + Redis + PostgreSQL (bench/peers/celery_peer.py), and
+procrastinate, a queue in PostgreSQL (procrastinate_peer.py). A peer whose parts are absent is left out, and
+its line says what it needs. The same connections submit to each side as fast as it answers, and the same
+number of jobs run at once. All commits are on disk: SQLite synchronous=FULL, PostgreSQL fsync and
+synchronous_commit on, Redis appendfsync always. jobs/s counts from the first POST until the last row is
+completed. The product must also announce the end: one PUT to S3 and two more commits that a peer does not
+have. `+ PUT` adds a PUT to a peer. `+ predictor` makes a peer's task call the same predictor over HTTP.
+Accept → start is the time from the 202 until the predictor or the task begins, once in the rush and once with
+a job every 100 ms on an idle queue. Target: at least the jobs/s of Celery + predictor + PUT on PostgreSQL,
+0.6 of them on SQLite.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ SIDES: dict[str, Side] = {
     "Celery": queue_sides.celery,
     "Celery + PUT": queue_sides.celery_with_put,
     "Celery + predictor + PUT": queue_sides.celery_with_predictor,
+    "procrastinate + predictor + PUT": queue_sides.procrastinate,
 }
 OURS, PEERS = list(SIDES)[:3], list(SIDES)[3:]
 
@@ -200,7 +202,7 @@ async def guarded(load: Load) -> list[Record]:
 
 
 def cases(size: Size) -> list[Record]:
-    """Measure all sides; ours and the peer that goes as long a way in a quick run."""
+    """Measure all sides; ours and the two peers that go as long a way in a quick run."""
     if size is Size.smallest:
         raise Missing("a size above the smallest, which would make the peers' environments: take quick")
     few = ("reelzero, SQLite", "reelzero, PostgreSQL", *PEERS[2:])

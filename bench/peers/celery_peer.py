@@ -1,4 +1,4 @@
-"""The peer of bench.queue: FastAPI + Celery + Redis + PostgreSQL, as such a service is usually built.
+"""A peer of bench.queue: FastAPI + Celery + Redis + PostgreSQL, as such a service is usually built.
 
 It runs in its own virtual environment (environments.py): `uvicorn bench.peers.celery_peer:api`
 and `celery -A bench.peers.celery_peer worker`. The endpoint commits the row before its 202 and hands the id

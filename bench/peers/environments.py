@@ -1,6 +1,6 @@
-"""The virtual environment of celery_peer.py, below .cache.
+"""The virtual environments of celery_peer.py and procrastinate_peer.py, below .cache.
 
-It is made on first use and again when its versions change. Without a package index it cannot be made: the
+Each is made on first use and again when its versions change. Without a package index it cannot be made: the
 side is then absent.
 """
 
@@ -23,6 +23,7 @@ COMMON = (
 REQUIREMENTS = {
     # kombu imports packaging but does not declare it
     "celery": ("celery==5.7.0", "redis==8.1.0", "packaging==26.3", *COMMON),
+    "procrastinate": ("procrastinate==3.10.0", *COMMON),
 }
 
 

@@ -1,7 +1,7 @@
-"""What the peer of bench.queue does for a job, beside its queue: the row, the predictor, one PUT.
+"""What both peers of bench.queue do for a job, beside their queue: the row, the predictor, one PUT.
 
 PEER_POSTGRES, PEER_JOURNAL; PEER_S3: one small PUT per job; PEER_PREDICTOR: the port of a predictor that the
-task calls, as where workers and GPUs are apart. It runs in the peer's own environment (environments.py).
+task calls, as where workers and GPUs are apart. It runs in the peers' own environments (environments.py).
 """
 
 from __future__ import annotations

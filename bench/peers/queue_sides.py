@@ -1,6 +1,6 @@
-"""The sides of bench.queue, as processes: `reelzero serve` on either database, and Celery.
+"""The sides of bench.queue, as processes: `reelzero serve` on either database, Celery and procrastinate.
 
-Both use the same PostgreSQL server (fsync and synchronous_commit on, its defaults), the same S3 server and
+All use the same PostgreSQL server (fsync and synchronous_commit on, its defaults), the same S3 server and
 the same disk. Each start makes a fresh database. Its processes end with the exit stack.
 """
 
@@ -110,6 +110,28 @@ async def celery_with_predictor(world: World, stack: AsyncExitStack, slots: int)
     extra = {"PEER_S3": world.s3.endpoint or "", "PEER_PREDICTOR": str(predictor)}
     side = await _celery(world, stack, slots, extra)
     return Running(side.ports, journal, side.ended)
+
+
+async def procrastinate(world: World, stack: AsyncExitStack, slots: int) -> Running:
+    """Start procrastinate with the PUT; its task calls the predictor over HTTP, as the product does."""
+    programs = await asyncio.to_thread(prepare, "procrastinate")
+    predictor, journal = await _predictor(world, stack)
+    url = (await world.postgres.fresh()).url
+    env = {
+        "PEER_POSTGRES": url.replace("+asyncpg", ""),
+        "PEER_S3": world.s3.endpoint or "",
+        "PEER_PREDICTOR": str(predictor),
+    }
+    command = [str(programs / "procrastinate"), "-v", "--app=bench.peers.procrastinate_peer.queue"]
+    schema = await world.start(stack, f"schema-{predictor}", [*command, "schema", "--apply"], **env)
+    if await schema.wait():
+        raise RuntimeError(last_words(schema.log))
+    port = await _api(world, stack, programs, "bench.peers.procrastinate_peer:api", env)
+    for slot in range(slots):
+        work = [*command, "worker", "--concurrency=1"]
+        worker = await world.start(stack, f"worker-{port}-{slot}", work, **env)
+        await _until(partial(_has_written, worker, "Starting worker"), worker)
+    return Running([port], journal, await _counter(stack, url, ENDED))
 
 
 async def _predictor(world: World, stack: AsyncExitStack) -> tuple[int, Path]:

@@ -87,13 +87,13 @@ def test_a_peer_of_the_queue_that_is_absent_is_recorded_with_what_it_needs() -> 
     outcomes = {
         "reelzero, PostgreSQL": queue.Outcome(70.0, 90.0, [], [0.004]),
         "Celery + predictor + PUT": Missing("redis-server"),
-        "Celery + PUT": queue.Outcome(35.0, 80.0, [], [0.003]),
+        "procrastinate + predictor + PUT": queue.Outcome(35.0, 80.0, [], [0.003]),
     }
-    put, predictor = queue.ratios("reelzero, PostgreSQL", outcomes, 1)
-    assert predictor.verdict() == "not run" and predictor.note == "[not run] needs redis-server"
-    assert predictor.target == at_least(1.0)
-    assert (put.versus, put.ratio) == ("Celery + PUT", 2.0)
-    require_sound([put, predictor])
+    celery, procrastinate = queue.ratios("reelzero, PostgreSQL", outcomes, 1)
+    assert celery.verdict() == "not run" and celery.note == "[not run] needs redis-server"
+    assert celery.target == at_least(1.0)
+    assert (procrastinate.versus, procrastinate.ratio) == ("procrastinate + predictor + PUT", 2.0)
+    require_sound([celery, procrastinate])
 
 
 def test_the_page_of_benchmarks_is_as_its_results() -> None:
