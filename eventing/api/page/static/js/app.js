@@ -25,6 +25,7 @@ let leave = null; // ends the view that is shown instead of the videos
 
 function show(to) {
   const [place, mount] = VIEWS[to.name] ?? ["make"];
+  const isFirst = !document.body.dataset.view;
   leave?.();
   leave = null;
   for (const id of ["make", "stories", "operate"]) {
@@ -35,7 +36,12 @@ function show(to) {
   document.body.dataset.view = to.name;
   document.title = TITLES[to.name] ?? "reelzero";
   detail.show(place === "make" ? to.id : null, to.other);
-  if (place !== "make") { $(place).replaceChildren(); leave = mount($(place), to.id); }
+  if (place === "make") return;
+  $(place).replaceChildren();
+  leave = mount($(place), to.id);
+  if (isFirst) return;
+  scrollTo(0, 0);
+  if (document.activeElement === document.body) $(place).focus({ preventScroll: true }); // what had it is gone
 }
 
 function mark(link, isHere) {
