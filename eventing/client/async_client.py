@@ -16,18 +16,15 @@ from eventing.client.costs import Estimate, Usage
 from eventing.client.download import download, place_of
 from eventing.client.pictures import with_files
 from eventing.client.records import Deliveries, Group, Job, Link, Model, Models, Page, Update
-<<<<<<< HEAD
 from eventing.client.stories import AsyncStories
 from eventing.client.stream import follow
-=======
-from eventing.client.stream import PATIENCE_SECONDS, follow
->>>>>>> 2f6e7d5 (reelzero story FILE makes a film, shows its steps as they end, and downloads it)
 from eventing.contract.codecs.validation import validated
 from eventing.contract.errors import Conflict, InvalidRequest
 from eventing.contract.records.models import JOB_ID_PATTERN, JobRequest, Status
 from eventing.contract.records.results import StoredFile
 
 DEFAULT_SERVER = "http://127.0.0.1:8080"
+PATIENCE_SECONDS = 120.0  # for a server that is away while a job is followed
 JSON = {"Accept": "application/json"}
 Variant = Literal["video", "poster", "spritesheet"]
 CONTENT: dict[Variant, str] = {"video": "video", "poster": "thumbnail", "spritesheet": "spritesheet"}

@@ -10,34 +10,17 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from time import monotonic
-<<<<<<< HEAD
 from typing import Any, Generic, TypeVar
-=======
-from typing import Any, Protocol, TypeVar
->>>>>>> 2f6e7d5 (reelzero story FILE makes a film, shows its steps as they end, and downloads it)
 
 import aiohttp
 
 from eventing.client.calls import Away, Calls, Refused
 from eventing.client.records import Job, Update
-from eventing.contract.records.models import Status
 
 T = TypeVar("T")
 SILENCE_SECONDS = 60.0  # a server sends a sign of life every 25 s
 PAUSE_SECONDS = 1.0  # before a connection is made again
-PATIENCE_SECONDS = 120.0  # for a server that is away
 OVERLOADED = frozenset({429, 502, 503, 504})
-
-
-class Ending(Protocol):
-    """What a stream is about: its status tells whether it is over."""
-
-    @property
-    def status(self) -> Status:
-        """Return where it is."""
-
-
-T = TypeVar("T", bound=Ending)
 
 
 @dataclass(frozen=True)
@@ -77,50 +60,21 @@ async def resumed(
 
     A server that is away is tried for `patience` seconds. Raises Away, Refused.
     """
-
-    async def state() -> Job:
-        return Job.read(await calls.json("GET", f"/v1/jobs/{job_id}"))
-
-    async for event in resumed(calls, f"/v1/jobs/{job_id}/events", patience, state):
-        update = Update.of_event(event.name, event.data) if isinstance(event, Event) else Update.of_job(event)
-        yield update
-        if update.job:
-            return
-
-
-async def resumed(
-    calls: Calls, path: str, patience: float, state: Callable[[], Awaitable[T]]
-) -> AsyncIterator[Event | T]:
-    """Yield the events of a stream, on as many connections as it takes. The caller ends at the last one.
-
-    Between two connections the state is read; one that is terminal is yielded, and is the last.
-    """
     last_id: str | None = None
     away_since: float | None = None
     while True:
         try:
-<<<<<<< HEAD
             async for event in _events(calls, stream.path, last_id):
-=======
-            async for event in _events(calls, path, last_id):
->>>>>>> 2f6e7d5 (reelzero story FILE makes a film, shows its steps as they end, and downloads it)
                 if event is None:  # a sign of life
                     away_since = None
                     continue
                 last_id = event.id
-<<<<<<< HEAD
                 state = stream.read(event)
                 yield state
                 if is_last(state):
                     return
             if is_last(state := await stream.look()):  # it ended between two connections
                 yield state
-=======
-                yield event
-            current = await state()
-            if current.status.is_terminal:  # it ended between two connections
-                yield current
->>>>>>> 2f6e7d5 (reelzero story FILE makes a film, shows its steps as they end, and downloads it)
                 return
             away_since = None
         except (Away, Refused) as error:

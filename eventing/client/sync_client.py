@@ -7,14 +7,10 @@ from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mappin
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
-from eventing.client.async_client import DEFAULT_SERVER, AsyncClient, Variant
+from eventing.client.async_client import DEFAULT_SERVER, PATIENCE_SECONDS, AsyncClient, Variant
 from eventing.client.costs import Estimate, Usage
 from eventing.client.records import Group, Job, Model, Page, Update
-<<<<<<< HEAD
 from eventing.client.sync_stories import Stories
-=======
-from eventing.client.stream import PATIENCE_SECONDS
->>>>>>> 2f6e7d5 (reelzero story FILE makes a film, shows its steps as they end, and downloads it)
 from eventing.contract.records.models import JobRequest, Status
 
 T = TypeVar("T")

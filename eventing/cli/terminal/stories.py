@@ -12,7 +12,7 @@ from eventing.cli.terminal.screen.story import describe
 from eventing.cli.terminal.servers.exit_status import ExitStatus
 from eventing.cli.terminal.servers.session import Session, command
 from eventing.cli.terminal.story import OutOption, watch_story
-from eventing.client.stories import Stories, Story
+from eventing.client.story_records import Story
 from eventing.contract.records.models import Status
 
 stories = typer.Typer(no_args_is_help=True, help="Stories: films of several scenes or steps.")
@@ -26,7 +26,7 @@ async def list_stories(
     limit: Annotated[int, typer.Option(min=1, max=100, help="Most stories.")] = 20,
 ) -> None:
     """List your stories, the newest first."""
-    page = await Stories(session.client.calls).page(status=status or (), limit=limit)
+    page = await session.client.stories.page(status=status or (), limit=limit)
     output = session.output
     rows = [
         (each.id, coloured(each.status), f"{each.percent} %", str(len(each.steps)), ago(each.submitted_at))
@@ -39,7 +39,7 @@ async def list_stories(
 @command
 async def show(session: Session, story: Id) -> None:
     """Show a story and its steps."""
-    shown = await Stories(session.client.calls).story(story)
+    shown = await session.client.stories.get(story)
     output = session.output
 
     def people() -> None:
@@ -59,13 +59,13 @@ async def watch(session: Session, story: Id, out: OutOption = None) -> ExitStatu
 @command
 async def cancel(session: Session, story: Id) -> None:
     """Cancel a story: steps that run end within one step of theirs."""
-    await _changed(session, story, Stories(session.client.calls).cancel)
+    await _changed(session, story, session.client.stories.cancel)
 
 
 @command
 async def retry(session: Session, story: Id) -> None:
     """Continue a failed or cancelled story from what is not completed."""
-    await _changed(session, story, Stories(session.client.calls).retry)
+    await _changed(session, story, session.client.stories.retry)
 
 
 async def _changed(session: Session, story: str, work: Callable[[str], Awaitable[Story]]) -> None:

@@ -13,7 +13,8 @@ from eventing.cli.terminal.screen.output import duration
 from eventing.cli.terminal.screen.story import open_story
 from eventing.cli.terminal.servers.exit_status import ExitStatus
 from eventing.cli.terminal.servers.session import Session, command
-from eventing.client.stories import Stories, Story, StoryEstimate
+from eventing.client.stories import ENDINGS
+from eventing.client.story_records import Story, StoryEstimate
 from eventing.contract.errors import InvalidRequest
 from eventing.contract.records.models import Status
 
@@ -52,7 +53,7 @@ async def story(
     Example: reelzero story film.yaml --out films
     """
     request = read_story(file)
-    stories = Stories(session.client.calls)
+    stories = session.client.stories
     if dry_run:
         if revise is not None:
             raise InvalidRequest(
@@ -62,7 +63,7 @@ async def story(
         return ExitStatus.done
     if out is not None and out.is_file():
         raise InvalidRequest(f"--out: {out} is a file; name a folder", field="--out")
-    made = await (stories.revise(revise, request, key) if revise else stories.submit(request, key))
+    made = await (stories.revise(revise, request, key=key) if revise else stories.submit(request, key=key))
     if not session.output.as_json and not (session.output.quiet and out is not None):
         session.output.answer(made, [made.id], lambda: session.output.line(f"{made.id}  {made.status}"))
     if not watch and out is None:
@@ -75,12 +76,12 @@ async def story(
 
 async def watch_story(session: Session, story_id: str, out: Path | None) -> ExitStatus:
     """Show the progress of a story, then how it ended; with `out` download its files."""
-    stories = Stories(session.client.calls)
-    latest = await stories.story(story_id)
+    stories = session.client.stories
+    latest = await stories.get(story_id)
     try:
         with open_story(session.output) as display:
             display.show(latest)
-            async for latest in stories.follow(story_id):
+            async for latest in stories.stream(story_id):
                 display.show(latest)
     except asyncio.CancelledError:
         session.output.note(f"the story goes on; see it again: reelzero stories watch {story_id}")
@@ -92,7 +93,9 @@ async def watch_story(session: Session, story_id: str, out: Path | None) -> Exit
         report(session, latest)
         session.output.note(f"download: reelzero stories watch {story_id} --out films")
         return ExitStatus.done
-    paths = await stories.download(story_id, out)
+    result = await stories.result(story_id)
+    names = [name for name in ENDINGS if getattr(result, name) is not None]
+    paths = [await stories.download(story_id, f"{out}/", name) for name in names]
     if session.output.as_json:
         session.output.json({"id": story_id, "paths": [str(path) for path in paths]})
     else:

@@ -24,12 +24,14 @@ Body = dict[str, Any]
 
 
 def step(name: str, state: str, **more: Any) -> Body:
-    return {"name": name, "uses": "film", "state": state, "percent": 0, **more}
+    return {"name": name, "uses": "film", "state": state, "percent": 0, "expected_seconds": 1.0,
+            "outputs": {}, "error": None, **more}  # fmt: skip
 
 
 def story(status: str, *steps: Body, **more: Any) -> Body:
     return {"object": "story", "id": STORY, "status": status, "percent": 50,
-            "submitted_at": "2026-11-26T20:00:00Z", "steps": list(steps), "error": None} | more  # fmt: skip
+            "submitted_at": "2026-11-26T20:00:00Z", "steps": list(steps), "error": None,
+            "request": {}} | more  # fmt: skip
 
 
 FILE = {"url": f"/v1/stories/{STORY}/files/film/film", "sha256": hashlib.sha256(FILM).hexdigest(),

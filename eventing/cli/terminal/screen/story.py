@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from eventing.cli.terminal.screen.output import Output, duration, safe
-from eventing.client.stories import Story, StoryStep
+from eventing.client.story_records import Story, StoryStep
 
 BAR = 18  # columns
 REFRESH = 4  # a second
