@@ -17,7 +17,7 @@ from steps.runner import kinds, names, transfer
 from steps.runner.cache import Cache
 from steps.runner.command import Command, kill
 from steps.runner.failures import Failed, Gone, Record, failure
-from steps.runner.processes import Start
+from steps.runner.processes import Start, reap
 from steps.runner.service import Service
 from steps.runner.settings import How
 
@@ -56,6 +56,7 @@ class Attempt:
         except OSError as error:
             end = failure("storage_error", f"the scratch disk: {error}", retryable=True)
         finally:
+            reap()
             shutil.rmtree(self._folder, ignore_errors=True)
             self.records.put(end)
 
