@@ -67,6 +67,6 @@ def each(names: dict[str, dict[str, Any]], **options: Any) -> Callable[[Scenario
 
 def load() -> dict[str, Fault]:
     """Import the scenarios; return all faults."""
-    from tests.faults.scenarios import disks, eventing, predictor, surroundings, tails, watchers  # noqa: F401 -- they register
+    from tests.faults.scenarios import disks, eventing, predictor, stories, surroundings, tails, watchers  # noqa: F401 -- they register
 
     return FAULTS

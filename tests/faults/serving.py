@@ -30,6 +30,7 @@ from eventing.store.database import connections, engine
 from eventing.store.database.direct import Direct
 from eventing.store.jobs import JobStore
 from eventing.store.outbox import OutboxStore
+from eventing.store.stories import StoryStore
 
 SCHEDULE = (0.2, 0.3, 0.5, 0.5, 0.5, 1, 1, 1, 2, 2, 2, 4, 4, 8, 8, 16)
 CRASH_POINTS: dict[str, tuple[type, str]] = {
@@ -37,6 +38,8 @@ CRASH_POINTS: dict[str, tuple[type, str]] = {
     "claim": (ClaimStore, "claim"),
     "start": (ClaimStore, "start"),
     "finish": (ClaimStore, "end"),
+    "story-submit": (StoryStore, "submit"),
+    "story-write": (StoryStore, "write"),
     "outbox-claim": (OutboxStore, "claim"),
     "outbox-record": (OutboxStore, "record_all"),
 }

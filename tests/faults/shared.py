@@ -16,7 +16,7 @@ from eventing.standalone.s3.s3server import S3Server
 from tests.faults.databases import PostgresServer
 from tests.faults.processes import ROOT, Child, Zygote
 
-LIGHT = ("tests.faults.serving", "tests.faults.predictor", "alembic.command")
+LIGHT = ("tests.faults.serving", "tests.faults.predictor", "alembic.command", "steps.runner.__main__")
 HEAVY = ("tests.faults.real",)
 
 

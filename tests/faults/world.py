@@ -68,6 +68,7 @@ class World:
         self.shared, self.rng, self.folder, self.real = shared, rng, folder, real
         self.replicas: list[Replica] = []
         self.predictor: Child | None = None
+        self.workers: dict[str, Child] = {}  # of stories
         self.predictor_port = free_port()
         self.jobs: list[Wanted] = []
         self.repeats = 0  # how many generations may run a second time
@@ -86,7 +87,7 @@ class World:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for child in [self.predictor, *(replica.child for replica in self.replicas)]:
+        for child in [self.predictor, *self.workers.values(), *(each.child for each in self.replicas)]:
             if child:
                 await child.kill()
         await self.http.close()
@@ -244,13 +245,13 @@ class World:
             await asyncio.sleep(POLL)  # a broker's back-off
         raise AssertionError("an event was never accepted")
 
-    async def call(self, method: str, path: str) -> Any:
+    async def call(self, method: str, path: str, body: Any = None) -> Any:
         """Call any replica that answers; return its JSON."""
         end = time.monotonic() + LIMIT
         while time.monotonic() < end:
             for replica in self.replicas:
                 try:
-                    async with self.http.request(method, replica.url + path) as answer:
+                    async with self.http.request(method, replica.url + path, json=body) as answer:
                         if answer.status < 500:
                             return await answer.json()
                 except (aiohttp.ClientError, OSError, TimeoutError):
