@@ -14,7 +14,7 @@ import numpy as np
 
 from bench.harness.records import Record, Size, at_most, main, median
 from eventing.contract.certificates import make_self_made
-from predictor.generation.video.credentials import Credentials, Origin
+from eventing.contract.credentials import Credentials, Origin
 from predictor.generation.video.mp4 import write_mp4
 from predictor.generation.video.stills import Frames
 

@@ -211,7 +211,9 @@ def _steps(settings: Settings, data: DataDir, idle_seconds: float) -> tuple[Endp
     here = [each for each in settings.step_endpoints if not each.url]
     runnable = commands(each for each in types.values() if any(each.name in one.types for one in here))
     places = sum(each.capacity for each in here)
-    launcher = StepLauncher(data.path, inherited(), settings.predictor_token or "", runnable, places)
+    environment = inherited()
+    environment |= signing_environment(data, environment)
+    launcher = StepLauncher(data.path, environment, settings.predictor_token or "", runnable, places)
     own = LocalSteps(launcher, here, builtin(types.values()), idle_seconds)
     return own, StepEndpoints(each for each in settings.step_endpoints if each.url)
 

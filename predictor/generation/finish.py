@@ -11,12 +11,12 @@ import c2pa
 import numpy as np
 
 from eventing.contract.certificates import SigningPair, make_self_made
+from eventing.contract.credentials import Credentials, Origin, digest
 from eventing.contract.errors import ConfigurationError
 from eventing.contract.records.models import GenerationSpec
 from eventing.contract.records.results import Mark
 from predictor.generation.hooks import Hooks, load_hooks
 from predictor.generation.result_store import now
-from predictor.generation.video.credentials import Credentials, Origin, digest
 from predictor.generation.video.mp4 import write_mp4
 from predictor.settings import PredictorSettings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from steps import work
-from steps.media import clips, joining
+from steps.media import clips, joining, mark
 from steps.work import StepError, Work
 
 
@@ -27,4 +27,4 @@ def run(job: Work) -> None:
     line = joining.timeline(opened, transitions)
     heard = joining.joined_sound(line) if any(clip.has_sound for clip in opened) else None
     made = clips.watched(joining.joined_frames(line), line.count, job.progress)
-    clips.write(job.outputs["clip"], line.shape, made, heard)
+    clips.write(job.outputs["clip"], line.shape, made, heard, mark.tags(mark.sources(job)))

@@ -13,7 +13,7 @@ from pydantic import Field
 from steps import work
 from steps.builtin import mux
 from steps.builtin.subtitles import burnt
-from steps.media import clips, cues, frames, joining, mixing, sound
+from steps.media import clips, cues, frames, joining, mark, mixing, sound
 from steps.media.cues import Cue
 from steps.media.frames import FILM, Frame
 from steps.work import StepError, Work
@@ -41,7 +41,7 @@ class Parameters(work.Parameters):
 
 
 def run(job: Work) -> None:
-    """Write `film` (MP4), `subtitles` (WebVTT) and `poster` (JPEG). Raises StepError, OSError."""
+    """Write `film` (MP4, signed), `subtitles` (WebVTT) and `poster` (JPEG). Raises StepError, OSError."""
     wanted = Parameters.model_validate(job.parameters)
     opened = [clips.opened(f"clips[{n}]", path) for n, path in enumerate(job.inputs.get("clips", ()))]
     if not opened:
@@ -69,8 +69,13 @@ def run(job: Work) -> None:
 
 def _write(job: Work, line: joining.Timeline, made: Iterator[Frame], heard: Iterator[sound.Samples]) -> None:
     options = {"movflags": "+faststart"}
-    with av.open(str(job.outputs["film"]), "w", format="mp4", options=options) as container:
+    target = job.outputs["film"]
+    draft = target.with_name("film.mp4")  # the name tells the library of C2PA what it is
+    with av.open(str(draft), "w", format="mp4", options=options) as container:
         clips.muxed(container, line.shape, made, heard, ("libx264", FILM), ("aac", AAC))
+    if signer := mark.credentials():
+        mark.sign(signer, draft, mark.sources(job))
+    draft.replace(target)
 
 
 def _starts(job: Work, line: joining.Timeline, wanted: Parameters) -> tuple[float, ...]:

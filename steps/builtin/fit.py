@@ -12,7 +12,7 @@ from av.filter import Graph
 from pydantic import Field
 
 from steps import work
-from steps.media import clips, frames, length, preview
+from steps.media import clips, frames, length, mark, preview
 from steps.media.frames import Clip, Frame, Shape
 from steps.work import Work
 
@@ -51,6 +51,7 @@ def run(job: Work) -> None:
         shape,
         clips.watched(seen, count, job.progress),
         clips.sound_of(clip, count / shape.rate),
+        mark.tags(mark.sources(job)),
     )
 
 

@@ -11,7 +11,7 @@ import av
 from pydantic import Field
 
 from steps import work
-from steps.media import clips, frames, mixing, sound
+from steps.media import clips, frames, mark, mixing, sound
 from steps.media.mixing import Placed
 from steps.work import StepError, Work
 
@@ -37,7 +37,7 @@ def run(job: Work) -> None:
     mix = mixing.mixed(base, count, speech, job.maybe("music"), wanted.music_db, wanted.duck_db)
     with levelled(mix, wanted.loudness) as heard:
         made = clips.watched(frames.read(clip.path), clip.count, job.progress)
-        clips.write(job.outputs["clip"], clip.shape, made, heard)
+        clips.write(job.outputs["clip"], clip.shape, made, heard, mark.tags(mark.sources(job)))
 
 
 def placed(files: tuple[Path, ...], starts: tuple[float, ...]) -> list[Placed]:

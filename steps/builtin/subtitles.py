@@ -8,7 +8,7 @@ from fractions import Fraction
 from pydantic import Field
 
 from steps import work
-from steps.media import clips, cues, frames, text
+from steps.media import clips, cues, frames, mark, text
 from steps.media.cues import Cue
 from steps.media.frames import Frame, Shape
 from steps.media.speech import Word
@@ -42,7 +42,13 @@ def run(job: Work) -> None:
     if source := job.maybe("clip"):
         clip = clips.opened("clip", source)
         drawn = clips.watched(burnt(frames.read(source), clip.shape, shown), clip.count, job.progress)
-        clips.write(job.outputs["clip"], clip.shape, drawn, clips.sound_of(clip, clip.seconds))
+        clips.write(
+            job.outputs["clip"],
+            clip.shape,
+            drawn,
+            clips.sound_of(clip, clip.seconds),
+            mark.tags(mark.sources(job)),
+        )
 
 
 def burnt(made: Iterable[Frame], shape: Shape, shown: Sequence[Cue]) -> Iterator[Frame]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 from typing import cast
 
 import av
@@ -36,12 +37,19 @@ def watched(made: Iterable[Frame], count: int, progress: Callable[[float], None]
         yield frame
 
 
-def write(path: Path, shape: Shape, made: Iterable[Frame], heard: Iterable[sound.Samples] | None) -> int:
+def write(
+    path: Path,
+    shape: Shape,
+    made: Iterable[Frame],
+    heard: Iterable[sound.Samples] | None,
+    tags: Mapping[str, str] = MappingProxyType({}),
+) -> int:
     """Write an intermediate clip, Matroska with H.264 at qp 0 and PCM.
 
     Returns the number of frames. Raises OSError.
     """
     with av.open(str(path), "w", format="matroska") as container:
+        container.metadata.update(tags)
         return muxed(container, shape, made, heard, LOSSLESS, ("pcm_s16le", {}))
 
 

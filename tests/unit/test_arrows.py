@@ -34,7 +34,7 @@ FLOORS: dict[str, list[set[str]]] = {  # the lowest first
         {"http", "storage"},
         {"records"},
         {"codecs"},
-        {"budget", "env"},
+        {"budget", "credentials", "env"},
         {"catalog", "prompts", "unseen"},
         {"v2", "stories"},
         {"schemas"},

@@ -61,6 +61,9 @@ spec:
           volumeMounts:
             - { name: scratch, mountPath: /scratch }
             - { name: cache, mountPath: /cache }
+            {{- if and $root.Values.mark.enabled $root.Values.mark.secretName (not $service.image) }}
+            - { name: mark, mountPath: /etc/reelzero/mark, readOnly: true }
+            {{- end }}
             {{- if $service.image }}
             - { name: runner, mountPath: /opt/reelzero/runner, readOnly: true }
             {{- end }}
@@ -68,6 +71,9 @@ spec:
       volumes:
         - { name: scratch, emptyDir: { sizeLimit: {{ $service.scratchSize }} } }
         - { name: cache, emptyDir: { sizeLimit: {{ $service.cacheSize }} } }
+        {{- if and $root.Values.mark.enabled $root.Values.mark.secretName (not $service.image) }}
+        - { name: mark, secret: { secretName: {{ $root.Values.mark.secretName }} } }
+        {{- end }}
         {{- if $service.image }}
         - name: runner
           configMap: {{- include "reelzero.runnerFiles" $root | nindent 12 }}
@@ -116,6 +122,9 @@ karpenter.sh/do-not-disrupt: "true"
 # The root is read-only: whatever a command wants to keep goes to scratch.
 - { name: HOME, value: /scratch }
 - { name: TMPDIR, value: /scratch }
+{{- if not $service.image }}
+{{- include "reelzero.markEnv" (omit $root.Values.mark "prompts") }}
+{{- end }}
 {{- with $root.Values.predictorToken }}
 {{- if .secretName }}
 - name: REELZERO_PREDICTOR_TOKEN

@@ -38,7 +38,7 @@ STOP_SECONDS = 10.0  # when no step is left
 NEEDED = ("av", "espeakng_loader")  # of the extra `steps`
 MISSING = "pip install 'reelzero[steps]'"
 FOLDERS = ("{inputs}", "{outputs}", "{parameters}")
-OWN = ("CACHE_BYTES", "OUTPUT_BYTES")  # settings of the runner that are the operator's
+OWN = ("CACHE_BYTES", "OUTPUT_BYTES", "MARK", "MARK_CERTIFICATE", "MARK_KEY")  # settings of the operator
 KEYS = ("AWS_", PREFIX)
 log = logging.getLogger(__name__)
 

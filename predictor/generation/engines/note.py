@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from eventing.contract.credentials import digest
 from eventing.contract.errors import StorageError
 from eventing.contract.records.models import Received
 from eventing.contract.records.results import job_prefix
@@ -20,7 +21,6 @@ from eventing.contract.storage.s3 import Bucket
 from predictor.generation.attempt import Attempt
 from predictor.generation.monitor import Monitor
 from predictor.generation.result_store import patiently
-from predictor.generation.video.credentials import digest
 from predictor.models.engines.client import EngineClient
 
 PATIENCE = 20.0  # seconds; without a note a video is made twice at worst

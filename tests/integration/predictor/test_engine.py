@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 
 from eventing.contract.catalog import CatalogEntry, Dialect, load_catalog
 from eventing.contract.codecs.stream import CompletedRecord, FailedRecord
+from eventing.contract.credentials import require_valid
 from eventing.contract.errors import InvalidRequest, Unavailable
 from eventing.contract.records.pictures import Fit, Picture
 from eventing.contract.records.results import Manifest, Sound, VideoResult
@@ -27,7 +28,6 @@ from predictor.device import worker as worker_module
 from predictor.device.worker import State, Worker
 from predictor.fake_engine import FakeEngine, Habits
 from predictor.generation.engines import run as engine_run
-from predictor.generation.video.credentials import require_valid
 from predictor.generation.video.mp4 import write_mp4
 from predictor.models.loading import open_model
 from predictor.models.sound import Waveform

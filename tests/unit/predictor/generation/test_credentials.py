@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from eventing.contract.certificates import SigningPair, make_self_made
+from eventing.contract.credentials import Credentials, Origin, require_valid
 from eventing.contract.errors import BrokenVideo, ConfigurationError
 from predictor.generation.finish import load_finish
-from predictor.generation.video.credentials import Credentials, Origin, require_valid
 from predictor.generation.video.mp4 import write_mp4
 from predictor.settings import PredictorSettings
 

@@ -14,13 +14,13 @@ import torch
 from eventing.contract.catalog import CatalogEntry, SoundRule
 from eventing.contract.certificates import make_self_made
 from eventing.contract.codecs.stream import FailedRecord, InlineVideo
+from eventing.contract.credentials import Credentials
 from eventing.contract.errors import BrokenFrames, ModelUnavailable
 from eventing.contract.records.results import Sound
 from predictor.generation.attempt import make_attempt
 from predictor.generation.finish import Finish
 from predictor.generation.generate import generate
 from predictor.generation.monitor import Monitor
-from predictor.generation.video.credentials import Credentials
 from predictor.generation.workspace import Workspace
 from predictor.models.loading import LoadedModel, load_model
 from predictor.settings import PredictorSettings

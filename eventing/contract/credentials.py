@@ -12,7 +12,7 @@ import json
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import c2pa
 from cryptography import x509
@@ -75,6 +75,13 @@ def digest(spec: GenerationSpec) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+class Claim(Protocol):
+    """What credentials say about a file."""
+
+    def manifest(self) -> dict[str, Any]:
+        """Return the C2PA manifest definition."""
+
+
 class Credentials:
     """A certificate that fits C2PA, and its key."""
 
@@ -88,7 +95,7 @@ class Credentials:
         self.signer = _common_name(certificate)
         self.is_self_made = self.signer == SIGNER
 
-    def sign(self, path: Path, origin: Origin) -> Mark:
+    def sign(self, path: Path, origin: Claim) -> Mark:
         """Sign credentials into an MP4, in place, and read them back.
 
         Raises BrokenVideo if they cannot be read back, OSError, c2pa.C2paError.
