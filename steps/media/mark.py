@@ -1,7 +1,7 @@
 """Name the origin of a film by C2PA credentials: AI had a part in it, and which videos it is made of.
 
-A clip between two steps is no MP4 and has no credentials. So it has a tag with the URNs of the manifests of the
-videos that it was made of.
+A clip between two steps is no MP4 and has no credentials. So it has a tag with the URNs of the manifests of
+the videos that it was made of.
 """
 
 from __future__ import annotations
