@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from eventing.contract.records.events import REQUESTED
+from eventing.contract.records.events import INCOMING
 from eventing.doctor.objects import ours
 from eventing.doctor.objects.destinations import Destination, behind, binds, destination
 from eventing.doctor.objects.manifests import Manifest, Manifests, dig, near
@@ -73,9 +73,10 @@ def leads_to_predictor(manifests: Manifests, to: Destination) -> bool:
 
 def _is_our_trigger(manifests: Manifests, trigger: Manifest) -> bool:
     to = subscriber(trigger)
+    filters = json.dumps([trigger.spec.get("filter"), trigger.spec.get("filters")], default=str)
     return (
         ours.labelled(trigger)
         or leads_to_eventing(manifests, to)
         or leads_to_predictor(manifests, to)
-        or REQUESTED in json.dumps([trigger.spec.get("filter"), trigger.spec.get("filters")], default=str)
+        or any(kind in filters for kind in INCOMING)
     )

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from eventing.contract.records.events import REQUESTED
+from eventing.contract.records.events import INCOMING, REQUESTED
 from eventing.doctor.checks.events.delivery import SENT, delivery_of, passes
 from eventing.doctor.findings import Finding, Rule
 from eventing.doctor.objects.destinations import Destination, behind, destination
@@ -96,7 +96,7 @@ def reaches(manifests: Manifests, reference: Any, home: str) -> list[Manifest]:
 
 def names_request(trigger: Manifest) -> bool:
     """Tell whether the filter of a Trigger names the type of requests."""
-    return REQUESTED in _filters(trigger)
+    return any(kind in _filters(trigger) for kind in INCOMING)
 
 
 def names_output(trigger: Manifest) -> bool:
@@ -157,7 +157,7 @@ def _path(manifests: Manifests, trigger: Manifest) -> Iterator[Finding]:
         return
     if not to.path.endswith(("/events", "/events/dead-letter")):
         yield TRIGGER_WRONG_PATH.at(trigger, path=to.path)
-    elif to.path.endswith("/events") and not passes(trigger.spec, REQUESTED):
+    elif to.path.endswith("/events") and not any(passes(trigger.spec, kind) for kind in INCOMING):
         yield TRIGGER_WRONG_TYPE.at(trigger)
 
 
