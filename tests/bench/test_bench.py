@@ -22,6 +22,7 @@ WITH_PROCESSES = {
     "memory",
     "overhead",
     "replicas",
+    "stories",
     "submit",
     "watchers",
 }
