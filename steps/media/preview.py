@@ -22,16 +22,12 @@ PLAYS_EARLY = {"movflags": "+faststart"}
 
 
 def beside(job: Work, shape: Shape, made: Iterable[Frame], own: Path | None = None) -> Iterator[Frame]:
-    """Yield the frames, and write each into the output `preview`, if there is one. Raises OSError.
+    """Yield the frames, and write each into the output `preview`. Raises OSError.
 
     `own` is a clip with sound, which is heard if there is no speech.
     """
-    path = job.outputs.get(OUTPUT)
-    if path is None:
-        yield from made
-        return
     heard = job.maybe("speech") or own
-    with av.open(str(path), "w", format="mp4", options=PLAYS_EARLY) as container:
+    with av.open(str(job.outputs[OUTPUT]), "w", format="mp4", options=PLAYS_EARLY) as container:
         yield from _written(container, shape, made, heard)
 
 

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from steps.__main__ import work
 from steps.builtin import concat, film, fit, mux, narrate, still, subtitles, title
 from steps.media import clips, frames, mixing, sound
 from steps.media.frames import Shape
@@ -165,8 +166,11 @@ def test_a_preview_beside_a_clip_plays_in_browsers_and_speaks(run: Run, tmp_path
         assert all(
             abs(a - b) < 12 for colour in colours(shown.path) for a, b in zip(colour, RED, strict=True)
         )
-    Image.new("RGB", (640, 480), BLUE).save(tmp_path / "picture.png")
-    silent = frames.measure(run(still, {"image": [tmp_path / "picture.png"]}, seconds=1, **SMALL) / "preview")
+    for name in ("inputs", "outputs"):
+        (tmp_path / name).mkdir()
+    Image.new("RGB", (640, 480), BLUE).save(tmp_path / "inputs" / "image", "PNG")
+    still.run(work(tmp_path / "inputs", tmp_path / "outputs", {"seconds": 1, **SMALL}))  # as the command does
+    silent = frames.measure(tmp_path / "outputs" / "preview")
     assert (silent.shape, silent.count, silent.has_sound) == (SHAPE, 8, False)
 
 
