@@ -103,9 +103,10 @@ async def found(
     connection: AsyncConnection, story_id: str, owner: str | None, *, lock: bool = False
 ) -> Story:
     """Return a story by its public id, or an operator's by the id of its row. Raises NotFound."""
-    ids = [story_id] if owner is None else [story_id, owned_story_id(owner, story_id)]
-    which = stories.c.id.in_(ids)
-    mine = which if owner is None else which & (stories.c.owner == owner)
+    mine = stories.c.id == story_id
+    if owner is not None:
+        ids = [story_id, owned_story_id(owner, story_id)]
+        mine = stories.c.id.in_(ids) & (stories.c.owner == owner)
     story = await find(connection, mine, lock=lock)
     if story is None:
         raise NotFound(f"there is no story {story_id}")
