@@ -27,7 +27,8 @@ def example(language: str, number: int = 0) -> Any:
 
 
 def video(fields: Mapping[str, Any], _: frozenset[str]) -> Video:
-    spec = GenerationSpec.model_construct(prompt=fields["prompt"], width=64, height=64, fps=8, num_frames=17)
+    sizes: dict[str, Any] = {"width": 64, "height": 64, "fps": 8, "num_frames": 17}
+    spec = GenerationSpec.model_construct(prompt=fields["prompt"], **sizes)
     return Video(spec, 1.0)
 
 
