@@ -37,11 +37,11 @@ FROM build AS build-predictor
 RUN python -m pip --python /opt/reelzero/bin/python install --no-cache-dir --no-compile --constraint constraints.txt '.[predictor]' \
  && python -m compileall -q --invalidation-mode unchecked-hash -x torch/testing/ /opt/reelzero/lib
 
-# Only the packages of the extra: a step needs nothing of eventing, and holds no keys.
+# Only the packages of the extra, and the contract, which signs films: a step needs nothing else of eventing.
 FROM build AS build-steps
 RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['steps'], sep='\n')" > /opt/reelzero/steps.txt \
  && python -m pip --python /opt/reelzero/bin/python install --no-cache-dir --no-compile --constraint constraints.txt --requirement /opt/reelzero/steps.txt \
- && cp -r --no-preserve=mode steps /opt/reelzero/lib/python3.*/site-packages/ \
+ && cp -r --no-preserve=mode --parents steps eventing/__init__.py eventing/contract /opt/reelzero/lib/python3.*/site-packages/ \
  && python -m compileall -q --invalidation-mode unchecked-hash /opt/reelzero/lib
 
 FROM runtime AS predictor

@@ -6,7 +6,6 @@ the videos that it was made of.
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +17,7 @@ from typing import Any
 import av
 import c2pa
 
+from eventing import __version__
 from eventing.contract.certificates import SigningPair, make_self_made
 from eventing.contract.credentials import Credentials
 from eventing.contract.errors import ReelzeroError
@@ -38,7 +38,7 @@ class FilmOrigin:
         """Return the C2PA manifest definition."""
         action = {"action": "c2pa.created", "digitalSourceType": COMPOSED, "when": self.created_at}
         return {
-            "claim_generator_info": [{"name": "reelzero", "version": importlib.metadata.version("reelzero")}],
+            "claim_generator_info": [{"name": "reelzero", "version": __version__}],
             "title": "film.mp4",
             "format": "video/mp4",
             "instance_id": f"xmp:iid:{uuid.uuid4()}",
