@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from sqlalchemy import ColumnElement, delete, exists, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, delete, exists, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventing.contract.records.models import Status
@@ -19,7 +19,7 @@ from eventing.domain.announcer import Message
 from eventing.domain.job import Job
 from eventing.domain.story import Story
 from eventing.store import listing
-from eventing.store.database.engine import db_now, insert_once, now
+from eventing.store.database.engine import db_now, insert_once, now, replace_row
 from eventing.store.database.shielded import shielded_methods
 from eventing.store.lanes.due import STORY_DUE
 from eventing.store.lanes.turns import take_turns
@@ -134,8 +134,10 @@ class StoryStore(StorySubmissions):
                 raise StoryChanged(old.id)
             for job in queued:
                 await insert_once(connection, jobs, job_values(job))
-            for fingerprint, outputs in more.results.items():
-                await self._keep(connection, new, fingerprint, outputs, at)
+            for fingerprint in sorted(
+                more.results
+            ):  # in one order, so that two stories never wait in a circle
+                await self._keep(connection, new, fingerprint, more.results[fingerprint], at)
             await add_messages(connection, more.messages, at)
             return story_from_row(row)
 
@@ -196,11 +198,9 @@ class StoryStore(StorySubmissions):
     async def _keep(
         self, connection: AsyncConnection, story: Story, fingerprint: str, outputs: Outputs, at: float
     ) -> None:
-        old = (step_results.c.owner == story.owner) & (step_results.c.fingerprint == fingerprint)
-        await connection.execute(delete(step_results).where(old))
         row = {"story_id": story.id, "outputs": outputs_value(outputs), "made_at": at}
         row |= {"owner": story.owner, "fingerprint": fingerprint}
-        await connection.execute(insert(step_results).values(**row))
+        await replace_row(connection, step_results, row)
 
 
 def cursor_of(story: Story) -> str:

@@ -193,6 +193,11 @@ async def insert_once(connection: AsyncConnection, table: Table, row: dict[str, 
     return (await connection.execute(statement, row)).rowcount == 1
 
 
+async def replace_row(connection: AsyncConnection, table: Table, row: dict[str, Any]) -> None:
+    """Insert a row, or write its values over those of the row that has its key."""
+    await connection.execute(_insert_or_replace(connection.dialect.name, table), row)
+
+
 async def insert_from(connection: AsyncConnection, table: Table, rows: Select[Any]) -> None:
     """Insert what a query returns, column by column; leave rows alone whose key is taken."""
     names = [column.name for column in table.columns]
@@ -204,6 +209,14 @@ async def insert_from(connection: AsyncConnection, table: Table, rows: Select[An
 def _insert_or_leave(dialect: str, table: Table) -> Insert:
     statement = sqlite_insert(table) if dialect == "sqlite" else postgresql_insert(table)
     return fixed(statement.on_conflict_do_nothing())
+
+
+@lru_cache(maxsize=8)
+def _insert_or_replace(dialect: str, table: Table) -> Insert:
+    statement = sqlite_insert(table) if dialect == "sqlite" else postgresql_insert(table)
+    keys = [column.name for column in table.primary_key]
+    values = {column.name: statement.excluded[column.name] for column in table.columns}
+    return fixed(statement.on_conflict_do_update(index_elements=keys, set_=values))
 
 
 async def _check_writable(connection: AsyncConnection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -139,6 +140,15 @@ async def test_what_an_equal_step_made_is_found_until_its_story_is_dropped(datab
     assert await store.results("ann", ["f" * 64]) == {}
     with pytest.raises(NotFound):
         await store.get(known.id)
+
+
+async def test_equal_steps_of_stories_that_run_side_by_side_end_at_once(database: Database) -> None:
+    """Each replaces what the other has written; none fails."""
+    store = store_of(database, quota=100)
+    outputs = {f"{n}" * 64: {"clip": FILE} for n in range(5)}
+    told = [(await store.submit(story(f"story_{n}")))[0] for n in range(8)]
+    await asyncio.gather(*(store.write(each, each, Written(results=outputs)) for each in told))
+    assert await store.results("ann", list(outputs)) == outputs
 
 
 async def test_a_change_of_its_owner_makes_a_story_due(database: Database) -> None:
