@@ -142,18 +142,18 @@ def orphans(
     delete: Annotated[bool, typer.Option("--delete", help="Delete their files.")] = False,
     data_dir: Folder = None,
 ) -> None:
-    """Show ids in the bucket without a row, as after a restore; --delete removes their files.
+    """Show folders of jobs and stories without a row, as after a restore; --delete removes them.
 
-    It reads the bucket of the REELZERO_S3_… settings and lists every object below jobs/.
+    It reads the bucket of the REELZERO_S3_… settings and lists every object below jobs/ and stories/.
     """
 
     async def work(container: Container) -> None:
-        sweep = Orphans(container.bucket, container.job_store)
-        ids = await sweep.find(timedelta(hours=hours))
-        for job_id in ids:
-            typer.echo(job_id)
+        sweep = Orphans(container.bucket, container.job_store, container.stories.store)
+        folders = await sweep.find(timedelta(hours=hours))
+        for folder in folders:
+            typer.echo(folder)
         if delete:
-            typer.echo(f"{await sweep.delete(ids)} files of {len(ids)} jobs are deleted", err=True)
+            typer.echo(f"{await sweep.delete(folders)} files in {len(folders)} folders are deleted", err=True)
 
     _run(work, data_dir)
 

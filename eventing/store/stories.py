@@ -174,6 +174,13 @@ class StoryStore(StorySubmissions):
         async with self._database.read() as connection:
             return (await connection.execute(select(stories.c.id).where(due).limit(limit))).scalars().all()
 
+    async def known(self, ids: Sequence[str]) -> set[str]:
+        """Return which of some ids have a row."""
+        async with self._database.read() as connection:
+            return set(
+                (await connection.execute(select(stories.c.id).where(stories.c.id.in_(ids)))).scalars()
+            )
+
     async def drop(self, story_id: str) -> None:
         """Delete a story's rows, except those of its jobs, and messages that still have to be delivered."""
         mine = outbox.c.job_id == story_id

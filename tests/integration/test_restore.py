@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 from eventing.cli import app
 from eventing.contract.records.results import job_prefix
+from eventing.contract.records.steps import story_prefix
 from eventing.contract.storage.s3 import Bucket, client
 from eventing.orphans import Orphans
 from eventing.settings import Endpoint
@@ -155,9 +156,11 @@ async def test_after_the_loss_of_everything_jobs_and_results_agree(
         assert after.asked_for(lost) == 1, "what was in flight runs again once"
         assert (await after.stack.get(f"/v1/jobs/{newer['id']}")).status == 404
         container = after.stack.service.container
-        sweep = Orphans(container.bucket, container.job_store)
+        sweep = Orphans(container.bucket, container.job_store, container.stories.store)
+        videos.put(f"{story_prefix('story_newer')}inputs/one", b"1", "text/plain")
+        lost_folders = [job_prefix(newer["id"]), story_prefix("story_newer")]
         assert await sweep.find(timedelta(hours=1)) == [], "young files may be of a submission"
-        assert await sweep.find(timedelta(0)) == [newer["id"]]
+        assert await sweep.find(timedelta(0)) == lost_folders
         env = {
             "REELZERO_DATABASE_URL": fresh,
             "REELZERO_S3_BUCKET": videos.name,
@@ -165,6 +168,6 @@ async def test_after_the_loss_of_everything_jobs_and_results_agree(
         }
         command = ["jobs", "orphans", "--hours", "0", "--delete"]
         swept = await asyncio.to_thread(CliRunner().invoke, app, command, env=env)
-        assert swept.exit_code == 0 and swept.stdout == f"{newer['id']}\n", swept.output
+        assert swept.exit_code == 0 and swept.stdout.split() == lost_folders, swept.output
         assert videos.keys(job_prefix(newer["id"])) == []
         assert videos.keys(job_prefix(done["id"]))
