@@ -38,7 +38,7 @@ REFUSED = {
         ["models[0].generationSeconds", "3601 s"],
     ),
     "budget past the cluster's maximum": (
-        model(generationSeconds=500) | {"knative": {"maxTimeoutSeconds": 600}},
+        model(generationSeconds=500) | {"knative": {"maxTimeoutSeconds": 600}, "steps": []},
         ["models[0].generationSeconds", "knative.maxTimeoutSeconds", "600 s"],
     ),
     "a maximum past the hour": (
@@ -120,7 +120,7 @@ REFUSED = {
     ),
     "weights by a strange protocol": (model(storage={"uri": "ftp://models"}), ["/models/0/storage/uri"]),
     "a name too long for DNS": (
-        model() | {"fullnameOverride": "a" * 40},
+        model() | {"fullnameOverride": "a" * 40, "steps": []},
         ["models[0].lanes[0]", "too long"],
     ),
     "a typing error": (model(maxReplica=1), ["/models/0", "maxReplica"]),

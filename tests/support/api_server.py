@@ -6,6 +6,7 @@ Lists have the shape of a real one: items of built-in kinds come without kind an
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -153,7 +154,7 @@ def serving(cluster: Cluster, folder: Path) -> Iterator[Cluster]:
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", 0), Handler)
     server.socket = authority.server().wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -166,6 +167,14 @@ def serving(cluster: Cluster, folder: Path) -> Iterator[Cluster]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class Server(ThreadingHTTPServer):
+    """Says nothing of callers that close their connection early."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 def _root(version: str) -> str:

@@ -124,7 +124,7 @@ capacity = maxReplicas x concurrency. A step gets signed addresses: its pods hol
 {{- end }}
 {{- end }}
 {{- if gt (int $service.times.timeout) (int $root.Values.knative.maxTimeoutSeconds) }}
-{{- include "reelzero.fail" (list (printf "%s.types" $at) (printf "the longest budget of its types needs a time-out of %d s, but Knative here ends requests at %d s (knative.maxTimeoutSeconds, at most 3600); lower budget.generation_seconds of the type" (int $service.times.timeout) (int $root.Values.knative.maxTimeoutSeconds))) }}
+{{- include "reelzero.fail" (list (printf "%s.types" $at) (printf "the longest budget of its types needs a time-out of %d s, but Knative here ends requests at %d s (knative.maxTimeoutSeconds, at most 3600); raise that, lower budget.generation_seconds of the type, or set steps: [] where no stories are made" (int $service.times.timeout) (int $root.Values.knative.maxTimeoutSeconds))) }}
 {{- end }}
 {{- range $key := list "minReplicas" "initialScale" }}
 {{- if gt (int (get $service $key)) (int $service.maxReplicas) }}
