@@ -103,7 +103,7 @@ async def test_the_view_shows_who_waits_what_runs_and_what_ended_without_a_promp
     flows = {flow["owner"]: (flow["queued"], flow["in_progress"]) for flow in lane["owners"]}
     assert flows == {"bob": (1, 0), "ann": (0, 1)}
     assert lane["owners"][0]["oldest_seconds"] == lane["oldest_seconds"] >= 0
-    assert view["pools"] == [{"name": "tiny/default", "free": 0, "taken": 1}]
+    assert {"name": "tiny/default", "free": 0, "taken": 1} in view["pools"]
     assert [(job["id"], job["owner"], job["attempt"]) for job in view["running"]] == [(first["id"], "ann", 1)]
     (behind,) = view["endpoints"]  # its one job may still be one that waits for its pod
     assert behind["starting"] + behind["working"] == behind["taken"] == 1 and behind["free"] == 0

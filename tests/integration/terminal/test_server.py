@@ -41,7 +41,7 @@ def test_what_runs_is_shown_with_its_queue_and_slots(reelzero: Reelzero, running
     assert reelzero("ps", "-q").stdout.split() == [job_id]
     status = json.loads(reelzero("status", "--json").stdout)
     assert (status["server"], status["ready"]) == (running.url, True)
-    assert status["slots"] == {"tiny/default": {"free": 0, "taken": 1}}
+    assert status["slots"]["tiny/default"] == {"free": 0, "taken": 1}
     assert [(lane["model"], lane["in_progress"]) for lane in status["lanes"]] == [("tiny", 1)]
     text = reelzero("status").stdout
     assert running.url in text and "1 of 1 taken" in text and "tiny\tdefault\t0\t1" in text
