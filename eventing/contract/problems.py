@@ -137,6 +137,10 @@ TEXTS: dict[str, tuple[str, str]] = {  # code: what it means, what to do
         "The job had not started when its `start_within_seconds` were over.",
         "Submit it again with more time, or when the queue is shorter.",
     ),
+    "step_failed": (
+        "A step of a story ended without its outputs. The message has the last words of its command.",
+        "Change what the message names and revise the story; or retry it, if what the step needs was away.",
+    ),
     "stopped": (
         "The service was stopped in mid-attempt. The job is tried again by itself.",
         "Nothing.",

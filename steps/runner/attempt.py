@@ -54,7 +54,7 @@ class Attempt:
         except Failed as error:
             end = {"type": "failed", "error": error.record}
         except OSError as error:
-            end = failure("storage_error", f"the scratch disk: {error}", retryable=True)
+            end = failure("scratch_full", f"the scratch disk: {error}", retryable=True)
         finally:
             reap()
             shutil.rmtree(self._folder, ignore_errors=True)

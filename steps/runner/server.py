@@ -83,7 +83,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         length = int(self.headers.get("content-length") or -1)
         if not 0 <= length <= BODY_BYTES:
             self.close_connection = True
-            self._answer(413, {"error": f"the body must have 0 to {BODY_BYTES} bytes", "code": "too_large"})
+            problem = f"the body must have 0 to {BODY_BYTES} bytes"
+            self._answer(413, {"error": problem, "code": "body_too_large"})
             return None
         body = self.rfile.read(length)
         token = self.server.settings.token
@@ -117,7 +118,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             try:
                 folder = Path(tempfile.mkdtemp(prefix="step-", dir=self.server.settings.scratch))
             except OSError as error:
-                return failure("storage_error", f"the scratch disk: {error}", retryable=True)
+                return failure("scratch_full", f"the scratch disk: {error}", retryable=True)
             try:
                 return self._attempted(how, order, folder / "run")
             finally:

@@ -26,12 +26,13 @@ def patiently(what: str, transfer: Callable[[], T], check: Check) -> T:
             return transfer()
         except urllib.error.HTTPError as error:
             if error.code < 500 and error.code not in (408, 429):
-                raise Failed("storage_error", f"{what}: the store answered {error.code}", True) from error
+                answer = f"{what}: the store answered {error.code}"
+                raise Failed("storage_unavailable", answer, True) from error
             problem: Exception = error
         except (OSError, http.client.HTTPException) as error:
             problem = error
         time.sleep(min(2**number, 10) if number < TRIES - 1 else 0)
-    raise Failed("storage_error", f"{what}: the store does not answer: {problem}", True)
+    raise Failed("storage_unavailable", f"{what}: the store does not answer: {problem}", True)
 
 
 def download(source: Record, target: Path, check: Check) -> None:

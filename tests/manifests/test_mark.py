@@ -1,4 +1,4 @@
-"""The chart's values for the mark of origin reach the predictors, and the key reaches nothing else."""
+"""The chart's values for the mark of origin reach what signs videos and films, and the key nothing else."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ def marks(values: Values) -> dict[str, dict[str, str]]:
     }
 
 
-def test_the_secret_is_mounted_into_predictors_only() -> None:
+def test_the_secret_is_mounted_into_what_signs_only() -> None:
     found = {name: settings for name, settings in marks(ELSEWHERE).items() if settings}
     assert found == {
-        "reelzero-cogvideox-2b": {"MARK_CERTIFICATE": CERTIFICATE, "MARK_KEY": KEY, "MARK_PROMPTS": "true"}
+        "reelzero-cogvideox-2b": {"MARK_CERTIFICATE": CERTIFICATE, "MARK_KEY": KEY, "MARK_PROMPTS": "true"},
+        "reelzero-steps": {"MARK_CERTIFICATE": CERTIFICATE, "MARK_KEY": KEY},
     }
     mounted = {
         name for name, pod in pods(render(ELSEWHERE))

@@ -43,7 +43,7 @@ def test_a_film_names_the_videos_that_it_is_made_of(tmp_path: Path) -> None:
     urns = [video(tmp_path / f"{n}.mp4") for n in range(2)]
     fitted = []
     for n in range(2):
-        job = work(tmp_path / f"fit{n}", {"clip": (tmp_path / f"{n}.mp4",)}, "clip")
+        job = work(tmp_path / f"fit{n}", {"clip": (tmp_path / f"{n}.mp4",)}, "clip", "preview")
         fit.run(job)
         fitted.append(job.outputs["clip"])
     job = work(tmp_path / "film", {"clips": tuple(fitted)}, "film", "subtitles", "poster")

@@ -162,7 +162,7 @@ def test_a_store_that_is_away_for_a_moment_is_waited_for(
     assert runner(step=COPY).run("step")[-1]["type"] == "completed"
     store.broken = 100
     *_, last = runner(step=COPY).run("step", parameters={"other": 1})
-    assert (last["error"]["code"], last["error"]["retryable"]) == ("storage_error", True)
+    assert (last["error"]["code"], last["error"]["retryable"]) == ("storage_unavailable", True)
 
 
 def test_other_bytes_than_were_stored_are_no_input(
