@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from time import sleep
 from typing import TypeVar
 
 from steps.runner.failures import Check, Failed, Record
@@ -31,7 +31,7 @@ def patiently(what: str, transfer: Callable[[], T], check: Check) -> T:
             problem: Exception = error
         except (OSError, http.client.HTTPException) as error:
             problem = error
-        time.sleep(min(2**number, 10) if number < TRIES - 1 else 0)
+        sleep(min(2**number, 10) if number < TRIES - 1 else 0)
     raise Failed("storage_unavailable", f"{what}: the store does not answer: {problem}", True)
 
 

@@ -7,7 +7,7 @@ statement that uses it checks it (`is_right`): a process that was frozen, or its
 
 from __future__ import annotations
 
-import time
+from time import monotonic
 
 from sqlalchemy import Double, bindparam
 from sqlalchemy.sql import ColumnElement
@@ -25,11 +25,11 @@ class Clock:
 
     def read(self, at: float) -> None:
         """Keep a time that the database has just answered."""
-        self._ahead = at - time.monotonic()
+        self._ahead = at - monotonic()
 
     def now(self) -> float | None:
         """Return the time; None before the first reading."""
-        return None if self._ahead is None else self._ahead + time.monotonic()
+        return None if self._ahead is None else self._ahead + monotonic()
 
 
 def is_right() -> ColumnElement[bool]:

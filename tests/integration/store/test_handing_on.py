@@ -104,7 +104,7 @@ async def test_what_the_holder_does_not_know_is_in_the_end(
     ended, (job,) = await store.claims.end(job, fake_result(job.video, job.id, 1, None), POOL)
     assert ended.status is Status.cancelled
     late = time.monotonic() + 1000.0
-    monkeypatch.setattr("eventing.store.database.clock.time.monotonic", lambda: late)
+    monkeypatch.setattr("eventing.store.database.clock.monotonic", lambda: late)
     ended, _ = await store.claims.end(job, CAUSE, POOL)
     assert ended.completed_at is not None and ended.completed_at <= await database.ping()
 

@@ -157,7 +157,7 @@ def test_inputs_come_from_the_cache_unless_it_lies(runner: Start, store: Store, 
 def test_a_store_that_is_away_for_a_moment_is_waited_for(
     runner: Start, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("steps.runner.transfer.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("steps.runner.transfer.sleep", lambda _seconds: None)
     store.broken = 3
     assert runner(step=COPY).run("step")[-1]["type"] == "completed"
     store.broken = 100
@@ -168,7 +168,7 @@ def test_a_store_that_is_away_for_a_moment_is_waited_for(
 def test_other_bytes_than_were_stored_are_no_input(
     runner: Start, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("steps.runner.transfer.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("steps.runner.transfer.sleep", lambda _seconds: None)
     wrong = store.add("in", b"a red circle") | {"sha256": "0" * 64}
     *_, last = runner(step=COPY).run("step", inputs={"text": wrong})
     assert "other bytes arrived" in last["error"]["message"]
