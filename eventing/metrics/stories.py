@@ -6,6 +6,7 @@ from eventing.contract.metrics.declare import Service, counter, histogram
 from eventing.contract.telemetry import exemplar
 
 OURS = Service.eventing
+WAYS = ("rest", "event")
 STATUSES = ("completed", "failed", "cancelled")
 
 SUBMITTED = counter(OURS, "reelzero_stories_submitted_total", "Stories stored.", "way")
@@ -23,7 +24,9 @@ def count_end(status: str, seconds: float) -> None:
 
 
 def begin_at_zero() -> None:
-    """Make all series, so that their first increase can be seen."""
+    """Make the series of what is known, so that their first increase can be seen."""
+    for way in WAYS:
+        SUBMITTED.labels(way)
     for status in STATUSES:
         ENDED.labels(status)
         SECONDS.labels(status)
