@@ -7,7 +7,6 @@ The format is C2PA 2.1 (https://spec.c2pa.org); c2pa-python embeds the manifest 
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import uuid
 from dataclasses import dataclass
@@ -22,7 +21,8 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, Pub
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from cryptography.x509.oid import NameOID
 
-from eventing.contract.certificates import SIGNER, SigningPair
+from eventing import __version__
+from eventing.contract.certificates import SIGNER, SigningPair, make_self_made
 from eventing.contract.errors import BrokenVideo, ConfigurationError
 from eventing.contract.records.models import GenerationSpec
 from eventing.contract.records.results import Mark
@@ -51,18 +51,9 @@ class Origin:
     def manifest(self) -> dict[str, Any]:
         """Return the C2PA manifest definition."""
         agent = {"name": self.model, "version": self.revision}
-        action = {"action": "c2pa.created", "digitalSourceType": AI_MADE, "softwareAgent": agent}
-        action |= {"when": self.created_at}
-        return {
-            "claim_generator_info": [{"name": "reelzero", "version": importlib.metadata.version("reelzero")}],
-            "title": "video.mp4",
-            "format": "video/mp4",
-            "instance_id": f"xmp:iid:{uuid.uuid4()}",
-            "assertions": [
-                {"label": "c2pa.actions.v2", "data": {"actions": [action]}},
-                {"label": ASSERTION, "data": self._generation()},
-            ],
-        }
+        made = definition("video.mp4", AI_MADE, self.created_at, softwareAgent=agent)
+        made["assertions"].append({"label": ASSERTION, "data": self._generation()})
+        return made
 
     def _generation(self) -> dict[str, str]:
         data = {"model": self.model, "revision": self.revision, "request_sha256": self.request_sha256}
@@ -73,6 +64,18 @@ def digest(spec: GenerationSpec) -> str:
     """Return the SHA-256 of a request: of its JSON with sorted keys, no spaces, in UTF-8."""
     text = json.dumps(spec.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def definition(title: str, source_type: str, created_at: str, **more: Any) -> dict[str, Any]:
+    """Return the C2PA manifest definition of an MP4 that was created. `more` is said of that action."""
+    action = {"action": "c2pa.created", "digitalSourceType": source_type, "when": created_at, **more}
+    return {
+        "claim_generator_info": [{"name": "reelzero", "version": __version__}],
+        "title": title,
+        "format": "video/mp4",
+        "instance_id": f"xmp:iid:{uuid.uuid4()}",
+        "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [action]}}],
+    }
 
 
 class Claim(Protocol):
@@ -117,6 +120,13 @@ class Credentials:
         return c2pa.Signer.from_info(info)
 
 
+def load_credentials(certificate: Path | None, key: Path | None) -> Credentials:
+    """Return what signs: the operator's certificate, a self-made one without. Raises ConfigurationError."""
+    if certificate is None or key is None:
+        return Credentials(make_self_made())
+    return Credentials(SigningPair(_read(certificate), _read(key)))
+
+
 def require_valid(path: Path) -> str:
     """Return the URN of a file's active manifest. Raises BrokenVideo if it has none, or not a valid one."""
     try:
@@ -127,6 +137,13 @@ def require_valid(path: Path) -> str:
     if state not in ACCEPTED:
         raise BrokenVideo(f"the content credentials of the video are {state or 'not there'} after signing")
     return str(json.loads(text)["active_manifest"])
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"the file {path} for the mark cannot be read: {error.strerror}") from error
 
 
 def _certificate(chain: bytes) -> x509.Certificate:

@@ -2,7 +2,7 @@
 
 On a cluster a pool is one InferenceService with a fixed URL, and Knative starts its pods. On one machine all
 models share one pool of local devices, and all steps one pool of cores. Opening an endpoint starts a process
-there (standalone/processes/predictors.py, runner.py).
+there (standalone/processes/predictors.py, steps.py).
 """
 
 from __future__ import annotations

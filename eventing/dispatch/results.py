@@ -10,16 +10,19 @@ servers, and between whole and multipart uploads. Reading some megabytes costs l
 
 from __future__ import annotations
 
+from typing import TypeVar
 from urllib.parse import unquote
 
 from pydantic import ValidationError
 
 from eventing.contract.codecs.validation import first_problem
+from eventing.contract.records.frozen import Received
 from eventing.contract.records.results import Manifest, StoredFile, VideoResult, attempt_prefix, manifest_key
 from eventing.contract.storage.s3 import Bucket
 from eventing.contract.storage.s3_http import ObjectClient
 from eventing.domain.job import Job
 
+T = TypeVar("T", bound=Received)
 KINDS = {"video": "video/mp4", "poster": "image/jpeg", "spritesheet": "image/jpeg"}
 
 
@@ -35,7 +38,7 @@ async def find(objects: ObjectClient, job: Job, attempt: int) -> VideoResult | N
     body = await objects.get(manifest_key(job.id, attempt))
     if body is None:
         return None
-    bucket, result = objects.bucket, _parsed(body)
+    bucket, result = objects.bucket, parsed(Manifest, body).result
     _check_identity(bucket, result, job, attempt)
     files = {kind: getattr(result, kind) for kind in KINDS}
     if len({file.uri for file in files.values()} | {result.manifest_uri}) != len(files) + 1:
@@ -46,9 +49,10 @@ async def find(objects: ObjectClient, job: Job, attempt: int) -> VideoResult | N
     return result
 
 
-def _parsed(body: bytes) -> VideoResult:
+def parsed(kind: type[T], body: bytes) -> T:
+    """Return the record of a manifest. Raises WrongResult."""
     try:
-        return Manifest.model_validate_json(body).result
+        return kind.model_validate_json(body)
     except ValidationError as error:
         problem = first_problem(error).sentence("the manifest")
         raise WrongResult(f"the manifest cannot be read: {problem}") from error

@@ -33,10 +33,10 @@ class StepOrders:
         return await asyncio.to_thread(self._order, job)
 
     def _type(self, job: Job) -> StepType:
-        if job.model not in self._types.names():
-            known = ", ".join(self._types.names())
-            raise ModelUnavailable(f"there is no step type {job.model} here; known: {known}")
-        return self._types[job.model]
+        if kind := self._types.get(job.model):
+            return kind
+        known = ", ".join(self._types)
+        raise ModelUnavailable(f"there is no step type {job.model} here; known: {known}")
 
     def _order(self, job: Job) -> dict[str, Any]:
         kind, spec = self._type(job), job.spec

@@ -10,14 +10,11 @@ from __future__ import annotations
 
 import asyncio
 
-from pydantic import ValidationError
-
-from eventing.contract.codecs.validation import first_problem
 from eventing.contract.records.results import StoredFile
 from eventing.contract.records.steps import StepResult, step_attempt_prefix, step_manifest_key
 from eventing.contract.storage.s3 import Bucket
 from eventing.contract.storage.s3_http import ObjectClient
-from eventing.dispatch.results import WrongResult
+from eventing.dispatch.results import WrongResult, parsed
 from eventing.domain.job import Job
 
 
@@ -30,21 +27,13 @@ async def find(objects: ObjectClient, job: Job, attempt: int) -> StepResult | No
     body = await objects.get(step_manifest_key(*place))
     if body is None:
         return None
-    result = _parsed(body)
+    result = parsed(StepResult, body)
     _check_identity(objects.bucket, result, job, attempt)
     for name, file in result.outputs.items():
         if file.uri != objects.bucket.uri(step_attempt_prefix(*place) + name):
             raise WrongResult(f"the address of the output {name} is not its own: {file.uri}")
         await asyncio.to_thread(_check_object, objects.bucket, name, file)
     return result
-
-
-def _parsed(body: bytes) -> StepResult:
-    try:
-        return StepResult.model_validate_json(body)
-    except ValidationError as error:
-        problem = first_problem(error).sentence("the manifest")
-        raise WrongResult(f"the manifest cannot be read: {problem}") from error
 
 
 def _check_identity(bucket: Bucket, result: StepResult, job: Job, attempt: int) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from eventing.contract.records.events import (
@@ -28,6 +27,7 @@ from eventing.contract.records.models import Failure, Frozen, Status
 from eventing.contract.records.results import job_prefix
 from eventing.domain.callbacks import BODIES
 from eventing.domain.destinations import Destination, S3Object, Sink, Webhook
+from eventing.domain.envelope import cloudevent, number, timestamp
 from eventing.domain.group import Group
 from eventing.domain.job import Job
 from eventing.domain.kinds import Kind
@@ -94,17 +94,9 @@ class Announcer:
     ) -> list[Message]:  # fmt: skip
         """Return one message about an incoming event that cannot become a job, if there is a sink."""
         data = RejectedEventData(rejected_source=source, rejected_id=event_id, error=error, field=field)
-        event: dict[str, Any] = {
-            "specversion": "1.0",
-            # A hash, since a producer's id may be longer than the column.
-            "id": "rejected-" + hashlib.sha256(f"{source}\n{event_id}".encode()).hexdigest()[:32],
-            "source": self.source,
-            "type": REJECTED,
-            "subject": event_id,
-            "datacontenttype": "application/json",
-            "data": data.model_dump(mode="json"),
-        }
-        event |= {"traceparent": traceparent} if traceparent else {}
+        # A hash, since a producer's id may be longer than the column.
+        own_id = "rejected-" + hashlib.sha256(f"{source}\n{event_id}".encode()).hexdigest()[:32]
+        event = cloudevent(self.source, REJECTED, own_id, event_id, data, traceparent)
         message = Message(event["id"], REJECTED, None, owner, 0, Sink(), json.dumps(event), traceparent)
         return [message] if self.sink else []
 
@@ -134,19 +126,10 @@ class Announcer:
         return json.dumps(dialect(job, event, self.public_url) if dialect else event)
 
     def _event(self, kind: str, job: Job, data: Frozen) -> dict[str, Any]:
-        event = {
-            "specversion": "1.0",
-            "id": f"{job.id}-{job.sequence}",
-            "source": self.source,
-            "type": kind,
-            "subject": job.public_id,
-            "time": timestamp(job.updated_at).isoformat().replace("+00:00", "Z"),
-            "datacontenttype": "application/json",
-            "model": job.model,
-            "sequence": f"{job.sequence:010d}",  # CloudEvents sequence extension: sorts as text
-            "data": data.model_dump(mode="json"),
-        }
-        return event | ({"traceparent": job.traceparent} if job.traceparent else {})
+        return cloudevent(
+            self.source, kind, f"{job.id}-{job.sequence}", job.public_id, data, job.traceparent,
+            at=job.updated_at, model=job.model, sequence=number(job.sequence),
+        )  # fmt: skip
 
     def _job_data(self, job: Job) -> JobEventData:
         return JobEventData(
@@ -194,11 +177,6 @@ class Announcer:
 
 def _webhooks(job: Job) -> list[Destination]:
     return [Webhook(job.callback_url)] if job.callback_url else []
-
-
-def timestamp(epoch: float) -> datetime:
-    """Return epoch seconds as an aware UTC time."""
-    return datetime.fromtimestamp(epoch, UTC)
 
 
 def seconds(start: float | None, end: float | None) -> float | None:

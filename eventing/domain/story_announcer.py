@@ -22,8 +22,9 @@ from eventing.contract.records.events import (
 )
 from eventing.contract.records.models import Frozen, Status
 from eventing.contract.records.steps import story_prefix
-from eventing.domain.announcer import Message, timestamp
+from eventing.domain.announcer import Message
 from eventing.domain.destinations import Destination, S3Object, Sink, Webhook
+from eventing.domain.envelope import cloudevent, number, timestamp
 from eventing.domain.story import StepState, Story, StoryStep
 from eventing.domain.story_result import result_of
 
@@ -73,18 +74,10 @@ class StoryAnnouncer:
         ]
 
     def _event(self, kind: str, event_id: str, data: Frozen, story: Story) -> dict[str, Any]:
-        event = {
-            "specversion": "1.0",
-            "id": event_id,
-            "source": self.source,
-            "type": kind,
-            "subject": story.public_id,
-            "time": timestamp(story.updated_at).isoformat().replace("+00:00", "Z"),
-            "datacontenttype": "application/json",
-            "sequence": f"{story.sequence:010d}",  # CloudEvents sequence extension: sorts as text
-            "data": data.model_dump(mode="json"),
-        }
-        return event | ({"traceparent": story.traceparent} if story.traceparent else {})
+        return cloudevent(
+            self.source, kind, event_id, story.public_id, data, story.traceparent,
+            at=story.updated_at, sequence=number(story.sequence),
+        )  # fmt: skip
 
     def _data(self, story: Story) -> StoryEventData:
         is_completed = story.is_over and story.status is Status.completed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eventing.contract.records.story_manifest import ManifestStep, StoryManifest
-from eventing.domain.announcer import timestamp
+from eventing.domain.envelope import timestamp
 from eventing.domain.story import Story, StoryStep
 
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from sqlalchemy import Select, delete, exists, func, literal_column, or_, select, update
+from sqlalchemy import Select, delete, exists, func, literal_column, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventing.contract.errors import Conflict, NotFound
@@ -22,8 +22,15 @@ from eventing.store.lanes import turns
 from eventing.store.rows import job_from_row
 from eventing.store.stories import story_exists
 from eventing.store.submissions import Submission, SubmissionStore, event_key, find_job
-from eventing.store.tables import dropped_jobs, idempotency, jobs, outbox
-from eventing.store.transitions import add_messages, locked, read_group, transition, write_transition
+from eventing.store.tables import dropped_jobs, idempotency, jobs
+from eventing.store.transitions import (
+    add_messages,
+    drop_messages,
+    locked,
+    read_group,
+    transition,
+    write_transition,
+)
 from eventing.store.usage import delete_counted
 
 
@@ -144,11 +151,8 @@ class JobStore(SubmissionStore):
 
     async def drop(self, job_id: str) -> None:
         """Delete a job's rows, except messages that still have to be delivered, and keep its position."""
-        mine = outbox.c.job_id == job_id
-        orphan = mine & (outbox.c.status == "pending") & (outbox.c.destination != "s3")
         async with self._database.write() as connection:
-            await connection.execute(update(outbox).where(orphan).values(job_id=None))
-            await connection.execute(delete(outbox).where(mine))
+            await drop_messages(connection, job_id)
             await connection.execute(delete(dropped_jobs).where(dropped_jobs.c.id == job_id))
             await insert_from(connection, dropped_jobs, _position_of(job_id))
             await delete_counted(connection, job_id)

@@ -33,8 +33,8 @@ from eventing.store.rows import (
     story_values,
 )
 from eventing.store.story_submissions import StorySubmissions, found
-from eventing.store.tables import idempotency, jobs, outbox, step_results, stories
-from eventing.store.transitions import add_messages
+from eventing.store.tables import idempotency, jobs, step_results, stories
+from eventing.store.transitions import add_messages, drop_messages
 
 Outputs = Mapping[str, StoredFile]
 
@@ -81,12 +81,12 @@ class StoryStore(StorySubmissions):
 
     async def jobs_of(self, story_ids: Sequence[str]) -> dict[str, dict[str, Job]]:
         """Return the jobs of stories: by story, then by the id of the job."""
-        found: dict[str, dict[str, Job]] = {story_id: {} for story_id in story_ids}
+        mine: dict[str, dict[str, Job]] = {story_id: {} for story_id in story_ids}
         async with self._database.read() as connection:
             rows = (await connection.execute(select(jobs).where(jobs.c.story_id.in_(story_ids)))).mappings()
             for job in map(job_from_row, rows):
-                found[job.story_id or ""][job.id] = job
-        return found
+                mine[job.story_id or ""][job.id] = job
+        return mine
 
     async def by_ids(self, story_ids: Sequence[str]) -> dict[str, Story]:
         """Return the stories of these rows that exist, by the ids of the rows."""
@@ -134,9 +134,8 @@ class StoryStore(StorySubmissions):
                 raise StoryChanged(old.id)
             for job in queued:
                 await insert_once(connection, jobs, job_values(job))
-            for fingerprint in sorted(
-                more.results
-            ):  # in one order, so that two stories never wait in a circle
+            in_order = sorted(more.results)  # so that two stories never wait in a circle
+            for fingerprint in in_order:
                 await self._keep(connection, new, fingerprint, more.results[fingerprint], at)
             await add_messages(connection, more.messages, at)
             return story_from_row(row)
@@ -177,17 +176,13 @@ class StoryStore(StorySubmissions):
     async def known(self, ids: Sequence[str]) -> set[str]:
         """Return which of some ids have a row."""
         async with self._database.read() as connection:
-            return set(
-                (await connection.execute(select(stories.c.id).where(stories.c.id.in_(ids)))).scalars()
-            )
+            rows = await connection.execute(select(stories.c.id).where(stories.c.id.in_(ids)))
+            return set(rows.scalars())
 
     async def drop(self, story_id: str) -> None:
         """Delete a story's rows, except those of its jobs, and messages that still have to be delivered."""
-        mine = outbox.c.job_id == story_id
-        orphan = mine & (outbox.c.status == "pending") & (outbox.c.destination != "s3")
         async with self._database.write() as connection:
-            await connection.execute(update(outbox).where(orphan).values(job_id=None))
-            await connection.execute(delete(outbox).where(mine))
+            await drop_messages(connection, story_id)
             await connection.execute(delete(step_results).where(step_results.c.story_id == story_id))
             await connection.execute(delete(stories).where(stories.c.id == story_id))
 

@@ -174,6 +174,14 @@ def count_if_ended(job: Job) -> None:
         count_end(job.model, job.lane, job.status, code, (job.completed_at or 0) - job.submitted_at)
 
 
+async def drop_messages(connection: AsyncConnection, subject_id: str) -> None:
+    """Delete the messages of a job or a story that is deleted, but those that still have to be delivered."""
+    mine = outbox.c.job_id == subject_id
+    orphan = mine & (outbox.c.status == "pending") & (outbox.c.destination != "s3")
+    await connection.execute(update(outbox).where(orphan).values(job_id=None))
+    await connection.execute(delete(outbox).where(mine))
+
+
 async def drop_progress(connection: AsyncConnection, job_id: str) -> None:
     """Delete a job's waiting progress messages: a newer one replaces them, and so does the end."""
     await connection.execute(_DROP_PROGRESS, {"of_job": job_id})

@@ -15,7 +15,7 @@ from eventing.contract.errors import InvalidRequest, StorageError, Unavailable
 from eventing.contract.records.results import StoredFile
 from eventing.contract.storage.s3 import Bucket
 from eventing.contract.stories.document import ADDRESS
-from eventing.contract.stories.graph import Step
+from eventing.contract.stories.graph import Step, sources_of
 from eventing.contract.stories.types import InputRule
 from eventing.pictures.fetch import OwnsJob
 from eventing.pictures.intake import PictureIntake
@@ -81,15 +81,9 @@ class InputFiles:
 def uses_of(steps: Iterable[Step]) -> Iterator[Use]:
     """Yield every address in the steps."""
     for step in steps:
-        for name, sources in step.request.inputs.items():
-            path, rule = f"steps.{step.name}.inputs.{name}", step.inputs[name]
-            if isinstance(sources, str):
-                if ADDRESS.match(sources):
-                    yield Use(path, sources, rule)
-                continue
-            for number, source in enumerate(sources):
-                if ADDRESS.match(source):
-                    yield Use(f"{path}[{number}]", source, rule)
+        for source in sources_of(step.name, step.request):
+            if ADDRESS.match(source.text):
+                yield Use(source.path, source.text, step.inputs[source.input])
 
 
 def _check(use: Use, media: str) -> None:

@@ -10,8 +10,7 @@ from pathlib import Path
 import c2pa
 import numpy as np
 
-from eventing.contract.certificates import SigningPair, make_self_made
-from eventing.contract.credentials import Credentials, Origin, digest
+from eventing.contract.credentials import Credentials, Origin, digest, load_credentials
 from eventing.contract.errors import ConfigurationError
 from eventing.contract.records.models import GenerationSpec
 from eventing.contract.records.results import Mark
@@ -52,18 +51,9 @@ def load_finish(settings: PredictorSettings) -> Finish:
 def _credentials(settings: PredictorSettings) -> Credentials:
     if settings.mark_certificate is None or settings.mark_key is None:
         log.warning("videos are signed with a self-made certificate; set REELZERO_MARK_CERTIFICATE and _KEY")
-        credentials = Credentials(make_self_made())
-    else:
-        credentials = Credentials(SigningPair(_read(settings.mark_certificate), _read(settings.mark_key)))
+    credentials = load_credentials(settings.mark_certificate, settings.mark_key)
     _prove(credentials, settings)
     return credentials
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(f"the file {path} for the mark cannot be read: {error.strerror}") from error
 
 
 def _prove(credentials: Credentials, settings: PredictorSettings) -> None:

@@ -7,7 +7,6 @@ the videos that it was made of.
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,9 +16,7 @@ from typing import Any
 import av
 import c2pa
 
-from eventing import __version__
-from eventing.contract.certificates import SigningPair, make_self_made
-from eventing.contract.credentials import Credentials
+from eventing.contract.credentials import Credentials, definition, load_credentials
 from eventing.contract.errors import ReelzeroError
 from steps.work import StepError, Work
 
@@ -36,15 +33,8 @@ class FilmOrigin:
 
     def manifest(self) -> dict[str, Any]:
         """Return the C2PA manifest definition."""
-        action = {"action": "c2pa.created", "digitalSourceType": COMPOSED, "when": self.created_at}
-        return {
-            "claim_generator_info": [{"name": "reelzero", "version": __version__}],
-            "title": "film.mp4",
-            "format": "video/mp4",
-            "instance_id": f"xmp:iid:{uuid.uuid4()}",
-            "ingredients": [_ingredient(number, urn) for number, urn in enumerate(self.sources, 1)],
-            "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [action]}}],
-        }
+        ingredients = [_ingredient(number, urn) for number, urn in enumerate(self.sources, 1)]
+        return definition("film.mp4", COMPOSED, self.created_at) | {"ingredients": ingredients}
 
 
 def sources(job: Work) -> tuple[str, ...]:
@@ -68,13 +58,8 @@ def credentials(env: Mapping[str, str] = os.environ) -> Credentials | None:
         return None
     chain, key = env.get("REELZERO_MARK_CERTIFICATE"), env.get("REELZERO_MARK_KEY")
     try:
-        pair = (
-            SigningPair(Path(chain).read_bytes(), Path(key).read_bytes())
-            if chain and key
-            else make_self_made()
-        )
-        return Credentials(pair)
-    except (ReelzeroError, OSError) as error:
+        return load_credentials(Path(chain) if chain else None, Path(key) if key else None)
+    except ReelzeroError as error:
         raise StepError(f"the film cannot be signed: {error}") from error
 
 

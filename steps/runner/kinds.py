@@ -51,7 +51,7 @@ def kind_of(path: Path) -> str | None:
 
 
 def fits(kind: str | None, allowed: Sequence[str]) -> bool:
-    """Tell whether a file of a kind may be one of these media types. What cannot be told, fits."""
+    """Tell whether a file of a kind may be one of these media types. A file of an unknown kind does."""
     return kind is None or any(_fits(kind, media) for media in allowed)
 
 

@@ -35,7 +35,7 @@ STEP_TYPE: dict[str, Any] = {
 ENDS = ("completed", "failed", "cancelled")
 
 
-class Told:
+class StoryRound:
     """A story of a round."""
 
     def __init__(self, world: World) -> None:
@@ -73,7 +73,7 @@ class Told:
         for number, word in enumerate(WORDS):
             inputs = {"texts": [f"{WORDS[number - 1]}.text"]} if number else {}
             steps[word] = {"uses": "word", "with": {"word": word}, "inputs": inputs}
-        story = await self.world.call("PUT", "/v1/stories/told", {"steps": steps})
+        story = await self.world.call("PUT", "/v1/stories/one", {"steps": steps})
         self.id = story["id"]
 
     def hold(self, word: str) -> None:
@@ -134,9 +134,9 @@ class Told:
         return {event["id"]: event["type"] for event in events if ".story." in event["type"]}
 
 
-async def told(world: World, **env: str) -> Told:
+async def prepared(world: World, **env: str) -> StoryRound:
     """Return a world with a runner and one replica, without a story yet."""
-    story = Told(world)
+    story = StoryRound(world)
     await story.run()
     await world.serve(**env)  # type: ignore[arg-type] # `replicas` is not among them
     return story

@@ -22,7 +22,7 @@ from eventing.contract.codecs import cloudevent
 from eventing.contract.codecs.cloudevent import Event
 from eventing.contract.errors import MalformedRequest, ReelzeroError, Unauthorized
 from eventing.contract.records.models import JOB_ID_PATTERN, Frozen
-from eventing.domain.announcer import timestamp
+from eventing.domain.envelope import timestamp
 from eventing.metrics.requests import DEAD_LETTERS
 from eventing.store.dead_letters import DeadLetter, letter_id
 from eventing.store.listing import CURSOR_PATTERN

@@ -12,7 +12,8 @@ from eventing.api.usage.views import JobUsage, job_usage
 from eventing.contract.records.events import GroupCounts
 from eventing.contract.records.models import Failure, Frozen, GenerationSpec, Progress
 from eventing.contract.records.results import VideoResult
-from eventing.domain.announcer import seconds, timestamp
+from eventing.domain.announcer import seconds
+from eventing.domain.envelope import timestamp
 from eventing.domain.group import Group
 from eventing.domain.job import Job, Status
 

@@ -20,8 +20,8 @@ from eventing.api.operate.views import (
 )
 from eventing.contract.errors import Conflict, NotFound
 from eventing.contract.records.models import JOB_ID_PATTERN
-from eventing.domain.announcer import timestamp
 from eventing.domain.destinations import target_of
+from eventing.domain.envelope import timestamp
 from eventing.store.dead_letters import DeadLetter
 from eventing.store.keys import ApiKey
 from eventing.store.listing import CURSOR_PATTERN, read_cursor

@@ -21,7 +21,8 @@ from eventing.api.operate.views import (
     RunningView,
 )
 from eventing.contract.records.models import Status
-from eventing.domain.announcer import seconds, timestamp
+from eventing.domain.announcer import seconds
+from eventing.domain.envelope import timestamp
 from eventing.domain.job import Job
 from eventing.settings import Endpoint
 from eventing.store.lanes.circuit_breaker import Circuit

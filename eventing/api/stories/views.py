@@ -11,7 +11,7 @@ from pydantic import Field
 from eventing.contract.records.models import Failure, Frozen, Status
 from eventing.contract.records.results import StoredFile
 from eventing.contract.stories.types import InputRule, OutputRule, StepType
-from eventing.domain.announcer import timestamp
+from eventing.domain.envelope import timestamp
 from eventing.domain.job import Job
 from eventing.domain.story import StepState, Story, StoryStep
 

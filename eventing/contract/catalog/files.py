@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ from eventing.contract.records.frozen import Frozen
 
 SETTING = "REELZERO_CATALOG_DIR"
 T = TypeVar("T", bound=Frozen)
+Wrong = Callable[[Path, str], ConfigurationError]
 
 
 class StrictLoader(yaml.SafeLoader):
@@ -75,15 +76,10 @@ def read_folder(folder: Path) -> Entries:
 
 def read_entry(path: Path) -> CatalogEntry | LoraEntry:
     """Read one file: an adapter if its `kind` is lora. Raises ConfigurationError naming every wrong key."""
-    try:
-        data = yaml.load(path.read_text(encoding="utf-8"), StrictLoader)  # noqa: S506 - a SafeLoader
-    except UnicodeDecodeError as error:
-        raise wrong(path, "the text is not UTF-8") from error
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise wrong(path, str(error)) from error
+    data = read_yaml(path, wrong)
     if isinstance(data, dict) and "kind" in data:
-        return _validated(LoraEntry, data, path)
-    entry = _validated(CatalogEntry, data, path)
+        return valid_record(LoraEntry, data, path, "the entry", wrong)
+    entry = valid_record(CatalogEntry, data, path, "the entry", wrong)
     return entry if entry.created else entry.model_copy(update={"created": int(path.stat().st_mtime)})
 
 
@@ -92,12 +88,23 @@ def wrong(path: Path, problem: str) -> ConfigurationError:
     return _error(f"catalog entry {path} is not valid: {problem}")
 
 
-def _validated(kind: type[T], data: Any, path: Path) -> T:
+def read_yaml(path: Path, wrong: Wrong) -> Any:
+    """Return what a file of YAML holds. Raises the error that `wrong` makes of a problem."""
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), StrictLoader)  # noqa: S506 - a SafeLoader
+    except UnicodeDecodeError as error:
+        raise wrong(path, "the text is not UTF-8") from error
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise wrong(path, str(error)) from error
+
+
+def valid_record(kind: type[T], data: Any, path: Path, what: str, wrong: Wrong) -> T:
+    """Return the record of a file. Raises the error that `wrong` makes of every wrong field of `what`."""
     try:
         return kind.model_validate(data)
     except ValidationError as error:
         words = Words(kind.model_fields)
-        sentences = [problem.sentence("the entry") for problem in all_problems(error, words)]
+        sentences = [problem.sentence(what) for problem in all_problems(error, words)]
         raise wrong(path, "; ".join(sentences)) from error
 
 

@@ -53,6 +53,15 @@ ResolveVideo = Callable[[Mapping[str, Any], frozenset[str]], Video]
 
 
 @dataclass(frozen=True)
+class Source:
+    """One source of an input of a step, with its path: an output of a step, or an address."""
+
+    input: str
+    path: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Step:
     """A checked step. `needs` are the steps whose outputs it takes; `type` is None for a video."""
 
@@ -97,28 +106,28 @@ def _order(requests: Mapping[str, StepRequest]) -> list[str]:
         return list(TopologicalSorter(needs).static_order())
     except CycleError as error:
         circle = list(reversed(error.args[1]))
-        sources = _sources(circle[0], requests[circle[0]])
-        path = next(path for path, source in sources if source.startswith(f"{circle[1]}."))
+        sources = sources_of(circle[0], requests[circle[0]])
+        path = next(each.path for each in sources if each.text.startswith(f"{circle[1]}."))
         raise _wrong(path, f"the steps need each other in a circle: {' → '.join(circle)}") from error
 
 
 def _needed(name: str, request: StepRequest, requests: Mapping[str, StepRequest]) -> Iterator[str]:
-    for path, source in _sources(name, request):
-        if not (named := OUTPUT.match(source)):
+    for source in sources_of(name, request):
+        if not (named := OUTPUT.match(source.text)):
             continue
         if named[1] not in requests:
-            raise _wrong(path, f"there is no step {named[1]}; known: {', '.join(requests)}")
+            raise _wrong(source.path, f"there is no step {named[1]}; known: {', '.join(requests)}")
         yield named[1]
 
 
-def _sources(name: str, request: StepRequest) -> Iterator[tuple[str, str]]:
-    """Yield the path and the text of every source of a step."""
+def sources_of(name: str, request: StepRequest) -> Iterator[Source]:
+    """Yield every source of a step."""
     for key, given in request.inputs.items():
         path = f"steps.{name}.inputs.{key}"
         if isinstance(given, str):
-            yield path, given
+            yield Source(key, path, given)
         else:
-            yield from ((f"{path}[{number}]", source) for number, source in enumerate(given))
+            yield from (Source(key, f"{path}[{number}]", text) for number, text in enumerate(given))
 
 
 def _checked(
@@ -133,7 +142,8 @@ def _checked(
         known = ", ".join([VIDEO, *sorted(types)])
         raise _wrong(f"steps.{name}.uses", f"there is no step type {request.uses}; known here: {known}")
     video = None if kind else _video(name, request, resolve)
-    needs = frozenset(named[1] for _, source in _sources(name, request) if (named := OUTPUT.match(source)))
+    outputs = (OUTPUT.match(source.text) for source in sources_of(name, request))
+    needs = frozenset(named[1] for named in outputs if named)
     step = Step(name, request, kind, video, needs)
     _check_inputs(step, steps)
     if kind:
@@ -168,9 +178,9 @@ def _check_inputs(step: Step, steps: Mapping[str, Step]) -> None:
             raise _wrong(f"{path}.{key}", f"{step.request.uses} needs it: {' or '.join(rule.media)}")
         if len(sources) > 1 and not rule.many:
             raise _wrong(f"{path}.{key}", f"takes one file, and {len(sources)} are named")
-        for place, source in _sources(step.name, step.request):
-            if place == f"{path}.{key}" or place.startswith(f"{path}.{key}["):
-                _check_media(place, source, rule, steps)
+        for source in sources_of(step.name, step.request):
+            if source.input == key:
+                _check_media(source.path, source.text, rule, steps)
         if rule.same_shape:
             _check_shapes(step, key, steps)
 

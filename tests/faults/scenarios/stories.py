@@ -8,7 +8,7 @@ import signal
 from tests.faults.proxy import MODES
 from tests.faults.registry import each, fault
 from tests.faults.serving import CRASH_POINTS
-from tests.faults.stories import WORDS, told
+from tests.faults.stories import WORDS, prepared
 from tests.faults.world import World
 
 OF_STORIES = [point for point in CRASH_POINTS if point != "insert"]
@@ -17,7 +17,7 @@ OF_STORIES = [point for point in CRASH_POINTS if point != "insert"]
 @each({f"story-runner-killed-at-{word}": {"word": word} for word in WORDS})
 async def runner_killed(world: World, word: str) -> None:
     """SIGKILL the runner in the middle of a step: another attempt makes it, and the others stay."""
-    story = await told(world)
+    story = await prepared(world)
     story.hold(word)
     await story.submit()
     await story.held(word)
@@ -32,7 +32,7 @@ async def runner_killed(world: World, word: str) -> None:
 async def replica_killed(world: World, word: str) -> None:
     """SIGKILL the replica that holds a step: the lease lapses, and its successor goes on with the story."""
     world.short_lease()
-    story = await told(world)
+    story = await prepared(world)
     story.hold(word)
     await story.submit()
     await story.held(word)
@@ -49,7 +49,7 @@ async def crashed(world: World, point: str, when: str) -> None:
     """SIGKILL the replica at one point of a transaction: its successor goes on with the story."""
     armed = world.folder / "armed"
     world.short_lease()
-    story = await told(world, REELZERO_CRASH=f"{point}:{when}:SIGKILL", REELZERO_CRASH_ARMED=str(armed))
+    story = await prepared(world, REELZERO_CRASH=f"{point}:{when}:SIGKILL", REELZERO_CRASH_ARMED=str(armed))
     (replica,) = world.replicas
     armed.touch()
     submitting = asyncio.create_task(story.submit())
@@ -63,7 +63,7 @@ async def crashed(world: World, point: str, when: str) -> None:
 async def s3_misbehaves(world: World, mode: str) -> None:
     """S3 fails while a step fetches and uploads, then heals."""
     word = world.rng.choice(WORDS)
-    story = await told(world)
+    story = await prepared(world)
     story.hold(word)
     await story.submit()
     await story.held(word)
@@ -79,7 +79,7 @@ async def s3_misbehaves(world: World, mode: str) -> None:
 @fault("story-postgresql-crashed", databases=("postgresql",), how="immediate")
 async def database_away(world: World, how: str) -> None:
     """The database is away while a step ends."""
-    story = await told(world)
+    story = await prepared(world)
     story.hold("middle")
     await story.submit()
     await story.held("middle")
@@ -92,7 +92,7 @@ async def database_away(world: World, how: str) -> None:
 @fault("story-cancelled")
 async def cancelled(world: World) -> None:
     """A cancel stops the step that runs, and no further one begins."""
-    story = await told(world)
+    story = await prepared(world)
     story.hold("middle")
     await story.submit()
     await story.held("middle")

@@ -146,8 +146,8 @@ async def test_equal_steps_of_stories_that_run_side_by_side_end_at_once(database
     """Each replaces what the other has written; none fails."""
     store = store_of(database, quota=100)
     outputs = {f"{n}" * 64: {"clip": FILE} for n in range(5)}
-    told = [(await store.submit(story(f"story_{n}")))[0] for n in range(8)]
-    await asyncio.gather(*(store.write(each, each, Written(results=outputs)) for each in told))
+    known = [(await store.submit(story(f"story_{n}")))[0] for n in range(8)]
+    await asyncio.gather(*(store.write(each, each, Written(results=outputs)) for each in known))
     assert await store.results("ann", list(outputs)) == outputs
 
 

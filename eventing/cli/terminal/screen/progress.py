@@ -13,6 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from eventing.cli.terminal.screen.lines import BAR, REFRESH, Lines
 from eventing.cli.terminal.screen.output import Output, duration, safe
 from eventing.cli.terminal.screen.preview import ERASE, Mode, Picture
 from eventing.client import Job, Model, Update
@@ -32,32 +33,18 @@ STAGES = {
 }
 MARKS = {Status.completed: ("✓", "green"), Status.failed: ("✗", "red"), Status.cancelled: ("✗", "dim")}
 SHORT = 8  # last characters of an id, where several jobs share the display
-BAR = 18  # columns
-REFRESH = 4  # a second
 
 
-class Plain:
+class Plain(Lines):
     """One line for each stage of each job; nothing for `--json` and `-q`, which print the end alone."""
 
     mode = Mode.off
-
-    def __init__(self, output: Output) -> None:
-        self._output = output
-        self._last: dict[str, str] = {}
-        self._start = time.monotonic()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
     def show(self, update: Update) -> None:
         """Take an update of one job."""
         if update.job is None and self._last.get(update.id) != update.stage:
             self._last[update.id] = update.stage
-            seconds = time.monotonic() - self._start
-            self._output.note(f"[{seconds:6.1f} s] {update.id}  {describe(update)}", "")
+            self._say(f"{update.id}  {describe(update)}")
 
     def draw(self, jpeg: bytes) -> None:
         """Take a preview."""

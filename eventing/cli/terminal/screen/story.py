@@ -12,11 +12,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from eventing.cli.terminal.screen.lines import BAR, REFRESH, Lines
 from eventing.cli.terminal.screen.output import Output, duration, safe
 from eventing.client.story_records import Story, StoryStep
 
-BAR = 18  # columns
-REFRESH = 4  # a second
 ROWS = 24  # steps that are all shown; of more those that run or failed
 MARKS = {
     "completed": ("✓", "green"),
@@ -27,19 +26,8 @@ MARKS = {
 }
 
 
-class Plain:
+class Plain(Lines):
     """One line whenever the state of a step changes; nothing for `--json` and `-q`."""
-
-    def __init__(self, output: Output) -> None:
-        self._output = output
-        self._last: dict[str, str] = {}
-        self._start = time.monotonic()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
     def show(self, story: Story) -> None:
         """Take a story as it is now."""
@@ -47,8 +35,7 @@ class Plain:
             words = describe(step)
             if words != self._last.get(step.name, "waits"):
                 self._last[step.name] = words
-                seconds = time.monotonic() - self._start
-                self._output.note(f"[{seconds:6.1f} s] {story.percent:3} %  {step.name}  {words}", "")
+                self._say(f"{story.percent:3} %  {step.name}  {words}")
 
 
 class LiveDisplay(Plain):
@@ -94,11 +81,9 @@ def open_story(output: Output) -> Plain:
 
 def shown(steps: Sequence[StoryStep]) -> Sequence[StoryStep]:
     """Return the steps that fit on a screen."""
-    return (
-        steps
-        if len(steps) <= ROWS
-        else [step for step in steps if step.state in ("running", "failed")][:ROWS]
-    )
+    if len(steps) <= ROWS:
+        return steps
+    return [step for step in steps if step.state in ("running", "failed")][:ROWS]
 
 
 def describe(step: StoryStep) -> str:

@@ -9,13 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-import yaml
-from pydantic import ValidationError
-
-from eventing.contract.catalog.files import StrictLoader
-from eventing.contract.codecs.validation import Words, all_problems
+from eventing.contract.catalog.files import read_yaml, valid_record
 from eventing.contract.errors import ConfigurationError, InvalidRequest
 from eventing.contract.stories.graph import VIDEO
 from eventing.contract.stories.scenes import ENDING
@@ -73,18 +68,7 @@ def load_step_types(extra: Path | None = None) -> StepTypes:
 
 def read_step_type(path: Path) -> StepType:
     """Read one file. Raises ConfigurationError that names every wrong field."""
-    try:
-        data: Any = yaml.load(path.read_text(encoding="utf-8"), StrictLoader)  # noqa: S506 - a SafeLoader
-    except UnicodeDecodeError as error:
-        raise _wrong(path, "the text is not UTF-8") from error
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise _wrong(path, str(error)) from error
-    try:
-        return StepType.model_validate(data)
-    except ValidationError as error:
-        words = Words(StepType.model_fields)
-        problems = [problem.sentence("the step type") for problem in all_problems(error, words)]
-        raise _wrong(path, "; ".join(problems)) from error
+    return valid_record(StepType, read_yaml(path, _wrong), path, "the step type", _wrong)
 
 
 def _require_files(folder: Path) -> None:

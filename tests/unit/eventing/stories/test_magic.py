@@ -1,4 +1,4 @@
-"""The media type of a file is told by its bytes."""
+"""The bytes of a file show its media type, whatever its name."""
 
 from __future__ import annotations
 
